@@ -1,0 +1,1 @@
+"""Where the code of a task runs: one file for each place."""

@@ -1,0 +1,122 @@
+"""What a person may ask of a run while it goes on: values, answered by `CommandApplied` or `CommandRefused`."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+
+class _Command(msgspec.Struct, frozen=True, tag_field="do", omit_defaults=True):
+    """Base of all commands."""
+
+    @property
+    def verb(self) -> str:
+        """The command's name as it is written on the wire, e.g. "cancel"."""
+        return str(self.__struct_config__.tag)
+
+
+class CancelTask(_Command, tag="cancel"):
+    """Stop one task: what runs is told to stop, what has not started will not."""
+
+    task: str
+
+
+class RestartTask(_Command, tag="restart"):
+    """Run one task again, and with `downstream` everything after it."""
+
+    task: str
+    downstream: bool = False
+
+
+class HoldTask(_Command, tag="hold"):
+    """Do not let a task start before it is released."""
+
+    task: str
+
+
+class ReleaseTask(_Command, tag="release"):
+    """Let a held task start."""
+
+    task: str
+
+
+class PauseRun(_Command, tag="pause"):
+    """Start nothing new; what runs goes on."""
+
+
+class ContinueRun(_Command, tag="continue"):
+    """Start tasks again after a pause."""
+
+
+class DrainRun(_Command, tag="drain"):
+    """Start nothing new, let what runs finish, then end the run."""
+
+
+class CancelRun(_Command, tag="cancel-run"):
+    """Stop everything and end the run."""
+
+    reason: str = "cancelled by hand"
+
+
+class AbandonRun(_Command, tag="abandon-run"):
+    """Wait no longer for tasks that were told to stop and did not; end the run."""
+
+
+class SetMaxParallel(_Command, tag="set-max-parallel"):
+    """Change how many tasks may run at once."""
+
+    limit: int
+
+
+class SetPolicy(_Command, tag="set-policy"):
+    """Change fields of one task's policy from the next decision on. None leaves a field as it is.
+
+    `timeout` of 0 takes the timeout away.
+    """
+
+    task: str
+    retries: int | None = None
+    timeout: float | None = None
+    backoff: str | None = None
+    base: float | None = None
+    factor: float | None = None
+    cap: float | None = None
+    jitter: float | None = None
+
+
+Command: TypeAlias = (
+    CancelTask
+    | RestartTask
+    | HoldTask
+    | ReleaseTask
+    | PauseRun
+    | ContinueRun
+    | DrainRun
+    | CancelRun
+    | AbandonRun
+    | SetMaxParallel
+    | SetPolicy
+)
+
+
+class BlastRadius(msgspec.Struct, frozen=True, kw_only=True):
+    """What a command would do, told before it is done. All task names, in the graph's order."""
+
+    summary: str
+    """One sentence for people."""
+    runs_again: tuple[str, ...] = ()
+    """Tasks whose present result would be thrown away and made anew."""
+    stops: tuple[str, ...] = ()
+    """Tasks that run now and would be told to stop."""
+    never_runs: tuple[str, ...] = ()
+    """Tasks that would be skipped or cancelled without having run."""
+    goes_stale: tuple[str, ...] = ()
+    """Tasks that keep results made from what is about to change."""
+    refusal: str = ""
+    """Why the command would be refused; "" if it would not."""
+
+    @property
+    def loses_something(self) -> bool:
+        """Whether results or work in progress would be lost: then a person is asked first."""
+        return bool(self.runs_again or self.stops or self.never_runs)

@@ -1,0 +1,274 @@
+"""The facts that a run leaves behind: the one stream that journal, console, `--json`, reports and replay read.
+
+Every event has `at`, the seconds since the run began (`RunStarted.started_at` ties that to the wall clock), and its `type`
+is the tag given to the class. Fed to `Ledger.apply` in order, a recorded stream gives the run's state again.
+Hot ones are `msgspec.Struct`s without garbage-collector bookkeeping: they hold texts and numbers only.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from dagtop.core.commands import Command
+from dagtop.core.failure import Failure
+from dagtop.core.states import RunState
+
+
+class Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
+    """One fact. `at` is in seconds since the run began."""
+
+    at: float
+
+    @property
+    def type(self) -> str:
+        """The event's type as it is written on the wire, e.g. "task.succeeded"."""
+        return str(self.__struct_config__.tag)
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+
+
+class RunStarted(Event, tag="run.started"):
+    """The run began."""
+
+    run: str
+    graph: str
+    started_at: float
+    """Wall clock, seconds since 1970 UTC."""
+    tasks: int
+    max_parallel: int
+
+
+class RunResumed(Event, tag="run.resumed"):
+    """A new process went on with a run that an earlier one left; `kept` tasks keep their results."""
+
+    kept: int
+
+
+class RunPaused(Event, tag="run.paused"):
+    """Nothing new starts until the run is continued."""
+
+
+class RunContinued(Event, tag="run.continued"):
+    """Tasks start again after a pause."""
+
+
+class RunStopping(Event, tag="run.stopping"):
+    """Nothing new starts any more; `cancel` says whether what runs was told to stop, `reason` why."""
+
+    reason: str
+    cancel: bool
+
+
+class RunReopened(Event, tag="run.reopened"):
+    """A command gave a finished run something to do again."""
+
+
+class RunFinished(Event, tag="run.finished"):
+    """Nothing is left to do. `counts` are final task states by name in lower case."""
+
+    state: RunState
+    counts: dict[str, int]
+
+
+# -- tasks ------------------------------------------------------------------------------------------------------------
+
+
+class TaskEvent(Event):
+    """A fact about one task."""
+
+    task: str
+
+
+class TaskReady(TaskEvent, tag="task.ready"):
+    """Its upstream allows it to start; it waits for a slot."""
+
+
+class TaskStarted(TaskEvent, tag="task.started"):
+    """An attempt began. `attempt` counts from 1."""
+
+    attempt: int
+
+
+class TaskSucceeded(TaskEvent, tag="task.succeeded"):
+    """It returned. `note` says when it was not by running ("marked by a person")."""
+
+    attempt: int
+    note: str = ""
+
+
+class TaskRetrying(TaskEvent, tag="task.retrying"):
+    """An attempt did not succeed; the next one may start `delay` seconds after `at`."""
+
+    attempt: int
+    """The attempt that ended."""
+    delay: float
+    failure: Failure
+    timed_out: bool = False
+
+
+class TaskFailed(TaskEvent, tag="task.failed"):
+    """It failed for good."""
+
+    attempt: int
+    failure: Failure
+
+
+class TaskTimedOut(TaskEvent, tag="task.timed_out"):
+    """It ran out of time for good."""
+
+    attempt: int
+    failure: Failure
+
+
+class TaskCancelling(TaskEvent, tag="task.cancelling"):
+    """It was told to stop."""
+
+    attempt: int
+    reason: str
+
+
+class TaskCancelled(TaskEvent, tag="task.cancelled"):
+    """It was stopped, or will not start."""
+
+    attempt: int
+    reason: str
+    failure: Failure | None = None
+
+
+class TaskSkipped(TaskEvent, tag="task.skipped"):
+    """A rule said that it need not run."""
+
+    reason: str
+
+
+class TaskCached(TaskEvent, tag="task.cached"):
+    """Its result of an earlier run was taken."""
+
+    reason: str
+
+
+class TaskBlocked(TaskEvent, tag="task.blocked"):
+    """It cannot go on by itself."""
+
+    reason: str
+
+
+class TaskHeld(TaskEvent, tag="task.held"):
+    """A person holds it: it will not start before it is released. It may still be waiting for its upstream."""
+
+
+class TaskReleased(TaskEvent, tag="task.released"):
+    """It is no longer held."""
+
+
+class TaskRestarted(TaskEvent, tag="task.restarted"):
+    """It starts over. `reason` says on whose word."""
+
+    reason: str
+
+
+class TaskStale(TaskEvent, tag="task.stale"):
+    """An upstream ran again after it did; its result may be out of date."""
+
+    because: str
+
+
+class TaskProgress(TaskEvent, tag="task.progress"):
+    """How far a running task says it is: `done` of `total` (None: unknown), with a short text."""
+
+    done: float
+    total: float | None = None
+    message: str = ""
+
+
+class TaskServing(TaskEvent, tag="task.serving"):
+    """A long-running task said `ctx.ready()`."""
+
+
+# -- everything else --------------------------------------------------------------------------------------------------
+
+
+class LimitChanged(Event, tag="limit.changed"):
+    """`max_parallel` is now `limit`."""
+
+    limit: int
+    reason: str
+
+
+class PolicyChanged(TaskEvent, tag="policy.changed"):
+    """Fields of one task's policy have new values."""
+
+    changes: dict[str, Any]
+
+
+class CommandApplied(Event, tag="command.applied"):
+    """A command was carried out. `effect` is a sentence for people."""
+
+    command: Command
+    id: int
+    by: str
+    effect: str
+
+
+class CommandRefused(Event, tag="command.refused"):
+    """A command was not carried out. `reason` says why and what would help."""
+
+    command: Command
+    id: int
+    by: str
+    reason: str
+
+
+class Log(Event, tag="log"):
+    """A line that a task printed or logged. `stream` is "stdout", "stderr" or "log"; `task` is "" for the process."""
+
+    task: str
+    attempt: int
+    stream: str
+    level: str
+    line: str
+
+
+class Problem(Event, tag="problem"):
+    """Something around the run went wrong (a callback, a report, the journal); the run goes on."""
+
+    source: str
+    message: str
+    task: str = ""
+
+
+AnyEvent: TypeAlias = (
+    RunStarted
+    | RunResumed
+    | RunPaused
+    | RunContinued
+    | RunStopping
+    | RunReopened
+    | RunFinished
+    | TaskReady
+    | TaskStarted
+    | TaskSucceeded
+    | TaskRetrying
+    | TaskFailed
+    | TaskTimedOut
+    | TaskCancelling
+    | TaskCancelled
+    | TaskSkipped
+    | TaskCached
+    | TaskBlocked
+    | TaskHeld
+    | TaskReleased
+    | TaskRestarted
+    | TaskStale
+    | TaskProgress
+    | TaskServing
+    | LimitChanged
+    | PolicyChanged
+    | CommandApplied
+    | CommandRefused
+    | Log
+    | Problem
+)

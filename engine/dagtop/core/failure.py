@@ -1,0 +1,34 @@
+"""What is kept of an exception: plain text, so that it outlives the process and is safe to show."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Why an attempt did not succeed.
+
+    Built by the runtime; the texts are as the user's code gave them (hostile until sanitised for a screen) but bounded.
+    """
+
+    error: str
+    """Name of the exception type, e.g. "ValueError" or "TaskTimeoutError"."""
+    message: str
+    """The exception's own message, at most 2,000 characters."""
+    traceback: str = ""
+    """The formatted traceback without dagtop's own frames, chains and groups included, bounded."""
+    where: str = ""
+    """"file.py:12 in function" of the innermost frame of the user's code."""
+
+
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One attempt that has ended."""
+
+    number: int
+    """From 1; goes on counting over restarts of the task."""
+    started_at: float
+    """Seconds since the run began."""
+    ended_at: float
+    ending: str
+    """A final `TaskState` value: "succeeded", "failed", "timed_out" or "cancelled"."""
+    failure: Failure | None = None

@@ -1,0 +1,34 @@
+"""A checked graph as the machine sees it: tasks are numbers, and who depends on whom never changes again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from dagtop.core.policy import TaskPolicy
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Plan:
+    """A graph that passed every check. A task is its index, its place in the order of declaration.
+
+    `upstream[i]` and `downstream[i]` are the indices of the tasks that task i needs and feeds, without doubles, and the
+    graph has no cycle.
+    """
+
+    name: str
+    names: Sequence[str]
+    index: Mapping[str, int]
+    upstream: Sequence[Sequence[int]]
+    downstream: Sequence[Sequence[int]]
+    order: Sequence[int]
+    """Every index, upstream before downstream."""
+    policies: Sequence[TaskPolicy]
+    places: Mapping[int, str] = field(default_factory=dict)
+    """Where a task was declared, as "file.py:12", where that is known."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+EMPTY_PLAN = Plan(name="", names=(), index={}, upstream=(), downstream=(), order=(), policies=())

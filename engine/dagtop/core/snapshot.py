@@ -1,0 +1,81 @@
+"""What the console sees of a run: whole, frozen values that share every row that has not changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from dagtop.core.events import CommandApplied, CommandRefused, Problem
+from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.plan import EMPTY_PLAN, Plan
+from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
+from dagtop.core.states import RunState, TaskState
+
+
+class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything about one task at one moment. Unchanged rows are the same object from snapshot to snapshot.
+
+    Times are seconds since the run began.
+    """
+
+    index: int
+    """Place in `Plan.names`, the order of declaration."""
+    name: str
+    state: TaskState
+    attempt: int = 0
+    """Number of the latest attempt; 0 before the first one."""
+    ready_at: float | None = None
+    started_at: float | None = None
+    """Start of the latest attempt."""
+    ended_at: float | None = None
+    """End of the latest attempt, or of the task if it never ran."""
+    due_at: float | None = None
+    """While in BACKOFF: when the next attempt may start."""
+    reason: str = ""
+    """Why it is as it is, where that has a reason: "upstream load_orders failed", "cancelled by hand"."""
+    failure: Failure | None = None
+    """Of the latest attempt that did not succeed."""
+    history: tuple[AttemptRecord, ...] = ()
+    """Attempts that ended without success, oldest first, at most the latest 50. A success is not listed."""
+    progress: tuple[float, float | None, str] | None = None
+    """(done, total, message) as the running task last told."""
+    held: bool = False
+    """A person holds it (it may be WAITING still, and then it will not start)."""
+    stale: bool = False
+    """An upstream ran again after it did."""
+    policy: TaskPolicy = DEFAULT_POLICY
+    """The policy in force now."""
+
+
+class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole run at one moment."""
+
+    version: int = 0
+    """Grows by one with every snapshot."""
+    run: str = ""
+    graph: str = ""
+    state: RunState = RunState.PENDING
+    at: float = 0.0
+    """When it was taken, seconds since the run began."""
+    started_at: float = 0.0
+    """Wall clock of the run's beginning, seconds since 1970 UTC."""
+    plan: Plan = EMPTY_PLAN
+    """The graph: names and who depends on whom. The same object as long as the graph is the same."""
+    rows: Sequence[TaskRow] = ()
+    """By task index."""
+    counts: Mapping[TaskState, int] = {}
+    """How many tasks are in each state; every state is there."""
+    max_parallel: int = 0
+    reason: str = ""
+    """Why the run is stopping or has stopped, where that has a reason."""
+    problems: tuple[Problem, ...] = ()
+    """The latest, at most 100, oldest first."""
+    problem_count: int = 0
+    answers: tuple[CommandApplied | CommandRefused, ...] = ()
+    """Answers to the latest commands, at most 50, oldest first; `id` tells them apart."""
+    events_seen: int = 0
+    """How many events the run has had."""
+
+
+EMPTY = RunSnapshot()

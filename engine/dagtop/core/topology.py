@@ -1,0 +1,86 @@
+"""Questions about a graph's shape: levels, reach, longest paths. All are O(V + E) and none recurses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from dagtop.core.plan import Plan
+
+
+def topological_order(upstream: Sequence[Sequence[int]], downstream: Sequence[Sequence[int]]) -> list[int]:
+    """Every task after those it needs (A. B. Kahn, "Topological sorting of large networks", 1962).
+
+    Shorter than the number of tasks if there is a cycle: the tasks on it, and after it, are missing.
+    """
+    missing = [len(needed) for needed in upstream]
+    order = [index for index, count in enumerate(missing) if not count]
+    for index in order:  # grows while it is walked
+        for fed in downstream[index]:
+            missing[fed] -= 1
+            if not missing[fed]:
+                order.append(fed)
+    return order
+
+
+def find_cycle(upstream: Sequence[Sequence[int]], left: Iterable[int]) -> list[int]:
+    """A cycle among the tasks `left` over by `topological_order`, first task repeated at the end, in running order.
+
+    Each of them needs another of them, so walking up from any one must come back to where it has been.
+    """
+    among = set(left)
+    here = min(among)
+    seen: dict[int, int] = {}
+    path: list[int] = []
+    while here not in seen:
+        seen[here] = len(path)
+        path.append(here)
+        here = next(needed for needed in upstream[here] if needed in among)
+    cycle = path[seen[here] :][::-1]
+    start = cycle.index(min(cycle))
+    cycle = cycle[start:] + cycle[:start]
+    return [*cycle, cycle[0]]
+
+
+def levels(plan: Plan) -> list[int]:
+    """For each task the number of tasks on the longest way to it from a task that needs nothing."""
+    level = [0] * len(plan)
+    for index in plan.order:
+        needed = plan.upstream[index]
+        if needed:
+            level[index] = 1 + max(level[i] for i in needed)
+    return level
+
+
+def remaining_path(plan: Plan, costs: Sequence[float]) -> list[float]:
+    """For each task the cost of the dearest way from it, itself included, to a task that feeds nothing."""
+    remaining = list(costs)
+    for index in reversed(plan.order):
+        fed = plan.downstream[index]
+        if fed:
+            remaining[index] += max(remaining[i] for i in fed)
+    return remaining
+
+
+def critical_path(plan: Plan, durations: Sequence[float]) -> list[int]:
+    """The tasks on the dearest way through the graph, first to last; ties go to the task declared first."""
+    if not len(plan):
+        return []
+    remaining = remaining_path(plan, durations)
+    here = max((i for i in range(len(plan)) if not plan.upstream[i]), key=lambda i: (remaining[i], -i))
+    path = [here]
+    while plan.downstream[here]:
+        here = max(plan.downstream[here], key=lambda i: (remaining[i], -i))
+        path.append(here)
+    return path
+
+
+def reach(neighbours: Sequence[Sequence[int]], start: Iterable[int]) -> set[int]:
+    """Every task that can be reached from `start` (which is left out unless reached) by following `neighbours`."""
+    found: set[int] = set()
+    queue = list(start)
+    while queue:
+        for index in neighbours[queue.pop()]:
+            if index not in found:
+                found.add(index)
+                queue.append(index)
+    return found

@@ -1,0 +1,1 @@
+"""From files and foreign objects to graphs, every problem with file and line."""

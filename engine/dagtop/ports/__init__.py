@@ -1,0 +1,1 @@
+"""What the runtime needs from the outside, as small protocols. The adapters are one file each."""

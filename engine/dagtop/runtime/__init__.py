@@ -1,0 +1,1 @@
+"""The engine at work: it carries out what the core decides."""
