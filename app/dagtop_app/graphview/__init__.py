@@ -1,0 +1,50 @@
+"""Drawing a graph of tasks in a terminal: layout, routing, painting and finding the way, without a user interface.
+
+GraphModel --lay_out--> Layout --route--> Routing --> Canvas --line(y, x0, x1)--> runs of text
+                           |
+                           +--> Overview (one cell per node)
+"""
+
+from .canvas import Canvas
+from .drawing import Drawing, Emphasis, Line, NodeTexts, Part, Rect, Run
+from .errors import GraphCycleError, LayoutCancelled, UnknownNodeError
+from .glyphs import ASCII, UNICODE, Glyphs
+from .highlight import Highlight
+from .layout import Layout, lay_out, rescale
+from .model import GraphModel
+from .navigate import Cursor, Direction, first_cursor, move
+from .overview import Overview
+from .router import Routing, route
+from .sizes import Scale, Sizes, suggest_scale
+
+__all__ = [
+    "ASCII",
+    "UNICODE",
+    "Canvas",
+    "Cursor",
+    "Direction",
+    "Drawing",
+    "Emphasis",
+    "Glyphs",
+    "GraphCycleError",
+    "GraphModel",
+    "Highlight",
+    "Layout",
+    "LayoutCancelled",
+    "Line",
+    "NodeTexts",
+    "Overview",
+    "Part",
+    "Rect",
+    "Routing",
+    "Run",
+    "Scale",
+    "Sizes",
+    "UnknownNodeError",
+    "first_cursor",
+    "lay_out",
+    "move",
+    "rescale",
+    "route",
+    "suggest_scale",
+]

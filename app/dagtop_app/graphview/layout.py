@@ -1,0 +1,129 @@
+"""Where everything stands: layers, order, rows and column widths. A pure function of its arguments.
+
+The phases (layers, order, rows) are those of Sugiyama et al. (1981); each is described in its own module. A layout
+does not change when states change, so it can be made in a worker thread and used by the painter for as long as the
+graph stays the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from .coordinates import assign_rows
+from .errors import stop_if
+from .layering import LayeredGraph, cut_into_layers
+from .model import GraphModel
+from .ordering import Layers, order_beside, order_layers
+from .sizes import Sizes
+
+Key = str | tuple[int, frozenset[str]]
+"""What a carrier is called in all layouts: the name of the node, or (layer, names the trunk still has to reach)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """A finished layout; `lay_out` makes it."""
+
+    model: GraphModel
+    sizes: Sizes
+    graph: LayeredGraph
+    layers: Layers
+    """Carriers of each layer from top to bottom."""
+    rows: tuple[int, ...]
+    """Centre row of each carrier."""
+    label_widths: tuple[int, ...]
+    """Width of the labels in each layer; 0 where a layer has only trunks."""
+    crossings: int
+
+    @property
+    def height(self) -> int:
+        """Rows of the whole drawing."""
+        half = self.sizes.rows // 2
+        nodes = self.graph.node_count
+        return max((row + (half if carrier < nodes else 0) for carrier, row in enumerate(self.rows)), default=-1) + 1
+
+    def column_width(self, rank: int) -> int:
+        """Cells of a layer, frames included."""
+        label = self.label_widths[rank]
+        return label + self.sizes.around + self.sizes.note if label else 1
+
+    def nodes_in(self, rank: int) -> list[int]:
+        """The nodes of a layer from top to bottom, without the trunks."""
+        return [carrier for carrier in self.layers[rank] if carrier < self.graph.node_count]
+
+
+def never() -> bool:
+    """Not cancelled."""
+    return False
+
+
+def lay_out(
+    model: GraphModel,
+    sizes: Sizes,
+    previous: Layout | None = None,
+    cancelled: Callable[[], bool] = never,
+) -> Layout:
+    """Lay out `model`; with `previous`, nodes that stay keep their relative order and stay near their old rows.
+
+    Raises:
+        LayoutCancelled: `cancelled()` said yes between two phases or sweeps.
+    """
+    stop_if(cancelled)
+    graph = cut_into_layers(model)
+    stop_if(cancelled)
+    old_rows = _old_rows(model, graph, previous) if previous else {}
+    if 2 * len(old_rows) > graph.size:
+        layers, crossings = order_beside(graph, old_rows, cancelled)
+    else:
+        layers, crossings = order_layers(graph, cancelled)
+        old_rows = {}
+    if previous is None or previous.sizes.scale is not sizes.scale:
+        old_rows = {}
+    rows = assign_rows(graph, layers, sizes.rows, sizes.gap, old_rows, cancelled)
+    widths = _label_widths(graph, layers, sizes)
+    if old_rows and previous is not None:
+        # Columns only widen, so that what is on the right does not wobble.
+        before = previous.label_widths
+        widths = [max(w, before[r]) if w and r < len(before) else w for r, w in enumerate(widths)]
+    return Layout(model, sizes, graph, layers, tuple(rows), tuple(widths), crossings)
+
+
+def rescale(layout: Layout, sizes: Sizes, cancelled: Callable[[], bool] = never) -> Layout:
+    """The same order at another scale.
+
+    Raises:
+        LayoutCancelled: `cancelled()` said yes between two sweeps.
+    """
+    graph, layers = layout.graph, layout.layers
+    rows = assign_rows(graph, layers, sizes.rows, sizes.gap, {}, cancelled)
+    widths = _label_widths(graph, layers, sizes)
+    return Layout(layout.model, sizes, graph, layers, tuple(rows), tuple(widths), layout.crossings)
+
+
+def _label_widths(graph: LayeredGraph, layers: Layers, sizes: Sizes) -> list[int]:
+    widths = []
+    for layer in layers:
+        nodes = [carrier for carrier in layer if carrier < graph.node_count]
+        widths.append(max(1, sizes.label_width(nodes)) if nodes else 0)
+    return widths
+
+
+def _old_rows(model: GraphModel, graph: LayeredGraph, previous: Layout) -> Mapping[int, int]:
+    """Carrier -> old row, for carriers that were in the same layer before."""
+    old = previous.graph
+    known = {
+        key: (old.ranks[carrier], previous.rows[carrier]) for carrier, key in enumerate(_keys(previous.model, old))
+    }
+    rows: dict[int, int] = {}
+    for carrier, key in enumerate(_keys(model, graph)):
+        rank, row = known.get(key, (-1, 0))
+        if rank == graph.ranks[carrier]:
+            rows[carrier] = row
+    return rows
+
+
+def _keys(model: GraphModel, graph: LayeredGraph) -> list[Key]:
+    names = model.names
+    trunks = range(graph.node_count, graph.size)
+    return [*names, *((graph.ranks[t], frozenset(names[node] for node in graph.targets(t))) for t in trunks)]
