@@ -166,3 +166,20 @@ class TaskPolicy:
 
 
 DEFAULT_POLICY = TaskPolicy()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunPolicy:
+    """What decides how a whole run goes."""
+
+    max_parallel: int = 32
+    """How many attempts may be in progress at once."""
+    fail_fast: bool = False
+    """After the first failure nothing new starts; what runs goes on."""
+    run_timeout: float | None = None
+    """Longest the run may take, in seconds."""
+
+    def __post_init__(self) -> None:
+        check_count("max_parallel", self.max_parallel, least=1)
+        if self.run_timeout is not None:
+            check_seconds("run_timeout", self.run_timeout, positive=True)

@@ -1,0 +1,47 @@
+"""What the machine tells the runtime to do."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+import msgspec
+
+
+class StopReason(StrEnum):
+    """Why an attempt, or the whole run, is stopped."""
+
+    FAIL_FAST = "fail_fast"
+    """A task failed and the run was told to start nothing after that."""
+    RESTART = "restart"
+    """The task is to start over."""
+    TIMEOUT = "timeout"
+    """The attempt took longer than its timeout."""
+    RUN_TIMEOUT = "run_timeout"
+    """The run took longer than `run_timeout`."""
+    CANCEL = "cancel"
+    """Somebody cancelled the task or the run."""
+
+
+class StartAttempt(msgspec.Struct, frozen=True, gc=False):
+    """Run the task's code; answer with an outcome that carries the same attempt number."""
+
+    index: int
+    attempt: int
+
+
+class StopAttempt(msgspec.Struct, frozen=True, gc=False):
+    """Tell the attempt to stop; it still answers with an outcome when it has."""
+
+    index: int
+    attempt: int
+
+
+class AbandonAttempt(msgspec.Struct, frozen=True, gc=False):
+    """Wait no longer for this attempt; whatever it answers later does not count."""
+
+    index: int
+    attempt: int
+
+
+Instruction: TypeAlias = StartAttempt | StopAttempt | AbandonAttempt

@@ -1,0 +1,32 @@
+"""The books of the machine, balanced: for tests and for those who doubt."""
+
+from __future__ import annotations
+
+from dagtop.core.machine import RunMachine
+from dagtop.core.states import ACTIVE, FINAL, TaskState
+
+
+def check_invariants(machine: RunMachine) -> None:
+    """Compare every running count with a fresh one. O(V + E).
+
+    Raises
+    ------
+    AssertionError: they differ; the message says which.
+    """
+    states = machine.ledger.state
+    _same("slots in use", machine.active, sum(state in ACTIVE for state in states))
+    _same("unfinished tasks", machine.unfinished, sum(state not in FINAL for state in states))
+    for kind, count in machine.ledger.counts.items():
+        _same(f"count of {kind.name}", count, sum(state is kind for state in states))
+    for index, state in enumerate(states):
+        needed = machine.plan.upstream[index]
+        _same(f"pending of task {index}", machine.joins.pending[index], sum(states[i] not in FINAL for i in needed))
+        if state is TaskState.BACKOFF and index not in machine.ledger.due_at:
+            raise AssertionError(f"task {index} is in BACKOFF and has no due time")
+    if machine.is_over and machine.unfinished:
+        raise AssertionError(f"the run is over and {machine.unfinished} tasks are left")
+
+
+def _same(what: str, kept: int, counted: int) -> None:
+    if kept != counted:
+        raise AssertionError(f"{what}: the machine says {kept}, counting says {counted}")

@@ -1,0 +1,80 @@
+"""When a task's upstream lets it start: the trigger rules, kept as counters so that each ending costs O(1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+
+from dagtop.core.plan import Plan
+from dagtop.core.policy import OnUpstreamFailure, Trigger
+from dagtop.core.states import FINAL, GOOD, TaskState
+
+
+class Verdict(Enum):
+    """What a trigger rule says now."""
+
+    WAIT = "wait"
+    """Not decided: more of the upstream must end."""
+    START = "start"
+    """The task may start."""
+    NEVER = "never"
+    """Whatever else ends, the rule cannot be met any more."""
+
+
+class Joins:
+    """For each task how many upstream tasks have not ended, and how those that ended did."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.pending: list[int] = [len(needed) for needed in plan.upstream]
+        """By task: upstream tasks that have not ended."""
+        self._lost: dict[int, int] = {}
+        self._bad: dict[int, int] = {}
+        self.rule: dict[int, Trigger] = {}
+        """Tasks whose rule is not ALL_SUCCESS. A task that runs in spite of failures waits for all to end."""
+        if len(set(map(id, plan.policies))) > 1 or (plan.policies and plan.policies[0].trigger != Trigger.ALL_SUCCESS):
+            for index, policy in enumerate(plan.policies):
+                rule = Trigger(policy.trigger)
+                if policy.on_upstream_failure is OnUpstreamFailure.RUN and rule is not Trigger.ANY_SUCCESS:
+                    rule = Trigger.ALL_DONE
+                if rule is not Trigger.ALL_SUCCESS:
+                    self.rule[index] = rule
+
+    def upstream_ended(self, index: int, state: TaskState) -> None:
+        """One upstream task of `index` has come to a final state."""
+        self.pending[index] -= 1
+        if state not in GOOD:
+            self._lost[index] = self._lost.get(index, 0) + 1
+            if state is not TaskState.SKIPPED:
+                self._bad[index] = self._bad.get(index, 0) + 1
+
+    def recount(self, index: int, states: Sequence[TaskState]) -> None:
+        """Count anew, after upstream tasks have left their final states."""
+        ended = [states[i] for i in self._plan.upstream[index] if states[i] in FINAL]
+        lost = [state for state in ended if state not in GOOD]
+        self.pending[index] = len(self._plan.upstream[index]) - len(ended)
+        self._lost[index] = len(lost)
+        self._bad[index] = sum(state is not TaskState.SKIPPED for state in lost)
+
+    def verdict(self, index: int) -> Verdict:
+        """What the task's rule says now."""
+        pending = self.pending[index]
+        lost = self._lost.get(index, 0)
+        needed = len(self._plan.upstream[index])
+        if not needed:
+            return Verdict.START
+        match self.rule.get(index, Trigger.ALL_SUCCESS):
+            case Trigger.ALL_SUCCESS:
+                never, start = lost > 0, pending == 0
+            case Trigger.ANY_SUCCESS:
+                start = needed - pending - lost > 0
+                never = pending == 0 and not start
+                if never and self._plan.policies[index].on_upstream_failure is OnUpstreamFailure.RUN:
+                    never, start = False, True
+            case Trigger.ALL_DONE:
+                never, start = False, pending == 0
+            case Trigger.NONE_FAILED:
+                never, start = self._bad.get(index, 0) > 0, pending == 0
+        if never:
+            return Verdict.NEVER
+        return Verdict.START if start else Verdict.WAIT

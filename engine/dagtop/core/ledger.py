@@ -1,0 +1,304 @@
+"""The state of a run: the fold of its events, and the only place where state changes.
+
+`apply` takes one event and checks it against the table of legal moves. The live machine and a replay both go through
+it, so a recorded stream gives exactly the state that was live. Arrays by task index keep it small: what most tasks never
+have (failures, reasons, progress) is in dictionaries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from dagtop.core import events as ev
+from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.plan import Plan
+from dagtop.core.policy import Retry, TaskPolicy
+from dagtop.core.states import GOOD, MOVES, RunState, TaskState
+from dagtop.errors import IllegalTransitionError
+
+#: How many attempts without success are kept for one task.
+HISTORY = 50
+
+_WAITING, _READY, _RUNNING = TaskState.WAITING, TaskState.READY, TaskState.RUNNING
+_SUCCEEDED, _BACKOFF = TaskState.SUCCEEDED, TaskState.BACKOFF
+
+
+class Ledger:
+    """The state of every task of one run, and of the run."""
+
+    def __init__(self, plan: Plan, max_parallel: int = 0) -> None:
+        n = len(plan)
+        self.plan = plan
+        self.run = ""
+        self.run_state = RunState.PENDING
+        self.run_reason = ""
+        self.started_at = 0.0
+        self.max_parallel = max_parallel
+        self.state: list[TaskState] = [_WAITING] * n
+        self.counts: dict[TaskState, int] = dict.fromkeys(TaskState, 0)
+        self.counts[_WAITING] = n
+        self.attempt: list[int] = [0] * n
+        self.ready_at: list[float | None] = [None] * n
+        self.attempt_started: list[float | None] = [None] * n
+        self.ended_at: list[float | None] = [None] * n
+        self.policies: list[TaskPolicy] = list(plan.policies)
+        self.reason: dict[int, str] = {}
+        self.failure: dict[int, Failure] = {}
+        self.history: dict[int, tuple[AttemptRecord, ...]] = {}
+        self.progress: dict[int, tuple[float, float | None, str]] = {}
+        self.due_at: dict[int, float] = {}
+        self.first_attempt: dict[int, int] = {}
+        """By task: how many attempts it had had when it was last restarted."""
+        self.held: set[int] = set()
+        self.stale: set[int] = set()
+
+    def apply(self, event: ev.AnyEvent) -> None:
+        """Take one event.
+
+        Raises
+        ------
+        IllegalTransitionError: the event does not fit the state it finds.
+        KeyError: the event names a task that the plan does not have.
+        """
+        task_step = _TASK_STEPS.get(type(event))
+        if task_step is not None:
+            task_step(self, self.plan.index[event.task], event)  # type: ignore[union-attr]  # the table holds task events only
+        else:
+            run_step = _RUN_STEPS.get(type(event))
+            if run_step is not None:
+                run_step(self, event)
+
+    def attempts_used(self, index: int) -> int:
+        """Attempts since the task was last restarted."""
+        return self.attempt[index] - self.first_attempt.get(index, 0)
+
+    # -- steps of a task; the machine calls the hot ones directly ---------------------------------------------------
+
+    def ready(self, index: int, event: ev.TaskReady) -> None:
+        was = self.state[index]
+        if was is _WAITING:
+            self.state[index] = _READY
+            self.counts[_WAITING] -= 1
+            self.counts[_READY] += 1
+        else:
+            self._move(index, _READY)
+            self.due_at.pop(index, None)
+        self.ready_at[index] = event.at
+
+    def started(self, index: int, event: ev.TaskStarted) -> None:
+        if self.state[index] is not _READY:
+            self._illegal(index, _RUNNING)
+        self.state[index] = _RUNNING
+        self.counts[_READY] -= 1
+        self.counts[_RUNNING] += 1
+        self.attempt[index] = event.attempt
+        self.attempt_started[index] = event.at
+
+    def succeeded(self, index: int, event: ev.TaskSucceeded) -> None:
+        if self.state[index] is _RUNNING:
+            self.state[index] = _SUCCEEDED
+            self.counts[_RUNNING] -= 1
+            self.counts[_SUCCEEDED] += 1
+        else:
+            self._move(index, _SUCCEEDED)
+            self.due_at.pop(index, None)
+        self.ended_at[index] = event.at
+        if event.note:
+            self.reason[index] = event.note
+        elif self.reason:
+            self.reason.pop(index, None)
+
+    def _retrying(self, index: int, event: ev.TaskRetrying) -> None:
+        if self.state[index] is not _BACKOFF:
+            self._move(index, _BACKOFF)
+            ending = TaskState.TIMED_OUT if event.timed_out else TaskState.FAILED
+            self._attempt_ended(index, event.at, ending, event.failure)
+        self.due_at[index] = event.at + event.delay
+
+    def _failed(self, index: int, event: ev.TaskFailed) -> None:
+        self._end_badly(index, TaskState.FAILED, event.at, event.failure)
+
+    def _timed_out(self, index: int, event: ev.TaskTimedOut) -> None:
+        self._end_badly(index, TaskState.TIMED_OUT, event.at, event.failure)
+
+    def _cancelled(self, index: int, event: ev.TaskCancelled) -> None:
+        self._end_badly(index, TaskState.CANCELLED, event.at, event.failure)
+        self.reason[index] = event.reason
+
+    def _cancelling(self, index: int, event: ev.TaskCancelling) -> None:
+        if self.state[index] is not TaskState.CANCELLING:
+            self._move(index, TaskState.CANCELLING)
+        self.reason[index] = event.reason
+
+    def _skipped(self, index: int, event: ev.TaskSkipped) -> None:
+        self._move(index, TaskState.SKIPPED)
+        self.ended_at[index] = event.at
+        self.reason[index] = event.reason
+        self.due_at.pop(index, None)
+
+    def _cached(self, index: int, event: ev.TaskCached) -> None:
+        self._move(index, TaskState.CACHED)
+        self.ended_at[index] = event.at
+        self.reason[index] = event.reason
+
+    def _blocked(self, index: int, event: ev.TaskBlocked) -> None:
+        self._move(index, TaskState.BLOCKED)
+        self.reason[index] = event.reason
+
+    def _held(self, index: int, event: ev.TaskHeld) -> None:
+        self.held.add(index)
+        if self.state[index] is _READY:
+            self._move(index, TaskState.HELD)
+
+    def _released(self, index: int, event: ev.TaskReleased) -> None:
+        self.held.discard(index)
+
+    def _restarted(self, index: int, event: ev.TaskRestarted) -> None:
+        was = self.state[index]
+        if was is TaskState.CANCELLING:
+            self._attempt_ended(index, event.at, TaskState.CANCELLED, None)
+        self._move(index, _WAITING)
+        self.first_attempt[index] = self.attempt[index]
+        self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
+        for sparse in (self.reason, self.failure, self.progress, self.due_at):
+            sparse.pop(index, None)
+        self.stale.discard(index)
+
+    def _stale(self, index: int, event: ev.TaskStale) -> None:
+        self.stale.add(index)
+
+    def _progress(self, index: int, event: ev.TaskProgress) -> None:
+        self.progress[index] = (event.done, event.total, event.message)
+
+    def _policy(self, index: int, event: ev.PolicyChanged) -> None:
+        self.policies[index] = changed_policy(self.policies[index], event.changes)
+
+    # -- steps of the run -------------------------------------------------------------------------------------------
+
+    def _run_started(self, event: ev.RunStarted) -> None:
+        self.run, self.started_at = event.run, event.started_at
+        self.max_parallel = event.max_parallel
+        self.run_state = RunState.RUNNING
+
+    def _run_resumed(self, event: ev.RunResumed) -> None:
+        """What another process had not finished starts over; the table does not apply to a process that died."""
+        for index, was in enumerate(self.state):
+            if was not in GOOD and was is not _WAITING:
+                self.counts[was] -= 1
+                self.counts[_WAITING] += 1
+                self.state[index] = _WAITING
+                self.first_attempt[index] = self.attempt[index]
+                self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
+                for sparse in (self.reason, self.failure, self.progress, self.due_at):
+                    sparse.pop(index, None)
+        self.held.clear()
+        self.run_state, self.run_reason = RunState.RUNNING, ""
+
+    def _run_paused(self, event: ev.RunPaused) -> None:
+        self.run_state = RunState.PAUSED
+
+    def _run_continued(self, event: ev.RunContinued) -> None:
+        self.run_state = RunState.RUNNING
+
+    def _run_stopping(self, event: ev.RunStopping) -> None:
+        self.run_state = RunState.CANCELLING if event.cancel else RunState.DRAINING
+        self.run_reason = event.reason
+
+    def _run_reopened(self, event: ev.RunReopened) -> None:
+        self.run_state, self.run_reason = RunState.RUNNING, ""
+
+    def _run_finished(self, event: ev.RunFinished) -> None:
+        self.run_state = event.state
+
+    def _limit(self, event: ev.LimitChanged) -> None:
+        self.max_parallel = event.limit
+
+    # -- shared -----------------------------------------------------------------------------------------------------
+
+    def _move(self, index: int, to: TaskState) -> None:
+        was = self.state[index]
+        if to not in MOVES[was]:
+            self._illegal(index, to)
+        self.state[index] = to
+        self.counts[was] -= 1
+        self.counts[to] += 1
+
+    def _end_badly(self, index: int, to: TaskState, at: float, failure: Failure | None) -> None:
+        ran = self.state[index] in (TaskState.RUNNING, TaskState.CANCELLING)
+        self._move(index, to)
+        self.due_at.pop(index, None)
+        if ran:
+            self._attempt_ended(index, at, to, failure)
+        else:
+            self.ended_at[index] = at
+            if failure is not None:
+                self.failure[index] = failure
+
+    def _attempt_ended(self, index: int, at: float, ending: TaskState, failure: Failure | None) -> None:
+        self.ended_at[index] = at
+        if failure is not None:
+            self.failure[index] = failure
+        begun = self.attempt_started[index]
+        record = AttemptRecord(
+            number=self.attempt[index],
+            started_at=at if begun is None else begun,
+            ended_at=at,
+            ending=ending.value,
+            failure=failure,
+        )
+        self.history[index] = (*self.history.get(index, ())[-HISTORY + 1 :], record)
+
+    def _illegal(self, index: int, to: TaskState) -> None:
+        raise IllegalTransitionError(
+            f"task {self.plan.names[index]!r} was to go from {self.state[index].name} to {to.name} "
+            f"at attempt {self.attempt[index]}: this is a bug in dagtop, please report it"
+        )
+
+
+def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
+    """`policy` with fields of it, or of its `retry`, replaced by name.
+
+    Raises
+    ------
+    ValueError: a value is out of its range.
+    """
+    own = {name: value for name, value in changes.items() if name in ("timeout",)}
+    of_retry = {name: value for name, value in changes.items() if name not in own}
+    if own.get("timeout") == 0:
+        own["timeout"] = None
+    retry: Retry = replace(policy.retry, **of_retry) if of_retry else policy.retry
+    return replace(policy, retry=retry, **own)
+
+
+_TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
+    ev.TaskReady: Ledger.ready,
+    ev.TaskStarted: Ledger.started,
+    ev.TaskSucceeded: Ledger.succeeded,
+    ev.TaskRetrying: Ledger._retrying,
+    ev.TaskFailed: Ledger._failed,
+    ev.TaskTimedOut: Ledger._timed_out,
+    ev.TaskCancelled: Ledger._cancelled,
+    ev.TaskCancelling: Ledger._cancelling,
+    ev.TaskSkipped: Ledger._skipped,
+    ev.TaskCached: Ledger._cached,
+    ev.TaskBlocked: Ledger._blocked,
+    ev.TaskHeld: Ledger._held,
+    ev.TaskReleased: Ledger._released,
+    ev.TaskRestarted: Ledger._restarted,
+    ev.TaskStale: Ledger._stale,
+    ev.TaskProgress: Ledger._progress,
+    ev.PolicyChanged: Ledger._policy,
+}
+
+_RUN_STEPS: dict[type, Callable[[Ledger, Any], None]] = {
+    ev.RunStarted: Ledger._run_started,
+    ev.RunResumed: Ledger._run_resumed,
+    ev.RunPaused: Ledger._run_paused,
+    ev.RunContinued: Ledger._run_continued,
+    ev.RunStopping: Ledger._run_stopping,
+    ev.RunReopened: Ledger._run_reopened,
+    ev.RunFinished: Ledger._run_finished,
+    ev.LimitChanged: Ledger._limit,
+}

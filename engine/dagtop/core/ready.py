@@ -1,0 +1,60 @@
+"""Which ready task starts first: by priority, then by the longest way still ahead, then by order of declaration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+
+from dagtop.core.plan import Plan
+from dagtop.core.topology import remaining_path
+
+
+def ranking(plan: Plan) -> tuple[list[int], list[int]]:
+    """(rank by task, task by rank): rank 0 is started first.
+
+    The longest remaining way is the classic list-scheduling priority (T. C. Hu, "Parallel sequencing and assembly line
+    problems", 1961; "critical path first").
+    """
+    n = len(plan)
+    by_rank = list(range(n))
+    policies = plan.policies
+    kinds = set(map(id, policies))
+    costs = [1.0] * n if len(kinds) == 1 and n and policies[0].cost == 1 else [policy.cost for policy in policies]
+    if any(plan.downstream):
+        ahead = remaining_path(plan, costs)
+        by_rank.sort(key=ahead.__getitem__, reverse=True)  # stable in both directions
+    elif len(kinds) > 1:
+        by_rank.sort(key=costs.__getitem__, reverse=True)
+    if len(kinds) > 1:
+        by_rank.sort(key=lambda index: policies[index].priority, reverse=True)
+    rank = [0] * n
+    for place, index in enumerate(by_rank):
+        rank[index] = place
+    return rank, by_rank
+
+
+class ReadyQueue:
+    """Ready tasks, best rank first. A task that is no longer ready is dropped by the caller when it comes out."""
+
+    __slots__ = ("_by_rank", "_heap", "_rank")
+
+    def __init__(self, rank: Sequence[int], by_rank: Sequence[int]) -> None:
+        self._rank = rank
+        self._by_rank = by_rank
+        self._heap: list[int] = []
+
+    def push(self, index: int) -> None:
+        """Add a task; adding it twice makes it come out twice."""
+        heappush(self._heap, self._rank[index])
+
+    def pop(self) -> int:
+        """Take the best one.
+
+        Raises
+        ------
+        IndexError: nothing is ready.
+        """
+        return self._by_rank[heappop(self._heap)]
+
+    def __len__(self) -> int:
+        return len(self._heap)

@@ -1,0 +1,36 @@
+"""How states and endings are said in a sentence."""
+
+from __future__ import annotations
+
+from dagtop.core.joins import Joins
+from dagtop.core.ledger import Ledger
+from dagtop.core.policy import Trigger
+from dagtop.core.states import FINAL, GOOD, TaskState
+
+
+def ending_word(state: TaskState) -> str:
+    """The state as it is said of a task: "upstream x failed", "upstream x was skipped"."""
+    match state:
+        case TaskState.TIMED_OUT:
+            return "timed out"
+        case TaskState.SKIPPED | TaskState.CANCELLED:
+            return f"was {state.value}"
+        case _:
+            return state.value
+
+
+def blame(ledger: Ledger, joins: Joins, index: int) -> str:
+    """Because of whom a task's trigger rule can no longer be met."""
+    states, names = ledger.state, ledger.plan.names
+    lost = [i for i in ledger.plan.upstream[index] if states[i] in FINAL and states[i] not in GOOD]
+    lost.sort(key=lambda i: states[i] is TaskState.SKIPPED)
+    rule = joins.rule.get(index, Trigger.ALL_SUCCESS)
+    if not lost:
+        return f"no upstream task succeeded (trigger {rule.value})"
+    more = f" (+{len(lost) - 1} more)" if len(lost) > 1 else ""
+    return f"upstream {names[lost[0]]} {ending_word(states[lost[0]])}{more}"
+
+
+def tasks(count: int) -> str:
+    """ "1 task", "3 tasks"."""
+    return f"{count} task" if count == 1 else f"{count:,} tasks"

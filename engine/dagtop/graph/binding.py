@@ -1,0 +1,133 @@
+"""How the parameters of a task's function are filled: by upstream outputs, inputs, and the task's context."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from dagtop.errors import Flaw
+from dagtop.graph.options import nearest
+
+_CONTEXT_NAMES = frozenset({"TaskContext", "dagtop.TaskContext"})
+
+
+@dataclass(frozen=True, slots=True)
+class FromTask:
+    """The output of the task with this index."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class FromInput:
+    """The input of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromContext:
+    """The task's `TaskContext`."""
+
+
+Source = FromTask | FromInput | FromContext
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter that must be filled, as the function declares it."""
+
+    name: str
+    positional: bool
+    has_default: bool
+    wants_context: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """How one task's function is called."""
+
+    fn: Callable[..., Any]
+    is_async: bool
+    arguments: tuple[tuple[Parameter, Source], ...] = ()
+    spec: Any = None
+    """What `from_specs` calls the function with, after the task's id."""
+    by_spec: bool = False
+    """Called as `fn(task_id, spec)`."""
+    wants_context: bool = False
+    """Whether a `TaskContext` must be made for it."""
+
+
+def parameters_of(fn: Callable[..., Any]) -> tuple[Parameter, ...]:
+    """What the function must be given; `*args` and `**kwargs` are left empty.
+
+    Raises
+    ------
+    ValueError: the function has no signature that can be read.
+    """
+    try:
+        signature = inspect.signature(fn)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"its parameters cannot be read ({error}); wrap it in a function of your own") from None
+    found: list[Parameter] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        found.append(
+            Parameter(
+                name=parameter.name,
+                positional=parameter.kind is parameter.POSITIONAL_ONLY,
+                has_default=parameter.default is not parameter.empty,
+                wants_context=_is_context(parameter),
+            )
+        )
+    return tuple(found)
+
+
+def _is_context(parameter: inspect.Parameter) -> bool:
+    annotation = parameter.annotation
+    if isinstance(annotation, str):
+        return annotation.strip("\"'") in _CONTEXT_NAMES
+    if annotation is parameter.empty:
+        return parameter.name == "ctx"
+    return getattr(annotation, "__name__", "") == "TaskContext"
+
+
+def is_async(fn: Callable[..., Any]) -> bool:
+    """Whether calling `fn` gives a coroutine."""
+    while hasattr(fn, "func") and not inspect.isfunction(fn):  # functools.partial
+        fn = fn.func
+    return inspect.iscoroutinefunction(fn) or inspect.iscoroutinefunction(getattr(fn, "__call__", None))  # noqa: B004
+
+
+def bind(
+    fn: Callable[..., Any],
+    parameters: Sequence[Parameter],
+    index: Mapping[str, int],
+    own: int,
+    inputs: Mapping[str, Any],
+    place: str,
+) -> tuple[Call, list[int], list[Flaw]]:
+    """Find a source for each parameter: (call, tasks it thereby depends on, what is wrong)."""
+    arguments: list[tuple[Parameter, Source]] = []
+    needs: list[int] = []
+    flaws: list[Flaw] = []
+    wants_context = False
+    for parameter in parameters:
+        task = index.get(parameter.name)
+        if parameter.wants_context:
+            arguments.append((parameter, FromContext()))
+            wants_context = True
+        elif task is not None and task != own:
+            arguments.append((parameter, FromTask(task)))
+            needs.append(task)
+        elif parameter.name in inputs:
+            arguments.append((parameter, FromInput(parameter.name)))
+        elif not parameter.has_default:
+            known = [name for name in (*index, *inputs) if index.get(name) != own]
+            flaws.append(
+                Flaw(f"parameter {parameter.name!r} is no task and no input{nearest(parameter.name, known)}", place)
+            )
+    return Call(fn, is_async(fn), tuple(arguments), wants_context=wants_context), needs, flaws

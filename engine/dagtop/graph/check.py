@@ -1,0 +1,285 @@
+"""From what was written down to a `Plan`: every check, all problems at once, O(V + E), never recursive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagtop.core.plan import Plan
+from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
+from dagtop.core.topology import find_cycle, topological_order
+from dagtop.errors import CycleError, DuplicateTaskError, Flaw, GraphError, OptionError, UnknownDependencyError
+from dagtop.graph.binding import Call, bind, is_async, parameters_of
+from dagtop.graph.options import (
+    LATER_TASK_OPTIONS,
+    TASK_OPTIONS,
+    ExecutorConfig,
+    backend_of,
+    nearest,
+    task_policy,
+    unknown_options,
+)
+
+if TYPE_CHECKING:
+    from dagtop.graph.declare import Columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checked:
+    """A plan, and how the function of each of its tasks is called."""
+
+    plan: Plan
+    calls: Sequence[Call]
+    """By task index; one shared entry for a graph made by `from_specs`, see `specs`."""
+    specs: Mapping[str, Any] | None = None
+    """Spec by name if the graph was made by `from_specs`; then `calls` has one entry."""
+    context_parameter: bool = False
+    """With `specs`: whether the function takes a context as its third parameter."""
+
+
+class _Flaws:
+    """What has been found wrong, and of which kinds."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[type[GraphError], Flaw]] = []
+
+    def add(self, kind: type[GraphError], message: str, place: str = "") -> None:
+        self.found.append((kind, Flaw(message, place)))
+
+    def raise_all(self) -> None:
+        if self.found:
+            kinds = {kind for kind, _ in self.found}
+            error = kinds.pop() if len(kinds) == 1 else GraphError
+            raise error([flaw for _, flaw in self.found])
+
+
+def check(
+    name: str, columns: Columns, config: ExecutorConfig, by_function: Mapping[int, str], place: str
+) -> Checked:
+    """Check a graph.
+
+    Raises
+    ------
+    GraphError: or the kind of it that fits if all problems are of one kind.
+    """
+    flaws = _Flaws()
+    names = columns.names
+    if not names:
+        flaws.add(GraphError, f"graph {name!r} has no tasks; add one with @graph.task or graph.add", place)
+        flaws.raise_all()
+    index = _check_names(columns, flaws)
+    if columns.specs is not None:
+        return _check_specs(name, columns, config, index, flaws, place)
+    policies, calls, needs = _check_tasks(columns, config, index, by_function, flaws)
+    upstream = [sorted(set(needed)) if len(needed) > 1 else needed for needed in needs]
+    plan = _make_plan(name, names, index, upstream, policies, columns.places, flaws)
+    return Checked(plan, calls)
+
+
+def _check_names(columns: Columns, flaws: _Flaws) -> dict[str, int]:
+    names = columns.names
+    index = dict(zip(names, range(len(names)), strict=True)) if set(map(type, names)) == {str} else {}
+    if index and len(index) == len(names) and "" not in index:
+        return index
+    index = {}
+    for i, name in enumerate(names):
+        place = columns.places.get(i, "")
+        if not isinstance(name, str) or not name.strip():
+            flaws.add(GraphError, f"the name of a task must be a text that is not empty, not {name!r}", place)
+        elif name in index:
+            first = columns.places.get(index[name], "")
+            flaws.add(DuplicateTaskError, f"there are two tasks named {name!r}; the first is at {first}", place)
+        else:
+            index[name] = i
+    return index
+
+
+def _check_specs(
+    name: str, columns: Columns, config: ExecutorConfig, index: dict[str, int], flaws: _Flaws, place: str
+) -> Checked:
+    fn = columns.fns[0]
+    dependencies = columns.dependencies or {}
+    takes_context = _check_spec_function(fn, flaws, place)
+    for stranger in dependencies.keys() - index.keys():
+        flaws.add(
+            UnknownDependencyError, f"dependencies names {stranger!r}, which is no task{nearest(str(stranger), index)}", place
+        )
+    find = index.__getitem__
+    upstream: list[Sequence[int]] = []
+    get = dependencies.get
+    for task in columns.names:
+        needed = get(task)
+        if not needed:
+            upstream.append(())
+            continue
+        try:
+            found = list(map(find, needed))
+        except KeyError:
+            found = _report_unknown(task, needed, index, flaws, place)
+        if len(found) > 1:
+            found = sorted(set(found))
+        upstream.append(found)
+    base = _default_policy(config)
+    policies = [base] * len(columns.names)
+    for i, options in enumerate(columns.options):
+        if options:
+            policies[i], _ = _check_options(options, config, False, f"task {columns.names[i]!r}", place, flaws)
+            if "depends_on" in options or "backend" in options:
+                flaws.add(OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place)
+    plan = _make_plan(name, columns.names, index, upstream, policies, {}, flaws)
+    call = Call(fn, is_async(fn), by_spec=True, wants_context=takes_context)
+    return Checked(plan, [call], columns.specs, takes_context)
+
+
+def _check_spec_function(fn: Callable[..., Any], flaws: _Flaws, place: str) -> bool:
+    if not callable(fn):
+        flaws.add(GraphError, f"run must be a function of (task_id, spec), not {fn!r}", place)
+        return False
+    try:
+        parameters = parameters_of(fn)
+    except ValueError:
+        return False
+    required = [parameter for parameter in parameters if not parameter.has_default]
+    if len(required) > 3:
+        extra = ", ".join(parameter.name for parameter in required[3:])
+        flaws.add(GraphError, f"run is called as run(task_id, spec) or run(task_id, spec, ctx); it also wants {extra}", place)
+    return len(required) == 3 or any(parameter.wants_context for parameter in parameters[2:3])
+
+
+def _check_tasks(
+    columns: Columns, config: ExecutorConfig, index: dict[str, int], by_function: Mapping[int, str], flaws: _Flaws
+) -> tuple[list[TaskPolicy], list[Call], list[list[int]]]:
+    policies: list[TaskPolicy] = []
+    calls: list[Call] = []
+    needs: list[list[int]] = []
+    base = _default_policy(config)
+    for i, fn in enumerate(columns.fns):
+        options, place, task = columns.options[i], columns.places.get(i, ""), columns.names[i]
+        policy, call, needed = base, Call(fn, False), []
+        if not callable(fn):
+            flaws.add(GraphError, f"task {task!r} must be a function, not {fn!r}", place)
+        else:
+            call, needed = _bind(fn, i, index, config, place, flaws)
+            if options:
+                policy, depends_on = _check_options(options, config, call.is_async, f"task {task!r}", place, flaws)
+                policy = base if policy == base else policy
+                needed += _named_tasks(str(task), depends_on, index, by_function, place, flaws)
+        policies.append(policy)
+        calls.append(call)
+        needs.append(needed)
+    return policies, calls, needs
+
+
+def _bind(
+    fn: Callable[..., Any], own: int, index: dict[str, int], config: ExecutorConfig, place: str, flaws: _Flaws
+) -> tuple[Call, list[int]]:
+    try:
+        call, needs, found = bind(fn, parameters_of(fn), index, own, config.inputs, place)
+    except ValueError as error:
+        flaws.add(GraphError, str(error), place)
+        return Call(fn, False), []
+    for flaw in found:
+        flaws.add(UnknownDependencyError, flaw.message, flaw.place)
+    return call, needs
+
+
+def _check_options(
+    options: Mapping[str, Any], config: ExecutorConfig, is_async: bool, who: str, place: str, flaws: _Flaws
+) -> tuple[TaskPolicy, Iterable[Any]]:
+    for flaw in unknown_options(options, TASK_OPTIONS, LATER_TASK_OPTIONS, place):
+        flaws.add(OptionError, f"{who}: {flaw.message}", place)
+    depends_on = options.get("depends_on", ())
+    if isinstance(depends_on, str) or callable(depends_on):
+        depends_on = (depends_on,)
+    try:
+        backend_of(options, is_async=is_async)
+        return task_policy(options, timeout=config.default_timeout, retries=config.default_retries), depends_on
+    except (TypeError, ValueError) as error:
+        flaws.add(OptionError, f"{who}: {error}", place)
+        return DEFAULT_POLICY, depends_on
+
+
+def _named_tasks(
+    task: str,
+    depends_on: Iterable[Any],
+    index: dict[str, int],
+    by_function: Mapping[int, str],
+    place: str,
+    flaws: _Flaws,
+) -> list[int]:
+    """The indices of what `depends_on` lists: names, or functions that are tasks."""
+    found: list[int] = []
+    try:
+        listed = list(depends_on)
+    except TypeError:
+        flaws.add(OptionError, f"task {task!r}: depends_on must be a list of tasks, not {depends_on!r}", place)
+        return found
+    for item in listed:
+        name = by_function.get(id(item)) if callable(item) else item
+        if isinstance(name, str) and name in index:
+            found.append(index[name])
+        elif callable(item):
+            flaws.add(UnknownDependencyError, f"task {task!r} depends on {_called(item)}, which is no task of this graph", place)
+        else:
+            hint = nearest(str(item), index)
+            flaws.add(UnknownDependencyError, f"task {task!r} depends on {item!r}, which is no task{hint}", place)
+    return found
+
+
+def _called(item: object) -> str:
+    return f"{getattr(item, '__name__', item)}()"
+
+
+def _report_unknown(task: str, needed: Iterable[Any], index: dict[str, int], flaws: _Flaws, place: str) -> list[int]:
+    known: list[int] = []
+    for item in needed:
+        if item in index:
+            known.append(index[item])
+        else:
+            hint = nearest(str(item), index)
+            flaws.add(UnknownDependencyError, f"task {task!r} depends on {item!r}, which is no task{hint}", place)
+    return known
+
+
+def _default_policy(config: ExecutorConfig) -> TaskPolicy:
+    if config.default_timeout is None and config.default_retries is None:
+        return DEFAULT_POLICY
+    return task_policy({}, timeout=config.default_timeout, retries=config.default_retries)
+
+
+def _make_plan(
+    name: str,
+    names: Sequence[str],
+    index: dict[str, int],
+    upstream: Sequence[Sequence[int]],
+    policies: Sequence[TaskPolicy],
+    places: Mapping[int, str],
+    flaws: _Flaws,
+) -> Plan:
+    downstream: list[list[int]] = [[] for _ in names]
+    in_order = True
+    for i, needed in enumerate(upstream):
+        for u in needed:
+            downstream[u].append(i)
+        if needed and needed[-1] >= i:
+            in_order = False
+    order: Sequence[int] = range(len(names))
+    if not in_order:
+        order = topological_order(upstream, downstream)
+        if len(order) < len(names):
+            left = set(range(len(names))).difference(order)
+            cycle = find_cycle(upstream, left)
+            path = " → ".join(str(names[i]) for i in cycle)
+            flaws.add(CycleError, f"these tasks wait for each other: {path}", places.get(cycle[0], ""))
+    flaws.raise_all()
+    return Plan(
+        name=name,
+        names=tuple(names),
+        index=index,
+        upstream=upstream,
+        downstream=downstream,
+        order=order,
+        policies=policies,
+        places=places,
+    )

@@ -1,0 +1,224 @@
+"""`Graph`: tasks and what they depend on, as the user writes them down."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from dagtop.core.plan import Plan
+from dagtop.errors import Flaw, GraphError
+from dagtop.graph.check import Checked, check
+from dagtop.graph.fingerprint import fingerprints
+from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dagtop.runtime.result import RunResult
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Columns:
+    """The declared tasks, one list for each thing known of them: 100,000 tasks stay small."""
+
+    names: list[Any] = field(default_factory=list)
+    fns: list[Callable[..., Any]] = field(default_factory=list)
+    options: list[Mapping[str, Any]] = field(default_factory=list)
+    places: dict[int, str] = field(default_factory=dict)
+    specs: Mapping[Any, Any] | None = None
+    dependencies: Mapping[Any, Iterable[Any]] | None = None
+
+
+class Graph:
+    """Tasks and who depends on whom.
+
+    Parameters
+    ----------
+    name: what the graph is called on screen and in the history.
+    options: those of `ExecutorConfig`; one that does not exist is an error.
+
+    Raises
+    ------
+    GraphError: an option does not exist or does not take its value.
+
+    Example
+    -------
+    >>> graph = Graph("sums")
+    >>> @graph.task
+    ... def two():
+    ...     return 2
+    >>> @graph.task
+    ... def four(two):
+    ...     return two + two
+    >>> graph.run()["four"].output
+    4
+    """
+
+    def __init__(self, name: str = "graph", **options: Any) -> None:
+        self.place = _caller()
+        flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, self.place)
+        if not isinstance(name, str) or not name.strip():
+            flaws.append(Flaw(f"the name of a graph must be a text that is not empty, not {name!r}", self.place))
+        if flaws:
+            raise GraphError(flaws)
+        self.name = name
+        try:
+            self.config = ExecutorConfig(**options)
+        except ValueError as error:
+            raise GraphError([Flaw(str(error), self.place)]) from None
+        self._columns = Columns()
+        self._by_function: dict[int, str] = {}
+        self._checked: tuple[object, Checked] | None = None
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}, {len(self)} tasks)"
+
+    def __len__(self) -> int:
+        return len(self._columns.names)
+
+    # -- writing it down --------------------------------------------------------------------------------------------
+
+    @overload
+    def task(self, fn: F, /) -> F: ...
+
+    @overload
+    def task(self, fn: None = None, /, *, name: str | None = None, **options: Any) -> Callable[[F], F]: ...
+
+    def task(self, fn: F | None = None, /, *, name: str | None = None, **options: Any) -> F | Callable[[F], F]:
+        """Make a function a task; the function itself is returned unchanged. Options are those of `add`."""
+
+        def declare(function: F) -> F:
+            self.add(name if name is not None else getattr(function, "__name__", ""), function, **options)
+            return function
+
+        return declare if fn is None else declare(fn)
+
+    def add(self, name: str, fn: Callable[..., Any], **options: Any) -> Graph:
+        """Add a task and return the graph. Everything is checked together when the graph is validated or run.
+
+        Parameters
+        ----------
+        name: unique in the graph.
+        fn: `def` runs in a thread, `async def` on the event loop. Its parameters name the tasks whose outputs they take.
+        options: `depends_on` (names or task functions), `retries` (a number or `Retry`), `timeout` (seconds per attempt),
+            `retry_on_timeout`, `trigger`, `on_upstream_failure`, `priority`, `cost`, `backend`, `tags`, `description`.
+        """
+        columns = self._columns
+        if columns.specs is not None:
+            raise GraphError("a graph made by from_specs takes no further tasks; put them into its tasks and dependencies")
+        columns.places[len(columns.names)] = _place_of(fn) or _caller()
+        columns.names.append(name)
+        columns.fns.append(fn)
+        columns.options.append(options)
+        self._by_function.setdefault(id(fn), name)
+        self._checked = None
+        return self
+
+    @classmethod
+    def from_specs(
+        cls,
+        name: str,
+        *,
+        tasks: Mapping[str, Any],
+        dependencies: Mapping[str, Iterable[str]] | None = None,
+        run: Callable[..., Any],
+        task_options: Mapping[str, Mapping[str, Any]] | None = None,
+        **options: Any,
+    ) -> Graph:
+        """A graph of many tasks that one function runs.
+
+        Parameters
+        ----------
+        tasks: spec by task id.
+        dependencies: ids that a task depends on, by task id.
+        run: called as `run(task_id, spec)`, or `run(task_id, spec, ctx)` if it takes a third parameter; sync or async.
+            A spec that is a dict reaches it as a copy with the outputs of the task's dependencies, by id, under
+            "_dep_outputs"; other specs as they are.
+        task_options: options of `add`, by task id.
+        options: those of the graph.
+        """
+        graph = cls(name, **options)
+        columns = graph._columns
+        columns.names = list(tasks)
+        columns.specs = tasks
+        columns.dependencies = dependencies or {}
+        columns.fns = [run]
+        if task_options:
+            columns.options = [task_options.get(task, {}) for task in tasks]
+            for stranger in task_options.keys() - tasks.keys():
+                raise GraphError([Flaw(f"task_options names {stranger!r}, which is no task", graph.place)])
+        return graph
+
+    # -- reading it -------------------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The tasks' names in the order of declaration."""
+        return tuple(self._columns.names)
+
+    def validate(self, config: ExecutorConfig | None = None) -> Plan:
+        """Check everything and return the graph as the engine sees it.
+
+        Raises
+        ------
+        GraphError: lists all that is wrong, each with file and line where that is known.
+        """
+        return self.checked(config).plan
+
+    def checked(self, config: ExecutorConfig | None = None) -> Checked:
+        """The plan together with how each task's function is called; for the engine."""
+        merged = (config or ExecutorConfig()).over(self.config)
+        key = (merged.default_timeout, merged.default_retries, frozenset(merged.inputs), len(self))
+        if self._checked is None or self._checked[0] != key:
+            self._checked = (key, check(self.name, self._columns, merged, self._by_function, self.place))
+        return self._checked[1]
+
+    def fingerprints(self, config: ExecutorConfig | None = None) -> tuple[str, ...]:
+        """By task index a hash of what decides its result: its code, its options and its inputs."""
+        merged = (config or ExecutorConfig()).over(self.config)
+        return fingerprints(self.checked(config), merged.inputs)
+
+    def run(self, config: ExecutorConfig | None = None, *, journal: str | Path | None = None, **options: Any) -> RunResult:
+        """Run the graph to its end and return the result; failures of tasks are in it, not raised.
+
+        Parameters
+        ----------
+        config: or its fields by name, as `options`.
+        journal: path of a SQLite file that keeps the run; None keeps nothing.
+
+        Raises
+        ------
+        GraphError: the graph cannot be run; nothing ran.
+        """
+        # The one arrow against the direction of imports: sugar for people, allowed by name in pyproject.toml.
+        from dagtop.runtime.blocking import run_blocking  # noqa: PLC0415
+
+        if options:
+            flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, _caller())
+            if flaws:
+                raise GraphError(flaws)
+            config = ExecutorConfig(**options).over(config or ExecutorConfig())
+        return run_blocking(self, config, journal=journal)
+
+
+def _place_of(fn: object) -> str:
+    """Where a function is written, as "file.py:12"."""
+    while hasattr(fn, "func") and not inspect.isfunction(fn):
+        fn = fn.func
+    code = getattr(inspect.unwrap(fn) if callable(fn) else fn, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
+
+
+def _caller() -> str:
+    """File and line of the nearest frame outside this package."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("dagtop.graph"):
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -1,0 +1,152 @@
+"""Options by name: what there is, what it takes, and the nearest name when there is no such option."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dagtop.core.policy import BackendName, Retry, RunPolicy, TaskPolicy, one_of
+from dagtop.errors import Flaw
+
+#: Options that the design names and this version does not have yet: said so, never ignored in silence.
+LATER_TASK_OPTIONS = frozenset(
+    "when circuit pool resources cache setup teardown restart max_restarts restart_backoff ready alive replicas".split()
+)
+LATER_GRAPH_OPTIONS = frozenset("min_parallel adaptive backend breakers pools resources on_escalation".split())
+
+_POLICY_OPTIONS = (
+    "timeout",
+    "retry_on_timeout",
+    "trigger",
+    "on_upstream_failure",
+    "priority",
+    "cost",
+    "tags",
+    "description",
+)
+TASK_OPTIONS = ("depends_on", "retries", "backend", *_POLICY_OPTIONS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutorConfig:
+    """How a graph is run. None takes what the graph says, or else the default.
+
+    Parameters
+    ----------
+    max_parallel: attempts in progress at once; 32 unless the graph says otherwise.
+    fail_fast: after the first failure start nothing new; what runs goes on.
+    run_timeout: longest the run may take, in seconds.
+    default_timeout: timeout of an attempt, in seconds, for tasks that give none.
+    default_retries: retries (a number or a `Retry`) for tasks that give none.
+    inputs: values for parameters that are no tasks, by name; they win over the graph's own.
+    on_event: called with every event, on the engine's thread; may be async. What it raises is shown, not fatal.
+
+    Raises
+    ------
+    ValueError: a value is out of its range.
+    """
+
+    max_parallel: int | None = None
+    fail_fast: bool | None = None
+    run_timeout: float | None = None
+    default_timeout: float | None = None
+    default_retries: int | Retry | None = None
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    on_event: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        self.run_policy()
+        if self.default_timeout is not None:
+            TaskPolicy(timeout=self.default_timeout)
+        if self.default_retries is not None:
+            as_retry(self.default_retries)
+        if self.on_event is not None and not callable(self.on_event):
+            raise ValueError(f"on_event must be callable, not {self.on_event!r}")
+
+    def run_policy(self) -> RunPolicy:
+        """The part of it that the machine goes by."""
+        given = {name: getattr(self, name) for name in ("max_parallel", "fail_fast", "run_timeout")}
+        return RunPolicy(**{name: value for name, value in given.items() if value is not None})
+
+    def over(self, base: ExecutorConfig) -> ExecutorConfig:
+        """This config, with what it leaves open taken from `base`."""
+        chosen: dict[str, Any] = {}
+        for item in fields(self):
+            own = getattr(self, item.name)
+            chosen[item.name] = {**base.inputs, **own} if item.name == "inputs" else own
+            if own is None:
+                chosen[item.name] = getattr(base, item.name)
+        return ExecutorConfig(**chosen)
+
+
+GRAPH_OPTIONS = tuple(item.name for item in fields(ExecutorConfig))
+
+
+def as_retry(value: object) -> Retry:
+    """A number of retries, or a `Retry`, as a `Retry`.
+
+    Raises
+    ------
+    ValueError: it is neither.
+    """
+    if isinstance(value, Retry):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"retries must be a whole number or a Retry, not {value!r}")
+    return Retry(retries=value)
+
+
+def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: int | Retry | None) -> TaskPolicy:
+    """The policy that a task's options and the graph's defaults make.
+
+    Raises
+    ------
+    ValueError: a value is out of its range.
+    """
+    given = {name: options[name] for name in _POLICY_OPTIONS if name in options}
+    if "tags" in given:
+        given["tags"] = (given["tags"],) if isinstance(given["tags"], str) else tuple(given["tags"])
+    given.setdefault("timeout", timeout)
+    chosen = options.get("retries", retries)
+    if chosen is not None:
+        given["retry"] = as_retry(chosen)
+    return TaskPolicy(**given)
+
+
+def backend_of(options: Mapping[str, Any], *, is_async: bool) -> BackendName:
+    """Where the task's code is to run.
+
+    Raises
+    ------
+    ValueError: there is no such place, or the function does not fit it.
+    """
+    if "backend" not in options:
+        return BackendName.ASYNC if is_async else BackendName.THREAD
+    if options["backend"] in ("process", "dask"):
+        raise ValueError(f"backend {options['backend']!r} is not in this version of dagtop; use 'async' or 'thread'")
+    backend = one_of(BackendName, options["backend"], "backend")
+    if is_async and backend is not BackendName.ASYNC:
+        raise ValueError("an async function runs on the event loop: leave backend out, or write the function with def")
+    if not is_async and backend is BackendName.ASYNC:
+        raise ValueError("backend 'async' needs an async function: write it with async def, or leave backend out")
+    return backend
+
+
+def unknown_options(given: Iterable[str], known: Iterable[str], later: Iterable[str], place: str) -> list[Flaw]:
+    """A flaw for every option that does not exist, with the nearest name that does."""
+    known, later = set(known), set(later)
+    flaws: list[Flaw] = []
+    for name in given:
+        if name in later:
+            flaws.append(Flaw(f"option {name!r} is not in this version of dagtop yet: leave it out", place))
+        elif name not in known:
+            flaws.append(Flaw(f"there is no option {name!r}{nearest(name, known)}", place))
+    return flaws
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean 'x'?" if some known name is near, else ""."""
+    found = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {found[0]!r}?" if found else ""
