@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 from dagtop_app.graphview import ASCII, UNICODE, Canvas, Emphasis, GraphModel, Highlight, Overview, Part, Scale
+from dagtop_app.graphview.braille import dotted_line
 from dagtop_app.graphview.glyphs import DOWN, LEFT, RIGHT, UP
 from dagtop_app.graphview.ink import BAND
 from graphview_reading import heavy_sides, read_edges
@@ -235,6 +236,23 @@ def test_overview_lines_stand_out_with_the_selected_node() -> None:
     for run in runs:
         if run.part is Part.TRUNK and run.emphasis is Emphasis.UPSTREAM:
             assert set(overview.feeders(run)) <= above
+
+
+def test_a_line_from_a_parent_to_a_child_off_the_way_does_not_stand_out() -> None:
+    layout = laid_out(model_of(5, [(0, 1), (0, 2), (1, 3), (4, 3)]))
+    highlight = Highlight.of(layout, 1)
+    ways = {edge: highlight.of_segment(*edge) for edge in layout.model.edges if edge != (4, 3)}
+    assert ways == {(0, 1): Emphasis.UPSTREAM, (0, 2): Emphasis.NONE, (1, 3): Emphasis.DOWNSTREAM}
+    trunk = layout.graph.down[4][0]
+    assert highlight.of_segment(trunk, 3) is Emphasis.NONE
+
+
+def test_a_line_of_dots_ends_where_it_should() -> None:
+    assert dotted_line(1, 0) == ((0, 0, 0x02 + 0x10),)
+    falling = dotted_line(3, 2)
+    assert {x for x, _, _ in falling} == {0, 1, 2}
+    assert {y for _, y, _ in falling} == {0, 1, 2}
+    assert {(x, -y) for x, y, _ in dotted_line(3, -2)} >= {(0, 0), (2, 2)}
 
 
 def test_an_empty_overview_is_empty() -> None:

@@ -86,6 +86,11 @@ def test_the_crossings_reported_are_those_of_the_layers() -> None:
     assert layout.crossings == count_crossings(layout.layers, position, layout.graph.down)
 
 
+@pytest.mark.parametrize(("model", "most"), [(layered(200), 260), (etl(200), 60), (uniform(100), 800)])
+def test_the_order_stays_as_good_as_it_was_when_it_was_measured(model: GraphModel, most: int) -> None:
+    assert laid_out(model).crossings <= most
+
+
 def test_a_chain_of_5000_is_one_straight_line() -> None:
     layout = laid_out(chain(5_000))
     assert layout.height == 1

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
 """Bits of the left and right column of dots from top to bottom (Unicode 2800)."""
+
+# From dot a to dot b of one column, a <= b.
+_SPANS = tuple(
+    tuple(tuple(sum(column[first : last + 1]) for last in range(4)) for first in range(4)) for column in _DOTS
+)
 
 
 def braille(bits: int) -> str:
@@ -13,19 +18,20 @@ def braille(bits: int) -> str:
     return chr(0x2800 + bits)
 
 
-def dotted_line(x0: int, y0: int, x1: int, y1: int) -> Iterator[tuple[int, int, int]]:
-    """The cells (x, y, dots) of a line from the left edge of cell (x0, y0) to the right edge of cell (x1, y1)."""
-    first, last = 2 * x0, 2 * x1 + 1
-    top, rise = 4 * y0 + 1, 4 * (y1 - y0)
-    steps = last - first
-    before = top
+@lru_cache(maxsize=4096)
+def dotted_line(width: int, rise: int) -> tuple[tuple[int, int, int], ...]:
+    """The cells (x, y, dots) of a line over `width` cells that ends `rise` cells lower than it starts, from (0, 0)."""
+    steps = 2 * width - 1
+    bits: dict[tuple[int, int], int] = {}
+    before = 1
     for step in range(steps + 1):
-        here = top + round(rise * step / steps) if steps else top + rise
-        low, high = (min(before, here), max(before, here)) if step else (here, here)
-        column = _DOTS[(first + step) & 1]
+        here = 1 + round(4 * rise * step / steps) if steps else 1
+        low, high = (before, here) if before <= here else (here, before)
+        spans = _SPANS[step & 1]
+        x = step >> 1
         for y in range(low >> 2, (high >> 2) + 1):
-            dots = 0
-            for dot in range(max(low, 4 * y), min(high, 4 * y + 3) + 1):
-                dots |= column[dot & 3]
-            yield (first + step) >> 1, y, dots
+            first = low & 3 if y == low >> 2 else 0
+            last = high & 3 if y == high >> 2 else 3
+            bits[x, y] = bits.get((x, y), 0) | spans[first][last]
         before = here
+    return tuple((x, y, dots) for (x, y), dots in bits.items())

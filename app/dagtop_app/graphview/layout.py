@@ -7,7 +7,7 @@ graph stays the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from .coordinates import assign_rows
@@ -35,13 +35,8 @@ class Layout:
     label_widths: tuple[int, ...]
     """Width of the labels in each layer; 0 where a layer has only trunks."""
     crossings: int
-
-    @property
-    def height(self) -> int:
-        """Rows of the whole drawing."""
-        half = self.sizes.rows // 2
-        nodes = self.graph.node_count
-        return max((row + (half if carrier < nodes else 0) for carrier, row in enumerate(self.rows)), default=-1) + 1
+    height: int
+    """Rows of the whole drawing."""
 
     def column_width(self, rank: int) -> int:
         """Cells of a layer, frames included."""
@@ -82,11 +77,12 @@ def lay_out(
         old_rows = {}
     rows = assign_rows(graph, layers, sizes.rows, sizes.gap, old_rows, cancelled)
     widths = _label_widths(graph, layers, sizes)
+    height = _height(graph, rows, sizes)
     if old_rows and previous is not None:
         # Columns only widen, so that what is on the right does not wobble.
         before = previous.label_widths
         widths = [max(w, before[r]) if w and r < len(before) else w for r, w in enumerate(widths)]
-    return Layout(model, sizes, graph, layers, tuple(rows), tuple(widths), crossings)
+    return Layout(model, sizes, graph, layers, tuple(rows), tuple(widths), crossings, height)
 
 
 def rescale(layout: Layout, sizes: Sizes, cancelled: Callable[[], bool] = never) -> Layout:
@@ -98,7 +94,14 @@ def rescale(layout: Layout, sizes: Sizes, cancelled: Callable[[], bool] = never)
     graph, layers = layout.graph, layout.layers
     rows = assign_rows(graph, layers, sizes.rows, sizes.gap, {}, cancelled)
     widths = _label_widths(graph, layers, sizes)
-    return Layout(layout.model, sizes, graph, layers, tuple(rows), tuple(widths), layout.crossings)
+    height = _height(graph, rows, sizes)
+    return Layout(layout.model, sizes, graph, layers, tuple(rows), tuple(widths), layout.crossings, height)
+
+
+def _height(graph: LayeredGraph, rows: Sequence[int], sizes: Sizes) -> int:
+    half = sizes.rows // 2
+    nodes = max((row + half for row in rows[: graph.node_count]), default=-1)
+    return max(nodes, max(rows[graph.node_count :], default=-1)) + 1
 
 
 def _label_widths(graph: LayeredGraph, layers: Layers, sizes: Sizes) -> list[int]:

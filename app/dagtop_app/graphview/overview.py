@@ -24,7 +24,10 @@ NARROWEST_GAP = 2
 CROWD = 2
 """Lines per row and gap; with more the dots only make a cloud, and are left out."""
 
-Cell = tuple[int, Emphasis, int]
+Cell = tuple[int, int, int]
+"""Column, row, braille dots."""
+
+Ink = tuple[int, Emphasis, int]
 """Carrier, emphasis, braille dots."""
 
 
@@ -40,7 +43,7 @@ class Overview:
         self._lefts, self._gap = self._place_columns(width)
         self._place = self._place_nodes()
         self._nodes = {place: node for node, place in enumerate(self._place)}
-        self._lines: list[dict[int, Cell]] | None = None
+        self._lines: list[dict[int, Ink]] | None = None
 
     @property
     def width(self) -> int:
@@ -98,7 +101,7 @@ class Overview:
             return ()
         return tuple(self.layout.graph.sources(run.owner))
 
-    def _cell(self, x: int, y: int, dots: dict[int, Cell]) -> tuple[str, Part, int, Emphasis]:
+    def _cell(self, x: int, y: int, dots: dict[int, Ink]) -> tuple[str, Part, int, Emphasis]:
         node = self._nodes.get((x, y))
         if node is not None:
             return self._texts.glyph(node), Part.GLYPH, node, self._highlight.of_carrier(node)
@@ -139,9 +142,9 @@ class Overview:
     def _scaled(self, row: int) -> float:
         return row * (self._height - 1) / max(1, self.layout.height - 1)
 
-    def _draw_lines(self) -> list[dict[int, Cell]]:
+    def _draw_lines(self) -> list[dict[int, Ink]]:
         """Plain lines first, so that what stands out lies on top."""
-        rows: list[dict[int, Cell]] = [{} for _ in range(self._height)]
+        rows: list[dict[int, Ink]] = [{} for _ in range(self._height)]
         if not self.has_lines:
             return rows
         graph = self.layout.graph
@@ -151,22 +154,24 @@ class Overview:
             for carrier in layer
             for other in graph.down[carrier]
         ]
-        order = list(Emphasis)
-        segments.sort(key=lambda segment: order.index(segment[0]))
+        if not self._highlight.is_empty:
+            order = list(Emphasis)
+            segments.sort(key=lambda segment: order.index(segment[0]))
         for emphasis, carrier, other in segments:
             for x, y, dots in self._cells_between(carrier, other):
-                before = rows[y].get(x)
-                rows[y][x] = (carrier, emphasis, dots | (before[2] if before else 0))
+                row = rows[y]
+                row[x] = (carrier, emphasis, dots | row[x][2] if x in row else dots)
         return rows
 
-    def _cells_between(self, carrier: int, other: int) -> list[tuple[int, int, int]]:
-        """The cells of a segment, and those of the trunk through the layer it starts from."""
+    def _cells_between(self, carrier: int, other: int) -> list[Cell]:
+        """The cells (x, y, dots) of a segment, and those of the trunk through the layer it starts from."""
         (x0, y0), (x1, y1) = self._spot(carrier), self._spot(other)
-        cells = list(dotted_line(x0 + 1, y0, x1 - 1, y1))
+        cells: list[Cell] = []
         if carrier >= self.layout.graph.node_count:
-            rank = self.layout.graph.ranks[carrier]
-            end = self._lefts[rank + 1] - self._gap - 1
-            cells = [*dotted_line(self._lefts[rank], y0, end, y0), *dotted_line(end + 1, y0, x1 - 1, y1)]
+            end = self._lefts[self.layout.graph.ranks[carrier] + 1] - self._gap
+            cells = [(x0 + x, y0, dots) for x, _, dots in dotted_line(end - x0, 0)]
+            x0 = end - 1
+        cells += [(x0 + 1 + x, y0 + y, dots) for x, y, dots in dotted_line(x1 - x0 - 1, y1 - y0)]
         return cells
 
     def _spot(self, carrier: int) -> tuple[int, int]:
