@@ -170,6 +170,52 @@ def test_the_selected_box_has_a_heavy_frame() -> None:
     ]
 
 
+def test_a_short_pill_has_a_longer_line_and_a_pill_without_children_none() -> None:
+    model = GraphModel.from_edges(["a", "long", "z", "b"], [("a", "z"), ("long", "z")])
+    canvas = canvas_of(model)
+    assert full_text(canvas) == [
+        " o a ────┬─ o z ",
+        "         │      ",
+        " o long ─╯      ",
+        "                ",
+        " o b            ",
+    ]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_the_lines_from_a_node_are_where_it_says(model: GraphModel) -> None:
+    canvas = canvas_of(model)
+    for node in range(0, model.size, 5):
+        told = {
+            (x, y)
+            for rect in canvas.lines_from(node)
+            for x in range(rect.x, rect.x + rect.width)
+            for y in range(rect.y, rect.y + rect.height)
+        }
+        for y in range(canvas.height):
+            line = canvas.line(y, 0, canvas.width)
+            x = line.start
+            for run in line.runs:
+                if run.part in {Part.LINE, Part.TRUNK} and node in canvas.feeders(run):
+                    assert {(at, y) for at in range(x, x + len(run.text))} <= told
+                x += len(run.text)
+
+
+def test_the_lines_from_a_node_of_an_overview_are_where_it_says() -> None:
+    model = etl(60)
+    overview = Overview(laid_out(model), 120, 40, PlainTexts(model))
+    for node in range(0, model.size, 5):
+        told = overview.lines_from(node)
+        for y in range(overview.height):
+            x = 0
+            for run in overview.line(y, 0, overview.width).runs:
+                if run.part is Part.TRUNK and run.owner == node:
+                    assert any(
+                        r.x <= x and x + len(run.text) <= r.x + r.width and r.y <= y < r.y + r.height for r in told
+                    )
+                x += len(run.text)
+
+
 def test_taking_the_highlight_away_restores_the_drawing() -> None:
     canvas = canvas_of(etl(60))
     before = full_text(canvas)

@@ -196,6 +196,16 @@ def test_reachability_leaves_the_node_itself_out() -> None:
     assert model.descendants(3) == {4, 5, 6}
 
 
+def test_a_part_of_a_graph_keeps_names_and_inner_edges() -> None:
+    model = chain(9)
+    near = model.around(4, 2)
+    assert near == {2, 3, 4, 5, 6}
+    part = model.part(near)
+    assert part.names == ("n2", "n3", "n4", "n5", "n6")
+    assert part.edges == ((0, 1), (1, 2), (2, 3), (3, 4))
+    assert model.around(0, 0) == {0}
+
+
 def test_fitting_in_order_is_exact() -> None:
     assert fit_in_order([5, 1, 9], [1, 1, 1], [0, 1, 2]) == [2, 3, 9]
     assert fit_in_order([0, 0], [1, 100], [0, 1]) == [-1, 0]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from .drawing import Emphasis, Line, NodeTexts, Part, Rect, Run
-from .glyphs import UNICODE, Glyphs
+from .glyphs import LEFT, RIGHT, UNICODE, Glyphs
 from .highlight import Highlight
 from .ink import BAND, ChannelInk, heavy_tile
 from .router import Routing
@@ -104,6 +104,20 @@ class Canvas:
         top = self.layout.rows[node] - rows // 2
         return Rect(self.routing.lefts[rank], top, self.layout.column_width(rank), rows)
 
+    def lines_from(self, node: int) -> list[Rect]:
+        """Cells to paint anew if the lines of a node change their colour; their bounding boxes, in no order."""
+        rects: list[Rect] = []
+        if not self.layout.model.children[node]:
+            return rects
+        for carrier in self._graph.trunk_of(node):
+            rank = self._graph.ranks[carrier]
+            channel = self.routing.channels[rank]
+            left, right = self.routing.lefts[rank], self.routing.right(rank)
+            rects.append(Rect(left, self.layout.rows[carrier], right - left, 1))
+            runs = self._ink(rank).pieces_of(carrier)
+            rects += [Rect(right, run.low, channel.width, run.high - run.low + 1) for run in runs]
+        return rects
+
     def feeders(self, run: Run) -> tuple[int, ...]:
         """The nodes a line or trunk comes from, or the node a run is part of."""
         if run.owner == BLANK:
@@ -126,9 +140,14 @@ class Canvas:
     def _find_feeders(self, part: Part, owner: int) -> tuple[int, ...]:
         if part is Part.TRUNK:
             return tuple(self._graph.sources(owner))
-        channel = self.routing.channels[self._graph.ranks[owner]]
-        net = next(net for net in channel.nets if net.carriers[0] == owner)
+        net = self._ink(self._graph.ranks[owner]).net_of(owner)
         return tuple(sorted({node for carrier in net.carriers for node in self._graph.sources(carrier)}))
+
+    def _ink(self, rank: int) -> ChannelInk:
+        ink = self._inks.get(rank)
+        if ink is None:
+            ink = self._inks[rank] = ChannelInk(self.routing.channels[rank])
+        return ink
 
     def _column(self, rank: int) -> dict[int, int]:
         """Row -> carrier of a layer."""
@@ -149,15 +168,11 @@ class Canvas:
             return
         emphasis = self._highlight.of_carrier(carrier)
         if carrier >= self._graph.node_count:
-            bits = 3
-            glyph = self.glyphs.line(bits, 0 if emphasis is Emphasis.NONE else bits)
-            yield Run(glyph * width, Part.TRUNK, carrier, emphasis)
+            yield self._trunk(carrier, width, emphasis)
         elif self.layout.sizes.scale is Scale.BOX:
             yield from self._box_runs(carrier, rank, y - self.layout.rows[carrier], width, emphasis)
         else:
-            yield Run(" ", Part.FRAME, carrier, emphasis)
-            yield from self._text_runs(carrier, rank, emphasis)
-            yield Run(" ", Part.FRAME, carrier, emphasis)
+            yield from self._pill_runs(carrier, rank, emphasis)
 
     def _box_runs(self, node: int, rank: int, offset: int, width: int, emphasis: Emphasis) -> Iterator[Run]:
         heavy = emphasis is Emphasis.SELECTED or emphasis is Emphasis.CRITICAL
@@ -170,16 +185,32 @@ class Canvas:
         if self._graph.down[node]:
             right = self.glyphs.ports[3 if heavy else 2]
         yield Run(left, Part.FRAME, node, emphasis)
-        yield from self._text_runs(node, rank, emphasis)
+        yield from self._text_runs(node, self.layout.label_widths[rank], emphasis)
         yield Run(right, Part.FRAME, node, emphasis)
 
-    def _text_runs(self, node: int, rank: int, emphasis: Emphasis) -> Iterator[Run]:
-        sizes = self.layout.sizes
-        label = self.layout.label_widths[rank]
+    def _pill_runs(self, node: int, rank: int, emphasis: Emphasis) -> Iterator[Run]:
+        """A pill is as long as its label; what is left of the column is the beginning of its line."""
+        room = self.layout.label_widths[rank]
+        label = min(room, max(1, self.layout.sizes.labels[node]))
+        yield Run(" ", Part.FRAME, node, emphasis)
+        yield from self._text_runs(node, label, emphasis)
+        yield Run(" ", Part.FRAME, node, emphasis)
+        if label < room and self._graph.down[node]:
+            onward = Emphasis.DOWNSTREAM if emphasis is Emphasis.SELECTED else emphasis
+            yield self._trunk(node, room - label, onward)
+        elif label < room:
+            yield Run(" " * (room - label), Part.BLANK, BLANK, Emphasis.NONE)
+
+    def _text_runs(self, node: int, width: int, emphasis: Emphasis) -> Iterator[Run]:
+        note = self.layout.sizes.note
         yield Run(self._texts.glyph(node) + " ", Part.GLYPH, node, emphasis)
-        yield Run(self._texts.label(node, label), Part.LABEL, node, emphasis)
-        if sizes.note:
-            yield Run(self._texts.note(node, sizes.note), Part.NOTE, node, emphasis)
+        yield Run(self._texts.label(node, width), Part.LABEL, node, emphasis)
+        if note:
+            yield Run(self._texts.note(node, note), Part.NOTE, node, emphasis)
+
+    def _trunk(self, carrier: int, width: int, emphasis: Emphasis) -> Run:
+        glyph = self.glyphs.line(LEFT | RIGHT, 0 if emphasis is Emphasis.NONE else LEFT | RIGHT)
+        return Run(glyph * width, Part.TRUNK, carrier, emphasis)
 
     def _channel_runs(self, rank: int, y: int) -> tuple[Run, ...]:
         key = (rank, y // BAND)
@@ -196,9 +227,7 @@ class Canvas:
         return runs
 
     def _make_tile(self, rank: int, band: int) -> TileRows:
-        ink = self._inks.get(rank)
-        if ink is None:
-            ink = self._inks[rank] = ChannelInk(self.routing.channels[rank])
+        ink = self._ink(rank)
         tile = ink.tile(band)
         if tile is None:
             return []

@@ -6,7 +6,11 @@ Colours are the widget's: it looks the state of a node up when it paints, so a d
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from .highlight import Highlight
+    from .layout import Layout
 
 
 class Part(StrEnum):
@@ -17,7 +21,7 @@ class Part(StrEnum):
     LINE = "line"
     """Part of a bus between two layers; the owner is its first carrier."""
     TRUNK = "trunk"
-    """A line on its way through a layer; the owner is its carrier."""
+    """A line on its way through a layer, or from a pill to the edge of its layer; the owner is its carrier."""
     FRAME = "frame"
     """The frame of a box, or the padding of a pill; the owner is the node."""
     GLYPH = "glyph"
@@ -93,6 +97,16 @@ class NodeTexts(Protocol):
 class Drawing(Protocol):
     """What `Canvas` and `Overview` have in common."""
 
+    layout: Layout
+
+    @property
+    def highlight(self) -> Highlight:
+        """What stands out; set it to change it, then paint again."""
+        ...
+
+    @highlight.setter
+    def highlight(self, highlight: Highlight) -> None: ...
+
     @property
     def width(self) -> int:
         """Columns of the whole drawing."""
@@ -113,6 +127,10 @@ class Drawing(Protocol):
 
     def rect_of(self, node: int) -> Rect:
         """The cells of a node."""
+        ...
+
+    def lines_from(self, node: int) -> list[Rect]:
+        """Cells to paint anew if the lines of a node change their colour; their bounding boxes, in no order."""
         ...
 
     def feeders(self, run: Run) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from .channels import Channel, Piece
+from .channels import Channel, Net, Piece
 from .glyphs import ARROW, CROSSING, DOWN, LEFT, RIGHT, UP
 
 BAND = 32
@@ -44,13 +44,24 @@ class ChannelInk:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._by_band: dict[int, list[Piece]] = {}
+        self._by_net: dict[int, list[Piece]] = {}
+        self._numbers = {carrier: number for number, net in enumerate(channel.nets) for carrier in net.carriers}
         for piece in channel.pieces:
+            self._by_net.setdefault(piece.net, []).append(piece)
             for band in range(piece.low // BAND, piece.high // BAND + 1):
                 self._by_band.setdefault(band, []).append(piece)
 
     def pieces(self, band: int) -> list[Piece]:
         """The pieces with a cell in the band."""
         return self._by_band.get(band, [])
+
+    def net_of(self, carrier: int) -> Net:
+        """The bus a carrier feeds."""
+        return self.channel.nets[self._numbers[carrier]]
+
+    def pieces_of(self, carrier: int) -> list[Piece]:
+        """The pieces of the bus a carrier feeds."""
+        return self._by_net[self._numbers[carrier]]
 
     def tile(self, band: int) -> Tile | None:
         """The cells of a band, or nothing if it is empty."""
@@ -103,7 +114,7 @@ class ChannelInk:
             yield Stroke(net, column, row, stop - column + 1, RIGHT, ACROSS, False)
 
     def _second_half(self, piece: Piece) -> Piece:
-        return next(p for p in self.channel.pieces if p.enters == piece.leaves)
+        return next(p for p in self._by_net[piece.net] if p.enters == piece.leaves)
 
 
 def heavy_tile(tile: Tile, strokes: Iterable[Stroke], band: int) -> list[dict[int, int]]:

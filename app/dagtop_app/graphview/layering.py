@@ -61,6 +61,13 @@ class LayeredGraph:
                     waiting.append(other)
         return sorted(found)
 
+    def trunk_of(self, node: int) -> list[int]:
+        """The carriers of the line that leaves a node: itself and the dummies after it."""
+        trunk = [node]
+        while self.down[trunk[-1]] and self.down[trunk[-1]][-1] >= self.node_count:
+            trunk.append(self.down[trunk[-1]][-1])
+        return trunk
+
     def way(self, parent: int, child: int) -> list[tuple[int, int]]:
         """The segments (carrier, carrier) an edge runs through, left to right."""
         segments = []

@@ -7,7 +7,7 @@ never moves its ancestors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from .errors import GraphCycleError, UnknownNodeError
@@ -78,6 +78,23 @@ class GraphModel:
     def descendants(self, node: int) -> frozenset[int]:
         """All nodes that wait for `node`, itself not included."""
         return reach(node, self.children)
+
+    def around(self, node: int, depth: int) -> frozenset[int]:
+        """The nodes at most `depth` edges up- or downstream of `node`, itself included."""
+        found = {node}
+        for neighbours in (self.parents, self.children):
+            edge = {node}
+            for _ in range(depth):
+                edge = {other for here in edge for other in neighbours[here]}
+                found |= edge
+        return frozenset(found)
+
+    def part(self, nodes: Collection[int]) -> GraphModel:
+        """The graph of some of the nodes with the edges between them; nodes keep their names and get new numbers."""
+        kept = sorted(nodes)
+        number = {node: place for place, node in enumerate(kept)}
+        edges = [(number[a], number[b]) for a, b in self.edges if a in number and b in number]
+        return GraphModel.from_indices([self.names[node] for node in kept], edges)
 
     def critical_path(self, durations: Sequence[float] | None = None) -> tuple[int, ...]:
         """The path with the largest sum of durations from a source to a sink; of equal sums the one with more nodes.

@@ -95,6 +95,15 @@ class Overview:
         x, y = self._place[node]
         return Rect(x, y, 1, 1)
 
+    def lines_from(self, node: int) -> list[Rect]:
+        """Cells to paint anew if the lines of a node change their colour; their bounding boxes, in no order."""
+        rects: list[Rect] = []
+        for carrier in self.layout.graph.trunk_of(node) if self.has_lines else ():
+            for other in self.layout.graph.down[carrier]:
+                (x0, y0), (x1, y1) = self._spot(carrier), self._spot(other)
+                rects.append(Rect(x0, min(y0, y1), x1 - x0, abs(y1 - y0) + 1))
+        return rects
+
     def feeders(self, run: Run) -> tuple[int, ...]:
         """The nodes a line comes from, or the node itself."""
         if run.owner == BLANK:
