@@ -143,7 +143,9 @@ def _of_task(
             changes = policy_changes(command)
             if not changes:
                 return _no("no field was given a new value")
-            return cmd.BlastRadius(summary=f"{name}: " + ", ".join(f"{key} = {value}" for key, value in changes.items()))
+            return cmd.BlastRadius(
+                summary=f"{name}: " + ", ".join(f"{key} = {value}" for key, value in changes.items())
+            )
         case _ as unreachable:
             assert_never(unreachable)
 

@@ -22,6 +22,8 @@ class Begin(_Input):
     """Wall clock, seconds since 1970 UTC."""
     resumed: bool = False
     """It goes on with a run that another process left; what that one finished is in the ledger already."""
+    reruns: tuple[tuple[int, str], ...] = ()
+    """(task, reason) for tasks that were finished and start over all the same."""
 
 
 class AttemptSucceeded(_Input):

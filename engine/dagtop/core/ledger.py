@@ -70,6 +70,14 @@ class Ledger:
             if run_step is not None:
                 run_step(self, event)
 
+    def seed(self, index: int, attempt: int, *, succeeded: bool) -> None:
+        """Take over what an earlier process knew of a task, before the run is resumed."""
+        self.attempt[index] = self.first_attempt[index] = attempt
+        if succeeded:
+            self.state[index] = _SUCCEEDED
+            self.counts[_WAITING] -= 1
+            self.counts[_SUCCEEDED] += 1
+
     def attempts_used(self, index: int) -> int:
         """Attempts since the task was last restarted."""
         return self.attempt[index] - self.first_attempt.get(index, 0)

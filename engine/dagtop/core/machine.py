@@ -105,8 +105,10 @@ class RunMachine:
         ledger, joins, at = self.ledger, self.joins, event.at
         if event.resumed:
             kept = sum(state in GOOD for state in ledger.state)
-            self.emit(ev.RunResumed(at, kept))
-            self.unfinished = len(self.plan) - kept
+            self.emit(ev.RunResumed(at, kept - len(event.reruns)))
+            self.unfinished = len(self.plan) - kept + len(event.reruns)
+            for index, reason in event.reruns:
+                self.emit(ev.TaskRestarted(at, self.plan.names[index], reason))
             for index, needed in enumerate(self.plan.upstream):
                 if needed:
                     joins.recount(index, ledger.state)
@@ -175,7 +177,9 @@ class RunMachine:
             _, kind, index, attempt = heappop(self._due)
             if kind == _Due.RUN.value:
                 if not self.is_over and self.stopping is None:
-                    self.stop_run(at, StopReason.RUN_TIMEOUT, f"run_timeout of {self.policy.run_timeout:g} s", cancel=True)
+                    self.stop_run(
+                        at, StopReason.RUN_TIMEOUT, f"run_timeout of {self.policy.run_timeout:g} s", cancel=True
+                    )
             elif ledger.attempt[index] != attempt:
                 continue
             elif kind == _Due.BACKOFF.value:
@@ -242,7 +246,12 @@ class RunMachine:
         self.stop_reasons.pop(index, None)
         self._tell_downstream(index, at)
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
-            self.stop_run(at, StopReason.FAIL_FAST, f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}", cancel=False)
+            self.stop_run(
+                at,
+                StopReason.FAIL_FAST,
+                f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}",
+                cancel=False,
+            )
 
     def stop_attempt(self, index: int, at: float, why: StopReason, reason: str) -> None:
         """Tell a running attempt to stop."""
@@ -341,7 +350,11 @@ class RunMachine:
                 self.evaluate(index, at)
             case StopReason.TIMEOUT:
                 timed_out = self._timeout_failure(index, at, failure)
-                if self.ledger.policies[index].retry_on_timeout and self._may_try_again(index) and self.stopping is None:
+                if (
+                    self.ledger.policies[index].retry_on_timeout
+                    and self._may_try_again(index)
+                    and self.stopping is None
+                ):
                     self._back_off(index, at, timed_out, unit_random, timed_out=True)
                 else:
                     self.emit(ev.TaskTimedOut(at, name, attempt, timed_out))

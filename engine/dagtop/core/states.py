@@ -81,9 +81,7 @@ BAD: frozenset[TaskState] = frozenset({_S.FAILED, _S.TIMED_OUT})
 #: States that hold a slot.
 ACTIVE: frozenset[TaskState] = frozenset({_S.RUNNING, _S.CANCELLING})
 #: Run states after which nothing happens by itself.
-RUN_OVER: frozenset[RunState] = frozenset(
-    {RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT}
-)
+RUN_OVER: frozenset[RunState] = frozenset({RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.TIMED_OUT})
 
 _RESTART = frozenset({_S.WAITING})
 
@@ -97,9 +95,15 @@ MOVES: Mapping[TaskState, frozenset[TaskState]] = MappingProxyType(
             {_S.RUNNING, _S.HELD, _S.WAITING, _S.BLOCKED, _S.CACHED, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}
         ),
         _S.HELD: frozenset({_S.READY, _S.WAITING, _S.BACKOFF, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}),
-        _S.RUNNING: frozenset({_S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.BACKOFF, _S.CANCELLING, _S.SKIPPED}),
-        _S.BACKOFF: frozenset({_S.READY, _S.HELD, _S.WAITING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT, _S.SKIPPED, _S.SUCCEEDED}),
-        _S.CANCELLING: frozenset({_S.CANCELLED, _S.TIMED_OUT, _S.BACKOFF, _S.WAITING, _S.FAILED, _S.SUCCEEDED, _S.SKIPPED}),
+        _S.RUNNING: frozenset(
+            {_S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.BACKOFF, _S.CANCELLING, _S.SKIPPED}
+        ),
+        _S.BACKOFF: frozenset(
+            {_S.READY, _S.HELD, _S.WAITING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT, _S.SKIPPED, _S.SUCCEEDED}
+        ),
+        _S.CANCELLING: frozenset(
+            {_S.CANCELLED, _S.TIMED_OUT, _S.BACKOFF, _S.WAITING, _S.FAILED, _S.SUCCEEDED, _S.SKIPPED}
+        ),
         _S.BLOCKED: frozenset({_S.WAITING, _S.READY, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}),
         _S.SUCCEEDED: _RESTART,
         _S.CACHED: _RESTART,

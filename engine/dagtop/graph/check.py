@@ -54,9 +54,7 @@ class _Flaws:
             raise error([flaw for _, flaw in self.found])
 
 
-def check(
-    name: str, columns: Columns, config: ExecutorConfig, by_function: Mapping[int, str], place: str
-) -> Checked:
+def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapping[int, str], place: str) -> Checked:
     """Check a graph.
 
     Raises
@@ -103,7 +101,9 @@ def _check_specs(
     takes_context = _check_spec_function(fn, flaws, place)
     for stranger in dependencies.keys() - index.keys():
         flaws.add(
-            UnknownDependencyError, f"dependencies names {stranger!r}, which is no task{nearest(str(stranger), index)}", place
+            UnknownDependencyError,
+            f"dependencies names {stranger!r}, which is no task{nearest(str(stranger), index)}",
+            place,
         )
     find = index.__getitem__
     upstream: list[Sequence[int]] = []
@@ -126,7 +126,9 @@ def _check_specs(
         if options:
             policies[i], _ = _check_options(options, config, False, f"task {columns.names[i]!r}", place, flaws)
             if "depends_on" in options or "backend" in options:
-                flaws.add(OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place)
+                flaws.add(
+                    OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place
+                )
     plan = _make_plan(name, columns.names, index, upstream, policies, {}, flaws)
     call = Call(fn, is_async(fn), by_spec=True, wants_context=takes_context)
     return Checked(plan, [call], columns.specs, takes_context)
@@ -143,7 +145,9 @@ def _check_spec_function(fn: Callable[..., Any], flaws: _Flaws, place: str) -> b
     required = [parameter for parameter in parameters if not parameter.has_default]
     if len(required) > 3:
         extra = ", ".join(parameter.name for parameter in required[3:])
-        flaws.add(GraphError, f"run is called as run(task_id, spec) or run(task_id, spec, ctx); it also wants {extra}", place)
+        flaws.add(
+            GraphError, f"run is called as run(task_id, spec) or run(task_id, spec, ctx); it also wants {extra}", place
+        )
     return len(required) == 3 or any(parameter.wants_context for parameter in parameters[2:3])
 
 
@@ -220,7 +224,11 @@ def _named_tasks(
         if isinstance(name, str) and name in index:
             found.append(index[name])
         elif callable(item):
-            flaws.add(UnknownDependencyError, f"task {task!r} depends on {_called(item)}, which is no task of this graph", place)
+            flaws.add(
+                UnknownDependencyError,
+                f"task {task!r} depends on {_called(item)}, which is no task of this graph",
+                place,
+            )
         else:
             hint = nearest(str(item), index)
             flaws.add(UnknownDependencyError, f"task {task!r} depends on {item!r}, which is no task{hint}", place)

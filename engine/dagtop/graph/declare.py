@@ -110,7 +110,9 @@ class Graph:
         """
         columns = self._columns
         if columns.specs is not None:
-            raise GraphError("a graph made by from_specs takes no further tasks; put them into its tasks and dependencies")
+            raise GraphError(
+                "a graph made by from_specs takes no further tasks; put them into its tasks and dependencies"
+            )
         columns.places[len(columns.names)] = _place_of(fn) or _caller()
         columns.names.append(name)
         columns.fns.append(fn)
@@ -183,7 +185,9 @@ class Graph:
         merged = (config or ExecutorConfig()).over(self.config)
         return fingerprints(self.checked(config), merged.inputs)
 
-    def run(self, config: ExecutorConfig | None = None, *, journal: str | Path | None = None, **options: Any) -> RunResult:
+    def run(
+        self, config: ExecutorConfig | None = None, *, journal: str | Path | None = None, **options: Any
+    ) -> RunResult:
         """Run the graph to its end and return the result; failures of tasks are in it, not raised.
 
         Parameters

@@ -1,0 +1,47 @@
+"""dagtop: run graphs of Python tasks, watch them and steer them while they run.
+
+This is what a graph file imports. It needs no terminal and imports none.
+"""
+
+from dagtop.core.policy import Retry
+from dagtop.core.states import RunState, TaskState
+from dagtop.errors import (
+    CommandRefused,
+    CycleError,
+    DagtopError,
+    DuplicateTaskError,
+    GraphError,
+    JournalError,
+    LoadError,
+    OptionError,
+    TaskError,
+    TaskTimeoutError,
+    UnknownDependencyError,
+)
+from dagtop.graph import ExecutorConfig, Graph
+from dagtop.runtime.context import TaskContext
+from dagtop.runtime.executor import DAGExecutor
+from dagtop.runtime.result import RunResult, TaskResult
+
+__all__ = [
+    "CommandRefused",
+    "CycleError",
+    "DAGExecutor",
+    "DagtopError",
+    "DuplicateTaskError",
+    "ExecutorConfig",
+    "Graph",
+    "GraphError",
+    "JournalError",
+    "LoadError",
+    "OptionError",
+    "Retry",
+    "RunResult",
+    "RunState",
+    "TaskContext",
+    "TaskError",
+    "TaskResult",
+    "TaskState",
+    "TaskTimeoutError",
+    "UnknownDependencyError",
+]

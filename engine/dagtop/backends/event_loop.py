@@ -1,0 +1,149 @@
+"""Driving a user's coroutine ourselves, step by step: in a context of its own, interruptible once, and abandonable.
+
+Every attempt gets its own `contextvars.Context`, although attempts share worker coroutines: what one task sets, the next
+one on the same worker does not see. Cancellation on asyncio is by edge, as asyncio users expect: the task's `finally` blocks may await
+undisturbed. On trio it is by level, as trio users expect.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Coroutine, Generator
+from contextvars import Context
+from typing import Any, Protocol
+
+import anyio
+import anyio.lowlevel
+
+
+class Abandoned(BaseException):
+    """The engine no longer waits for this attempt."""
+
+
+class Attempt:
+    """An attempt in progress that can be told to stop."""
+
+    __slots__ = ("_flag", "_in_thread", "abandoned", "handle", "index", "number", "stop_told")
+
+    def __init__(
+        self, index: int, number: int, handle: Interrupt, flag: Flag | None = None, *, in_thread: bool = False
+    ) -> None:
+        self.index = index
+        self.number = number
+        self.handle = handle
+        self.stop_told = False
+        self.abandoned = False
+        self._flag = flag
+        self._in_thread = in_thread
+
+    def stop(self) -> None:
+        """Raise its flag, and interrupt it where it waits; a thread cannot be interrupted and must look at its flag."""
+        if self.stop_told:
+            return
+        self.stop_told = True
+        if self._flag is not None:
+            self._flag.cancel()
+        if not self._in_thread:
+            self.handle.interrupt()
+
+    def abandon(self) -> None:
+        """Let go of it where it waits."""
+        self.abandoned = True
+        self.handle.interrupt()
+
+
+class Flag(Protocol):
+    """Something the task can look at."""
+
+    def cancel(self) -> None:
+        """Show that the attempt was told to stop."""
+        ...
+
+
+class Interrupt(Protocol):
+    """How what the current worker waits for is interrupted."""
+
+    def interrupt(self) -> None:
+        """Raise the loop's cancellation where the worker waits now."""
+        ...
+
+    async def settle(self) -> None:
+        """Leave no trace of an interrupt behind, so that the worker can go on."""
+        ...
+
+
+class AsyncioInterrupt:
+    """By cancelling the worker's asyncio task, once each time."""
+
+    __slots__ = ("_task",)
+
+    def __init__(self) -> None:
+        import asyncio  # noqa: PLC0415 - see the module docstring: this is where asyncio's edge is needed
+
+        task = asyncio.current_task()
+        assert task is not None, "a worker runs in a task"
+        self._task = task
+
+    def interrupt(self) -> None:
+        self._task.cancel("dagtop stops this attempt")
+
+    async def settle(self) -> None:
+        if self._task.cancelling():
+            while self._task.uncancel():
+                pass
+            try:
+                await anyio.lowlevel.checkpoint()
+            except anyio.get_cancelled_exc_class():
+                while self._task.cancelling():
+                    self._task.uncancel()
+
+
+class ScopeInterrupt:
+    """By cancelling a scope that was entered before the attempt began."""
+
+    __slots__ = ("scope",)
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        self.scope = scope
+
+    def interrupt(self) -> None:
+        self.scope.cancel()
+
+    async def settle(self) -> None:
+        """The scope goes with the attempt."""
+
+
+@types.coroutine
+def drive(
+    attempt: Attempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
+) -> Generator[Any, Any, Any]:
+    """Go on with a coroutine that has made its first step and now waits for `waiting`.
+
+    Raises
+    ------
+    Abandoned: the engine no longer waits; the coroutine is left where it is, closed as far as it lets itself be closed.
+    """
+    send, throw, run = coroutine.send, coroutine.throw, context.run
+    try:
+        while True:
+            try:
+                sent = yield waiting
+            except BaseException as error:  # noqa: BLE001 - whatever the loop throws is the coroutine's to handle
+                if attempt.abandoned:
+                    _let_go(coroutine)
+                    raise Abandoned from None
+                waiting = run(throw, error)
+            else:
+                if attempt.abandoned:
+                    _let_go(coroutine)
+                    raise Abandoned
+                waiting = run(send, sent)
+    except StopIteration as stop:
+        return stop.value
+
+
+def _let_go(coroutine: Coroutine[Any, Any, Any]) -> None:
+    try:
+        coroutine.close()
+    except BaseException:  # noqa: BLE001 - it would not even close; nothing more can be done
+        return

@@ -1,0 +1,29 @@
+"""Plain functions in worker threads: they never block the engine, and are let go of only when nobody waits any more."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextvars import Context
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+
+class ThreadBackend:
+    """Runs plain functions in the loop's own pool of worker threads, without a limit: `max_parallel` is the limit."""
+
+    def __init__(self) -> None:
+        self._limiter = anyio.CapacityLimiter(math.inf)
+
+    async def run(self, context: Context, fn: Callable[[], Any]) -> tuple[Any, BaseException | None]:
+        """(what it returned, what it raised). Cancelling this lets go of the thread; the function goes on unheard."""
+
+        def guarded() -> tuple[Any, BaseException | None]:
+            try:
+                return context.run(fn), None
+            except BaseException as error:  # noqa: BLE001 - the user's: it becomes an outcome
+                return None, error
+
+        return await anyio.to_thread.run_sync(guarded, abandon_on_cancel=True, limiter=self._limiter)

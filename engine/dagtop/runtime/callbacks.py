@@ -1,0 +1,98 @@
+"""The user's `on_event`: sync ones on a thread of their own, async ones on the loop, so that a slow one slows nothing."""
+
+from __future__ import annotations
+
+import inspect
+import queue
+import threading
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import anyio
+
+from dagtop.core.events import AnyEvent, Problem
+
+#: How long the end of a run waits for callbacks that have not caught up, in seconds.
+PATIENCE = 10.0
+
+
+class Tell(Protocol):
+    """Takes a problem: (source, message)."""
+
+    def __call__(self, source: str, message: str) -> None: ...
+
+
+def is_async_callback(callback: Callable[..., Any]) -> bool:
+    """Whether calling it gives something to await."""
+    return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(getattr(callback, "__call__", None))  # noqa: B004
+
+
+class ThreadCallback:
+    """Calls a plain function with every event, in order, on a thread of its own."""
+
+    def __init__(self, callback: Callable[[AnyEvent], Any], tell: Tell) -> None:
+        self._callback = callback
+        self._tell = tell
+        self._queue: queue.SimpleQueue[Sequence[AnyEvent] | None] = queue.SimpleQueue()
+        # A callback that hangs must not keep the process: a daemon, and the one bare thread outside thread.py.
+        self._thread = threading.Thread(target=self._work, name="dagtop:on_event", daemon=True)
+        self._thread.start()
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        self._queue.put(batch)
+
+    async def finish(self) -> bool:
+        """Wait until it has caught up; False if that took too long."""
+        self._queue.put(None)
+        with anyio.move_on_after(PATIENCE, shield=True):
+            while self._thread.is_alive():
+                await anyio.sleep(0.001)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        while (batch := self._queue.get()) is not None:
+            for event in batch:
+                try:
+                    self._callback(event)
+                except BaseException as error:  # noqa: BLE001 - the user's: it becomes an event (B16)
+                    _complain(self._tell, event, error)
+
+
+class AsyncCallback:
+    """Awaits a coroutine function with every event, in order, in a task of its own on the engine's loop."""
+
+    def __init__(self, callback: Callable[[AnyEvent], Awaitable[Any]], tell: Tell) -> None:
+        self._callback = callback
+        self._tell = tell
+        self._send, self._receive = anyio.create_memory_object_stream[Sequence[AnyEvent]](float("inf"))
+        self._done = anyio.Event()
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        self._send.send_nowait(batch)
+
+    async def work(self) -> None:
+        """Call back until `finish`."""
+        with self._receive:
+            async for batch in self._receive:
+                for event in batch:
+                    try:
+                        await self._callback(event)
+                    except Exception as error:  # noqa: BLE001 - the user's: it becomes an event (B16)
+                        _complain(self._tell, event, error)
+        self._done.set()
+
+    async def finish(self) -> bool:
+        """Wait until it has caught up; False if that took too long."""
+        self._send.close()
+        with anyio.move_on_after(PATIENCE, shield=True):
+            await self._done.wait()
+        return self._done.is_set()
+
+
+def _complain(tell: Tell, event: AnyEvent, error: BaseException) -> None:
+    if not isinstance(event, Problem):  # or a callback that fails at problems would never come to an end
+        try:
+            message = f"{type(error).__name__}: {error}"
+        except Exception:  # noqa: BLE001 - the user's __str__
+            message = type(error).__name__
+        tell("on_event", message[:500])

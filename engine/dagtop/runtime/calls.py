@@ -1,0 +1,148 @@
+"""Calling tasks: their arguments, their context, their output."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Coroutine
+from contextvars import Context
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from dagtop.graph.binding import Call, FromContext, FromInput, FromTask
+from dagtop.ports.journal import JournalWriter
+from dagtop.runtime.capture import AttemptSink, current, task_logger
+from dagtop.runtime.context import TaskContext, Upstream
+from dagtop.runtime.job import Job
+from dagtop.runtime.reports import Reports
+
+
+class Calls:
+    """How each task of a job is called. The outputs of those that succeeded are kept here."""
+
+    def __init__(self, job: Job, reports: Reports) -> None:
+        self._plan = job.plan
+        self._inputs = job.inputs
+        self.writer: JournalWriter | None = None
+        """Stores outputs, if the run is kept."""
+        self._reports = reports
+        self._capture = job.capture
+        checked = job.checked
+        n = len(self._plan)
+        self.outputs: list[Any] = job.outputs or [None] * n
+        self._specs = checked.specs
+        self._calls = checked.calls
+        self._shared = checked.calls[0] if checked.specs is not None else None
+        self.is_async: list[bool] = (
+            [self._shared.is_async] * n if self._shared is not None else [call.is_async for call in checked.calls]
+        )
+        """By task: whether its function is a coroutine function."""
+        self.contexts: dict[int, TaskContext] = {}
+        """By task: the context of its attempt in progress, if it wanted one."""
+        self._sinks: dict[int, AttemptSink] = {}
+        self._scratch_root: Path | None = None
+        self._plain = self._shared is not None and not self._shared.wants_context and not self._capture
+
+    def coroutine(self, index: int, attempt: int, context: Context) -> Coroutine[Any, Any, Any]:
+        """The coroutine of an attempt, not yet stepped; `context` is made ready for it."""
+        if self._plain:
+            assert self._shared is not None and self._specs is not None  # noqa: PT018 - one fact: see _plain
+            name = self._plan.names[index]
+            spec = self._specs[name]
+            return self._shared.fn(name, self._with_outputs(index, spec) if type(spec) is dict else spec)  # type: ignore[no-any-return]
+        fn, args, kwargs = self._prepared(index, attempt, context)
+        return fn(*args, **kwargs)  # type: ignore[no-any-return]
+
+    def thunk(self, index: int, attempt: int, context: Context) -> Callable[[], Any]:
+        """The call of an attempt, ready to be made in a thread; `context` is made ready for it."""
+        fn, args, kwargs = self._prepared(index, attempt, context)
+        return partial(fn, *args, **kwargs)
+
+    def returned(self, index: int, attempt: int, output: Any) -> None:
+        """Keep what an attempt returned. Comes before the machine hears of it."""
+        self.outputs[index] = output
+        if output is not None and self.writer is not None:
+            self.writer.output(self._plan.names[index], attempt, output)
+        if self._sinks or self.contexts:
+            self.ended(index)
+
+    def ended(self, index: int) -> None:
+        """An attempt is over: let go of what it had."""
+        self.contexts.pop(index, None)
+        self._reports.settle(index)
+        sink = self._sinks.pop(index, None)
+        if sink is not None:
+            sink.close()
+
+    def clear_away(self) -> None:
+        """The run is over: remove the scratch directories."""
+        if self._scratch_root is not None:
+            shutil.rmtree(self._scratch_root, ignore_errors=True)
+            self._scratch_root = None
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _prepared(
+        self, index: int, attempt: int, context: Context
+    ) -> tuple[Callable[..., Any], list[Any], dict[str, Any]]:
+        sink: AttemptSink | None = None
+        if self._capture:
+            sink = AttemptSink(self._plan.names[index], attempt, self._reports.captured)
+            self._sinks[index] = sink
+            context.run(current.set, sink)
+        call = self._shared if self._shared is not None else self._calls[index]
+        task_context = self._task_context(index, attempt, sink) if call.wants_context else None
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        if call.by_spec:
+            assert self._specs is not None, "a call by spec has specs"
+            name = self._plan.names[index]
+            spec = self._specs[name]
+            args = [name, self._with_outputs(index, spec) if type(spec) is dict else spec]
+            if task_context is not None:
+                args.append(task_context)
+        else:
+            self._fill(call, task_context, args, kwargs)
+        return call.fn, args, kwargs
+
+    def _fill(self, call: Call, task_context: TaskContext | None, args: list[Any], kwargs: dict[str, Any]) -> None:
+        for parameter, source in call.arguments:
+            value: Any
+            match source:
+                case FromTask(index=upstream):
+                    value = self.outputs[upstream]
+                case FromInput(name=name):
+                    value = self._inputs[name]
+                case FromContext():
+                    value = task_context
+            if parameter.positional:
+                args.append(value)
+            else:
+                kwargs[parameter.name] = value
+
+    def _with_outputs(self, index: int, spec: dict[Any, Any]) -> dict[Any, Any]:
+        names, outputs = self._plan.names, self.outputs
+        return {**spec, "_dep_outputs": {names[i]: outputs[i] for i in self._plan.upstream[index]}}
+
+    def _task_context(self, index: int, attempt: int, sink: AttemptSink | None) -> TaskContext:
+        names = self._plan.names
+        name = names[index]
+        made = TaskContext(
+            task=name,
+            attempt=attempt,
+            upstream=Upstream({names[i]: i for i in self._plan.upstream[index]}, self.outputs),
+            report=partial(self._reports.told, index),
+            make_log=lambda: task_logger(sink or AttemptSink(name, attempt, self._reports.captured)),
+            scratch=partial(self._scratch, index),
+        )
+        self.contexts[index] = made
+        return made
+
+    def _scratch(self, index: int, name: str) -> Path:
+        if self._scratch_root is None:
+            self._scratch_root = Path(tempfile.mkdtemp(prefix="dagtop-"))
+        path = self._scratch_root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)[:40]}"
+        path.mkdir(exist_ok=True)
+        return path

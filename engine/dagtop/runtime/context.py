@@ -1,0 +1,83 @@
+"""`TaskContext`: what a running task may ask of the engine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Upstream(Mapping[str, Any]):
+    """The outputs of a task's upstream by name; None for one that did not succeed."""
+
+    __slots__ = ("_indices", "_outputs")
+
+    def __init__(self, indices: Mapping[str, int], outputs: list[Any]) -> None:
+        self._indices = indices
+        self._outputs = outputs
+
+    def __getitem__(self, name: str) -> Any:
+        return self._outputs[self._indices[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._indices)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+
+class TaskContext:
+    """Handed to a task that has a parameter annotated `TaskContext`, or named `ctx`. Usable from any thread."""
+
+    __slots__ = ("_cancelled", "_log", "_make_log", "_report", "_scratch", "attempt", "task", "upstream")
+
+    def __init__(
+        self,
+        task: str,
+        attempt: int,
+        upstream: Mapping[str, Any],
+        report: Callable[[str, tuple[Any, ...]], None],
+        make_log: Callable[[], logging.LoggerAdapter[logging.Logger]],
+        scratch: Callable[[str], Path],
+    ) -> None:
+        self.task = task
+        """The task's name."""
+        self.attempt = attempt
+        """Number of this attempt, from 1."""
+        self.upstream = upstream
+        """Outputs of the tasks it depends on, by name."""
+        self._report = report
+        self._make_log = make_log
+        self._scratch = scratch
+        self._log: logging.LoggerAdapter[logging.Logger] | None = None
+        self._cancelled = False
+
+    @property
+    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+        """A logger whose lines belong to this attempt: `ctx.log.info("read %d rows", n)`."""
+        if self._log is None:
+            self._log = self._make_log()
+        return self._log
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether this attempt was told to stop. A plain function should look now and then, and return."""
+        return self._cancelled
+
+    @property
+    def scratch_dir(self) -> Path:
+        """A directory of this task's own, made when first asked for and removed when the run is over."""
+        return self._scratch(self.task)
+
+    def progress(self, done: float, total: float | None = None, message: str = "") -> None:
+        """Say how far it is: `done` of `total` (None: not known), in units of its own. Cheap; the latest one counts."""
+        self._report("progress", (float(done), None if total is None else float(total), str(message)[:200]))
+
+    def ready(self) -> None:
+        """Say that a long-running task now does what it is there for."""
+        self._report("ready", ())
+
+    def cancel(self) -> None:
+        """Told by the engine, not by tasks: `cancelled` is True from now on."""
+        self._cancelled = True

@@ -1,0 +1,395 @@
+"""One run on the running event loop: instructions are carried out, outcomes go back in, events go out in batches.
+
+Attempts run on a pool of worker coroutines that grows as long as something is ready and nobody is free. A worker steps an async
+task itself; one that never suspends costs no switch at all. So that the loop lives all the same (commands, timers,
+snapshots), workers share slices of time: when one is spent, all of them stand back until the loop has gone round once.
+
+There is no await between taking an outcome and carrying out what the machine says about it, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import inspect
+import random
+from collections import deque
+from collections.abc import Callable, Coroutine, Sequence
+from contextvars import Context, copy_context
+from typing import Any
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+import sniffio
+
+from dagtop.backends.event_loop import Attempt, AsyncioInterrupt, Interrupt, ScopeInterrupt, drive
+from dagtop.backends.thread import ThreadBackend
+from dagtop.core import inputs as inp
+from dagtop.core.commands import Command
+from dagtop.core.events import Problem
+from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt
+from dagtop.core.machine import RunMachine
+from dagtop.ports.recorder import Recorder
+from dagtop.runtime.calls import Calls
+from dagtop.runtime.clock import loop_clock
+from dagtop.runtime.failures import failure_of
+from dagtop.runtime.inbox import Doorbell, Inbox
+from dagtop.runtime.job import Job
+from dagtop.runtime.publisher import Publisher
+from dagtop.runtime.reports import Reports
+
+#: Longest time that workers go on without letting the loop go round, in seconds. The bar is a gap of 20 ms.
+SLICE = 0.005
+
+_Ended = tuple[Any, BaseException | None]
+
+
+class Engine:
+    """Carries out one `Job`.
+
+    Commands may come from any thread through `send`; everything else belongs to the loop's thread.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.machine = RunMachine(job.plan, job.policy, job.ledger)
+        self.doorbell = Doorbell(self._wake_up)
+        self.inbox: Inbox[tuple[Command, int, str]] = Inbox(self.doorbell)
+        self.reports = Reports(job.plan, self.doorbell)
+        self.calls = Calls(job, self.reports)
+        self.publisher: Publisher | None = None
+        self.hold_open = False
+        """Stay when the run is over, for commands that may give it something to do again."""
+        self.running: dict[int, Attempt] = {}
+        """By task: attempts that are suspended or in a thread."""
+        self._recorders: list[Recorder] = list(job.recorders)
+        self._next_number = job.first_event
+        self._starts: deque[StartAttempt] = deque()
+        self._coming = 0
+        self._parked: list[anyio.Event] = []
+        self._closing = False
+        self._awake = True
+        self._wake = anyio.Event()
+        self._slice_spent = False
+        self._slice_end = 0.0
+        self._threads = ThreadBackend()
+        self._on_asyncio = True
+        self._context = Context()
+        self._clock: Callable[[], float] = lambda: 0.0
+        self._epoch = 0.0
+
+    # -- from outside -----------------------------------------------------------------------------------------------
+
+    def send(self, command: Command, number: int, by: str) -> None:
+        """Hand in a command, from any thread; it is answered by an event with this number."""
+        self.inbox.put((command, number, by))
+
+    def add_recorders(self, recorders: Sequence[Recorder]) -> None:
+        """Have further recorders take every event. Before the run begins."""
+        self._recorders.extend(recorders)
+
+    def close(self) -> None:
+        """Do not stay open once the run is over. From any thread."""
+        self.hold_open = False
+        self.doorbell.ring()
+
+    def now(self) -> float:
+        """Seconds since the run began."""
+        return self._clock() - self._epoch
+
+    # -- the run ----------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Carry the run out to its end. When cancelled: stop what runs, let it clean up, then let the cancellation go on."""
+        self._on_asyncio = sniffio.current_async_library() != "trio"
+        self._clock = loop_clock()
+        self._epoch = self._clock() - self.job.elapsed
+        self._context = copy_context()
+        self._wake = anyio.Event()
+        self.doorbell.bind()
+        cancelled: BaseException | None = None
+        async with anyio.create_task_group() as outside:
+            outside.start_soon(self._hear_cancellation, name="dagtop:cancellation")
+            with anyio.CancelScope(shield=True):
+                async with anyio.create_task_group() as workers:
+                    self._workers = workers
+                    self._begin()
+                    cancelled = await self._supervise()
+                    self._closing = True
+                    for event in self._parked:
+                        event.set()
+            outside.cancel_scope.cancel()
+        if cancelled is not None:
+            raise cancelled
+
+    def _begin(self) -> None:
+        if self.publisher is not None:
+            self.publisher.watch(self.machine.ledger)
+            self._recorders.append(self.publisher)
+        job = self.job
+        begin = inp.Begin(
+            self.now(), run=job.run_id, started_at=job.started_at, resumed=job.ledger is not None, reruns=job.reruns
+        )
+        self._obey(self.machine.handle(begin))
+
+    async def _hear_cancellation(self) -> None:
+        """Waits to be cancelled in place of the run, which is shielded."""
+        try:
+            await anyio.sleep_forever()
+        finally:
+            if not self._closing:
+                self._stop_from_outside()
+
+    def _stop_from_outside(self) -> None:
+        from dagtop.core.commands import AbandonRun, CancelRun  # noqa: PLC0415
+
+        stopping = self.machine.stopping is not None and bool(self.running)
+        self.send(AbandonRun() if stopping else CancelRun(reason="cancelled from outside"), 0, "the caller")
+
+    async def _supervise(self) -> BaseException | None:
+        """Commands, timers, reports, batches of events, snapshots. Gives back a cancellation that came meanwhile."""
+        cancelled: BaseException | None = None
+        while True:
+            self._awake, self._wake = False, anyio.Event()
+            wait = self._go_round()
+            if self.machine.is_over and not self.hold_open and not self._awake and wait != 0:
+                self._flush()
+                if self.publisher is not None:
+                    self.publisher.publish(self.now())
+                return cancelled
+            try:
+                if wait is None:
+                    await self._wake.wait()
+                elif wait > 0:
+                    with anyio.move_on_after(wait):
+                        await self._wake.wait()
+                else:
+                    await anyio.lowlevel.checkpoint()
+            except anyio.get_cancelled_exc_class() as error:
+                if not self._on_asyncio:
+                    raise
+                cancelled = error
+                self._stop_from_outside()
+
+    def _go_round(self) -> float | None:
+        """Do all that is due now; how long until something is due again (None: nothing foreseen)."""
+        machine = self.machine
+        while (told := self.inbox.take()) is not None:
+            command, number, by = told
+            self._obey(machine.handle(inp.CommandGiven(self.now(), command, number, by)))
+        now = self.now()
+        report_wait = self.reports.drain(machine, now)
+        due = machine.next_due()
+        if due is not None and due <= now:
+            self._obey(machine.handle(inp.Tick(now)))
+        self._flush()
+        waits = [] if report_wait is None else [report_wait]
+        due = machine.next_due()
+        if due is not None:
+            waits.append(due - now)
+        if self.publisher is not None:
+            publish_wait = self.publisher.due_in(now, ticking=not machine.is_over)
+            if publish_wait == 0:
+                self.publisher.publish(now)
+                publish_wait = self.publisher.due_in(now, ticking=not machine.is_over)
+            if publish_wait is not None:
+                waits.append(publish_wait)
+        return max(0.0, min(waits)) if waits else None
+
+    def _wake_up(self) -> None:
+        if not self._awake:
+            self._awake = True
+            self._wake.set()
+
+    def _flush(self) -> None:
+        """Hand out what has happened since the last time."""
+        while batch := self.machine.outbox:
+            self.machine.outbox = []
+            first = self._next_number
+            self._next_number += len(batch)
+            for recorder in self._recorders.copy():
+                try:
+                    recorder.record(first, batch)
+                except Exception as error:  # noqa: BLE001 - a recorder never brings the run down (STYLE 12)
+                    self._recorders.remove(recorder)
+                    message = f"left out from now on: {type(error).__name__}: {error}"
+                    self.machine.note(Problem(self.now(), type(recorder).__name__, message))
+
+    def _obey(self, instructions: list[Instruction]) -> None:
+        for instruction in instructions:
+            if type(instruction) is StartAttempt:
+                self._starts.append(instruction)
+                continue
+            attempt = self.running.get(instruction.index)
+            if attempt is None or attempt.number != instruction.attempt:
+                continue  # it ends in this very moment; its outcome is on the way
+            if type(instruction) is StopAttempt:
+                attempt.stop()
+            else:
+                attempt.abandon()
+        self._call_help()
+        self._wake_up()
+
+    # -- workers ----------------------------------------------------------------------------------------------------
+
+    def _call_help(self) -> None:
+        """See to it that somebody takes what is ready: up to two at a time, and those call further ones."""
+        while self._coming < 2 and self._coming < len(self._starts):
+            self._coming += 1
+            if self._parked:
+                self._parked.pop().set()
+            else:
+                self._workers.start_soon(self._work, name="dagtop:worker")
+
+    async def _work(self) -> None:
+        starts, machine, clock = self._starts, self.machine, self._clock
+        quick = self._on_asyncio
+        calls, reports, handle = self.calls, self.reports, machine.handle
+        self._coming -= 1
+        while True:
+            if not starts:
+                if self._closing:
+                    return
+                parked = anyio.Event()
+                self._parked.append(parked)
+                await parked.wait()
+                if self._closing:
+                    return
+                self._coming -= 1
+                continue
+            if self._slice_spent:
+                await anyio.lowlevel.checkpoint()
+                continue
+            start = starts.popleft()
+            if starts and self._coming < 2:
+                self._call_help()
+            index = start.index
+            if quick and calls.is_async[index]:
+                context = self._context.copy()
+                coroutine = calls.coroutine(index, start.attempt, context)
+                try:
+                    waiting = context.run(coroutine.send, None)
+                except StopIteration as stop:
+                    output, error = stop.value, None
+                except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome (STYLE 12)
+                    output, error = None, raised
+                else:
+                    ended = await self._go_on(start, context, coroutine, waiting)
+                    if ended is None:
+                        continue
+                    output, error = ended
+            else:
+                ended = await (self._in_scope(start) if calls.is_async[index] else self._in_thread(start))
+                if ended is None:
+                    continue
+                output, error = ended
+            now = clock() - self._epoch
+            if error is None:
+                calls.returned(index, start.attempt, output)
+                if reports.lines:
+                    reports.drain(machine, now)
+                outcome: inp.Input = inp.AttemptSucceeded(now, index, start.attempt)
+            else:
+                outcome = self._raised(start, error, now)
+            for instruction in handle(outcome):
+                if type(instruction) is StartAttempt:
+                    starts.append(instruction)
+                else:
+                    self._obey([instruction])
+            if not self._awake:
+                self._awake = True
+                self._wake.set()
+            if now + self._epoch >= self._slice_end:
+                await self._stand_back()
+
+    async def _stand_back(self) -> None:
+        """Let the loop go round once; whoever comes to work meanwhile stands back too."""
+        if self._slice_spent:
+            await anyio.lowlevel.checkpoint()
+            return
+        self._slice_spent = True
+        try:
+            await anyio.lowlevel.checkpoint()
+        finally:
+            self._slice_spent = False
+            self._slice_end = self._clock() + SLICE
+
+    async def _go_on(
+        self, start: StartAttempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
+    ) -> _Ended | None:
+        """The rest of an async attempt that has suspended, on asyncio. None: nobody waits for it any more."""
+        attempt = Attempt(start.index, start.attempt, AsyncioInterrupt(), self.calls.contexts.get(start.index))
+        return await self._to_its_end(attempt, context, coroutine, waiting)
+
+    async def _in_scope(self, start: StartAttempt) -> _Ended | None:
+        """A whole async attempt on trio, where an interrupt needs a scope that is there from the beginning."""
+        context = self._context.copy()
+        coroutine = self.calls.coroutine(start.index, start.attempt, context)
+        with anyio.CancelScope() as scope:
+            attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), self.calls.contexts.get(start.index))
+            try:
+                waiting = context.run(coroutine.send, None)
+            except StopIteration as stop:
+                return stop.value, None
+            except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
+                return None, raised
+            return await self._to_its_end(attempt, context, coroutine, waiting)
+
+    async def _to_its_end(
+        self, attempt: Attempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
+    ) -> _Ended | None:
+        self.running[attempt.index] = attempt
+        output: Any = None
+        error: BaseException | None = None
+        try:
+            output = await drive(attempt, context, coroutine, waiting)
+        except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
+            error = raised
+        if self.running.get(attempt.index) is attempt:
+            del self.running[attempt.index]
+        return await self._settled(attempt, output, error)
+
+    async def _in_thread(self, start: StartAttempt) -> _Ended | None:
+        """A whole attempt of a plain function."""
+        context = self._context.copy()
+        fn = self.calls.thunk(start.index, start.attempt, context)
+        with anyio.CancelScope() as scope:
+            handle: Interrupt = AsyncioInterrupt() if self._on_asyncio else ScopeInterrupt(scope)
+            attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
+            self.running[start.index] = attempt
+            output: Any = None
+            error: BaseException | None = None
+            try:
+                output, error = await self._threads.run(context, fn)
+            except BaseException as raised:  # noqa: BLE001 - only an abandoned attempt is interrupted here
+                if not attempt.abandoned:
+                    raise
+                error = raised
+        if self.running.get(start.index) is attempt:
+            del self.running[start.index]
+        if error is None and inspect.iscoroutine(output):
+            output.close()
+            error = TypeError("the function returned a coroutine that nobody awaits; write the task with async def")
+        return await self._settled(attempt, output, error)
+
+    async def _settled(self, attempt: Attempt, output: Any, error: BaseException | None) -> _Ended | None:
+        """Clear the interrupt away; an attempt that was told to stop is answered for here."""
+        if not attempt.stop_told and not attempt.abandoned:
+            return output, error
+        await attempt.handle.settle()
+        if not attempt.abandoned:
+            quiet = error is None or isinstance(error, anyio.get_cancelled_exc_class())
+            failure = None if quiet or error is None else failure_of(error)
+            self.calls.ended(attempt.index)
+            if self.reports.lines:
+                self.reports.drain(self.machine, self.now())
+            stopped = inp.AttemptStopped(self.now(), attempt.index, attempt.number, failure, random.random())
+            self._obey(self.machine.handle(stopped))
+        return None
+
+    def _raised(self, start: StartAttempt, error: BaseException, now: float) -> inp.AttemptRaised:
+        self.calls.ended(start.index)
+        if self.reports.lines:
+            self.reports.drain(self.machine, now)
+        retry = self.machine.ledger.policies[start.index].retry
+        retriable = isinstance(error, retry.on) and not isinstance(error, retry.not_on)
+        return inp.AttemptRaised(now, start.index, start.attempt, failure_of(error), retriable, random.random())

@@ -1,0 +1,209 @@
+"""`DAGExecutor`: runs a graph once, on the event loop of whoever awaits it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from dagtop.core.ledger import Ledger
+from dagtop.errors import DagtopError, JournalError
+from dagtop.graph.declare import Graph
+from dagtop.graph.options import ExecutorConfig
+from dagtop.ports.journal import Journal, JournalWriter, RunRecord
+from dagtop.ports.recorder import Recorder
+from dagtop.runtime import capture as capturing
+from dagtop.runtime.callbacks import AsyncCallback, ThreadCallback, is_async_callback
+from dagtop.runtime.engine import Engine
+from dagtop.runtime.job import Job
+from dagtop.runtime.result import RunResult
+
+if TYPE_CHECKING:
+    from dagtop.journal.resume import Resumption
+
+
+class DAGExecutor:
+    """Runs a graph once.
+
+    Parameters
+    ----------
+    graph: checked when the executor is made.
+    config: how to run it; what it leaves open is taken from the graph.
+    recorders: take every event, see `dagtop.ports.recorder.Recorder`.
+    journal: keeps the run: a `Journal`, or the path of a SQLite file. None keeps nothing.
+    source: where the graph came from, for the journal.
+    run_id: None makes one.
+    resume: goes on with a stored run instead of beginning a new one.
+    capture: True makes events of what tasks print and log, instead of printing it; None prints it too; False only prints.
+
+    Raises
+    ------
+    GraphError: the graph cannot be run.
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        config: ExecutorConfig | None = None,
+        *,
+        recorders: Sequence[Recorder] = (),
+        journal: Journal | str | Path | None = None,
+        source: str = "",
+        run_id: str | None = None,
+        resume: Resumption | None = None,
+        capture: bool | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None:
+        self.graph = graph
+        self.config = (config or ExecutorConfig()).over(graph.config)
+        self.checked = graph.checked(self.config)
+        self.plan = self.checked.plan
+        self.resume = resume
+        self.run_id = resume.run if resume is not None else run_id or new_run_id()
+        self._recorders = list(recorders)
+        self._journal = journal
+        self._source = source
+        self._options = options or {}
+        self._capture = capture
+        self._engine: Engine | None = None
+
+    def prepare(self) -> Engine:
+        """The engine that will carry the run out; made once, so that it can be watched and spoken to before it begins.
+
+        Raises
+        ------
+        DagtopError: the run was prepared before.
+        """
+        if self._engine is not None:
+            raise DagtopError("a DAGExecutor runs once; make another one for another run")
+        resume = self.resume
+        started_at = time.time() if resume is None else resume.record.started_at
+        ledger, reruns, outputs = self._resumed()
+        job = Job(
+            run_id=self.run_id,
+            checked=self.checked,
+            policy=self.config.run_policy(),
+            inputs=self.config.inputs,
+            recorders=self._recorders,
+            started_at=started_at,
+            elapsed=max(0.0, time.time() - started_at) if resume is not None else 0.0,
+            first_event=1 if resume is None else resume.next_event,
+            ledger=ledger,
+            reruns=reruns,
+            outputs=outputs,
+            capture=self._capture is not False,
+        )
+        self._engine = Engine(job)
+        return self._engine
+
+    async def run(self) -> RunResult:
+        """Run the graph to its end. Failures of tasks are in the result, not raised.
+
+        Cancelling this stops what runs, lets it clean up, and then lets the cancellation go on.
+        """
+        engine = self._engine if self._engine is not None else self.prepare()
+        writer = self._open_journal(engine)
+        callback = self._callback(engine)
+        engine.add_recorders([item for item in (writer, callback) if item is not None])
+        engine.calls.writer = writer
+        with ExitStack() as stack:
+            stack.callback(engine.calls.clear_away)
+            if writer is not None:
+                stack.callback(writer.close)
+            if self._capture is not False:
+                capturing.install(tee=self._capture is None)
+                stack.callback(capturing.uninstall)
+            async with anyio.create_task_group() as group:
+                if isinstance(callback, AsyncCallback):
+                    group.start_soon(callback.work, name="dagtop:on_event")
+                try:
+                    await engine.run()
+                finally:
+                    if callback is not None:
+                        await callback.finish()
+        return self.result()
+
+    def result(self) -> RunResult:
+        """What the run has come to so far.
+
+        Raises
+        ------
+        DagtopError: the run has not begun.
+        """
+        engine = self._engine
+        if engine is None:
+            raise DagtopError("the run has not begun; there is no result yet")
+        return RunResult(engine.machine.ledger, engine.calls.outputs, engine.now(), engine.reports.line_counts)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _resumed(self) -> tuple[Ledger | None, tuple[tuple[int, str], ...], list[Any]]:
+        """(what the earlier process had finished, what of it runs again and why, outputs)."""
+        resume = self.resume
+        outputs: list[Any] = [None] * len(self.plan)
+        if resume is None:
+            return None, (), outputs
+        ledger = Ledger(self.plan, self.config.run_policy().max_parallel)
+        ledger.run, ledger.started_at = self.run_id, resume.record.started_at
+        for index, name in enumerate(self.plan.names):
+            done = name in resume.kept or name in resume.reruns
+            ledger.seed(index, resume.attempts.get(name, 0), succeeded=done)
+            if name in resume.kept:
+                outputs[index] = resume.kept[name]
+        index_of = self.plan.index
+        reruns = tuple((index_of[name], why) for name, why in resume.reruns.items() if name in index_of)
+        return ledger, reruns, outputs
+
+    def _open_journal(self, engine: Engine) -> JournalWriter | None:
+        """The journal's writer; a journal that cannot be written is told, and the run goes on without."""
+        if self._journal is None:
+            return None
+
+        def tell(task: str, message: str) -> None:
+            engine.reports.problem("journal", message, task)
+
+        try:
+            journal = self._journal
+            if isinstance(journal, (str, Path)):
+                from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
+
+                journal = SqliteJournal(Path(journal))
+            if self.resume is not None:
+                return journal.resume(self.run_id, self.resume.next_event, tell)
+            return journal.begin(self._record(engine), tell)
+        except JournalError as error:
+            engine.reports.problem("journal", f"this run is not kept: {error}")
+            return None
+
+    def _record(self, engine: Engine) -> RunRecord:
+        plan = self.plan
+        return RunRecord(
+            run=self.run_id,
+            graph=self.graph.name,
+            source=self._source,
+            started_at=engine.job.started_at,
+            pid=os.getpid(),
+            names=tuple(plan.names),
+            upstream=tuple(tuple(needed) for needed in plan.upstream),
+            fingerprints=self.graph.fingerprints(self.config),
+            parameters=dict(self.config.inputs),
+            options=self._options,
+        )
+
+    def _callback(self, engine: Engine) -> ThreadCallback | AsyncCallback | None:
+        callback = self.config.on_event
+        if callback is None:
+            return None
+        kind = AsyncCallback if is_async_callback(callback) else ThreadCallback
+        return kind(callback, engine.reports.problem)
+
+
+def new_run_id() -> str:
+    """Sortable by time, short enough to type: "20261121-0815-3fa2c1"."""
+    return f"{time.strftime('%Y%m%d-%H%M', time.gmtime())}-{secrets.token_hex(3)}"

@@ -1,0 +1,74 @@
+"""From an exception to a `Failure`: plain bounded text, whatever the exception does when it is looked at."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import traceback
+from types import TracebackType
+
+from dagtop.core.failure import Failure
+from dagtop.errors import TaskExitError
+
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+#: Longest message and traceback that are kept, in characters.
+MESSAGE, TRACEBACK = 2_000, 20_000
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What is kept of an exception that user code raised. Never raises."""
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        said = (
+            f"the task called sys.exit({_text(error)})"
+            if isinstance(error, SystemExit)
+            else "the task raised KeyboardInterrupt"
+        )
+        shown: BaseException = TaskExitError(f"{said}; a task ends by returning or raising an ordinary exception")
+        shown.__traceback__ = error.__traceback__
+        error = shown
+    trace = _without_ours(error.__traceback__)
+    return Failure(
+        error=type(error).__qualname__[:200],
+        message=_text(error)[:MESSAGE],
+        traceback=_formatted(error, trace),
+        where=_where(trace),
+    )
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - the user's __str__
+        return f"<its message cannot be read: {type(broken).__name__}>"
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    """The traceback from the first frame that is not dagtop's."""
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+        trace = trace.tb_next
+    return trace
+
+
+def _formatted(error: BaseException, trace: TracebackType | None) -> str:
+    linecache.checkcache()
+    try:
+        lines = traceback.TracebackException(
+            type(error), error, trace, limit=60, max_group_width=15, max_group_depth=10, compact=True
+        ).format()
+        text = "".join(lines)
+    except Exception as broken:  # noqa: BLE001 - formatting runs the user's __str__ and __cause__
+        text = f"<the traceback cannot be shown: {type(broken).__name__}>"
+    if len(text) > TRACEBACK:
+        half = TRACEBACK // 2
+        text = f"{text[:half]}\n… {len(text) - TRACEBACK:,} characters left out …\n{text[-half:]}"
+    return text
+
+
+def _where(trace: TracebackType | None) -> str:
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code
+    return f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"

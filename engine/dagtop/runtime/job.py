@@ -1,0 +1,42 @@
+"""Everything that one run needs to know before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagtop.core.ledger import Ledger
+from dagtop.core.plan import Plan
+from dagtop.core.policy import RunPolicy
+from dagtop.graph.check import Checked
+from dagtop.ports.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One run that is to be carried out."""
+
+    run_id: str
+    checked: Checked
+    policy: RunPolicy
+    inputs: Mapping[str, Any]
+    recorders: Sequence[Recorder]
+    started_at: float
+    """Wall clock of the run's beginning, seconds since 1970 UTC."""
+    elapsed: float = 0.0
+    """Seconds since then that passed before this process took the run up."""
+    first_event: int = 1
+    ledger: Ledger | None = None
+    """What an earlier process had finished, for a run that is resumed."""
+    reruns: tuple[tuple[int, str], ...] = ()
+    """(task, reason) for tasks that the earlier process had finished and that run again all the same."""
+    outputs: list[Any] = field(default_factory=list)
+    """By task index; filled as tasks succeed."""
+    capture: bool = False
+    """Whether what tasks print and log becomes events."""
+
+    @property
+    def plan(self) -> Plan:
+        """The graph."""
+        return self.checked.plan

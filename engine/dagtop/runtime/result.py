@@ -1,0 +1,139 @@
+"""What a finished run gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.ledger import Ledger
+from dagtop.core.plan import Plan
+from dagtop.core.states import GOOD, RunState, TaskState
+from dagtop.core.topology import critical_path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskResult:
+    """How one task ended. Times are seconds since the run began."""
+
+    name: str
+    state: TaskState
+    output: Any
+    attempts: int
+    """How many there were, restarts included."""
+    ready_at: float | None
+    started_at: float | None
+    """Start of the latest attempt."""
+    ended_at: float | None
+    failure: Failure | None
+    """Of the latest attempt that did not succeed, also if a later one did."""
+    history: tuple[AttemptRecord, ...]
+    """The attempts that did not succeed."""
+    reason: str
+    log_lines: int = 0
+
+    @property
+    def duration(self) -> float | None:
+        """Seconds that the latest attempt took; None if there was none."""
+        if self.started_at is None or self.ended_at is None:
+            return None
+        return max(0.0, self.ended_at - self.started_at)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the output, as plain values."""
+        return {
+            "name": self.name,
+            "state": self.state.value,
+            "attempts": self.attempts,
+            "ready_at": self.ready_at,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "duration": self.duration,
+            "reason": self.reason,
+            "failure": msgspec.to_builtins(self.failure),
+            "history": msgspec.to_builtins(self.history),
+            "log_lines": self.log_lines,
+        }
+
+
+class RunResult:
+    """How a run ended, and every task in it: `result["load"].output`."""
+
+    def __init__(self, ledger: Ledger, outputs: Sequence[Any], duration: float, log_lines: dict[int, int]) -> None:
+        self.run = ledger.run
+        self.plan: Plan = ledger.plan
+        self.graph = ledger.plan.name
+        self.state: RunState = ledger.run_state
+        self.reason = ledger.run_reason
+        self.started_at = ledger.started_at
+        """Wall clock, seconds since 1970 UTC."""
+        self.duration = duration
+        """Seconds from the run's beginning to its end."""
+        self.counts: dict[str, int] = {state.value: count for state, count in ledger.counts.items() if count}
+        """Final states by name in lower case."""
+        self._ledger = ledger
+        self._outputs = outputs
+        self._log_lines = log_lines
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{count} {state}" for state, count in self.counts.items())
+        return f"RunResult({self.graph!r}, {self.state.value}, {counts}, {self.duration:.3f} s)"
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.plan.index
+
+    def __getitem__(self, name: str) -> TaskResult:
+        return self._task(self.plan.index[name])
+
+    def __iter__(self) -> Iterator[TaskResult]:
+        return (self._task(index) for index in range(len(self.plan)))
+
+    @property
+    def ok(self) -> bool:
+        """Whether every task succeeded or was skipped by rule."""
+        return self.state is RunState.SUCCEEDED
+
+    def critical_path(self) -> list[str]:
+        """The chain of tasks that took longest, by what they really took."""
+        ledger = self._ledger
+        durations = [
+            max(0.0, (ended or 0.0) - begun) if begun is not None and state in GOOD else 0.0
+            for begun, ended, state in zip(ledger.attempt_started, ledger.ended_at, ledger.state, strict=True)
+        ]
+        return [self.plan.names[index] for index in critical_path(self.plan, durations)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but the outputs, as plain values."""
+        return {
+            "run": self.run,
+            "graph": self.graph,
+            "state": self.state.value,
+            "reason": self.reason,
+            "started_at": self.started_at,
+            "duration": self.duration,
+            "counts": self.counts,
+            "critical_path": self.critical_path(),
+            "tasks": [task.to_dict() for task in self],
+        }
+
+    def _task(self, index: int) -> TaskResult:
+        ledger = self._ledger
+        return TaskResult(
+            name=self.plan.names[index],
+            state=ledger.state[index],
+            output=self._outputs[index] if ledger.state[index] in GOOD else None,
+            attempts=ledger.attempt[index],
+            ready_at=ledger.ready_at[index],
+            started_at=ledger.attempt_started[index],
+            ended_at=ledger.ended_at[index],
+            failure=ledger.failure.get(index),
+            history=ledger.history.get(index, ()),
+            reason=ledger.reason.get(index, ""),
+            log_lines=self._log_lines.get(index, 0),
+        )

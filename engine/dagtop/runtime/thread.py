@@ -1,0 +1,75 @@
+"""The engine in a thread of its own: neither a task that blocks the loop nor a terminal that stalls freezes the other side."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import anyio
+
+from dagtop.core.commands import Command
+from dagtop.core.snapshot import RunSnapshot
+from dagtop.observe.logs import LogBook
+from dagtop.runtime.executor import DAGExecutor
+from dagtop.runtime.publisher import Publisher, SnapshotBox
+from dagtop.runtime.result import RunResult
+
+
+class EngineThread:
+    """Runs one `DAGExecutor` in a thread; commands go down, snapshots come up, and nothing else crosses.
+
+    Parameters
+    ----------
+    executor: what to run.
+    hold_open: stay when the run is over, for commands that may give it something to do again, until `close`.
+    loop: "asyncio" or "trio".
+    """
+
+    def __init__(self, executor: DAGExecutor, *, hold_open: bool = False, loop: str = "asyncio") -> None:
+        self._executor = executor
+        self._loop = loop
+        self._box = SnapshotBox()
+        self._numbers = itertools.count(1)
+        self.logs = LogBook()
+        """The latest lines of every task; safe to read from any thread."""
+        self._engine = executor.prepare()
+        self._engine.publisher = Publisher(self._box)
+        self._engine.hold_open = hold_open
+        self._engine.add_recorders([self.logs])
+        self._thread = threading.Thread(target=self._run, name="dagtop:engine", daemon=True)
+        self.result: RunResult | None = None
+        """Set when the run has ended."""
+        self.error: BaseException | None = None
+        """What ended the engine other than the end of the run: a bug."""
+
+    @property
+    def latest(self) -> RunSnapshot:
+        """The run as it was at most some 50 ms ago."""
+        return self._box.latest
+
+    def start(self) -> None:
+        """Begin the run."""
+        self._thread.start()
+
+    def send(self, command: Command, *, by: str) -> int:
+        """Hand in a command and return at once; the number appears in the event that answers it."""
+        number = next(self._numbers)
+        self._engine.send(command, number, by)
+        return number
+
+    def close(self) -> None:
+        """Do not stay open any longer than the run goes on."""
+        self._engine.close()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the end, at most `timeout` seconds. True if it has come."""
+        if self._thread.ident is None:
+            return False
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self.result = anyio.run(self._executor.run, backend=self._loop)
+        except BaseException as error:  # noqa: BLE001 - kept for whoever joins; a thread has nobody to raise to
+            self.error = error
