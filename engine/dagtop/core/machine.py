@@ -219,18 +219,19 @@ class RunMachine:
 
     def fill(self, at: float) -> None:
         """Start what is ready as long as there are slots, and end the run if nothing is left to do."""
-        queue = self.queue
-        if self.starts_allowed and queue:
+        heap = self.queue.heap
+        if heap and self.starts_allowed:
+            by_rank, outbox = self.queue.by_rank, self.outbox
             ledger, names = self.ledger, self.plan.names
             limit, state, attempts = ledger.max_parallel, ledger.state, ledger.attempt
-            while queue and self.active < limit:
-                index = queue.pop()
+            while heap and self.active < limit:
+                index = by_rank[heappop(heap)]
                 if state[index] is not TaskState.READY:
                     continue
                 attempt = attempts[index] + 1
                 begun = ev.TaskStarted(at, names[index], attempt)
                 ledger.started(index, begun)
-                self.outbox.append(begun)
+                outbox.append(begun)
                 self.active += 1
                 if self.may_time_out:
                     timeout = ledger.policies[index].timeout

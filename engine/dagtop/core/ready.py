@@ -36,16 +36,17 @@ def ranking(plan: Plan) -> tuple[list[int], list[int]]:
 class ReadyQueue:
     """Ready tasks, best rank first. A task that is no longer ready is dropped by the caller when it comes out."""
 
-    __slots__ = ("_by_rank", "_heap", "_rank")
+    __slots__ = ("by_rank", "heap", "rank")
 
     def __init__(self, rank: Sequence[int], by_rank: Sequence[int]) -> None:
-        self._rank = rank
-        self._by_rank = by_rank
-        self._heap: list[int] = []
+        self.rank = rank
+        self.by_rank = by_rank
+        self.heap: list[int] = []
+        """Ranks. The machine's hot path looks at it directly: a call for each look would cost as much as the look."""
 
     def push(self, index: int) -> None:
         """Add a task; adding it twice makes it come out twice."""
-        heappush(self._heap, self._rank[index])
+        heappush(self.heap, self.rank[index])
 
     def pop(self) -> int:
         """Take the best one.
@@ -54,7 +55,4 @@ class ReadyQueue:
         ------
         IndexError: nothing is ready.
         """
-        return self._by_rank[heappop(self._heap)]
-
-    def __len__(self) -> int:
-        return len(self._heap)
+        return self.by_rank[heappop(self.heap)]

@@ -54,10 +54,11 @@ def levels(plan: Plan) -> list[int]:
 def remaining_path(plan: Plan, costs: Sequence[float]) -> list[float]:
     """For each task the cost of the dearest way from it, itself included, to a task that feeds nothing."""
     remaining = list(costs)
+    downstream, cost_of = plan.downstream, remaining.__getitem__
     for index in reversed(plan.order):
-        fed = plan.downstream[index]
+        fed = downstream[index]
         if fed:
-            remaining[index] += max(remaining[i] for i in fed)
+            remaining[index] += remaining[fed[0]] if len(fed) == 1 else max(map(cost_of, fed))
     return remaining
 
 

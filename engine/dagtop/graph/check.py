@@ -118,7 +118,9 @@ def _check_specs(
         except KeyError:
             found = _report_unknown(task, needed, index, flaws, place)
         if len(found) > 1:
-            found = sorted(set(found))
+            found.sort()
+            if len(set(found)) < len(found):
+                found = sorted(set(found))
         upstream.append(found)
     base = _default_policy(config)
     policies = [base] * len(columns.names)
