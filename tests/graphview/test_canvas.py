@@ -142,6 +142,15 @@ def test_the_critical_path_is_heavy_from_source_to_sink() -> None:
     assert found == set(pairwise(path))
 
 
+def test_the_critical_path_wins_over_the_way_to_the_selected_node() -> None:
+    model = model_of(4, [(0, 1), (1, 2), (0, 3)])
+    canvas = canvas_of(model)
+    canvas.highlight = Highlight.of(canvas.layout, 2, model.critical_path())
+    found = {(run.part, run.emphasis) for y in range(canvas.height) for run in canvas.line(y, 0, canvas.width).runs}
+    assert {emphasis for part, emphasis in found if part is Part.LINE} == {Emphasis.CRITICAL, Emphasis.NONE}
+    assert canvas.highlight.of_segment(0, 1) is Emphasis.CRITICAL
+
+
 def test_nodes_say_how_they_stand_out() -> None:
     model = model_of(5, [(0, 1), (1, 2), (2, 3)])
     canvas = canvas_of(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagtop_app.graphview.channels import STUB, Channel, Net, route_channel
-from dagtop_app.graphview.glyphs import ARROW, CROSSING, SIDES
+from dagtop_app.graphview.glyphs import ARROW, CROSSING, SIDES, UNICODE
 from dagtop_app.graphview.ink import BAND, ChannelInk
 from dagtop_app.graphview.tracks import SMALL
 from hypothesis import given, settings
@@ -31,11 +31,14 @@ def channels(draw: st.DrawFn) -> list[Net]:
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_a_resolved_channel_has_no_touching_lines_of_two_nets(nets: list[Net]) -> None:
     channel = route_channel(nets, HEIGHT)
-    if channel.unresolved:
-        return
+    assert channel.unresolved == 0
+    for piece in channel.pieces:
+        for other in channel.pieces:
+            if piece.leaves is not None and piece.leaves == other.enters:
+                assert piece.column < other.column
     owners: dict[tuple[int, int], set[int]] = {}
     ink = ChannelInk(channel)
-    for band in range(HEIGHT // BAND + 1):
+    for band in range(2 * HEIGHT // BAND + 1):
         for piece in ink.pieces(band):
             for stroke in ink.strokes(piece, piece.sources, piece.targets, band):
                 for step in range(stroke.length):
@@ -63,9 +66,21 @@ def test_two_lines_that_change_places_take_a_dogleg() -> None:
     assert (channel.doglegs, channel.unresolved) == (1, 0)
 
 
-def test_a_dogleg_without_a_free_row_is_counted_as_unresolved() -> None:
+def test_a_dogleg_without_a_free_row_goes_below_the_drawing() -> None:
     channel = route_channel([net([0], [1]), net([1], [0])], 2)
-    assert (channel.doglegs, channel.unresolved) == (0, 1)
+    assert (channel.doglegs, channel.unresolved) == (1, 0)
+    assert max(piece.high for piece in channel.pieces) == 2
+
+
+def test_a_dogleg_is_drawn_as_one_line_with_four_bends() -> None:
+    channel = route_channel([net([0], [1]), net([1], [0])], 2)
+    tile = ChannelInk(channel).tile(0)
+    assert tile is not None
+    assert ["".join(map(UNICODE.line, row)) for row in tile.bits[:3]] == [
+        "─╮╭──",
+        "─┼╯╭─",
+        " ╰─╯ ",
+    ]
 
 
 def test_all_but_the_last_line_into_a_row_end_in_an_arrow() -> None:

@@ -44,7 +44,7 @@ def check_layout(layout: Layout) -> None:
             free = layout.rows[carrier] + reach + 1
         assert free <= layout.height
     for piece in (piece for channel in routing.channels for piece in channel.pieces):
-        assert 0 <= piece.low <= piece.high < max(1, layout.height)
+        assert 0 <= piece.low <= piece.high < max(1, routing.height)
 
 
 @pytest.mark.parametrize("scale", SCALES)
@@ -89,6 +89,13 @@ def test_the_crossings_reported_are_those_of_the_layers() -> None:
 @pytest.mark.parametrize(("model", "most"), [(layered(200), 260), (etl(200), 60), (uniform(100), 800)])
 def test_the_order_stays_as_good_as_it_was_when_it_was_measured(model: GraphModel, most: int) -> None:
     assert laid_out(model).crossings <= most
+
+
+def test_hubs_do_not_pull_the_drawing_together() -> None:
+    """Without the hub rule the vertical lines of this graph are 2,284 rows long, with it 1,723."""
+    layout = laid_out(etl(200))
+    channels = route(layout).channels
+    assert sum(piece.high - piece.low for channel in channels for piece in channel.pieces) < 2_000
 
 
 def test_a_chain_of_5000_is_one_straight_line() -> None:

@@ -5,13 +5,13 @@ characters must read back to the same edges. What makes that certain:
 
 * Carriers with equal target sets are one net; a net has one vertical run, or two if it takes a dogleg.
 * *Hard order*: where the row of a source of A is the row of a target of B, A's run stands left of B's, else the two
-  horizontals would lie on each other. A cycle of such orders is broken by a dogleg through a row nobody uses.
+  horizontals would lie on each other. A cycle of such orders is broken by a dogleg through a row nobody uses, if need
+  be below the drawing.
 * *Soft order*: of two runs side by side the cheaper order by crossings, as long as it fits the hard orders.
 * Where several nets end in one row, each but the last ends in an arrow right before the next net's run: a merge, not
   a junction. The arrow needs a cell without a vertical; if there is none, the channel gets a spare column.
 
-So a cell holds at most one horizontal and one vertical of different nets, and that is a crossing. Only a cycle
-without any free row is left over; it is counted in `unresolved`.
+So a cell holds at most one horizontal and one vertical of different nets, and that is a crossing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, pairwise
 
 from .tracks import number_tracks
 
@@ -77,11 +77,11 @@ class Channel:
     """(net, target row) -> column of the merge arrow; rows that run to the right edge are not listed."""
     doglegs: int
     unresolved: int
-    """Nets that could not be kept apart from another one."""
+    """Runs that break a hard order. A count of what was drawn, not of what was meant: it should be 0."""
 
 
 def route_channel(nets: Sequence[Net], height: int) -> Channel:
-    """Route one channel; doglegs may use the rows 0 to `height` - 1."""
+    """Route one channel; doglegs use rows below `height` only if all above are taken."""
     pieces = [Piece(number, net.source_rows, net.target_rows) for number, net in enumerate(nets)]
     bent = [piece for piece in pieces if piece.low != piece.high]
     straight = [piece for piece in pieces if piece.low == piece.high]
@@ -90,21 +90,14 @@ def route_channel(nets: Sequence[Net], height: int) -> Channel:
     used = {row for net in nets for rows in (net.source_rows, net.target_rows) for row in rows}
     lefts = _hard_order(bent)
     doomed = _break_cycles(bent, lefts)
-    unresolved = 0
     for index in doomed:
         piece = bent[index]
         row = _free_row(piece, used, height)
-        if row is None:
-            unresolved += 1
-            continue
         used.add(row)
         bent[index] = Piece(piece.net, piece.sources, (row,), leaves=row)
         bent.append(Piece(piece.net, (row,), piece.targets, enters=row))
-    doglegs = len(doomed) - unresolved
     if doomed:
         lefts = _hard_order(bent)
-        for index in _break_cycles(bent, lefts):
-            lefts[index].clear()  # without a free row: drawn as it comes, and counted above
     tracks = number_tracks(bent, lefts)
     landings = _landings(straight, bent, tracks)
     columns = _space_out(bent, tracks, landings)
@@ -115,7 +108,8 @@ def route_channel(nets: Sequence[Net], height: int) -> Channel:
         for row, ends in landings.items()
         for (_, net), following in pairwise(ends)
     }
-    return Channel(tuple(nets), (*straight, *bent), columns[-1] + 1 + STUB, arrows, doglegs, unresolved)
+    unresolved = sum(1 for i, before in enumerate(lefts) if any(tracks[j] >= tracks[i] for j in before))
+    return Channel(tuple(nets), (*straight, *bent), columns[-1] + 1 + STUB, arrows, len(doomed), unresolved)
 
 
 def _hard_order(pieces: Sequence[Piece]) -> list[set[int]]:
@@ -172,14 +166,14 @@ def _walk_to_cycle(start: int, lefts: Sequence[set[int]], done: Sequence[bool]) 
     return list(place)[place[index] :]
 
 
-def _free_row(piece: Piece, used: set[int], height: int) -> int | None:
-    """The unused row nearest to the middle of the piece, or else nearest to its ends."""
+def _free_row(piece: Piece, used: set[int], height: int) -> int:
+    """The unused row nearest to the middle of the piece; if there is none, the first one below the drawing."""
     middle = (piece.low + piece.high) // 2
     for distance in range(height):
         for row in (middle - distance, middle + distance):
             if 0 <= row < height and row not in used:
                 return row
-    return None
+    return next(row for row in count(height) if row not in used)
 
 
 def _landings(

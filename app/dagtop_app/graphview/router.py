@@ -26,15 +26,12 @@ class Routing:
     lefts: tuple[int, ...]
     """First column of each layer."""
     width: int
-
-    @property
-    def height(self) -> int:
-        """Rows of the whole drawing."""
-        return self.layout.height
+    height: int
+    """Rows of the whole drawing; a few more than those of the layout if doglegs found no free row."""
 
     @property
     def unresolved(self) -> int:
-        """Nets that could not be drawn without ambiguity."""
+        """Lines that could be misread; it should be 0."""
         return sum(channel.unresolved for channel in self.channels)
 
     @property
@@ -59,16 +56,16 @@ def route(layout: Layout, cancelled: Callable[[], bool] = never) -> Routing:
     """
     channels: list[Channel] = []
     lefts: list[int] = []
-    height = layout.height
     x = 0
     for rank in range(len(layout.layers)):
         stop_if(cancelled)
         lefts.append(x)
         x += layout.column_width(rank)
         if rank + 1 < len(layout.layers):
-            channels.append(route_channel(_nets(layout, rank), height))
+            channels.append(route_channel(_nets(layout, rank), layout.height))
             x += channels[-1].width
-    return Routing(layout, tuple(channels), tuple(lefts), x)
+    lowest = max((piece.high for channel in channels for piece in channel.pieces), default=-1)
+    return Routing(layout, tuple(channels), tuple(lefts), x, max(layout.height, lowest + 1))
 
 
 def _nets(layout: Layout, rank: int) -> list[Net]:
