@@ -1,0 +1,353 @@
+"""From a run to its `Report`: pure functions of what the engine tells."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from importlib import metadata
+from typing import Any, Protocol
+
+from dagtop.core import commands as cmd
+from dagtop.core import events as ev
+from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.plan import Plan
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import GOOD, RunState, TaskState
+from dagtop.core.topology import critical_path
+from dagtop.observe.describe import Described, describe, describe_all
+from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
+from dagtop.observe.report.schema import Attempt, CommandReport, Pause, ProblemReport, Report, TaskReport
+from dagtop.observe.visible import storable
+
+_GOES_ON = "running"
+
+
+class EndedTask(Protocol):
+    """What is read of a task's result."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def state(self) -> TaskState: ...
+    @property
+    def output(self) -> Any: ...
+    @property
+    def attempts(self) -> int: ...
+    @property
+    def ready_at(self) -> float | None: ...
+    @property
+    def started_at(self) -> float | None: ...
+    @property
+    def ended_at(self) -> float | None: ...
+    @property
+    def failure(self) -> Failure | None: ...
+    @property
+    def history(self) -> Sequence[AttemptRecord]: ...
+    @property
+    def reason(self) -> str: ...
+
+
+class EndedRun(Protocol):
+    """What is read of a run's result."""
+
+    @property
+    def run(self) -> str: ...
+    @property
+    def graph(self) -> str: ...
+    @property
+    def state(self) -> RunState: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def started_at(self) -> float: ...
+    @property
+    def duration(self) -> float: ...
+    @property
+    def plan(self) -> Plan: ...
+    def __iter__(self) -> Iterator[EndedTask]: ...
+
+
+def collect(
+    result: EndedRun,
+    *,
+    recorder: ReportRecorder | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    source: str = "",
+) -> Report:
+    """The report of a run that has ended.
+
+    Parameters
+    ----------
+    recorder: what listened to the run; without it the report has no commands, problems and pauses.
+    inputs: the graph's inputs; values whose name looks secret are left out.
+    source: the graph's file.
+    """
+    at = result.duration
+    stale: dict[str, bool] = {}
+    rows = {task.name: _row_of(task) for task in result}
+    outputs = {task.name: describe(task.output) for task in result if task.state in GOOD}
+    tasks = _tasks(result.plan, rows, outputs, stale, at, recorder)
+    return _report(
+        tasks,
+        plan=result.plan,
+        recorder=recorder,
+        at=at,
+        head={"run": result.run, "graph": result.graph, "state": str(result.state), "reason": result.reason},
+        started_at=result.started_at,
+        inputs=inputs,
+        source=source,
+    )
+
+
+def collect_snapshot(
+    snapshot: RunSnapshot,
+    *,
+    recorder: ReportRecorder | None = None,
+    inputs: Mapping[str, Any] | None = None,
+    source: str = "",
+) -> Report:
+    """The report of a run as it is at this moment, without outputs. Parameters as of `collect`."""
+    rows = {row.name: row for row in snapshot.rows}
+    stale = {row.name: True for row in snapshot.rows if row.stale}
+    tasks = _tasks(snapshot.plan, rows, {}, stale, snapshot.at, recorder)
+    return _report(
+        tasks,
+        plan=snapshot.plan,
+        recorder=recorder if recorder is not None else _recorder_of(snapshot),
+        at=snapshot.at,
+        head={"run": snapshot.run, "graph": snapshot.graph, "state": str(snapshot.state), "reason": snapshot.reason},
+        started_at=snapshot.started_at,
+        inputs=inputs,
+        source=source,
+    )
+
+
+def _row_of(task: EndedTask) -> TaskRow:
+    return TaskRow(
+        index=0,
+        name=task.name,
+        state=task.state,
+        attempt=task.attempts,
+        ready_at=task.ready_at,
+        started_at=task.started_at,
+        ended_at=task.ended_at,
+        reason=task.reason,
+        failure=task.failure,
+        history=tuple(task.history),
+    )
+
+
+def _recorder_of(snapshot: RunSnapshot) -> ReportRecorder:
+    """What a snapshot itself keeps of commands and problems."""
+    kept = ReportRecorder(attempts=0)
+    kept.record(1, [*snapshot.answers, *snapshot.problems])
+    kept.problem_count = snapshot.problem_count
+    kept.max_parallel = snapshot.max_parallel
+    return kept
+
+
+# -- tasks ------------------------------------------------------------------------------------------------------------
+
+
+def _tasks(
+    plan: Plan,
+    rows: Mapping[str, TaskRow],
+    outputs: Mapping[str, Described],
+    stale: Mapping[str, bool],
+    at: float,
+    recorder: ReportRecorder | None,
+) -> list[TaskReport]:
+    seen = recorder.attempts if recorder is not None else {}
+    timelines = [_timeline(rows[name], seen.get(name, ()), at) for name in plan.names]
+    times = [_run_time(timeline) for timeline in timelines]
+    on_path = frozenset(critical_path(plan, times)) if any(times) else frozenset[int]()
+    names = [storable(name) for name in plan.names]
+    tasks: list[TaskReport] = []
+    for index, name in enumerate(plan.names):
+        row, timeline, policy = rows[name], timelines[index], plan.policies[index]
+        tasks.append(
+            TaskReport(
+                name=names[index],
+                state=row.state.value,
+                reason=storable(row.reason),
+                attempts=max(row.attempt, len(timeline)),
+                ready_at=row.ready_at,
+                started_at=timeline[0].started_at if timeline else None,
+                ended_at=row.ended_at,
+                queue_time=_queue_time(row.ready_at, timeline),
+                run_time=times[index],
+                on_critical_path=index in on_path,
+                upstream=tuple([names[i] for i in plan.upstream[index]]),
+                timeline=timeline,
+                failure=None if row.state in GOOD else _storable(row.failure),
+                output=outputs.get(name),
+                description=storable(policy.description),
+                tags=tuple(storable(tag) for tag in policy.tags),
+                place=plan.places.get(index, ""),
+                stale=stale.get(name, False),
+            )
+        )
+    return tasks
+
+
+def _timeline(row: TaskRow, seen: Sequence[SeenAttempt], at: float) -> tuple[Attempt, ...]:
+    """The task's attempts: what the recorder saw end, what the history tells of failures, and the latest one."""
+    found = {
+        s.number: Attempt(number=s.number, started_at=s.started_at, ended_at=s.ended_at, ending=s.ending) for s in seen
+    }
+    for past in row.history:
+        found[past.number] = Attempt(
+            number=past.number,
+            started_at=past.started_at,
+            ended_at=past.ended_at,
+            ending=str(past.ending),
+            failure=_storable(past.failure),
+        )
+    if row.attempt not in found and row.started_at is not None:
+        if row.state is TaskState.SUCCEEDED and row.ended_at is not None:
+            found[row.attempt] = Attempt(
+                number=row.attempt, started_at=row.started_at, ended_at=row.ended_at, ending="succeeded"
+            )
+        elif row.state in {TaskState.RUNNING, TaskState.CANCELLING}:
+            found[row.attempt] = Attempt(
+                number=row.attempt, started_at=row.started_at, ended_at=max(at, row.started_at), ending=_GOES_ON
+            )
+    return tuple([found[number] for number in sorted(found)]) if len(found) > 1 else tuple(found.values())
+
+
+def _run_time(timeline: Sequence[Attempt]) -> float:
+    return sum(attempt.ended_at - attempt.started_at for attempt in timeline)
+
+
+def _queue_time(ready_at: float | None, timeline: Sequence[Attempt]) -> float | None:
+    if ready_at is None:
+        return None
+    return next((a.started_at - ready_at for a in timeline if a.started_at >= ready_at), None)
+
+
+def _storable(failure: Failure | None) -> Failure | None:
+    if failure is None:
+        return None
+    return Failure(
+        error=storable(failure.error),
+        message=storable(failure.message),
+        traceback=storable(failure.traceback),
+        where=storable(failure.where),
+    )
+
+
+# -- the run ----------------------------------------------------------------------------------------------------------
+
+
+def _report(
+    tasks: list[TaskReport],
+    *,
+    plan: Plan,
+    recorder: ReportRecorder | None,
+    at: float,
+    head: Mapping[str, str],
+    started_at: float,
+    inputs: Mapping[str, Any] | None,
+    source: str,
+) -> Report:
+    heard = recorder if recorder is not None else ReportRecorder(attempts=0)
+    counts: dict[str, int] = {}
+    for task in tasks:
+        counts[task.state] = counts.get(task.state, 0) + 1
+    path = [tasks[i] for i in plan.order if tasks[i].on_critical_path]
+    return Report(
+        run=head["run"],
+        graph=storable(head["graph"]),
+        source=storable(source),
+        state=head["state"],
+        reason=storable(head["reason"]),
+        started=_utc(started_at),
+        finished=_utc(started_at + at),
+        duration=at,
+        counts={state.value: counts[state.value] for state in TaskState if state.value in counts},
+        task_count=len(tasks),
+        attempt_count=sum(task.attempts for task in tasks),
+        run_time=sum(task.run_time for task in tasks),
+        peak_parallel=_peak(tasks),
+        max_parallel=heard.max_parallel,
+        critical_path=tuple([task.name for task in path]),
+        critical_path_time=sum(task.run_time for task in path),
+        inputs={storable(name): told for name, told in describe_all(inputs or {}).items()},
+        tasks=tuple(tasks),
+        commands=tuple([_command(answer) for answer in heard.commands]),
+        commands_left_out=heard.command_count - len(heard.commands),
+        problems=tuple([_problem(problem) for problem in heard.problems]),
+        problems_left_out=max(0, heard.problem_count - len(heard.problems)),
+        pauses=_pauses(heard, at),
+        made_by=_versions(),
+    )
+
+
+def _peak(tasks: Sequence[TaskReport]) -> int:
+    """Most attempts at one time. One that ends as another starts is over."""
+    steps = [(a.started_at, 1) for task in tasks for a in task.timeline]
+    steps += [(a.ended_at, -1) for task in tasks for a in task.timeline]
+    now = peak = 0
+    for _, step in sorted(steps):
+        now += step
+        peak = max(peak, now)
+    return peak
+
+
+def _pauses(heard: ReportRecorder, at: float) -> tuple[Pause, ...]:
+    spans = [*heard.pauses, *([(heard.paused_at, at)] if heard.paused_at is not None else [])]
+    return tuple(Pause(started_at=start, ended_at=max(start, end)) for start, end in spans)
+
+
+def _problem(problem: ev.Problem) -> ProblemReport:
+    return ProblemReport(
+        at=problem.at, source=storable(problem.source), message=storable(problem.message), task=storable(problem.task)
+    )
+
+
+def _command(answer: ev.CommandApplied | ev.CommandRefused) -> CommandReport:
+    applied = isinstance(answer, ev.CommandApplied)
+    return CommandReport(
+        at=answer.at,
+        by=storable(answer.by),
+        command=storable(command_text(answer.command)),
+        applied=applied,
+        answer=storable(answer.effect if isinstance(answer, ev.CommandApplied) else answer.reason),
+    )
+
+
+def command_text(command: cmd.Command) -> str:
+    """A command as a person would say it: "restart load_orders and everything after it"."""
+    match command:
+        case cmd.RestartTask(task, downstream):
+            return f"restart {task}{' and everything after it' if downstream else ''}"
+        case cmd.CancelTask(task) | cmd.HoldTask(task) | cmd.ReleaseTask(task):
+            return f"{command.verb} {task}"
+        case cmd.CancelRun(reason):
+            return f"cancel the run: {reason}"
+        case cmd.AbandonRun():
+            return "abandon what does not stop, and end the run"
+        case cmd.SetMaxParallel(limit):
+            return f"set max_parallel to {limit}"
+        case cmd.SetPolicy(task):
+            changes = {f: getattr(command, f) for f in command.__struct_fields__ if f != "task"}
+            return f"set {', '.join(f'{f}={v!r}' for f, v in changes.items() if v is not None)} of {task}"
+        case cmd.PauseRun() | cmd.ContinueRun() | cmd.DrainRun():
+            return f"{command.verb} the run"
+        case _:  # a command that is newer than this function
+            return command.verb
+
+
+def _utc(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+@cache
+def _versions() -> str:
+    try:
+        version = metadata.version("dagtop")
+    except metadata.PackageNotFoundError:
+        version = "(not installed)"
+    return f"dagtop {version}, {platform.python_implementation()} {platform.python_version()}"

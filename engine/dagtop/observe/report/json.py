@@ -1,0 +1,22 @@
+"""The report as JSON: the schema as it is, indented, in UTF-8."""
+
+from __future__ import annotations
+
+import msgspec
+
+from dagtop.observe.report.schema import Report
+
+
+def to_json(report: Report) -> bytes:
+    """The report, with a line break at its end."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=1) + b"\n"
+
+
+def from_json(text: bytes | str) -> Report:
+    """A report read back.
+
+    Raises
+    ------
+    msgspec.ValidationError: it is not a report.
+    """
+    return msgspec.json.decode(text, type=Report)

@@ -1,0 +1,124 @@
+"""Keeps from the event stream what a report tells and the final state of a run does not: a bounded amount."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from dagtop.core import events as ev
+from dagtop.core.events import AnyEvent
+
+COMMANDS = 1000
+PROBLEMS = 200
+ATTEMPTS = 20_000
+PAUSES = 200
+
+
+class SeenAttempt(NamedTuple):
+    """One attempt that ended."""
+
+    number: int
+    started_at: float
+    ended_at: float
+    ending: str
+
+
+_ENDINGS: Mapping[type[ev.Event], str] = {
+    ev.TaskSucceeded: "succeeded",
+    ev.TaskFailed: "failed",
+    ev.TaskTimedOut: "timed_out",
+    ev.TaskCancelled: "cancelled",
+    ev.TaskRestarted: "cancelled",
+}
+
+
+class ReportRecorder:
+    """A recorder of commands, problems, pauses and attempts. Give it to the executor, then to `collect`.
+
+    It keeps the latest commands and problems, and attempts until there are `ATTEMPTS`: after that, of a task that
+    succeeded more than once, only the last time is told.
+    """
+
+    def __init__(self, *, attempts: int = ATTEMPTS) -> None:
+        self.commands: deque[ev.CommandApplied | ev.CommandRefused] = deque(maxlen=COMMANDS)
+        self.command_count = 0
+        self.problems: deque[ev.Problem] = deque(maxlen=PROBLEMS)
+        self.problem_count = 0
+        self.pauses: deque[tuple[float, float]] = deque(maxlen=PAUSES)
+        self.paused_at: float | None = None
+        self.max_parallel = 0
+        self.attempts: dict[str, list[SeenAttempt]] = {}
+        self._attempts_left = attempts
+        self._running: dict[str, tuple[int, float]] = {}
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        """Take the next events."""
+        for event in batch:
+            step = _STEPS.get(type(event))
+            if step is not None:
+                step(self, event)
+
+    # -- attempts -------------------------------------------------------------------------------------------------
+
+    def _started(self, event: ev.TaskStarted) -> None:
+        if self._attempts_left:
+            self._running[event.task] = (event.attempt, event.at)
+
+    def _retrying(self, event: ev.TaskRetrying) -> None:
+        self._attempt_ended(event, "timed_out" if event.timed_out else "failed")
+
+    def _ended(self, event: ev.TaskEvent) -> None:
+        self._attempt_ended(event, _ENDINGS[type(event)])
+
+    def _attempt_ended(self, event: ev.TaskEvent, ending: str) -> None:
+        begun = self._running.pop(event.task, None)
+        if begun is None or not self._attempts_left:
+            return
+        self._attempts_left -= 1
+        self.attempts.setdefault(event.task, []).append(SeenAttempt(*begun, event.at, ending))
+
+    # -- the run --------------------------------------------------------------------------------------------------
+
+    def _run_started(self, event: ev.RunStarted) -> None:
+        self.max_parallel = event.max_parallel
+
+    def _limit(self, event: ev.LimitChanged) -> None:
+        self.max_parallel = event.limit
+
+    def _paused(self, event: ev.RunPaused) -> None:
+        self.paused_at = event.at
+
+    def _pause_over(self, event: ev.Event) -> None:
+        if self.paused_at is not None:
+            self.pauses.append((self.paused_at, event.at))
+            self.paused_at = None
+
+    def _resumed(self, event: ev.RunResumed) -> None:
+        self._running.clear()
+        self._pause_over(event)
+
+    def _command(self, event: ev.CommandApplied | ev.CommandRefused) -> None:
+        self.commands.append(event)
+        self.command_count += 1
+
+    def _problem(self, event: ev.Problem) -> None:
+        self.problems.append(event)
+        self.problem_count += 1
+
+
+_STEPS: Mapping[type[ev.Event], Callable[[ReportRecorder, Any], None]] = {
+    ev.TaskStarted: ReportRecorder._started,
+    ev.TaskRetrying: ReportRecorder._retrying,
+    **dict.fromkeys(_ENDINGS, ReportRecorder._ended),
+    ev.RunStarted: ReportRecorder._run_started,
+    ev.RunResumed: ReportRecorder._resumed,
+    ev.RunPaused: ReportRecorder._paused,
+    ev.RunContinued: ReportRecorder._pause_over,
+    ev.RunStopping: ReportRecorder._pause_over,
+    ev.RunFinished: ReportRecorder._pause_over,
+    ev.LimitChanged: ReportRecorder._limit,
+    ev.CommandApplied: ReportRecorder._command,
+    ev.CommandRefused: ReportRecorder._command,
+    ev.Problem: ReportRecorder._problem,
+}
