@@ -38,7 +38,7 @@ class TaskContext:
         attempt: int,
         upstream: Mapping[str, Any],
         report: Callable[[str, tuple[Any, ...]], None],
-        make_log: Callable[[], logging.LoggerAdapter[logging.Logger]],
+        make_log: Callable[[], logging.Logger],
         scratch: Callable[[str], Path],
     ) -> None:
         self.task = task
@@ -50,11 +50,11 @@ class TaskContext:
         self._report = report
         self._make_log = make_log
         self._scratch = scratch
-        self._log: logging.LoggerAdapter[logging.Logger] | None = None
+        self._log: logging.Logger | None = None
         self._cancelled = False
 
     @property
-    def log(self) -> logging.LoggerAdapter[logging.Logger]:
+    def log(self) -> logging.Logger:
         """A logger whose lines belong to this attempt: `ctx.log.info("read %d rows", n)`."""
         if self._log is None:
             self._log = self._make_log()
