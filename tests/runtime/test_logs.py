@@ -110,11 +110,12 @@ def test_it_equals_a_list_of_which_the_oldest_are_removed(
             kept.remove(own[0])
         while len(kept) > 11 or sum(len(line[2].encode()) for line in kept) > 40:
             kept.pop(0)
-    for task in (None, "a", "b"):
-        expected = [line[0] for line in kept if task in {None, line[1]}]
-        assert [line.number for line in book.tail(task, limit)] == expected[max(0, len(expected) - limit) :]
-        assert [line.number for line in book.since(number, task, limit)] == [n for n in expected if n > number][:limit]
-        assert book.count(task) == len(expected)
+    for wanted in (None, "a", "b"):
+        expected = [line[0] for line in kept if wanted in {None, line[1]}]
+        assert [line.number for line in book.tail(wanted, limit)] == expected[max(0, len(expected) - limit) :]
+        later = [n for n in expected if n > number]
+        assert [line.number for line in book.since(number, wanted, limit)] == later[:limit]
+        assert book.count(wanted) == len(expected)
     assert book.statistics().bytes == sum(len(line[2].encode()) for line in kept)
 
 

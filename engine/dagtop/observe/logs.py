@@ -65,7 +65,7 @@ class LogBook:
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
         """Take the log lines among the events."""
-        logs = [event for event in batch if isinstance(event, Log)]
+        logs = [event for event in batch if type(event) is Log]  # faster than isinstance, for events without end
         if logs:
             with self._lock:
                 for log in logs:
