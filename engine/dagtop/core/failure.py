@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Why an attempt did not succeed.
 
     Built by the runtime; the texts are as the user's code gave them (hostile until sanitised for a screen) but bounded.
@@ -21,7 +21,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """"file.py:12 in function" of the innermost frame of the user's code."""
 
 
-class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One attempt that has ended."""
 
     number: int

@@ -53,6 +53,16 @@ class Ledger:
         """By task: how many attempts it had had when it was last restarted."""
         self.held: set[int] = set()
         self.stale: set[int] = set()
+        self.sparse = (
+            self.reason,
+            self.failure,
+            self.history,
+            self.progress,
+            self.due_at,
+            self.held,
+            self.stale,
+        )
+        """Everything that most tasks never have."""
 
     def apply(self, event: ev.AnyEvent) -> None:
         """Take one event.

@@ -13,7 +13,7 @@ from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
 from dagtop.core.states import RunState, TaskState
 
 
-class TaskRow(msgspec.Struct, frozen=True, kw_only=True):
+class TaskRow(msgspec.Struct, frozen=True, gc=False):
     """Everything about one task at one moment. Unchanged rows are the same object from snapshot to snapshot.
 
     Times are seconds since the run began.

@@ -122,14 +122,15 @@ class Engine:
             raise cancelled
 
     def _begin(self) -> None:
-        if self.publisher is not None:
-            self.publisher.watch(self.machine.ledger)
-            self._recorders.append(self.publisher)
         job = self.job
         begin = inp.Begin(
             self.now(), run=job.run_id, started_at=job.started_at, resumed=job.ledger is not None, reruns=job.reruns
         )
         self._obey(self.machine.handle(begin))
+        if self.publisher is not None:
+            self._flush()
+            self.publisher.watch(self.machine.ledger)
+            self._recorders.append(self.publisher)
 
     async def _hear_cancellation(self) -> None:
         """Waits to be cancelled in place of the run, which is shielded."""
@@ -189,7 +190,7 @@ class Engine:
         if self.publisher is not None:
             publish_wait = self.publisher.due_in(now, ticking=not machine.is_over)
             if publish_wait == 0:
-                self.publisher.publish(now)
+                self.publisher.publish(now, self._clock)
                 publish_wait = self.publisher.due_in(now, ticking=not machine.is_over)
             if publish_wait is not None:
                 waits.append(publish_wait)
