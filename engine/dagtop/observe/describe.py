@@ -16,7 +16,7 @@ import msgspec
 REDACTED = "«redacted»"
 
 _SECRET = re.compile(
-    r"pass(word|wd|phrase|code)?(?![a-z])|pwd|secret|token|credential|bearer|cookie|authori[sz]ation"
+    r"pass(word|wd|phrase|code)|(^|[^a-z])pass(?![a-z])|pwd|secret|token|credential|bearer|cookie|authori[sz]ation"
     r"|(^|[^a-z])(auth|pat|pin|otp|dsn)(?![a-z])|(api|access|private|signing|encryption|account|ssh)[^a-z0-9]*key|(^|[^a-z])keys?$",
     re.IGNORECASE,
 )

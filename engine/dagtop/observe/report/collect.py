@@ -162,7 +162,7 @@ def _tasks(
     seen = recorder.attempts if recorder is not None else {}
     timelines = [_timeline(rows[name], seen.get(name, ()), at) for name in plan.names]
     times = [_run_time(timeline) for timeline in timelines]
-    on_path = frozenset(critical_path(plan, times)) if any(times) else frozenset[int]()
+    on_path = frozenset(i for i in critical_path(plan, times) if timelines[i])
     names = [storable(name) for name in plan.names]
     tasks: list[TaskReport] = []
     for index, name in enumerate(plan.names):

@@ -75,7 +75,6 @@ class Timeline(NamedTuple):
     never_ran: int
     load: str
     """Path of the number of running attempts over time, in a box of 100 by 100."""
-    load_peak: float
 
 
 def timeline(report: Report) -> Timeline:
@@ -84,7 +83,6 @@ def timeline(report: Report) -> Timeline:
     ran = [task for task in report.tasks if task.timeline]
     shown = sorted(_chosen(ran), key=_begin)
     rows = tuple([_row(task, place, span) for place, task in enumerate(shown)])
-    load, peak = _load(ran, span)
     return Timeline(
         span=span,
         rows=rows,
@@ -99,8 +97,7 @@ def timeline(report: Report) -> Timeline:
         ),
         left_out=len(ran) - len(shown),
         never_ran=len(report.tasks) - len(ran),
-        load=load,
-        load_peak=peak,
+        load=_load(ran, span),
     )
 
 
@@ -141,7 +138,7 @@ def _row(task: TaskReport, place: int, span: float) -> Row:
         took = duration(attempt.ended_at - attempt.started_at)
         tip = f"attempt {attempt.number}: {face.word}, {took}" if task.attempts > 1 else f"{face.word}, {took}"
         bars.append(_bar(face.style, attempt.started_at, attempt.ended_at, span, tip))
-    begin, end = bars[0].x, bars[-1].x + bars[-1].width
+    begin, end = min(bar.x for bar in bars), max(bar.x + bar.width for bar in bars)
     inside = end > 88 and begin < 12
     at_start = end > 88 and not inside
     return Row(
@@ -198,8 +195,8 @@ def _tick_text(seconds: float) -> str:
     return " ".join(f"{n} {unit}" for n, unit in parts if n)
 
 
-def _load(ran: Sequence[TaskReport], span: float) -> tuple[str, float]:
-    """How many attempts ran, on average over each piece of the time, as a path of steps; and the peak of that."""
+def _load(ran: Sequence[TaskReport], span: float) -> str:
+    """How many attempts ran, on average over each of `_BUCKETS` pieces of the time, as a path of steps."""
     steps: list[tuple[float, int]] = [(a.started_at, 1) for t in ran for a in t.timeline]
     steps += [(a.ended_at, -1) for t in ran for a in t.timeline]
     steps.sort()
@@ -216,7 +213,7 @@ def _load(ran: Sequence[TaskReport], span: float) -> tuple[str, float]:
     levels = [area / size for area in areas]
     peak = max(levels, default=0.0)
     if not peak:
-        return "", 0.0
+        return ""
     points: list[str] = []
     last = None
     for number, level in enumerate(levels):
@@ -224,4 +221,4 @@ def _load(ran: Sequence[TaskReport], span: float) -> tuple[str, float]:
         if y != last:
             points.append(f"H{round(100 * number / _BUCKETS, 2):g}V{y:g}")
             last = y
-    return f"M0 100{''.join(points)}H100V100Z", peak
+    return f"M0 100{''.join(points)}H100V100Z"

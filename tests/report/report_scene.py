@@ -76,9 +76,7 @@ def failure(error: str = "ValueError", message: str = "bad", *, lines: int = 4) 
 
 
 def skipped(name: str, why: str) -> FakeTask:
-    return FakeTask(
-        name, TaskState.SKIPPED, attempts=0, ready_at=None, started_at=None, ended_at=1.0, reason=why
-    )
+    return FakeTask(name, TaskState.SKIPPED, attempts=0, ready_at=None, started_at=None, ended_at=1.0, reason=why)
 
 
 def failed(name: str, start: float, end: float, error: Failure, *, tries: int = 1) -> FakeTask:
