@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
 from dagtop.core.events import AnyEvent
 from dagtop.ports.recorder import Recorder
+
+#: Takes (task, message); task is "" when the problem is not about one task. May be called from any thread.
+OnProblem: TypeAlias = Callable[[str, str], None]
 
 
 class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,7 +24,7 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     """Absolute path of the graph file, with ":NAME" if one was given; "" if the graph was made in Python."""
     started_at: float
-    """Wall clock, seconds since 1970 UTC."""
+    """Wall clock, seconds since 1970 UTC, of the run's first beginning: a resumed run keeps it."""
     pid: int
     names: tuple[str, ...]
     upstream: tuple[tuple[int, ...], ...]
@@ -30,6 +34,19 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What `-p NAME=VALUE` and `inputs=` gave, so that a resumed run gets the same."""
     options: Mapping[str, Any] = {}
     """Command line options that a resumed run needs again."""
+    lost: tuple[str, ...] = ()
+    """Names of parameters and options that could not be stored; filled in by the journal."""
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One process's part of a run: a run has one, and one more each time that it is resumed."""
+
+    number: int
+    """From 1."""
+    first: int
+    """Number of its first event."""
+    record: RunRecord
+    """The graph as this process saw it."""
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,19 +57,58 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     started_at: float
     state: str
-    """A `RunState` value; "crashed" if the run never ended and its process is gone."""
+    """A `RunState` value; "crashed" if the run never ended and nobody runs it any more; "incomplete" if the journal
+    had to give up before the run ended (`incomplete` says why)."""
     finished_at: float | None = None
     counts: Mapping[str, int] = {}
     tasks: int = 0
+    alive: bool = False
+    """A process has it open. A finished run may be: a console can reopen it."""
+    pid: int = 0
+    """Of the process that had it open last."""
+    incomplete: str = ""
+    """Why the journal stops before the run did; "" if it does not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalStatistics:
+    """How far a journal is behind its run."""
+
+    queued: int
+    """Events recorded and not yet committed."""
+    committed: int
+    """Number of the last event that is safe."""
+    bytes: int
+    """What was committed of events and outputs, as encoded."""
+    problems: int
+    """How many problems were told."""
 
 
 class StoredRun(Protocol):
-    """A run read back."""
+    """A run read back. It may still be going on: what is committed meanwhile is seen by the next call."""
 
-    record: RunRecord
+    @property
+    def record(self) -> RunRecord:
+        """The record of the latest session."""
+        ...
 
-    def events(self) -> Iterator[AnyEvent]:
-        """Every event that was committed, in order."""
+    @property
+    def sessions(self) -> Sequence[Session]:
+        """Who ran it, in order; at least one."""
+        ...
+
+    @property
+    def summary(self) -> RunSummary:
+        """Its line in the list of runs, as it was when it was loaded."""
+        ...
+
+    def events(self, first: int = 1) -> Iterator[AnyEvent]:
+        """Every event that was committed, in order, from number `first` on.
+
+        Raises
+        ------
+        JournalError: events are missing or damaged.
+        """
         ...
 
     def output(self, task: str) -> Any:
@@ -61,6 +117,16 @@ class StoredRun(Protocol):
         Raises
         ------
         KeyError: none is stored.
+        JournalError: it is damaged.
+        """
+        ...
+
+    def outputs(self, tasks: Iterable[str]) -> dict[str, Any]:
+        """The stored outputs of those of the tasks that have one: faster than to ask for each.
+
+        Raises
+        ------
+        JournalError: one is damaged.
         """
         ...
 
@@ -70,14 +136,27 @@ class StoredRun(Protocol):
 
 
 class JournalWriter(Recorder, Protocol):
-    """Takes one run. Called on the engine's thread; writes on its own, in batches, in order."""
+    """Takes one run. Called on the engine's thread; writes on its own, in batches, in order.
+
+    What is stored is always the beginning of the run, without a gap: when the journal cannot go on, it says so and
+    stores nothing more.
+    """
+
+    @property
+    def committed(self) -> int:
+        """Number of the last event that is safe: it outlives a `kill -9`."""
+        ...
 
     def output(self, task: str, attempt: int, value: Any) -> None:
-        """Store what a task returned. Call it before recording the task's success: both are committed together.
+        """Store what a task returned. Call it before recording the task's success: it is committed with that or before.
 
-        The value is taken as it is at this moment. Never raises: a value that cannot be stored is told to
-        `on_problem`, and on resume the task runs again.
+        For a `task.cached`, call it with attempt 0, and do so for None too. The value is taken as it is at this moment.
+        Never raises: a value that cannot be stored is told to `on_problem`, and on resume the task runs again.
         """
+        ...
+
+    def statistics(self) -> JournalStatistics:
+        """The numbers as they are now."""
         ...
 
     def close(self, timeout: float = 5.0) -> bool:
@@ -86,14 +165,19 @@ class JournalWriter(Recorder, Protocol):
 
 
 class Journal(Protocol):
-    """A place where runs are kept."""
+    """A place where runs are kept. All of it raises `JournalError` where the place cannot be read or written."""
 
-    def begin(self, record: RunRecord, on_problem: Callable[[str, str], None]) -> JournalWriter:
-        """Start keeping a new run. `on_problem(task, message)` may be called from any thread."""
+    def begin(self, record: RunRecord, on_problem: OnProblem) -> JournalWriter:
+        """Start keeping a new run."""
         ...
 
-    def resume(self, run: str, first: int, on_problem: Callable[[str, str], None]) -> JournalWriter:
-        """Go on with a stored run; its next event has number `first`."""
+    def resume(self, record: RunRecord, first: int, on_problem: OnProblem) -> JournalWriter:
+        """Go on with the stored run `record.run` as a new session; its next event has number `first`.
+
+        Raises
+        ------
+        JournalError: there is no such run, a process still has it open, or `first` is not the next number.
+        """
         ...
 
     def load(self, run: str) -> StoredRun:
@@ -105,5 +189,5 @@ class Journal(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Let go of the file. Writers stay open: each is closed by whoever began it."""
         ...

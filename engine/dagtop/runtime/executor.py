@@ -175,7 +175,7 @@ class DAGExecutor:
 
                 journal = SqliteJournal(Path(journal))
             if self.resume is not None:
-                return journal.resume(self.run_id, self.resume.next_event, tell)
+                return journal.resume(self._record(engine), self.resume.next_event, tell)
             return journal.begin(self._record(engine), tell)
         except JournalError as error:
             engine.reports.problem("journal", f"this run is not kept: {error}")

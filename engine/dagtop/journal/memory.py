@@ -1,0 +1,187 @@
+"""A journal that lasts as long as its process: for tests and for programs that resume their own runs."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagtop.core.events import AnyEvent
+from dagtop.errors import JournalError
+from dagtop.journal import codec
+from dagtop.journal.codec import Encoded
+from dagtop.journal.problems import Problems
+from dagtop.journal.records import pack, unpack
+from dagtop.journal.standing import Standing, standing_after
+from dagtop.journal.stored import BaseStoredRun, find_run, still_open
+from dagtop.ports.journal import JournalStatistics, OnProblem, RunRecord, RunSummary, Session
+
+
+@dataclass(slots=True)
+class _Kept:
+    """One run."""
+
+    sessions: list[Session]
+    events: list[AnyEvent] = field(default_factory=list)
+    outputs: dict[tuple[int, str, int], Encoded] = field(default_factory=dict)
+    """By session, task and attempt."""
+    standing: Standing = field(default_factory=Standing)
+    incomplete: str = ""
+    writer: MemoryWriter | None = None
+    """Whoever has it open."""
+
+
+class MemoryJournal:
+    """A `Journal` in memory. Everything is committed at once."""
+
+    def __init__(self) -> None:
+        self._runs: dict[str, _Kept] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, record: RunRecord, on_problem: OnProblem) -> MemoryWriter:
+        """Start keeping a new run.
+
+        Raises
+        ------
+        JournalError: there is a run of that id.
+        """
+        problems = Problems(on_problem)
+        with self._lock:
+            if record.run in self._runs:
+                raise JournalError(f"there already is a run {record.run} in the journal: give it another id")
+            session = Session(number=1, first=1, record=unpack(pack(record, problems)))
+            kept = self._runs[record.run] = _Kept([session])
+            kept.writer = MemoryWriter(kept, problems)
+            return kept.writer
+
+    def resume(self, record: RunRecord, first: int, on_problem: OnProblem) -> MemoryWriter:
+        """Go on with the stored run `record.run` as a new session; its next event has number `first`.
+
+        Raises
+        ------
+        JournalError: there is no such run, it is still open, or `first` is not the next number.
+        """
+        problems = Problems(on_problem)
+        with self._lock:
+            kept = self._runs.get(record.run)
+            if kept is None:
+                raise JournalError(f"there is no run {record.run} in the journal")
+            if kept.writer is not None:
+                raise still_open(record.run, os.getpid())
+            last = len(kept.events)
+            if first != last + 1:
+                raise JournalError(f"the run {record.run} has {last} events, it cannot go on with number {first}")
+            number = len(kept.sessions) + 1
+            kept.sessions.append(Session(number=number, first=first, record=unpack(pack(record, problems))))
+            kept.incomplete = ""
+            kept.writer = MemoryWriter(kept, problems)
+            return kept.writer
+
+    def load(self, run: str) -> MemoryStoredRun:
+        """Read a run back. `run` is an id, the beginning of one, or "last".
+
+        Raises
+        ------
+        JournalError: there is no such run.
+        """
+        with self._lock:
+            chosen = find_run(run, list(reversed(self._runs)))
+            return MemoryStoredRun(self._runs[chosen], _summary(self._runs[chosen]))
+
+    def runs(self) -> Sequence[RunSummary]:
+        """All runs, latest first."""
+        with self._lock:
+            return tuple(map(_summary, reversed(self._runs.values())))
+
+    def close(self) -> None:
+        """Do nothing: there is no file."""
+
+
+class MemoryWriter:
+    """A `JournalWriter` that is never behind."""
+
+    def __init__(self, kept: _Kept, problems: Problems) -> None:
+        self._kept = kept
+        self._session = kept.sessions[-1]
+        self._problems = problems
+        self._bytes = 0
+        self._closed = False
+
+    @property
+    def committed(self) -> int:
+        """Number of the last event."""
+        return len(self._kept.events)
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        """Take events number `first`, `first` + 1 …
+
+        Raises
+        ------
+        JournalError: it was closed, or events before these are missing: then nothing more is stored.
+        """
+        if self._closed:
+            raise JournalError("the journal of this run is closed")
+        due = self.committed + 1
+        if first != due or self._kept.incomplete:
+            self._kept.incomplete = f"event {due} never reached the journal (event {first} came instead)"
+            raise JournalError(self._kept.incomplete)
+        self._kept.events.extend(batch)
+        started_at = self._kept.sessions[0].record.started_at
+        for event in batch:
+            self._kept.standing = standing_after(event, started_at) or self._kept.standing
+
+    def output(self, task: str, attempt: int, value: Any) -> None:
+        """Take what a task returned, as it is at this moment. Never raises."""
+        if self._closed or self._kept.incomplete or (value is None and attempt > 0):
+            return
+        encoded = codec.encode(value)
+        if not encoded.storable:
+            self._problems.tell_unstorable(task, encoded)
+        self._kept.outputs[self._session.number, task, attempt] = encoded
+        self._bytes += len(encoded.blob)
+
+    def statistics(self) -> JournalStatistics:
+        """The numbers as they are now."""
+        return JournalStatistics(queued=0, committed=self.committed, bytes=self._bytes, problems=self._problems.count)
+
+    def close(self, timeout: float = 5.0) -> bool:
+        """Let go of the run."""
+        if not self._closed:
+            self._closed = True
+            self._kept.writer = None
+        return not self._kept.incomplete
+
+
+class MemoryStoredRun(BaseStoredRun):
+    """A `StoredRun` that looks at the same lists as the writer."""
+
+    def __init__(self, kept: _Kept, summary: RunSummary) -> None:
+        super().__init__(kept.sessions, summary)
+        self._kept = kept
+
+    def events(self, first: int = 1) -> Iterator[AnyEvent]:
+        """Every event, in order, from number `first` on."""
+        yield from self._kept.events[first - 1 :]
+
+    def _encoded_output(self, session: int, task: str, attempt: int) -> Encoded | None:
+        return self._kept.outputs.get((session, task, attempt))
+
+
+def _summary(kept: _Kept) -> RunSummary:
+    record = kept.sessions[-1].record
+    alive = kept.writer is not None
+    return RunSummary(
+        run=record.run,
+        graph=record.graph,
+        source=record.source,
+        started_at=kept.sessions[0].record.started_at,
+        state=kept.standing.for_people(alive=alive, incomplete=kept.incomplete),
+        finished_at=kept.standing.finished_at,
+        counts=kept.standing.counts,
+        tasks=len(record.names),
+        alive=alive,
+        pid=os.getpid(),
+        incomplete=kept.incomplete,
+    )

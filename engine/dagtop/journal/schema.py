@@ -1,0 +1,100 @@
+"""The tables of a journal file, and how an older file becomes one of today.
+
+A run is a row of `runs`; each process that works on it is a row of `sessions`; its events are rows of `chunks`, many
+events to a row, without gaps; what its tasks returned are rows of `outputs`. Texts that may hold anything (task names,
+paths) are blobs of UTF-8 that lets lone surrogates pass, so that two names are never one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+
+#: "dagt": tells a journal from any other SQLite file.
+APPLICATION_ID = 0x64616774
+
+#: Each entry brings a file from the version before it to its own, beginning with an empty file. A released one never
+#: changes.
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE migrations (
+        version INTEGER PRIMARY KEY,
+        applied_at REAL NOT NULL
+    );
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice: a writer of a deleted run must not find another one
+        run TEXT NOT NULL UNIQUE,
+        graph BLOB NOT NULL,
+        source BLOB NOT NULL,
+        started_at REAL NOT NULL,
+        tasks INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        finished_at REAL,
+        counts BLOB NOT NULL DEFAULT x'7b7d',
+        incomplete TEXT NOT NULL DEFAULT ''
+    );
+    CREATE TABLE sessions (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        first INTEGER NOT NULL,
+        process TEXT NOT NULL,
+        began_at REAL NOT NULL,
+        closed_at REAL,
+        record BLOB NOT NULL,
+        given_codec TEXT NOT NULL,
+        given BLOB NOT NULL,
+        PRIMARY KEY (run, number)
+    );
+    CREATE TABLE chunks (
+        id INTEGER PRIMARY KEY,
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        first INTEGER NOT NULL,
+        last INTEGER NOT NULL,
+        format INTEGER NOT NULL,
+        crc INTEGER NOT NULL,
+        events BLOB NOT NULL,
+        UNIQUE (run, first)
+    );
+    CREATE TABLE outputs (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        session INTEGER NOT NULL,
+        task BLOB NOT NULL,
+        attempt INTEGER NOT NULL,
+        codec TEXT NOT NULL,
+        crc INTEGER NOT NULL,
+        value BLOB NOT NULL,
+        PRIMARY KEY (run, session, task, attempt)
+    );
+    """,
+)
+
+#: The version that this dagtop reads and writes.
+VERSION = len(MIGRATIONS)
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a file of ours, or an empty one, to `VERSION`, in one transaction."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for number, script in enumerate(MIGRATIONS[version:], version + 1):
+            for statement in script.split(";\n"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO migrations VALUES (?, ?)", (number, time.time()))
+        # These two are part of the transaction: they live in the file's first page.
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def key(text: str) -> bytes:
+    """A text that may hold anything, as a column holds it."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def text(stored: bytes) -> str:
+    """The text that `key` was given."""
+    return stored.decode("utf-8", "surrogatepass")

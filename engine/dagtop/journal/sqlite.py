@@ -1,0 +1,304 @@
+"""A journal in one SQLite file, which any number of processes may write and read at the same time."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+import zlib
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+from dagtop.core.events import AnyEvent
+from dagtop.core.states import RunState
+from dagtop.errors import JournalError
+from dagtop.journal import chunks, schema
+from dagtop.journal.codec import Encoded
+from dagtop.journal.file import BUSY_TIMEOUT, default_path, explain, locate, open_to_read, open_to_write
+from dagtop.journal.groups import Group
+from dagtop.journal.liveness import is_alive, pid_of, this_process
+from dagtop.journal.problems import Problems
+from dagtop.journal.records import Packed, pack, unpack
+from dagtop.journal.standing import Standing
+from dagtop.journal.stored import BaseStoredRun, find_run, still_open
+from dagtop.journal.writer import BACKLOG_LIMIT, PATIENCE, SqliteWriter
+from dagtop.ports.journal import OnProblem, RunRecord, RunSummary, Session
+
+#: How long one try of the writer's thread waits for another process, in seconds; it tries again and again.
+_WRITER_TIMEOUT = 0.25
+
+_RUNS = """
+    SELECT runs.run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at
+    FROM runs JOIN sessions ON sessions.run = runs.id
+    WHERE number = (SELECT max(number) FROM sessions WHERE run = runs.id)
+    ORDER BY runs.id DESC
+"""
+
+
+class SqliteJournal:
+    """A `Journal` in the file at `path` (`default_path()` unless given), which is made when the first run begins."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        backlog_limit: int = BACKLOG_LIMIT,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.path = locate(default_path() if path is None else path)
+        self._busy_timeout = busy_timeout
+        self._backlog_limit = backlog_limit
+        self._patience = patience
+        self._stored: weakref.WeakSet[SqliteStoredRun] = weakref.WeakSet()
+
+    def begin(self, record: RunRecord, on_problem: OnProblem) -> SqliteWriter:
+        """Start keeping a new run.
+
+        Raises
+        ------
+        JournalError: the file cannot be written, or has a run of that id.
+        """
+        problems = Problems(on_problem)
+        packed = pack(record, problems)
+        with self._transaction() as connection:
+            row = (
+                _checked_id(record.run),
+                schema.key(record.graph),
+                schema.key(record.source),
+                record.started_at,
+                len(record.names),
+                RunState.PENDING.value,
+            )
+            try:
+                cursor = connection.execute(
+                    "INSERT INTO runs (run, graph, source, started_at, tasks, state) VALUES (?, ?, ?, ?, ?, ?)", row
+                )
+            except sqlite3.IntegrityError as error:
+                raise JournalError(f"there already is a run {record.run} in the journal: give it another id") from error
+            run = int(cursor.lastrowid or 0)
+            _add_session(connection, run, 1, 1, packed)
+        return self._writer(connection, Group(run, 1, record.started_at, 0), problems)
+
+    def resume(self, record: RunRecord, first: int, on_problem: OnProblem) -> SqliteWriter:
+        """Go on with the stored run `record.run` as a new session; its next event has number `first`.
+
+        Raises
+        ------
+        JournalError: there is no such run, a process still has it open, or `first` is not the next number.
+        """
+        problems = Problems(on_problem)
+        packed = pack(record, problems)
+        with self._transaction() as connection:
+            row = connection.execute(
+                "SELECT id, started_at FROM runs WHERE run = ?", (_checked_id(record.run),)
+            ).fetchone()
+            if row is None:
+                raise JournalError(f"there is no run {record.run} in the journal")
+            run, started_at = row
+            latest, process, closed_at = connection.execute(
+                "SELECT number, process, closed_at FROM sessions WHERE run = ? ORDER BY number DESC", (run,)
+            ).fetchone()
+            if closed_at is None and is_alive(process):
+                raise still_open(record.run, pid_of(process))
+            (last,) = connection.execute("SELECT coalesce(max(last), 0) FROM chunks WHERE run = ?", (run,)).fetchone()
+            if first != last + 1:
+                raise JournalError(f"the run {record.run} has {last} events, it cannot go on with number {first}")
+            _add_session(connection, run, latest + 1, first, packed)
+            connection.execute("UPDATE runs SET incomplete = '', tasks = ? WHERE id = ?", (len(record.names), run))
+        return self._writer(connection, Group(run, latest + 1, started_at, last), problems)
+
+    def load(self, run: str) -> SqliteStoredRun:
+        """Read a run back. `run` is an id, the beginning of one, or "last".
+
+        Raises
+        ------
+        JournalError: there is no such run, or the file cannot be read.
+        """
+        connection = open_to_read(self.path)
+        if connection is None:
+            raise JournalError(
+                f"there is no journal at {self.path} yet: run a graph first, or give the path of another one"
+            )
+        try:
+            with _explained(self):
+                summaries = _summaries(connection)
+                chosen = find_run(run, list(summaries))
+                stored = SqliteStoredRun(self, connection, summaries[chosen])
+        except BaseException:
+            connection.close()
+            raise
+        self._stored.add(stored)
+        return stored
+
+    def runs(self) -> Sequence[RunSummary]:
+        """All runs, latest first; none if there is no file yet.
+
+        Raises
+        ------
+        JournalError: the file cannot be read.
+        """
+        connection = open_to_read(self.path)
+        if connection is None:
+            return ()
+        with closing(connection), _explained(self):
+            return tuple(_summaries(connection).values())
+
+    def close(self) -> None:
+        """Let go of the file. Writers stay open: each is closed by whoever began it."""
+        for stored in list(self._stored):
+            stored.close()
+
+    def _writer(self, connection: sqlite3.Connection, group: Group, problems: Problems) -> SqliteWriter:
+        connection.execute(f"PRAGMA busy_timeout = {int(_WRITER_TIMEOUT * 1000)}")
+        return SqliteWriter(
+            connection, self.path, group, problems, backlog_limit=self._backlog_limit, patience=self._patience
+        )
+
+    @contextmanager
+    def _transaction(self) -> Generator[sqlite3.Connection]:
+        """A connection in a transaction that is committed at the end. It stays open, unless something is raised."""
+        connection = open_to_write(self.path, busy_timeout=self._busy_timeout)
+        try:
+            with _explained(self):
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+
+
+class SqliteStoredRun(BaseStoredRun):
+    """A `StoredRun` with a connection of its own, which may be used by several threads."""
+
+    def __init__(self, journal: SqliteJournal, connection: sqlite3.Connection, summary: RunSummary) -> None:
+        self._journal = journal
+        self._lock = threading.RLock()
+        self._connection = connection
+        (self._run,) = connection.execute("SELECT id FROM runs WHERE run = ?", (summary.run,)).fetchone()
+        rows = connection.execute(
+            "SELECT number, first, record, given_codec, given FROM sessions WHERE run = ? ORDER BY number", (self._run,)
+        )
+        sessions = [
+            Session(number=number, first=first, record=unpack(Packed(*packed))) for number, first, *packed in rows
+        ]
+        super().__init__(sessions, summary)
+        self._finalizer = weakref.finalize(self, connection.close)
+
+    def events(self, first: int = 1) -> Iterator[AnyEvent]:
+        """Every event that was committed, in order, from number `first` on.
+
+        Raises
+        ------
+        JournalError: events are missing or damaged, or the journal was closed.
+        """
+        expected: int | None = None
+        while True:
+            # One chunk at a time: a reader that dawdles must not keep the writer from emptying its log.
+            query = (
+                "SELECT first, last, format, crc, events FROM chunks WHERE run = ? AND last >= ? ORDER BY first LIMIT 1"
+            )
+            row = self._fetch(query, first)
+            if row is None:
+                return
+            start, last, form, crc, blob = row
+            if start != (start if expected is None and start <= first else expected or 1):
+                raise JournalError(f"events are missing before number {start}: the journal is damaged")
+            batch = chunks.decode(form, self._checked(blob, crc, f"events {start} to {last}"))
+            if len(batch) != last - start + 1:
+                raise JournalError(
+                    f"events {start} to {last} are not {last - start + 1} events: the journal is damaged"
+                )
+            yield from batch[first - start :]
+            first = expected = last + 1
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._finalizer()
+
+    @contextmanager
+    def _looking(self) -> Generator[None]:
+        """One transaction around many looks: beginning one costs more than the look itself."""
+        with self._lock, _explained(self._journal):
+            self._connection.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self._connection.rollback()
+
+    def _encoded_output(self, session: int, task: str, attempt: int) -> Encoded | None:
+        row = self._fetch(
+            "SELECT codec, crc, value FROM outputs WHERE run = ? AND session = ? AND task = ? AND attempt = ?",
+            session,
+            schema.key(task),
+            attempt,
+        )
+        if row is None:
+            return None
+        name, crc, blob = row
+        return Encoded(name, self._checked(blob, crc, "an output"))
+
+    def _fetch(self, query: str, *values: object) -> Any:
+        with self._lock, _explained(self._journal):
+            if not self._finalizer.alive:
+                raise JournalError("the journal was closed: load the run again")
+            return self._connection.execute(query, (self._run, *values)).fetchone()
+
+    def _checked(self, blob: bytes, crc: int, what: str) -> bytes:
+        if zlib.crc32(blob) != crc:
+            raise JournalError(
+                f"{what} of run {self.summary.run} are damaged: the journal at {self._journal.path} is torn"
+            )
+        return blob
+
+
+def _checked_id(run: str) -> str:
+    try:
+        run.encode()
+    except UnicodeEncodeError:
+        raise JournalError(f"the run's id {run!r} is not valid text: give another one") from None
+    return run
+
+
+def _add_session(connection: sqlite3.Connection, run: int, number: int, first: int, packed: Packed) -> None:
+    connection.execute(
+        "INSERT INTO sessions (run, number, first, process, began_at, record, given_codec, given) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (run, number, first, this_process(), time.time(), *packed),
+    )
+
+
+def _summaries(connection: sqlite3.Connection) -> dict[str, RunSummary]:
+    """By id, latest first."""
+    found: dict[str, RunSummary] = {}
+    for row in connection.execute(_RUNS):
+        run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at = row
+        alive = closed_at is None and is_alive(process)
+        counts = chunks.from_json(counts, dict[str, int])
+        found[run] = RunSummary(
+            run=run,
+            graph=schema.text(graph),
+            source=schema.text(source),
+            started_at=started_at,
+            state=Standing(RunState(state)).for_people(alive=alive, incomplete=incomplete),
+            finished_at=finished_at,
+            counts=counts,
+            tasks=tasks,
+            alive=alive,
+            pid=pid_of(process),
+            incomplete=incomplete,
+        )
+    return found
+
+
+@contextmanager
+def _explained(journal: SqliteJournal) -> Generator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise explain(journal.path, error) from error
