@@ -1,1 +1,37 @@
-"""The looks of the console: data only."""
+"""The looks of the console: data only. Palettes are TOML, the layout is one stylesheet."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Palette:
+    """A set of colours, as #rrggbb."""
+
+    name: str
+    dark: bool
+    base: Mapping[str, str]
+    """primary, secondary, accent, success, warning, error, foreground, background, surface, panel."""
+    states: Mapping[str, str] = field(default_factory=dict)
+    """By name without the "dt-" in front: run, ok, fail, dim, rule …"""
+
+
+def palettes() -> tuple[Palette, ...]:
+    """Every palette that comes along, the default one first."""
+    files = (resources.files(__name__) / "builtin").iterdir()
+    found = [_read(file.read_text("utf-8")) for file in files if file.name.endswith(".toml")]
+    return tuple(sorted(found, key=lambda palette: (palette.name != "dagtop-dark", palette.name)))
+
+
+def _read(text: str) -> Palette:
+    data = tomllib.loads(text)
+    return Palette(name=data["name"], dark=data["dark"], base=data["base"], states=data["states"])
+
+
+def stylesheet() -> str:
+    """The console's layout, in Textual CSS."""
+    return (resources.files(__name__) / "console.tcss").read_text("utf-8")

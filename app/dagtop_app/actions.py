@@ -1,0 +1,105 @@
+# ruff: noqa: E501 - the list reads best with one action a line
+"""Every key of the console, once: bindings, help screen, footer and command palette all read this list.
+
+The map is the one of the k9s, lazygit, btop and vim families. A capital is the wider or stronger version of its small
+letter. No letter destroys anything at once, and nothing destructive is on Ctrl + letter. `P` is kept for restart policies.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from textual.binding import Binding
+
+
+class Action(NamedTuple):
+    """One thing that a key does."""
+
+    id: str
+    """Stable: keys are remapped by it."""
+    keys: str
+    """As Textual names them, separated by commas."""
+    shown: str
+    """The key as people read it."""
+    label: str
+    """One or two words for the footer."""
+    help: str
+    """One sentence for the help screen and the palette."""
+    group: str
+    do: str
+    """The screen's action, e.g. "restart(True)"."""
+    in_palette: bool = True
+
+
+def _move(name: str, keys: str, shown: str, text: str) -> Action:
+    return Action(f"move.{name}", keys, shown, text, f"{text}.", "Move", f"move('{name}')", in_palette=False)
+
+
+ACTIONS: tuple[Action, ...] = (
+    _move("down", "j,down", "j ↓", "Down"),
+    _move("up", "k,up", "k ↑", "Up"),
+    Action("move.top.vim", "g", "g g", "Top", "To the first line (twice).", "Move", "top_twice", in_palette=False),
+    _move("top", "home", "Home", "To the first line"),
+    _move("bottom", "G,end", "G End", "To the last line"),
+    _move("half-down", "ctrl+d", "Ctrl+d", "Half a page down"),
+    _move("half-up", "ctrl+u", "Ctrl+u", "Half a page up"),
+    _move("page-down", "pagedown", "PgDn", "A page down"),
+    _move("page-up", "pageup", "PgUp", "A page up"),
+    Action("find.next", "n", "n", "Next", "Next problem, or next match in the log.", "Move", "next(1)"),
+    Action("find.previous", "N", "N", "Previous", "Previous problem or match.", "Move", "next(-1)"),
+    Action("pane.next", "tab", "Tab", "Pane", "To the next pane.", "Move", "pane(1)", in_palette=False),
+    Action("pane.previous", "shift+tab", "⇧Tab", "Pane back", "To the previous pane.", "Move", "pane(-1)", in_palette=False),
+    Action("view.tasks", "1", "1", "Tasks", "The table of tasks.", "Look", "view('tasks')"),
+    Action("view.graph", "2", "2", "Graph", "The graph.", "Look", "view('graph')"),
+    Action("view.logs", "4,L", "4 L", "All logs", "The logs of all tasks.", "Look", "logs(False)"),
+    Action("task.logs", "l", "l", "Logs", "The log of the selected task.", "Look", "logs(True)"),
+    Action("task.detail", "enter", "⏎", "Detail", "Everything about the selected task, full size.", "Look", "detail"),
+    Action("task.why", "w", "w", "Why", "Why the task is as it is, at length.", "Look", "why"),
+    Action("look.filter", "slash", "/", "Filter", "Filter: text  /re/  !not  ~fuzzy  state:retry  tag:x. In logs: search.", "Look", "filter"),
+    Action("look.problems", "exclamation_mark", "!", "Problems", "Only what failed, is retried, blocked or stopping.", "Look", "problems"),
+    Action("look.sort", "s", "s", "Sort", "Choose the order.", "Look", "sort"),
+    Action("look.reverse", "S", "S", "Reverse", "Turn the order round.", "Look", "reverse"),
+    Action("look.inspector", "i", "i", "Inspector", "Show or hide the inspector.", "Look", "inspector"),
+    Action("look.back", "escape", "Esc", "Back", "One step back: close, clear the filter, return to the table.", "Look", "back", in_palette=False),
+    Action("task.cancel", "x", "x", "Cancel", "Tell the task to stop; what it would lose is shown first.", "Steer", "cancel"),
+    Action("task.restart", "r", "r", "Restart", "Run the task again.", "Steer", "restart(False)"),
+    Action("task.restart-downstream", "R", "R", "+Down", "Run the task and everything after it again.", "Steer", "restart(True)"),
+    Action("task.hold", "p", "p", "Hold", "Hold the task before it starts, or release it.", "Steer", "hold"),
+    Action("task.edit", "e", "e", "Edit", "Change retries, timeout and backoff of the task.", "Steer", "edit"),
+    Action("run.more", "plus", "+", "More", "Let one more task run at once.", "Steer", "limit(1)"),
+    Action("run.fewer", "minus", "-", "Fewer", "Let one task fewer run at once.", "Steer", "limit(-1)"),
+    Action("run.pause", "Z", "Z", "Pause run", "Start nothing new, or go on (Z as in snooze).", "Steer", "pause"),
+    Action("run.drain", "D", "D", "Drain", "Start nothing new, let what runs finish, then end.", "Steer", "drain"),
+    Action("run.cancel", "K", "K", "Cancel run", "Stop everything and end the run.", "Steer", "cancel_run"),
+    Action("edit.undo", "u", "u", "Undo", "Take the latest live edit back: limit, policy, hold, pause.", "Steer", "undo"),
+    Action("log.follow", "f", "f", "Follow", "Logs: follow the end, or stop.", "Logs", "log('follow')"),
+    Action("log.times", "t", "t", "Times", "Logs: timestamps on or off.", "Logs", "log('times')"),
+    Action("log.wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", "Logs", "log('wrap')"),
+    Action("app.palette", "colon", ":", "Cmd", "Every command by name (also Ctrl+p).", "Console", "palette", in_palette=False),
+    Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
+    Action("app.copy", "y", "y", "Copy", "Copy the task's name and error.", "Console", "copy"),
+    Action("app.help", "question_mark,f1", "? F1", "Help", "This list.", "Console", "help"),
+    Action("app.quit", "q,ctrl+q,ctrl+c", "q", "Quit", "Leave; asks if tasks run (also Ctrl+q, Ctrl+c).", "Console", "quit"),
+)  # fmt: skip
+
+BY_ID = {action.id: action for action in ACTIONS}
+GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
+
+_FOOTERS = {
+    "tasks": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
+    " task.restart-downstream edit.undo look.problems look.sort run.more run.fewer run.pause run.drain app.quit",
+    "graph": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit app.palette"
+    " task.restart-downstream edit.undo run.pause run.drain app.quit",
+    "logs": "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit",
+}
+
+#: What the footer offers in each view, the most important first.
+FOOTERS = {view: tuple(BY_ID[name] for name in names.split()) for view, names in _FOOTERS.items()}
+
+
+def bindings() -> list[Binding]:
+    """The bindings of the console's screen."""
+    return [
+        Binding(action.keys, action.do, action.label, show=False, id=action.id, tooltip=action.help)
+        for action in ACTIONS
+    ]

@@ -1,0 +1,156 @@
+"""The one place that knows the engine: looks at its snapshots, sends it commands, remembers what can be undone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import msgspec
+from dagtop.core import commands as do
+from dagtop.core.events import CommandApplied, CommandRefused
+from dagtop.core.snapshot import EMPTY, RunSnapshot
+from dagtop.core.states import RUN_OVER, RunState
+
+from dagtop_app.undo import inverse
+
+#: Who gives the commands, as the events tell it.
+BY = "console"
+
+
+class LogLine(Protocol):
+    """One line that a task printed or logged."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def at(self) -> float: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def attempt(self) -> int: ...
+    @property
+    def stream(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Logs(Protocol):
+    """What the console reads of a `LogBook`; safe from any thread."""
+
+    def tail(self, task: str | None, count: int) -> Sequence[LogLine]:
+        """The latest `count` lines, oldest first, of one task or of all (None)."""
+        ...
+
+    def since(self, number: int, task: str | None = None, limit: int = 1000) -> Sequence[LogLine]:
+        """Up to `limit` lines with a number above `number`, oldest first."""
+        ...
+
+
+class Engine(Protocol):
+    """What the console asks of an `EngineThread`. Nothing here waits but `join`."""
+
+    def send(self, command: do.Command, *, by: str) -> int: ...
+    def close(self) -> None: ...
+    def join(self, timeout: float | None = None) -> bool: ...
+    @property
+    def latest(self) -> RunSnapshot: ...
+    @property
+    def logs(self) -> Logs: ...
+    @property
+    def result(self) -> Any: ...
+    @property
+    def error(self) -> BaseException | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """What became of a command, for the line above the footer."""
+
+    text: str
+    tone: str
+    """Style class: "warn" while it is under way, "good" or "bad" once it is answered."""
+
+
+class Bridge:
+    """The engine as the console sees it. Polled by the screen, ten times a second."""
+
+    def __init__(self, engine: Engine, *, now: Callable[[], float] = time.monotonic) -> None:
+        self.engine = engine
+        self.snapshot: RunSnapshot = EMPTY
+        """The latest, with `at` carried on between two publications so that times keep counting."""
+        self.word = Word(text="", tone="")
+        self._now = now
+        self._published: RunSnapshot | None = None
+        self._published_at = 0.0
+        self._pending: dict[int, tuple[do.Command, do.Command | None]] = {}
+        self._answered = 0
+        self._undo: list[tuple[do.Command, do.Command]] = []
+
+    def poll(self) -> bool:
+        """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
+        latest = self.engine.latest
+        fresh = latest is not self._published
+        if fresh:
+            self._published, self._published_at = latest, self._now()
+        at = latest.at
+        if latest.state not in RUN_OVER and latest.state is not RunState.PENDING:
+            at += self._now() - self._published_at
+        if not fresh and int(at) == int(self.snapshot.at):
+            return False
+        at = max(at, self.snapshot.at) if latest.run == self.snapshot.run else at
+        self.snapshot = latest if at == latest.at else msgspec.structs.replace(latest, at=at)
+        if fresh:
+            self._take_answers(latest)
+        return True
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing happens any more by itself."""
+        return self.snapshot.state in RUN_OVER or self.engine.error is not None
+
+    def send(self, command: do.Command, saying: str) -> int:
+        """Give a command; `saying` is shown until it is answered."""
+        back = inverse(self.snapshot, command)
+        number = self.engine.send(command, by=BY)
+        self._pending[number] = (command, back)
+        self.word = Word(text=f"{saying}…", tone="warn")
+        return number
+
+    def undo(self) -> bool:
+        """Take the latest live edit back. False if there is none."""
+        if not self._undo:
+            self.word = Word(text="nothing to undo", tone="dim")
+            return False
+        command, back = self._undo.pop()
+        number = self.engine.send(back, by=BY)
+        self._pending[number] = (back, None)
+        self.word = Word(text=f"undoing {command.verb}…", tone="warn")
+        return True
+
+    def refuse(self, reason: str) -> None:
+        """Say why something was not even asked of the engine."""
+        self.word = Word(text=reason, tone="bad")
+
+    def say(self, text: str) -> None:
+        """Tell something that is neither good nor bad."""
+        self.word = Word(text=text, tone="dim")
+
+    def _take_answers(self, snapshot: RunSnapshot) -> None:
+        for answer in snapshot.answers:
+            if answer.id in self._pending:
+                self._take(answer)
+
+    def _take(self, answer: CommandApplied | CommandRefused) -> None:
+        command, back = self._pending.pop(answer.id)
+        match answer:
+            case CommandApplied():
+                if back is not None:
+                    self._undo.append((command, back))
+                undo = " · u undoes it" if back is not None else ""
+                self.word = Word(text=f"{answer.effect or command.verb}{undo}", tone="good")
+            case CommandRefused():
+                self.word = Word(text=f"{command.verb} refused: {answer.reason}", tone="bad")

@@ -1,0 +1,153 @@
+"""The console: a Textual app in front of an engine that runs in a thread of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable
+from typing import ClassVar, TextIO
+
+import dagtop_themes
+from dagtop.core import commands as do
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+
+from dagtop_app.bridge import Bridge, Engine
+from dagtop_app.commands import ActionProvider, TaskProvider
+from dagtop_app.farewell import exit_code, farewell
+from dagtop_app.screens.main import MainScreen
+
+#: Where a theme that is not ours gets the colours of our style classes from.
+_FALLBACK = {
+    "run": "text-primary", "queue": "text-accent", "wait": "text-muted", "retry": "text-warning", "ok": "text-success",
+    "fail": "text-error", "block": "text-secondary", "skip": "text-muted", "stop": "text-secondary", "held": "text-accent",
+    "dim": "text-muted", "faint": "text-muted", "rule": "panel-lighten-2", "bar": "panel-lighten-2", "key": "text-accent",
+    "cursor": "panel", "chip": "panel",
+}  # fmt: skip
+
+#: Seconds that the engine gets to end after the console has closed.
+_GRACE = 10.0
+
+
+class ConsoleApp(App[None]):
+    """The whole of the terminal."""
+
+    CSS = dagtop_themes.stylesheet()
+    TITLE = "dagtop"
+    COMMANDS: ClassVar[set[type | Callable[[], type]]] = {ActionProvider, TaskProvider}
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        # Textual's own ctrl+q and ctrl+c would leave, or tell how to, over our heads.
+        Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.leave"),
+        Binding("ctrl+c", "leave", "Quit", show=False, id="app.interrupt"),
+    ]
+
+    def __init__(
+        self, engine: Engine, *, title: str, theme: str | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        colourless = "NO_COLOR" in os.environ
+        super().__init__(ansi_color=True if colourless else None)
+        self.bridge = Bridge(engine, now=now)
+        self.main = MainScreen(self.bridge, title, now=now)
+        self.terminated = False
+        for palette in dagtop_themes.palettes():
+            self.register_theme(theme_of(palette))
+        wanted = "ansi-dark" if colourless else theme or "dagtop-dark"
+        self.theme = wanted if wanted in self.available_themes else "dagtop-dark"
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Textual's, and for every theme the colours of our style classes."""
+        variables = super().get_css_variables()
+        for name, source in _FALLBACK.items():
+            variables.setdefault(f"dt-{name}", variables[source])
+        return variables
+
+    def get_default_screen(self) -> Screen[None]:
+        """Ours."""
+        return self.main
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """None of Textual's: ours are in the list of actions."""
+        return ()
+
+    def on_mount(self) -> None:
+        """A signal from outside must leave the terminal as it was."""
+        loop = self._loop
+        if loop is None:
+            return
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            try:
+                loop.add_signal_handler(number, self._terminate)
+            except (ValueError, RuntimeError, NotImplementedError):  # not the main thread, or not this platform
+                return
+
+    def _terminate(self) -> None:
+        self.terminated = True
+        self.main.leave_after(do.CancelRun(reason="SIGTERM"), "signal", "told to end: stopping everything")
+        self.set_timer(_GRACE, self.exit)
+
+    async def action_leave(self) -> None:
+        """Ctrl+q and Ctrl+c anywhere: what q does; again, the stronger thing."""
+        if self.screen is self.main:
+            if self.main.leaving:
+                self.main.leaving = "now"
+                self.exit()
+            else:
+                self.main.action_quit()
+
+
+def theme_of(palette: dagtop_themes.Palette) -> Theme:
+    """A palette as Textual wants it."""
+    base = palette.base
+    return Theme(
+        name=palette.name,
+        dark=palette.dark,
+        primary=base["primary"],
+        secondary=base["secondary"],
+        accent=base["accent"],
+        success=base["success"],
+        warning=base["warning"],
+        error=base["error"],
+        foreground=base["foreground"],
+        background=base["background"],
+        surface=base["surface"],
+        panel=base["panel"],
+        variables={f"dt-{name}": colour for name, colour in palette.states.items()},
+    )
+
+
+def run_console(
+    engine: Engine,
+    *,
+    title: str,
+    theme: str | None = None,
+    report: str = "",
+    resume: str = "",
+    summary: TextIO | None = None,
+    now: Callable[[], float] = time.monotonic,
+) -> int:
+    """Show the console for an engine that was started, until the user leaves; returns the exit code.
+
+    After the screen is back to normal a summary is written to `summary` (stderr). The engine is closed and given ten
+    seconds to end, unless the user left at once: then it may still run, and the caller ends the process all the same.
+    """
+    app = ConsoleApp(engine, title=title, theme=theme, now=now)
+    app.run()
+    if app.return_code == 1 and app.main.leaving == "":  # Textual's own crash; it has shown the traceback
+        broken = engine.error is None and app._exception is not None
+        if broken:
+            engine.send(do.CancelRun(reason="the console broke down"), by="console")
+    engine.close()
+    ended = app.main.leaving != "now" and engine.join(_GRACE)
+    snapshot = engine.latest
+    print(
+        farewell(snapshot, title=title, report=report, resume=resume, error=engine.error),
+        file=summary if summary is not None else sys.stderr,
+    )
+    if not ended and not app.terminated:
+        return 130 if engine.error is None else 1
+    return exit_code(snapshot.state, terminated=app.terminated, broken=engine.error is not None)

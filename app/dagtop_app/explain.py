@@ -1,0 +1,114 @@
+"""The long answer to "why": what a task waits for, what moves it, what it holds up. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import BAD, FINAL, GOOD, TaskState
+from dagtop.core.topology import reach
+
+from dagtop_app.faces import glyph, task_face
+from dagtop_app.text import clean, clock, name_of, plural
+from dagtop_app.why import needs, why
+
+_S = TaskState
+#: How many tasks a paragraph names before it counts the rest.
+_NAMED = 8
+
+
+def explain(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
+    """The answer, paragraph by paragraph: (text, style class)."""
+    yield from _state(snapshot, row)
+    if row.held and row.state is not _S.HELD:
+        yield "It is held by you: whatever happens, it will not start before p releases it.", "held"
+    yield from _holds_up(snapshot, row)
+
+
+def _because(row: TaskRow) -> str:
+    return f": {clean(row.reason)}" if row.reason else ""
+
+
+def _state(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
+    name = name_of(row.name, 200)
+    told = why(snapshot, row).text
+    match row.state:
+        case _S.WAITING:
+            yield from _waiting(snapshot, row, name)
+        case _S.READY:
+            yield f"{name} has all it needs and could start now: {told}.", ""
+            yield "A slot becomes free when a running task ends; + allows one more at once.", "dim"
+        case _S.HELD:
+            yield f"{name} has all it needs, but you hold it. It starts when p releases it.", ""
+        case _S.RUNNING:
+            taken = clock(snapshot.at - (row.started_at if row.started_at is not None else snapshot.at))
+            yield f"{name} has been running for {taken}, attempt {row.attempt} of {row.policy.attempts_allowed}.", ""
+        case _S.BACKOFF:
+            left = max(0, row.policy.attempts_allowed - row.attempt)
+            yield f"{name} failed; it is tried again {told}", "retry"
+            yield f"{plural(left, 'further attempt')} allowed. e changes how many, and how long it waits.", "dim"
+        case _S.CANCELLING:
+            yield f"{name} was told to stop and has not stopped yet{_because(row)}.", ""
+            yield "A thread cannot be stopped from outside: the task has to look at ctx.cancelled, or return.", "dim"
+        case _S.BLOCKED:
+            yield f"{name} cannot go on by itself{_because(row)}.", ""
+        case _S.FAILED | _S.TIMED_OUT:
+            ending = "ran out of time" if row.state is _S.TIMED_OUT else "failed"
+            yield f"{name} {ending} for good after {plural(row.attempt, 'attempt')}.", "fail"
+            yield told, "error"
+            yield "r runs it again, R also everything after it.", "dim"
+        case _S.SKIPPED | _S.CANCELLED:
+            ending = "skipped" if row.state is _S.SKIPPED else "stopped"
+            yield f"{name} was {ending}{_because(row)}.", ""
+            yield "r runs it all the same, R also everything after it.", "dim"
+        case _S.SUCCEEDED | _S.CACHED:
+            yield f"{name} is done{_because(row)}.", "ok"
+            if row.stale:
+                yield (
+                    "An upstream task ran again after it did: its result may be out of date. r runs it again.",
+                    "retry",
+                )
+
+
+def _waiting(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[str, str]]:
+    missing = needs(snapshot, row)
+    if not missing:
+        yield f"{name} has all it needs: {why(snapshot, row).text}.", ""
+        return
+    total = len(snapshot.plan.upstream[row.index])
+    yield f"{name} needs {plural(total, 'task')}; {total - len(missing)} of them done, {len(missing)} missing:", ""
+    for it in missing[:_NAMED]:
+        face = task_face(it.state)
+        yield f"  {glyph(it.state)} {name_of(it.name, 80)} · {face.word.lower()} · {why(snapshot, it).text}", face.style
+    if len(missing) > _NAMED:
+        yield f"  and {len(missing) - _NAMED:,} more", "dim"
+    roots = _roots(snapshot, row)
+    if roots:
+        names = ", ".join(f"{glyph(it.state)} {name_of(it.name, 60)}" for it in roots[:4])
+        more = f" and {len(roots) - 4:,} more" if len(roots) > 4 else ""
+        yield f"In the end it waits for {names}{more}.", ""
+
+
+def _roots(snapshot: RunSnapshot, row: TaskRow) -> list[TaskRow]:
+    """Upstream tasks, however far, that themselves wait for no other: what has to move first."""
+    rows = snapshot.rows
+    far = [rows[i] for i in reach(snapshot.plan.upstream, [row.index])]
+    moving = [it for it in far if it.state not in GOOD and it.state is not _S.WAITING]
+    return sorted(moving, key=lambda it: (it.state not in BAD, it.index))
+
+
+def _holds_up(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
+    if row.state in GOOD:
+        return
+    after = [snapshot.rows[i] for i in sorted(reach(snapshot.plan.downstream, [row.index]))]
+    waiting = [it for it in after if it.state not in FINAL]
+    lost = [it for it in after if it.state in {_S.SKIPPED, _S.CANCELLED, _S.BLOCKED}]
+    for them, verb in ((waiting, "wait"), (lost, "did not run")):
+        if them and not (verb == "did not run" and row.state not in FINAL):
+            names = ", ".join(name_of(it.name, 40) for it in them[:4])
+            more = f" and {len(them) - 4:,} more" if len(them) > 4 else ""
+            yield f"{plural(len(them), 'task')} after it {verb if len(them) > 1 else _one(verb)}: {names}{more}.", "dim"
+
+
+def _one(verb: str) -> str:
+    return "waits" if verb == "wait" else verb

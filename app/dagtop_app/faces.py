@@ -1,0 +1,110 @@
+"""How states look: a glyph, a word, a colour class. State is never told by colour alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from dagtop.core.states import RunState, TaskState
+
+
+class Face(NamedTuple):
+    """One state on the screen."""
+
+    glyph: str
+    """One cell wide, and never presented as an emoji."""
+    plain: str
+    """The same in ASCII."""
+    word: str
+    """In the table, at most 8 cells."""
+    style: str
+    """Style class, see `STYLES`."""
+
+
+_T = TaskState
+
+TASK_FACES: Mapping[TaskState, Face] = {
+    _T.WAITING: Face("○", ".", "WAITING", "wait"),
+    _T.READY: Face("◌", "q", "QUEUED", "queue"),
+    _T.HELD: Face("‖", '"', "HELD", "held"),
+    _T.RUNNING: Face("●", "R", "RUNNING", "run"),
+    _T.BACKOFF: Face("↻", "~", "RETRY", "retry"),
+    _T.CANCELLING: Face("◍", "X", "STOPPING", "stop"),
+    _T.BLOCKED: Face("▽", "v", "BLOCKED", "block"),
+    _T.SUCCEEDED: Face("✔", "+", "OK", "ok"),
+    _T.CACHED: Face("◇", "=", "CACHED", "ok"),
+    _T.FAILED: Face("✖", "!", "FAILED", "fail"),
+    _T.TIMED_OUT: Face("✖", "!", "TIMEOUT", "fail"),
+    _T.CANCELLED: Face("■", "x", "STOPPED", "stop"),
+    _T.SKIPPED: Face("⊘", "-", "SKIPPED", "skip"),
+}
+
+RUN_FACES: Mapping[RunState, Face] = {
+    RunState.PENDING: Face("○", ".", "STARTING", "wait"),
+    RunState.RUNNING: Face("●", "R", "RUNNING", "run"),
+    RunState.PAUSED: Face("‖", '"', "PAUSED", "held"),
+    RunState.DRAINING: Face("▼", "v", "DRAINING", "retry"),
+    RunState.CANCELLING: Face("◍", "X", "STOPPING", "stop"),
+    RunState.SUCCEEDED: Face("✔", "+", "SUCCEEDED", "ok"),
+    RunState.FAILED: Face("✖", "!", "FAILED", "fail"),
+    RunState.CANCELLED: Face("■", "x", "STOPPED", "stop"),
+    RunState.TIMED_OUT: Face("✖", "!", "TIMED OUT", "fail"),
+}
+
+
+class Tally(NamedTuple):
+    """One figure of the header's second line."""
+
+    states: tuple[TaskState, ...]
+    word: str
+    short: str
+
+
+#: In the order of the header. What is zero is left out, but for the first.
+TALLIES: tuple[Tally, ...] = (
+    Tally((_T.RUNNING,), "running", "run"),
+    Tally((_T.READY,), "queued", "queue"),
+    Tally((_T.WAITING,), "waiting", "wait"),
+    Tally((_T.BACKOFF,), "retry", "retry"),
+    Tally((_T.SUCCEEDED,), "ok", "ok"),
+    Tally((_T.CACHED,), "cached", "cached"),
+    Tally((_T.FAILED, _T.TIMED_OUT), "failed", "fail"),
+    Tally((_T.BLOCKED,), "blocked", "block"),
+    Tally((_T.HELD,), "held", "held"),
+    Tally((_T.CANCELLING,), "stopping", "stopg"),
+    Tally((_T.SKIPPED,), "skipped", "skip"),
+    Tally((_T.CANCELLED,), "stopped", "stop"),
+)
+
+#: Every style class that a view model may name. Widgets make a component class `dt--NAME` of each.
+STYLES: tuple[str, ...] = (
+    *("run", "queue", "wait", "retry", "ok", "fail", "block", "skip", "stop", "held"),
+    *("dim", "faint", "rule", "strong", "title", "head", "key", "off", "tab", "tab-on", "brand", "match"),
+    *("good", "warn", "bad", "error", "cursor", "cursor-idle", "mark", "bar-rest", "chip"),
+)
+
+
+def _wants_ascii() -> bool:
+    return os.environ.get("TERM") == "linux" or bool(os.environ.get("DAGTOP_ASCII"))
+
+
+#: Whether glyphs are ASCII: on the Linux console, which has few others, or when DAGTOP_ASCII is set.
+ASCII = _wants_ascii()
+
+
+def task_face(state: TaskState) -> Face:
+    """The face of a task's state."""
+    return TASK_FACES[state]
+
+
+def glyph(state: TaskState) -> str:
+    """The glyph of a task's state, in ASCII where that was asked for."""
+    face = TASK_FACES[state]
+    return face.plain if ASCII else face.glyph
+
+
+def run_glyph(state: RunState) -> str:
+    """The glyph of a run's state."""
+    face = RUN_FACES[state]
+    return face.plain if ASCII else face.glyph

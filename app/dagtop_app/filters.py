@@ -1,0 +1,117 @@
+"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:nightly`. Pure.
+
+Words are joined by "and". A word in two slashes is a regular expression (it may contain spaces). Case is ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from dagtop.core.snapshot import TaskRow
+from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
+
+from dagtop_app.faces import TASK_FACES
+
+Test: TypeAlias = Callable[[TaskRow], bool]
+
+#: States that `!` shows: what went wrong, or is about to be tried again.
+PROBLEMS = frozenset(
+    {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.BACKOFF, TaskState.BLOCKED, TaskState.CANCELLING}
+)
+
+_WORDS = re.compile(r"!?(?:\w+:)?/(?:\\.|[^/\\])+/|\S+")
+
+
+def _state_names() -> dict[str, frozenset[TaskState]]:
+    names: dict[str, set[TaskState]] = {}
+    for state, face in TASK_FACES.items():
+        for name in (state.value, face.word.lower(), state.value.replace("_", "")):
+            names.setdefault(name, set()).add(state)
+    groups = {
+        "fail": BAD, "failed": BAD, "active": ACTIVE, "done": FINAL, "problem": PROBLEMS, "problems": PROBLEMS,
+        "wait": frozenset({TaskState.WAITING}), "run": ACTIVE, "retrying": frozenset({TaskState.BACKOFF}),
+    }  # fmt: skip
+    return {name: frozenset(states) for name, states in names.items()} | {k: frozenset(v) for k, v in groups.items()}
+
+
+STATE_NAMES = _state_names()
+
+
+class Filter:
+    """A parsed filter. `error` says what is wrong with it; such a filter lets everything through."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text.strip()
+        self.error = ""
+        self.tests: list[Test] = []
+        for word in _WORDS.findall(self.text):
+            try:
+                self.tests.append(_test(word))
+            except ValueError as error:
+                self.error = str(error)
+
+    def __bool__(self) -> bool:
+        return bool(self.tests)
+
+    def __call__(self, row: TaskRow) -> bool:
+        return all(test(row) for test in self.tests)
+
+
+def _test(word: str) -> Test:
+    if word.startswith("!") and len(word) > 1:
+        inner = _test(word[1:])
+        return lambda row: not inner(row)
+    key, colon, value = word.partition(":")
+    if colon and key in {"state", "tag"}:
+        if not value:
+            return lambda row: True
+        return _by_state(value.lower()) if key == "state" else _by_tag(value.lower())
+    if len(word) > 2 and word.startswith("/") and word.endswith("/"):
+        return _by_pattern(word[1:-1])
+    if word.startswith("~") and len(word) > 1:
+        return _by_letters(word[1:].lower())
+    wanted = word.lower()
+    return lambda row: wanted in row.name.lower()
+
+
+def _by_state(value: str) -> Test:
+    states = frozenset().union(*(STATE_NAMES.get(part, frozenset()) for part in value.split(",")))
+    if not states:
+        states = frozenset().union(*(them for name, them in STATE_NAMES.items() if name.startswith(value)))
+    if not states:
+        raise ValueError(f"no state is called {value!r}; there are {', '.join(sorted(s.value for s in TaskState))}")
+    return lambda row: row.state in states
+
+
+def _by_tag(value: str) -> Test:
+    return lambda row: any(value in tag.lower() for tag in row.policy.tags)
+
+
+def _by_pattern(pattern: str) -> Test:
+    try:
+        search = re.compile(pattern, re.IGNORECASE).search
+    except re.error as error:
+        raise ValueError(f"not a regular expression: {error}") from None
+    return lambda row: search(row.name) is not None
+
+
+def _by_letters(letters: str) -> Test:
+    """Fuzzy: the letters in this order, anything between them."""
+    search = re.compile(".*?".join(map(re.escape, letters)), re.IGNORECASE | re.DOTALL).search
+    return lambda row: search(row.name) is not None
+
+
+def is_problem(row: TaskRow) -> bool:
+    """Whether `!` shows the task."""
+    return row.state in PROBLEMS
+
+
+def matches(rows: Sequence[TaskRow], wanted: Filter, *, problems: bool) -> list[int] | range:
+    """Indices of the rows that pass."""
+    if not wanted and not problems:
+        return range(len(rows))
+    if not wanted:
+        return [row.index for row in rows if row.state in PROBLEMS]
+    return [row.index for row in rows if (not problems or row.state in PROBLEMS) and wanted(row)]

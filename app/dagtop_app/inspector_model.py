@@ -1,0 +1,245 @@
+"""Everything about one task, as lines: what it waits for, its attempts, its last error, its neighbours. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.topology import reach
+
+from dagtop_app.bridge import LogLine
+from dagtop_app.faces import glyph, task_face
+from dagtop_app.lines import Line, Span
+from dagtop_app.text import bar, clean, clean_lines, clock, cut, duration, fit, name_of, plural, seconds_of, wrap
+from dagtop_app.why import error_line, why
+
+_S = TaskState
+#: Width of the words at the left of the short form.
+_LABEL = 9
+
+
+def title(snapshot: RunSnapshot, row: TaskRow | None) -> tuple[list[Span], list[Span]]:
+    """What the rule above the inspector says: (left, right)."""
+    if row is None:
+        return [("no task", "dim")], []
+    face = task_face(row.state)
+    note: list[Span] = [(f"{glyph(row.state)} {face.word}", face.style)]
+    if row.held and row.state is not _S.HELD:
+        note += [(" · ", "dim"), ("held", "held")]
+    if row.stale:
+        note += [(" · ", "dim"), ("stale", "retry")]
+    return [(cut(name_of(row.name), 40), "title")], note
+
+
+def short(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, height: int) -> list[Line]:
+    """The few lines below the table: the most telling ones first."""
+    told = why(snapshot, row)
+    facts: list[tuple[str, Sequence[Span]]] = [("why", _why_spans(snapshot, row))]
+    if row.failure is not None:
+        where = f"  {clean(row.failure.where, 200)}" if row.failure.where else ""
+        if told.text != error_line(row.failure):
+            facts.append(("error", [(error_line(row.failure), "error"), (where, "dim")]))
+        elif where:
+            facts.append(("where", [(where.strip(), "")]))
+    if row.history and height > 4:
+        facts.append(("tries", _tries(row)))
+    facts.append(("needs", _neighbours(snapshot, snapshot.plan.upstream[row.index])))
+    facts.append(("feeds", _feeds(snapshot, row)))
+    if height > 5:
+        facts.append(("policy", [(policy_text(row), "dim")]))
+    lines: list[Line] = [((f" {fit(label, _LABEL - 2)} ", "head"), *spans) for label, spans in facts]
+    room = height - len(lines)
+    latest = list(logs)[-max(1, room) :]
+    if latest and room < 1:
+        lines = [*lines[: height - 1]]
+    for place, line in enumerate(latest):
+        lines.append(((f" {fit('log' if place == 0 else '', _LABEL - 2)} ", "head"), *log_spans(line)))
+    return lines[: max(height, 1)]
+
+
+def _why_spans(snapshot: RunSnapshot, row: TaskRow) -> list[Span]:
+    told = why(snapshot, row)
+    if told.share is not None:
+        filled, rest = bar(told.share, 20)
+        return [(f"{int(told.share * 100)}% ", "strong"), (filled, "run"), (rest, "bar-rest"), (f" {told.text}", "")]
+    return [(told.text or ("running" if row.state in ACTIVE else "done"), told.style)]
+
+
+def _tries(row: TaskRow) -> list[Span]:
+    spans: list[Span] = []
+    for record in row.history[-4:]:
+        error = clean(record.failure.error, 40) if record.failure else record.ending
+        face = task_face(TaskState(record.ending))
+        spans += [(f"{glyph(TaskState(record.ending))} ", face.style), (f"{record.number} ", "strong")]
+        spans.append((f"{duration(record.ended_at - record.started_at)} {error}   ", "dim"))
+    return spans
+
+
+def _neighbours(snapshot: RunSnapshot, indices: Sequence[int]) -> list[Span]:
+    if not indices:
+        return [("nothing", "faint")]
+    rows = sorted((snapshot.rows[i] for i in indices[:500]), key=lambda it: (it.state in GOOD, it.state not in BAD))
+    good = sum(1 for it in rows if it.state in GOOD)
+    spans: list[Span] = [(f"{good}/{len(indices)} done  ", "dim")] if len(indices) > 1 else []
+    for it in rows[:12]:
+        spans += [(f"{glyph(it.state)} ", task_face(it.state).style), (f"{name_of(it.name, 40)}  ", "")]
+    if len(indices) > 12:
+        spans.append((f"+{len(indices) - 12:,} more", "dim"))
+    return spans
+
+
+def _feeds(snapshot: RunSnapshot, row: TaskRow) -> list[Span]:
+    direct = snapshot.plan.downstream[row.index]
+    spans = _neighbours(snapshot, direct)
+    if direct:
+        far = len(reach(snapshot.plan.downstream, [row.index]))
+        if far > len(direct):
+            spans.append((f"({far:,} in all)", "dim"))
+    return spans
+
+
+def policy_text(row: TaskRow) -> str:
+    """The policy in force, in words."""
+    policy, retry = row.policy, row.policy.retry
+    parts = [plural(retry.retries, "retry").replace("retrys", "retries") if retry.retries else "no retries"]
+    if retry.retries:
+        growth = {"exponential": f"exponential ×{retry.factor:g}", "linear": "linear", "none": "at once"}
+        kind = growth[str(retry.backoff)]
+        parts.append(kind if kind == "at once" else f"{kind} from {seconds_of(retry.base)} to {seconds_of(retry.cap)}")
+        if retry.jitter:
+            parts.append(f"jitter {retry.jitter:.0%}")
+    parts.append(f"timeout {seconds_of(policy.timeout)}" if policy.timeout is not None else "no timeout")
+    if policy.trigger != "all_success":
+        parts.append(f"starts on {policy.trigger}")
+    if policy.priority:
+        parts.append(f"priority {policy.priority}")
+    if policy.tags:
+        parts.append("tags " + ", ".join(clean(tag, 40) for tag in policy.tags))
+    return " · ".join(parts)
+
+
+def log_spans(line: LogLine, *, times: bool = True, task: bool = False) -> list[Span]:
+    """One log line: time, level, text."""
+    style = {"ERROR": "bad", "CRITICAL": "bad", "WARNING": "warn", "WARN": "warn", "DEBUG": "faint"}.get(line.level, "")
+    spans: list[Span] = [(f"{clock(line.at):>7} ", "faint")] if times else []
+    if task:
+        spans.append((f"{fit(name_of(line.task, 100) if line.task else '(process)', 16)} ", "key"))
+    if line.stream == "log":
+        spans.append((f"{fit(clean(line.level, 12), 7)} ", style or "dim"))
+    elif line.stream == "stderr":
+        spans.append(("stderr  ", "warn"))
+    spans.append((clean(line.text.expandtabs(4)), style))
+    return spans
+
+
+# -- at length -----------------------------------------------------------------------------------------------
+
+
+def full(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int) -> list[Line]:
+    """Everything, section by section, for the right side and for the full-size view."""
+    lines: list[Line] = []
+    for head, body in _sections(snapshot, row, logs, cells):
+        drawn = list(body)
+        if drawn:
+            if lines:
+                lines.append(())
+            lines.append(((f" {head}", "head"),))
+            lines.extend(drawn)
+    return lines
+
+
+def _sections(
+    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int
+) -> Iterator[tuple[str, Iterator[Line]]]:
+    yield ("NOW" if row.state not in FINAL else "OUTCOME"), _now(snapshot, row, cells)
+    yield "ATTEMPTS", _attempts(snapshot, row, cells)
+    if row.failure is not None:
+        yield "LAST ERROR", _error(row.failure, cells)
+    yield "UPSTREAM", _list(snapshot, snapshot.plan.upstream[row.index], cells)
+    yield "DOWNSTREAM", _list(snapshot, snapshot.plan.downstream[row.index], cells)
+    yield "POLICY", _wrapped(policy_text(row), "", cells)
+    if row.policy.description:
+        yield "ABOUT", _wrapped(clean(row.policy.description), "dim", cells)
+    yield "LOG", (((" ", ""), *log_spans(line)) for line in logs)
+
+
+def _wrapped(text: str, style: str, cells: int) -> Iterator[Line]:
+    for line in wrap(text, max(10, cells - 3)):
+        yield (("  ", ""), (line, style))
+
+
+def _now(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
+    told = why(snapshot, row)
+    if told.share is not None:
+        yield (("  ", ""), *_why_spans(snapshot, row)[:3])
+    if told.text:
+        yield from _wrapped(told.text, told.style, cells)
+    if row.state is _S.BACKOFF and row.due_at is not None and row.ended_at is not None and row.due_at > row.ended_at:
+        left = max(0.0, row.due_at - snapshot.at)
+        filled, rest = bar(1 - left / (row.due_at - row.ended_at), 20)
+        yield (
+            ("  backoff ", "dim"),
+            (filled, "retry"),
+            (rest, "bar-rest"),
+            (f" of {row.due_at - row.ended_at:.1f}s", "dim"),
+        )
+    place = snapshot.plan.places.get(row.index)
+    if place:
+        yield (("  declared at ", "dim"), (cut(clean(place), max(4, cells - 16)), ""))
+
+
+def _attempts(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
+    if len(row.history) > 8:
+        yield ((f"  … {len(row.history) - 8} earlier", "faint"),)
+    for record in row.history[-8:]:
+        yield _attempt(record, cells)
+    known = row.history[-1].number if row.history else 0
+    if row.attempt > known and row.started_at is not None:
+        ended = row.ended_at if row.state in FINAL else None
+        taken = duration(ended - row.started_at) if ended is not None else clock(snapshot.at - row.started_at)
+        face = task_face(row.state)
+        yield (
+            (f"  {row.attempt:>2} ", "strong"),
+            (f"{glyph(row.state)} ", face.style),
+            (f"{clock(row.started_at):>7} {taken:>7}  ", "dim"),
+            (face.word.lower(), face.style),
+        )
+    elif not row.history:
+        yield (("  none yet", "faint"),)
+
+
+def _attempt(record: AttemptRecord, cells: int) -> Line:
+    state = TaskState(record.ending)
+    error = error_line(record.failure) if record.failure else record.ending
+    return (
+        (f"  {record.number:>2} ", "strong"),
+        (f"{glyph(state)} ", task_face(state).style),
+        (f"{clock(record.started_at):>7} {duration(record.ended_at - record.started_at):>7}  ", "dim"),
+        (cut(error, max(8, cells - 24)), ""),
+    )
+
+
+def _error(failure: Failure, cells: int) -> Iterator[Line]:
+    yield from _wrapped(error_line(failure), "error", cells)
+    if failure.where:
+        yield ((f"  {cut(clean(failure.where), max(4, cells - 3))}", "dim"),)
+    for text in clean_lines(failure.traceback, 200):
+        stripped = text.strip()
+        style = "strong" if stripped.startswith("File ") else "dim"
+        yield ((f"  {cut(text, max(4, cells - 3))}", style),)
+
+
+def _list(snapshot: RunSnapshot, indices: Sequence[int], cells: int) -> Iterator[Line]:
+    rows = sorted((snapshot.rows[i] for i in indices[:2000]), key=lambda it: (it.state in GOOD, it.state not in BAD))
+    half = max(12, (cells - 14) // 2)
+    for it in rows[:10]:
+        face = task_face(it.state)
+        yield (
+            (f"  {glyph(it.state)} ", face.style),
+            (f"{fit(name_of(it.name, 80), half)} ", ""),
+            (fit(face.word.lower(), 8), face.style),
+        )
+    if len(indices) > 10:
+        yield ((f"  +{len(indices) - 10:,} more", "dim"),)

@@ -1,0 +1,341 @@
+"""The keys that change what is seen: moving, views, filter, order, popups, leaving."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from dagtop.core import commands as do
+from textual.widget import Widget
+from textual.widgets import ContentSwitcher, Input
+
+from dagtop_app.filters import Filter, is_problem
+from dagtop_app.inspector_model import full
+from dagtop_app.roster import SORTS, Roster
+from dagtop_app.screens import questions
+from dagtop_app.screens.popup import Popup
+from dagtop_app.screens.steering import Steering
+from dagtop_app.text import clean, name_of
+from dagtop_app.why import error_line
+from dagtop_app.widgets.graph_place import GraphPlace
+from dagtop_app.widgets.inspector import Inspector
+from dagtop_app.widgets.log_pane import LogPane
+from dagtop_app.widgets.painted import PaintedScroll
+from dagtop_app.widgets.task_table import TaskTable
+
+#: Within so many seconds the second g of "g g" counts.
+_TWICE = 1.0
+
+
+class Looking(Steering):
+    """Everything that leaves the run alone. The parts it names are the main screen's."""
+
+    roster: Roster
+    now: Callable[[], float] = time.monotonic
+    view = "tasks"
+    inspector_wanted = True
+    leaving = ""
+    """"drain" or "cancel" once a person has asked to leave when the run has ended."""
+    _first_g = float("-inf")
+
+    # -- parts -----------------------------------------------------------------------------------------------
+
+    @property
+    def table(self) -> TaskTable:
+        """View 1."""
+        return self.query_one("#table", TaskTable)
+
+    @property
+    def graph(self) -> GraphPlace:
+        """View 2; whatever stands here is a `View`."""
+        return self.query_one("#graph", GraphPlace)
+
+    @property
+    def log_pane(self) -> LogPane:
+        """View 4."""
+        return self.query_one("#logs", LogPane)
+
+    @property
+    def inspector(self) -> Inspector:
+        """The selected task."""
+        return self.query_one("#inspector", Inspector)
+
+    @property
+    def pane(self) -> Widget:
+        """The widget of the view that is shown."""
+        return {"tasks": self.table, "graph": self.graph, "logs": self.log_pane}[self.view]
+
+    def draw(self) -> None:
+        """Draw everything as it is now."""
+        raise NotImplementedError
+
+    # -- moving ----------------------------------------------------------------------------------------------
+
+    def action_move(self, how: str) -> None:
+        """Move the cursor of the pane that has the focus."""
+        target = self.inspector if self.inspector.has_focus else self.pane
+        if isinstance(target, (TaskTable, PaintedScroll)):
+            target.move(how)
+        if target is self.log_pane:
+            self.draw()
+
+    def action_top_twice(self) -> None:
+        """The second g goes to the top."""
+        now = self.now()
+        if now - self._first_g <= _TWICE:
+            self._first_g = float("-inf")
+            self.action_move("top")
+        else:
+            self._first_g = now
+
+    def action_next(self, step: int) -> None:
+        """To the next problem, or match."""
+        if self.view == "logs":
+            if not self.log_pane.find(step):
+                self.bridge.say("no match" if self.log_pane.needle else "/ searches the log")
+        elif self.roster.find(is_problem, step):
+            self.select(self.roster.selected)
+        else:
+            self.bridge.say("no problem to go to")
+        self.draw()
+
+    def select(self, index: int | None) -> None:
+        """Put every view's cursor on a task."""
+        if index is None:
+            return
+        if not self.roster.select(index):
+            self._set_filter("", problems=False)
+            self.roster.select(index)
+        self.draw()
+
+    def action_pane(self, step: int) -> None:
+        """Between the view and the inspector."""
+        if self.query_one("#ask").has_class("-open"):
+            self.close_ask()
+        elif self.inspector.has_focus or not self.query_one("#side").has_class("-shown"):
+            self.pane.focus()
+        else:
+            self.inspector.focus()
+
+    # -- views -----------------------------------------------------------------------------------------------
+
+    def action_view(self, name: str) -> None:
+        """Show a view."""
+        self.view = name
+        self.query_one("#views", ContentSwitcher).current = name
+        self.pane.focus()
+        self.call_after_refresh(self.draw)
+
+    def action_logs(self, selected: bool) -> None:
+        """Logs of the selected task, or of all."""
+        row = self.selected_row
+        if selected and row is None:
+            self.bridge.refuse("no task is selected")
+            self.draw_word()
+            return
+        self.action_view("logs")
+        self.call_after_refresh(self._open_log, row.name if selected and row is not None else None)
+
+    def _open_log(self, task: str | None) -> None:
+        self.log_pane.open(task, self.bridge.engine.logs)
+        self.draw()
+
+    def action_log(self, what: str) -> None:
+        """A switch of the log view."""
+        if self.view == "logs":
+            self.bridge.say(self.log_pane.change(what))
+            self.draw()
+
+    def action_inspector(self) -> None:
+        """Show or hide the inspector."""
+        self.inspector_wanted = not self.inspector_wanted
+        if self.inspector.has_focus:
+            self.pane.focus()
+        self.draw()
+        self.call_after_refresh(self.draw)
+
+    def action_back(self) -> None:
+        """One step back."""
+        if self.query_one("#ask").has_class("-open"):
+            self.close_ask(clear=True)
+            return
+        if self.view != "tasks":
+            if self.view == "logs" and self.log_pane.needle:
+                self.log_pane.search("")
+                self.draw()
+            else:
+                self.action_view("tasks")
+        elif self.inspector.has_focus:
+            self.pane.focus()
+        elif self.roster.wanted or self.roster.wanted.error:
+            self._set_filter("", problems=self.roster.problems)
+        elif self.roster.problems:
+            self._set_filter("", problems=False)
+        else:
+            self.bridge.say("")
+        self.draw()
+
+    # -- filter and order ------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Open the line to type a filter, or a search, in."""
+        if self.view == "graph":
+            self.action_view("tasks")
+        ask = self.query_one("#ask", Input)
+        ask.value = self.log_pane.needle if self.view == "logs" else self.roster.wanted.text
+        ask.placeholder = (
+            "search the log" if self.view == "logs" else "text  /re/  !not  ~fuzzy  state:retry  tag:nightly"
+        )
+        ask.add_class("-open")
+        ask.focus()
+        self.call_after_refresh(self.draw)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """The filter works while it is typed."""
+        if event.input.id == "ask" and event.input.has_class("-open"):
+            event.stop()
+            if self.view == "logs":
+                self.log_pane.search(event.value)
+            else:
+                self._set_filter(event.value, problems=self.roster.problems)
+            self.draw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Enter keeps the filter."""
+        event.stop()
+        self.close_ask()
+
+    def close_ask(self, *, clear: bool = False) -> None:
+        """Close the line; with `clear` without a filter."""
+        ask = self.query_one("#ask", Input)
+        if clear:
+            ask.value = ""
+            if self.view == "logs":
+                self.log_pane.search("")
+            else:
+                self._set_filter("", problems=self.roster.problems)
+        ask.remove_class("-open")
+        self.pane.focus()
+        self.call_after_refresh(self.draw)
+
+    def _set_filter(self, text: str, *, problems: bool) -> None:
+        self.roster.wanted = Filter(text)
+        self.roster.problems = problems
+        self.roster.rebuild()
+
+    def action_problems(self) -> None:
+        """Problems only, or everything."""
+        self._set_filter(self.roster.wanted.text, problems=not self.roster.problems)
+        if self.view == "logs":
+            self.action_view("tasks")
+        self.draw()
+
+    def action_sort(self) -> None:
+        """The menu of orders."""
+        choices, at = questions.menu(SORTS, self.roster.sort)
+
+        def chosen(sort: str | None) -> None:
+            if sort is not None:
+                self.sort_by(sort)
+
+        self.app.push_screen(Popup("Sort by", [], choices, pick=True, at=at, note="S turns it round"), chosen)
+
+    def sort_by(self, sort: str) -> None:
+        """Another order."""
+        self.roster.sort, self.roster.reverse = sort, False
+        self.roster.rebuild()
+        self.draw()
+
+    def action_reverse(self) -> None:
+        """The other way round."""
+        self.roster.reverse = not self.roster.reverse
+        self.roster.rebuild()
+        self.draw()
+
+    # -- popups ----------------------------------------------------------------------------------------------
+
+    def action_detail(self) -> None:
+        """Everything about the task, full size."""
+        row = self.selected_row
+        if row is not None:
+            logs = self.bridge.engine.logs.tail(row.name, 200)
+            cells = max(30, self.app.size.width * 94 // 100 - 8)
+            lines = full(self.snapshot, row, logs, cells)
+            self.app.push_screen(
+                Popup(name_of(row.name, 80), lines, full=True, note="esc back · y copies on the table")
+            )
+
+    def action_why(self) -> None:
+        """The long answer."""
+        row = self.selected_row
+        if row is not None:
+            cells = min(84, max(30, self.app.size.width - 14))
+            lines = questions.why_lines(self.snapshot, row, cells)
+            self.app.push_screen(Popup(f"Why {name_of(row.name, 60)}", lines, note="esc"))
+
+    def action_help(self) -> None:
+        """Every key."""
+        lines = questions.help_lines(min(90, self.app.size.width - 14))
+        self.app.push_screen(Popup("Keys", lines, note="↑↓ scroll · esc"))
+
+    def action_palette(self) -> None:
+        """Every command by name."""
+        self.app.action_command_palette()
+
+    def action_theme(self) -> None:
+        """Choose the colours."""
+        self.app.search_themes()
+
+    def action_copy(self) -> None:
+        """The task's name and error to the clipboard."""
+        row = self.selected_row
+        if row is None:
+            return
+        text = clean(row.name)
+        if row.failure is not None:
+            text = f"{text}\n{error_line(row.failure)}\n{row.failure.traceback}"
+        self.app.copy_to_clipboard(text[:70_000])
+        self.bridge.say(f"copied {name_of(row.name, 60)}" + (" and its error" if row.failure else ""))
+        self.draw_word()
+
+    # -- leaving ---------------------------------------------------------------------------------------------
+
+    def action_quit(self) -> None:
+        """Leave; ask how if the run still goes on."""
+        if self.bridge.is_over:
+            self.app.exit(return_code=0)
+            return
+        self.app.push_screen(
+            Popup(
+                questions.quit_title(self.snapshot),
+                questions.quit_lines(self.snapshot),
+                questions.quit_choices(self.snapshot),
+                grave=True,
+            ),
+            self._leave,
+        )
+
+    def _leave(self, how: str | None) -> None:
+        match how:
+            case "drain":
+                self.leave_after(do.DrainRun(), "drain", "draining: leaves when what runs has ended")
+            case "cancel":
+                self.leave_after(do.CancelRun(), "cancel", "cancelling: leaves when everything has stopped")
+            case "now":
+                self.leaving = "now"
+                self.app.exit(return_code=130)
+            case _:
+                self.draw()
+
+    def leave_after(self, command: do.Command, how: str, saying: str) -> None:
+        """Give a command that ends the run, and leave when it has."""
+        if not self.bridge.is_over:
+            self.bridge.send(command, saying)
+        self.leaving = how
+        self.check_leaving()
+        self.draw()
+
+    def check_leaving(self) -> None:
+        """Leave if the time has come; else say what is waited for."""
+        if self.leaving in {"drain", "cancel", "signal"} and self.bridge.is_over:
+            self.app.exit(return_code=0)

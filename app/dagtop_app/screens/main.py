@@ -1,0 +1,276 @@
+"""The console's one screen: header, views, inspector, the line for answers, footer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import ClassVar
+
+from dagtop.core.snapshot import TaskRow
+from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Vertical
+from textual.widgets import ContentSwitcher, Input
+
+from dagtop_app import inspector_model
+from dagtop_app.actions import ACTIONS, FOOTERS, Action, bindings
+from dagtop_app.bridge import Bridge
+from dagtop_app.lines import Line, Span, rule
+from dagtop_app.roster import Roster
+from dagtop_app.screens.looking import Looking
+from dagtop_app.text import clean, name_of, plural
+from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
+from dagtop_app.widgets.footer import Footer
+from dagtop_app.widgets.graph_place import GraphPlace
+from dagtop_app.widgets.header import Header
+from dagtop_app.widgets.inspector import Inspector
+from dagtop_app.widgets.log_pane import LogPane
+from dagtop_app.widgets.messages import Opened, Selected
+from dagtop_app.widgets.painted import Painted
+from dagtop_app.widgets.task_table import ColumnHead, TaskTable
+
+#: How often the engine is looked at, per second.
+RATE = 10
+TABS = (Tab("1", "Tasks"), Tab("2", "Graph"), Tab("4", "Logs"))
+_TAB_OF = {"tasks": "1", "graph": "2", "logs": "4"}
+
+
+class MainScreen(Looking):
+    """Draws what the bridge has, sends what keys ask for."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
+    AUTO_FOCUS = ""
+
+    def __init__(self, bridge: Bridge, title: str, *, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self.bridge = bridge
+        self.roster = Roster()
+        self.source_title = title
+        self.now = now
+        self._sizes = (0, 0)
+
+    def compose(self) -> ComposeResult:
+        """Everything there is; classes by size decide what is shown."""
+        head = ColumnHead(id="head")
+        yield Header(id="header")
+        with Vertical(id="body"):
+            with Vertical(id="stage"):
+                yield Painted(id="rule")
+                with ContentSwitcher(id="views", initial="tasks"):
+                    with Vertical(id="tasks"):
+                        yield head
+                        yield TaskTable(self.roster, head, id="table")
+                    yield GraphPlace(id="graph")
+                    yield LogPane(id="logs")
+            with Vertical(id="side"):
+                yield Painted(id="side-rule")
+                yield Inspector(id="inspector")
+        yield Input(id="ask", select_on_focus=False)
+        yield Painted(id="word")
+        yield Footer(id="footer")
+        yield Painted(id="tiny")
+
+    def on_mount(self) -> None:
+        """Start looking at the engine."""
+        self.table.focus()
+        self.set_interval(1 / RATE, self.poll)
+        self.call_after_refresh(self.draw)
+
+    # -- what is shown ---------------------------------------------------------------------------------------
+
+    @property
+    def selected_row(self) -> TaskRow | None:
+        """The task that keys act on."""
+        return self.roster.row
+
+    def poll(self) -> None:
+        """Ten times a second: draw what is new."""
+        if self.bridge.poll():
+            self._draw_new()
+        elif self.view == "logs":
+            self._draw_logs()
+        self.check_leaving()
+
+    def draw(self) -> None:
+        """Draw everything as it is now."""
+        self.bridge.poll()
+        self.roster.show(self.bridge.snapshot, self.now())
+        self._draw_new(moved=True)
+
+    def _draw_new(self, *, moved: bool = False) -> None:
+        snapshot = self.bridge.snapshot
+        moved = self.roster.show(snapshot, self.now()) or moved
+        if self.has_class("-tiny"):
+            self.query_one("#tiny", Painted).set_lines(tiny_lines(snapshot, self.size.width, self.size.height))
+            return
+        self.query_one(Header).show(snapshot, self.source_title, TABS, _TAB_OF[self.view])
+        if self.view == "tasks":
+            self.table.show(moved=moved)
+        elif self.view == "graph":
+            self.graph.show(snapshot, self.roster.selected)
+        else:
+            self._draw_logs()
+        self.draw_side()
+        self.draw_rule()
+        self.draw_word()
+        self.draw_footer()
+
+    def _draw_logs(self) -> None:
+        if self.log_pane.show(self.bridge.engine.logs):
+            self.draw_rule()
+
+    def draw_rule(self) -> None:
+        """The line above the view."""
+        painted = self.query_one("#rule", Painted)
+        roster, snapshot = self.roster, self.bridge.snapshot
+        if self.view == "tasks":
+            left, right = table_title(
+                snapshot,
+                len(roster.order),
+                roster.sort,
+                roster.wanted.text,
+                reverse=roster.reverse,
+                problems=roster.problems,
+            )
+        elif self.view == "graph":
+            left, right = (
+                [("Graph ", "title"), (name_of(snapshot.graph), "")],
+                [(plural(len(snapshot.rows), "task"), "dim")],
+            )
+        else:
+            left, right = self._log_title()
+        painted.set_lines([rule(left, right, painted.size.width)])
+
+    def _log_title(self) -> tuple[list[Span], list[Span]]:
+        pane = self.log_pane
+        who = name_of(pane.subject, 60) if pane.subject is not None else "of all tasks"
+        right: list[Span] = [(plural(len(pane.lines), "line"), "dim"), (" · ", "dim")]
+        right.append(("following", "good") if pane.following else ("f follows", "warn"))
+        if pane.needle:
+            right += [(" · ", "dim"), (f"{pane.match_count} × ", "warn"), (pane.needle[:24], "match")]
+        return [("Log ", "title"), (who, "")], right
+
+    def draw_side(self) -> None:
+        """The inspector and the line above it."""
+        shown = self.inspector_wanted and self.view != "logs" and (self.has_class("-wide") or self.has_class("-room"))
+        side = self.query_one("#side")
+        if shown is not side.has_class("-shown"):
+            side.set_class(shown, "-shown")
+            self.call_after_refresh(self.draw)
+            return
+        if not shown:
+            return
+        row, snapshot = self.roster.row, self.bridge.snapshot
+        painted, inspector = self.query_one("#side-rule", Painted), self.inspector
+        left, right = inspector_model.title(snapshot, row)
+        painted.set_lines([rule(left, right, painted.size.width)])
+        inspector.at_length = self.has_class("-wide")
+        lines = self.bridge.engine.logs.tail(row.name, 30 if inspector.at_length else 8) if row is not None else ()
+        inspector.show(snapshot, row, lines)
+
+    def draw_word(self) -> None:
+        """The line above the footer: what became of the last command."""
+        painted = self.query_one("#word", Painted)
+        painted.set_lines([self._word_line(painted.size.width)])
+
+    def _word_line(self, cells: int) -> Line:
+        bridge, snapshot = self.bridge, self.bridge.snapshot
+        right: list[Span] = []
+        if self.roster.wanted.error and self.view == "tasks":
+            return rule([(clean(self.roster.wanted.error, 200), "bad")], [], cells)
+        if bridge.engine.error is not None:
+            return rule([(f"the engine broke down: {clean(repr(bridge.engine.error), 300)}", "bad")], [], cells)
+        if snapshot.problem_count:
+            right = [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
+        if bridge.word.text:
+            return rule([(clean(bridge.word.text, 300), bridge.word.tone)], right, cells)
+        if bridge.is_over:
+            return rule(self._over(), right, cells)
+        if snapshot.problems:
+            last = snapshot.problems[-1]
+            return rule([(clean(f"{last.source}: {last.message}", 300), "warn")], right, cells)
+        return rule([], right, cells)
+
+    def _over(self) -> list[Span]:
+        counts = self.bridge.snapshot.counts
+        bad = sum(counts.get(state, 0) for state in BAD)
+        if bad:
+            return [
+                (f"the run is over: {plural(bad, 'task')} failed", "bad"),
+                (" · n next · r runs one again · q leaves", "dim"),
+            ]
+        good = self.bridge.snapshot.state.value == "succeeded"
+        word = "the run is over: all is well" if good else f"the run is over: {self.bridge.snapshot.state.value}"
+        return [(word, "good" if good else "warn"), (" · q leaves", "dim")]
+
+    def draw_footer(self) -> None:
+        """Keys that matter now; those that would be refused are greyed."""
+        self.query_one(Footer).show([(action, self.is_useful(action)) for action in FOOTERS[self.view]])
+
+    def is_useful(self, action: Action) -> bool:
+        """Whether the key would do something to the selected task."""
+        row = self.roster.row
+        if action.id.startswith("task.") and row is None:
+            return False
+        match action.id:
+            case "task.cancel":
+                return row is not None and row.state not in FINAL and row.state is not TaskState.CANCELLING
+            case "task.restart" | "task.restart-downstream":
+                return row is not None and (row.state in FINAL or row.state in ACTIVE or row.state is TaskState.BACKOFF)
+            case "task.hold":
+                return row is not None and (row.held or (row.state not in FINAL and row.state not in ACTIVE))
+            case "run.more" | "run.fewer" | "run.pause" | "run.drain":
+                return self.may_steer
+            case _:
+                return True
+
+    # -- sizes -----------------------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Choose what fits, then draw it."""
+        wide, high = event.size
+        tiny = wide < LEAST_WIDTH or high < LEAST_HEIGHT
+        self.set_class(tiny, "-tiny")
+        self.set_class(wide >= WIDE, "-wide")
+        self.set_class(high >= TALL, "-room")
+        self.set_class(high >= 30, "-tall")
+        self.set_class(high >= 40, "-taller")
+        self.call_after_refresh(self.draw)
+
+    # -- messages --------------------------------------------------------------------------------------------
+
+    def on_selected(self, message: Selected) -> None:
+        """A view's cursor moved: every view is about this task now."""
+        self.select(message.index)
+
+    def on_opened(self, message: Opened) -> None:
+        """A task was double-clicked."""
+        self.select(message.index)
+        self.action_detail()
+
+    def on_header_chosen(self, message: Header.Chosen) -> None:
+        """A tab was clicked."""
+        if message.key == "4":
+            self.action_logs(False)
+        else:
+            self.action_view({"1": "tasks", "2": "graph"}[message.key])
+
+    def on_column_head_sorted(self, message: ColumnHead.Sorted) -> None:
+        """A column title was clicked: sort by it, or turn it round."""
+        if message.sort == self.roster.sort:
+            self.action_reverse()
+        else:
+            self.sort_by(message.sort)
+
+    async def on_footer_pressed(self, message: Footer.Pressed) -> None:
+        """An entry of the footer was clicked."""
+        for action in ACTIONS:
+            if action.shown == message.shown or (message.shown == "?" and action.id == "app.help"):
+                await self.run_action(action.do)
+                return
+
+    def on_key(self, event: events.Key) -> None:
+        """Any key: the order stands still for a moment."""
+        self.roster.touch(self.now())

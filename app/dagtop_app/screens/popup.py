@@ -1,0 +1,133 @@
+"""A box above the console: a question with keys, a menu, or a text to scroll."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+
+from dagtop_app.lines import Line, Span, line_width
+from dagtop_app.text import clean, cut
+from dagtop_app.widgets.painted import PaintedScroll
+
+
+class Choice(NamedTuple):
+    """One answer."""
+
+    keys: tuple[str, ...]
+    """Textual's names of the keys that give it."""
+    shown: str
+    label: str
+    value: str
+    tone: str = ""
+    """Style class of the label."""
+
+
+class Popup(ModalScreen[str | None]):
+    """Lines, and answers below them. Dismissed with an answer's value, or None by Esc.
+
+    With `pick` the answers are a menu: up and down move, Enter takes. Otherwise up and down scroll.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        lines: Sequence[Line],
+        choices: Sequence[Choice] = (),
+        *,
+        note: str = "",
+        pick: bool = False,
+        grave: bool = False,
+        full: bool = False,
+        at: int = 0,
+    ) -> None:
+        super().__init__()
+        self._title_text = cut(clean(title), 90)
+        self._body = list(lines)
+        self.choices = list(choices)
+        self._note = note
+        self._pick = pick
+        self._grave = grave
+        self._full = full
+        self._at = at
+
+    def compose(self) -> ComposeResult:
+        """One box."""
+        with Vertical(id="box", classes=f"{'-grave' if self._grave else ''} {'-full' if self._full else ''}"):
+            yield PaintedScroll(id="text")
+
+    def on_mount(self) -> None:
+        """Set the title and draw."""
+        box = self.query_one("#box")
+        box.border_title = Content(f" {self._title_text} ")
+        if self._note:
+            box.border_subtitle = Content(f" {self._note} ")
+        self._draw()
+        self.query_one("#text").focus()
+
+    def on_resize(self) -> None:
+        """Another size."""
+        self._draw()
+
+    def _shown(self) -> list[Line]:
+        lines: list[Line] = list(self._body)
+        if self.choices and lines:
+            lines.append(())
+        widest = max((len(choice.shown) for choice in self.choices), default=0)
+        for place, choice in enumerate(self.choices):
+            on = self._pick and place == self._at
+            spans: list[Span] = [("▌" if on else " ", "mark"), (f"{choice.shown:<{widest}}  ", "key")]
+            spans.append((choice.label, "strong" if on else choice.tone))
+            lines.append(tuple(spans))
+        return lines
+
+    def set_body(self, lines: Sequence[Line]) -> None:
+        """Other lines, e.g. because the run went on."""
+        if self._body != list(lines):
+            self._body = list(lines)
+            if self.is_mounted:
+                self._draw()
+
+    def _draw(self) -> None:
+        lines = self._shown()
+        text = self.query_one("#text", PaintedScroll)
+        if not self._full:
+            screen = self.app.size
+            widest = max([line_width(line) for line in lines] + [len(self._title_text) + 4, 30])
+            text.styles.width = min(widest + 1, max(20, screen.width * 94 // 100 - 8))
+            text.styles.height = min(len(lines), max(1, screen.height * 92 // 100 - 5))
+        text.set_lines(lines)
+        text.refresh()
+
+    def on_key(self, event: events.Key) -> None:
+        """Answer, move or scroll."""
+        event.stop()
+        event.prevent_default()
+        key = event.key
+        for choice in self.choices:
+            if key in choice.keys:
+                self.dismiss(choice.value)
+                return
+        if key in {"escape", "q", "ctrl+c", "ctrl+q"} or (not self.choices and key in {"enter", "question_mark"}):
+            self.dismiss(None)
+        elif self._pick and key == "enter":
+            self.dismiss(self.choices[self._at].value)
+        elif self._pick and key in {"up", "k", "down", "j"}:
+            self._at = (self._at + (-1 if key in {"up", "k"} else 1)) % len(self.choices)
+            self._draw()
+        else:
+            self._scroll(key)
+
+    def _scroll(self, key: str) -> None:
+        moves = {
+            "up": "up", "k": "up", "down": "down", "j": "down", "pageup": "page-up", "pagedown": "page-down",
+            "space": "page-down", "home": "top", "g": "top", "end": "bottom", "G": "bottom",
+            "ctrl+d": "half-down", "ctrl+u": "half-up",
+        }  # fmt: skip
+        if key in moves:
+            self.query_one("#text", PaintedScroll).move(moves[key])

@@ -1,0 +1,173 @@
+"""What the popups say: confirmation with the blast radius, leaving, help, why, menus. Pure: lines and choices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dagtop.core.commands import BlastRadius, CancelRun, CancelTask, Command, DrainRun, RestartTask
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, GOOD
+
+from dagtop_app.actions import ACTIONS, GROUPS
+from dagtop_app.explain import explain
+from dagtop_app.faces import TASK_FACES, glyph, task_face
+from dagtop_app.lines import Line, Span
+from dagtop_app.screens.popup import Choice
+from dagtop_app.text import clean, fit, name_of, plural, wrap
+from dagtop_app.undo import row_of
+
+#: Tasks that a line of a dialog names before it counts the rest.
+_NAMED = 4
+
+
+def worth_asking(snapshot: RunSnapshot, radius: BlastRadius) -> bool:
+    """Whether a person is asked first: something good, or in progress, or still to come would be lost.
+
+    Running one failed task again loses nothing.
+    """
+    if radius.stops or radius.never_runs or len(radius.runs_again) > 1:
+        return True
+    rows = [row_of(snapshot, name) for name in radius.runs_again]
+    return any(row is not None and row.state in GOOD for row in rows)
+
+
+def command_title(command: Command) -> str:
+    """The question."""
+    match command:
+        case CancelTask(task=name):
+            return f"Cancel {name_of(name, 60)}?"
+        case RestartTask(task=name, downstream=True):
+            return f"Restart {name_of(name, 50)} and everything after it?"
+        case RestartTask(task=name):
+            return f"Restart {name_of(name, 60)}?"
+        case DrainRun():
+            return "Drain the run?"
+        case CancelRun():
+            return "Cancel the whole run?"
+        case _:
+            return f"{command.verb}?"
+
+
+def blast_lines(snapshot: RunSnapshot, radius: BlastRadius) -> list[Line]:
+    """What would happen, in figures and names."""
+    lines: list[Line] = [((clean(radius.summary, 300), ""),), ()]
+    parts = (
+        ("run again", radius.runs_again, "retry"),
+        ("are told to stop", radius.stops, "fail"),
+        ("will not run", radius.never_runs, "block"),
+        ("keep old results", radius.goes_stale, "wait"),
+    )
+    for what, names, style in parts:
+        if names:
+            what_one = what.replace("run again", "runs again").replace("are ", "is ").replace("keep", "keeps")
+            count = f"{len(names):,} {what_one if len(names) == 1 else what}"
+            lines.append(((fit(count, 24), style), *_named(snapshot, names)))
+    return lines
+
+
+def _named(snapshot: RunSnapshot, names: Sequence[str]) -> list[Span]:
+    spans: list[Span] = []
+    for name in names[:_NAMED]:
+        row = row_of(snapshot, name)
+        if row is not None:
+            spans.append((f"{glyph(row.state)} ", task_face(row.state).style))
+        spans.append((f"{name_of(name, 24)}  ", ""))
+    if len(names) > _NAMED:
+        spans.append((f"+{len(names) - _NAMED:,} more", "dim"))
+    return spans
+
+
+def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
+    """Yes, perhaps the smaller thing, and no."""
+    again = len(radius.runs_again) + len(radius.stops)
+    yes = {
+        "restart": f"Restart {plural(again, 'task')}",
+        "cancel": "Cancel it",
+        "drain": "Drain",
+        "cancel-run": "Cancel all",
+    }
+    choices = [Choice(("y", "enter"), "⏎/y", yes.get(command.verb, "Do it"), "yes", "strong")]
+    if isinstance(command, RestartTask) and command.downstream and again > 1:
+        choices.append(Choice(("o",), "o", f"Only {name_of(command.task, 40)}", "only"))
+    choices.append(Choice(("n", "escape"), "esc", "Keep everything as it is", "no", "dim"))
+    return choices
+
+
+def quit_lines(snapshot: RunSnapshot) -> list[Line]:
+    """What is going on at this moment."""
+    active = [row for row in snapshot.rows if row.state in ACTIVE] if len(snapshot.rows) <= 20_000 else []
+    waiting = sum(snapshot.counts.get(state, 0) for state in TASK_FACES if state in _NOT_STARTED)
+    spans = _named(snapshot, [row.name for row in active])
+    left = f"{plural(waiting, 'task')} {'has' if waiting == 1 else 'have'} not run yet."
+    return [tuple(spans), ((left, "dim"),)] if spans else [((left, "dim"),)]
+
+
+_NOT_STARTED = frozenset(TASK_FACES) - ACTIVE - frozenset(s for s in TASK_FACES if s.value in {
+    "succeeded", "cached", "failed", "timed_out", "cancelled", "skipped"})  # fmt: skip
+
+
+def quit_title(snapshot: RunSnapshot) -> str:
+    """The question when leaving."""
+    count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+    return (
+        f"Quit while {plural(count, 'task')} run{'s' if count == 1 else ''}?"
+        if count
+        else "Quit before the run is over?"
+    )
+
+
+def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
+    """The four ways to leave, or not to. Ctrl+c again is the stronger one."""
+    count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+    ends = f"leave when the {count} end" if count > 1 else "leave when the one ends" if count else "leave"
+    return [
+        Choice(("d",), "d", f"Drain: start nothing new, {ends}", "drain"),
+        Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),
+        Choice(("exclamation_mark",), "!", "Leave at once, without clean-up, with code 130", "now", "bad"),
+        Choice(("escape", "n"), "esc", "Stay", "stay", "strong"),
+    ]
+
+
+def help_lines(cells: int) -> list[Line]:
+    """Every key, by group; in two columns where there is room."""
+    blocks = {group: [action for action in ACTIONS if action.group == group] for group in GROUPS}
+    lines: list[Line] = []
+    for group, actions in blocks.items():
+        if lines:
+            lines.append(())
+        lines.append(((group.upper(), "head"),))
+        lines.extend(((fit(action.shown, 8), "key"), (action.help, "")) for action in actions)
+    lines += [(), (("STATES", "head"),)]
+    row: list[Span] = []
+    for place, (state, face) in enumerate(TASK_FACES.items()):
+        row += [(f"{glyph(state)} ", face.style), (fit(face.word.lower(), 11), face.style)]
+        if place % max(2, cells // 14) == max(2, cells // 14) - 1:
+            lines.append(tuple(row))
+            row = []
+    return [*lines, tuple(row)] if row else lines
+
+
+def why_lines(snapshot: RunSnapshot, row: TaskRow, cells: int) -> list[Line]:
+    """The long answer, wrapped."""
+    lines: list[Line] = []
+    for text, style in explain(snapshot, row):
+        indent = "    " if text.startswith("  ") else ""
+        for place, part in enumerate(wrap(text.strip(), max(20, cells - len(indent)))):
+            lines.append(((("  " if indent and not place else indent) + part, style),))
+    return lines
+
+
+def menu(entries: Mapping[str, str], current: str) -> tuple[list[Choice], int]:
+    """A menu of names with what they mean, and the place of the current one. Digits choose at once."""
+    names = list(entries)
+    widest = max(len(name) for name in names)
+    choices = [
+        Choice(
+            (str(place + 1),) if place < 9 else (),
+            str(place + 1) if place < 9 else " ",
+            f"{name:<{widest}}  {meaning}",
+            name,
+        )
+        for place, (name, meaning) in enumerate(entries.items())
+    ]
+    return choices, names.index(current) if current in names else 0

@@ -1,0 +1,140 @@
+"""The keys that act on tasks and on the run: ask what would be lost, send the command, undo."""
+
+from __future__ import annotations
+
+from dagtop.core import commands as do
+from dagtop.core.blast import blast_radius
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import RUN_OVER, RunState
+from textual.screen import Screen
+
+from dagtop_app.bridge import Bridge
+from dagtop_app.screens import questions
+from dagtop_app.screens.edit import EditDialog
+from dagtop_app.screens.popup import Popup
+from dagtop_app.text import name_of
+
+
+class Steering(Screen[None]):
+    """What the console's screen can do to a run. `bridge` and `selected_row` come from the screen itself."""
+
+    bridge: Bridge
+
+    @property
+    def selected_row(self) -> TaskRow | None:
+        """The task that keys act on."""
+        raise NotImplementedError
+
+    def draw_word(self) -> None:
+        """Show `bridge.word` now."""
+        raise NotImplementedError
+
+    @property
+    def snapshot(self) -> RunSnapshot:
+        """The latest one."""
+        return self.bridge.snapshot
+
+    def _chosen(self) -> TaskRow | None:
+        row = self.selected_row
+        if row is None:
+            self.bridge.refuse("no task is selected")
+            self.draw_word()
+        return row
+
+    def give(self, command: do.Command, saying: str) -> None:
+        """Send a command; where it would lose something, ask first."""
+        radius = blast_radius(self.snapshot, command)
+        if radius.refusal:
+            self.bridge.refuse(f"{command.verb}: {radius.refusal}")
+        elif questions.worth_asking(self.snapshot, radius):
+            self._ask(command, radius, saying)
+        else:
+            self.bridge.send(command, saying)
+        self.draw_word()
+
+    def _ask(self, command: do.Command, radius: do.BlastRadius, saying: str) -> None:
+        def answered(answer: str | None) -> None:
+            if answer == "only" and isinstance(command, do.RestartTask):
+                self.bridge.send(do.RestartTask(task=command.task), saying)
+            elif answer == "yes":
+                self.bridge.send(command, saying)
+            else:
+                self.bridge.say("nothing was changed")
+            self.draw_word()
+
+        self.app.push_screen(
+            Popup(
+                questions.command_title(command),
+                questions.blast_lines(self.snapshot, radius),
+                questions.confirm_choices(command, radius),
+                grave=bool(radius.stops or radius.never_runs),
+            ),
+            answered,
+        )
+
+    def action_cancel(self) -> None:
+        """Cancel the selected task."""
+        if (row := self._chosen()) is not None:
+            self.give(do.CancelTask(task=row.name), f"cancelling {name_of(row.name, 60)}")
+
+    def action_restart(self, downstream: bool) -> None:
+        """Restart the selected task, perhaps with everything after it."""
+        if (row := self._chosen()) is not None:
+            after = " and everything after it" if downstream else ""
+            self.give(
+                do.RestartTask(task=row.name, downstream=downstream), f"restarting {name_of(row.name, 60)}{after}"
+            )
+
+    def action_hold(self) -> None:
+        """Hold the selected task, or release it."""
+        if (row := self._chosen()) is not None:
+            name = name_of(row.name, 60)
+            if row.held:
+                self.give(do.ReleaseTask(task=row.name), f"releasing {name}")
+            else:
+                self.give(do.HoldTask(task=row.name), f"holding {name}")
+
+    def action_limit(self, step: int) -> None:
+        """More or fewer at once."""
+        limit = max(0, self.snapshot.max_parallel + step)
+        self.give(do.SetMaxParallel(limit=limit), f"max_parallel {self.snapshot.max_parallel} → {limit}")
+
+    def action_pause(self) -> None:
+        """Pause the run, or go on."""
+        if self.snapshot.state is RunState.PAUSED:
+            self.give(do.ContinueRun(), "going on")
+        else:
+            self.give(do.PauseRun(), "pausing the run")
+
+    def action_drain(self) -> None:
+        """Let what runs finish, then end."""
+        self.give(do.DrainRun(), "draining")
+
+    def action_cancel_run(self) -> None:
+        """Stop everything."""
+        self.give(do.CancelRun(), "cancelling the run")
+
+    def action_undo(self) -> None:
+        """Take the latest live edit back."""
+        self.bridge.undo()
+        self.draw_word()
+
+    def action_edit(self) -> None:
+        """Change the selected task's policy."""
+        row = self._chosen()
+        if row is None:
+            return
+
+        def typed(command: do.SetPolicy | None) -> None:
+            if command is None:
+                self.bridge.say("nothing was changed")
+                self.draw_word()
+            else:
+                self.give(command, f"changing {name_of(command.task, 60)}")
+
+        self.app.push_screen(EditDialog(row), typed)
+
+    @property
+    def may_steer(self) -> bool:
+        """Whether the run still goes on."""
+        return self.snapshot.state not in RUN_OVER

@@ -1,0 +1,295 @@
+"""From a snapshot to the lines of the screen: the header and the rows of the table. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, TaskState
+
+from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, glyph, run_glyph, task_face
+from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
+from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural, width
+from dagtop_app.why import busy, share_bar, why
+
+_S = TaskState
+
+#: Below this the screen shows counts and how to quit, nothing else.
+LEAST_WIDTH, LEAST_HEIGHT = 60, 15
+#: From this width on the inspector stands at the right of the table.
+WIDE = 132
+#: From this height on the inspector is shown at the bottom.
+TALL = 24
+
+
+# -- header --------------------------------------------------------------------------------------------------
+
+
+def run_line(snapshot: RunSnapshot, title: str, cells: int) -> Line:
+    """First line: where it comes from, how the run stands, how much is done."""
+    face = RUN_FACES[snapshot.state]
+    total = len(snapshot.rows)
+    done = sum(snapshot.counts.get(state, 0) for state in FINAL)
+    wide = cells >= 120
+    figures = f" {done:,}/{total:,} "
+    state: list[Span] = [
+        (f" {run_glyph(snapshot.state)} {face.word} ", face.style),
+        (clock(snapshot.at), "strong"),
+    ]
+    percent = f" {_percent(done, total):>4}"
+    room = 24 if wide else 16
+    right: list[Span] = [*state, ("  ", ""), (figures, ""), *_stacked(snapshot, room), (f"{percent} ", "strong")]
+    left: list[Span] = [(" dagtop ", "brand"), (" ", "")]
+    space = cells - line_width(right) - line_width(left) - 1
+    source, graph = clean(title, 300), name_of(snapshot.graph, 300) if snapshot.graph else ""
+    if graph and source and graph != source:
+        named = f"{source} {'>' if ASCII else '▸'} {graph}"
+        if width(named) > space:
+            named = graph
+    else:
+        named = source or graph
+    left.append((cut(named, max(0, space)), "title"))
+    return sides(left, right, cells)
+
+
+def _percent(done: int, total: int) -> str:
+    if not total:
+        return "0%"
+    return "100%" if done == total else f"{min(99, int(100 * done / total))}%"
+
+
+def _stacked(snapshot: RunSnapshot, cells: int) -> list[Span]:
+    """A bar of what became of all tasks: ok, failed, other endings, running, the rest."""
+    counts, total = snapshot.counts, max(1, len(snapshot.rows))
+    good = sum(counts.get(state, 0) for state in GOOD)
+    bad = sum(counts.get(state, 0) for state in BAD)
+    other = counts.get(_S.SKIPPED, 0) + counts.get(_S.CANCELLED, 0)
+    active = sum(counts.get(state, 0) for state in ACTIVE)
+    parts = [(good, "ok", "█"), (bad, "fail", "█"), (other, "skip", "█"), (active, "run", "▒")]
+    drawn: list[Span] = []
+    so_far, used = 0, 0
+    for count, style, char in parts:
+        so_far += count
+        until = round(cells * so_far / total)
+        if count and until == used and used < cells:
+            until = used + 1  # a single failure among thousands is worth a cell
+        drawn.append((("#" if ASCII else char) * (until - used), style))
+        used = until
+    return [*(span for span in drawn if span[0]), ("·" * (cells - used), "bar-rest")]
+
+
+def tally_line(snapshot: RunSnapshot, cells: int) -> Line:
+    """Second line: how many tasks are in each state, and how many slots are taken."""
+    slots = f"{busy(snapshot)}/{snapshot.max_parallel}"
+    counted = []
+    for place, tally in enumerate(TALLIES):
+        count = sum(snapshot.counts.get(state, 0) for state in tally.states)
+        if count or place == 0:
+            counted.append((tally, count))
+    long = [_tally(tally, count, tally.word, " ") for tally, count in counted]
+    left = [(" ", ""), *joined(long, "   ")]
+    right: list[Span] = [(slots, "strong"), (" at once ", "dim")]
+    if line_width(left) + line_width(right) + 2 <= cells:
+        return sides(left, right, cells)
+    right = [(slots, "strong"), (" ", "")]
+    for worded in range(len(counted), -1, -1):  # the last ones lose their words first
+        parts = [_tally(tally, count, tally.short if at < worded else "") for at, (tally, count) in enumerate(counted)]
+        left = [(" ", ""), *joined(parts, "  " if worded else " ")]
+        if line_width(left) + line_width(right) + 1 <= cells:
+            break
+    return sides(left, right, cells)
+
+
+def _tally(tally: Tally, count: int, word: str, gap: str = "") -> list[Span]:
+    state = tally.states[0]
+    style = task_face(state).style if count else "faint"
+    spans: list[Span] = [(f"{glyph(state)}{gap}{count:,}", style)]
+    return [*spans, (f" {word}", style if count and state in BAD else "dim")] if word else spans
+
+
+class Tab(NamedTuple):
+    """One view, as the third line names it."""
+
+    key: str
+    name: str
+    badge: str = ""
+    """An alert, e.g. "▲2"."""
+
+
+def tab_line(tabs: Sequence[Tab], current: str, cells: int) -> Line:
+    """Third line: the views."""
+    left: list[Span] = [(" ", "")]
+    for tab in tabs:
+        on = tab.key == current
+        left.append((f" {tab.key} ", "tab-on" if on else "key"))
+        left.append((f"{tab.name} ", "tab-on" if on else "tab"))
+        if tab.badge:
+            left.append((f"{tab.badge} ", "fail"))
+        left.append((" ", ""))
+    hints: list[Span] = [
+        ("/", "key"),
+        (" filter  ", "dim"),
+        (":", "key"),
+        (" command  ", "dim"),
+        ("?", "key"),
+        (" keys ", "dim"),
+    ]
+    return sides(left, hints if cells >= 66 else [], cells)
+
+
+def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
+    """All that a terminal too small for the console gets."""
+    face = RUN_FACES[snapshot.state]
+    lines: list[Line] = [((f"{run_glyph(snapshot.state)} {face.word} {clock(snapshot.at)}", face.style),)]
+    for tally in TALLIES:
+        count = sum(snapshot.counts.get(state, 0) for state in tally.states)
+        if count:
+            lines.append(((f"{glyph(tally.states[0])} {count:,} {tally.word}", task_face(tally.states[0]).style),))
+    last: Line = (("q", "key"), (f" quits · needs {LEAST_WIDTH}x{LEAST_HEIGHT}", "dim"))
+    return [fit_line(line, cells) for line in [*lines[: max(0, height - 1)], last]][:height]
+
+
+# -- table ---------------------------------------------------------------------------------------------------
+
+
+class Columns(NamedTuple):
+    """Widths of the table's columns in cells; 0: not shown."""
+
+    task: int
+    state: int
+    tries: int
+    time: int
+    policy: int
+    why: int
+
+
+_STATE, _TRIES, _TIME = 8, 4, 6
+#: What stands before the task's name: the cursor's bar, the glyph and a space.
+_LEAD = 3
+
+
+def columns(cells: int, longest_name: int) -> Columns:
+    """The columns that fit `cells` cells: below 78 the policy goes, below 70 the time."""
+    time = _TIME if cells >= 70 else 0
+    policy = 0 if cells < 78 else 9 if cells < 96 else 15
+    name = min(max(longest_name, 12), 16 if cells < 90 else max(16, cells // 4))
+    taken = _LEAD + sum(size + 1 for size in (name, _STATE, _TRIES, time, policy) if size)
+    return Columns(name, _STATE, _TRIES, time, policy, max(0, cells - taken))
+
+
+def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False) -> Line:
+    """The line of column titles; the one that is sorted by is marked."""
+    mark = "▴" if reverse else "▾"
+
+    def title(name: str, by: str) -> str:
+        return f"{name}{mark}" if sort == by else name
+
+    line: list[Span] = [(" " * _LEAD, "head"), (fit(title("TASK", "name"), cols.task) + " ", "head")]
+    line.append((fit(title("STATE", "state"), cols.state) + " ", "head"))
+    line.append((fit(title("TRY", "tries"), cols.tries) + " ", "head"))
+    if cols.time:
+        line.append((fit(title("TIME", "time"), cols.time, right=True) + " ", "head"))
+    if cols.policy:
+        line.append((fit("RETRIES" if cols.policy < 12 else "RETRIES · LIMIT", cols.policy) + " ", "head"))
+    line.append((fit("WHY / NEXT", cols.why), "head"))
+    return fit_line(line, cells)
+
+
+def column_at(cols: Columns, x: int) -> str:
+    """The sort that a click on the column titles at cell `x` asks for; "" for none."""
+    edge = _LEAD
+    for size, name in ((cols.task, "name"), (cols.state, "state"), (cols.tries, "tries"), (cols.time, "time")):
+        edge += size + 1 if size else 0
+        if x < edge:
+            return name
+    edge += cols.policy + 1 if cols.policy else 0
+    return "problems" if x >= edge else ""
+
+
+def tries_of(row: TaskRow) -> str:
+    """Attempts so far of those allowed, e.g. 2/5."""
+    if not row.attempt:
+        return "-"
+    return f"{row.attempt}/{max(row.attempt, row.policy.attempts_allowed)}"
+
+
+def time_of(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """How long the latest attempt takes or took."""
+    if row.started_at is None:
+        return "-"
+    if row.state in ACTIVE:
+        return clock(snapshot.at - row.started_at)
+    return duration(row.ended_at - row.started_at) if row.ended_at is not None else "-"
+
+
+def policy_of(row: TaskRow, cells: int) -> str:
+    """Retries and timeout in a few cells: "3× 30s", "no"."""
+    retry = row.policy.retry
+    limit = f"{row.policy.timeout:g}s" if row.policy.timeout is not None else ""
+    if cells < 12:
+        return " ".join(part for part in (f"{retry.retries}×" if retry.retries else "no", limit) if part)
+    kind = {"exponential": "exp", "linear": "lin", "none": "at once"}[str(retry.backoff)]
+    tries = f"{retry.retries}× {kind}" if retry.retries else "none"
+    return f"{tries} · {limit}" if limit else tries
+
+
+def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False) -> Line:
+    """One task in one line."""
+    face = task_face(row.state)
+    quiet = row.state in FINAL and row.state not in BAD
+    name_style = "strong" if cursor else "dim" if quiet or row.state is _S.WAITING else ""
+    edge = (">" if ASCII else "▌") if cursor else " "
+    line: list[Span] = [
+        (edge, "mark"),
+        (f"{glyph(row.state)} ", face.style),
+        (fit(name_of(row.name, 200), cols.task) + " ", name_style),
+        (fit(face.word, cols.state) + " ", face.style),
+        (fit(tries_of(row), cols.tries) + " ", "retry" if row.attempt > 1 and not quiet else "dim"),
+    ]
+    if cols.time:
+        line.append((fit(time_of(snapshot, row), cols.time, right=True) + " ", "dim" if row.state in FINAL else ""))
+    if cols.policy:
+        line.append((fit(policy_of(row, cols.policy), cols.policy) + " ", "faint"))
+    return (*line, *_why_spans(snapshot, row, cols.why))
+
+
+def _why_spans(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Line:
+    told = why(snapshot, row)
+    if told.share is None:
+        return ((fit(told.text, cells), "error" if told.style == "fail" else told.style),)
+    percent, filled, rest = share_bar(told.share, 10 if cells < 60 else 16)
+    return fit_line([(percent, "strong"), (filled, "run"), (rest, "bar-rest"), (f" {told.text}", "dim")], cells)
+
+
+def table_title(
+    snapshot: RunSnapshot, shown: int, sort: str, filter_text: str, *, reverse: bool, problems: bool
+) -> tuple[list[Span], list[Span]]:
+    """What the rule above the table says: (left, right)."""
+    total = len(snapshot.rows)
+    count = f"{total:,}" if shown == total else f"{shown:,} of {total:,}"
+    arrow = "↑" if reverse else "↓"
+    right: list[Span] = [("sort ", "dim"), (f"{sort} {arrow}", "")]
+    if problems:
+        right += [(" · ", "dim"), ("! problems only", "warn")]
+    right += [
+        (" · ", "dim"),
+        ("filter ", "dim"),
+        (cut(clean(filter_text), 24), "warn") if filter_text else ("off", "dim"),
+    ]
+    return [("Tasks ", "title"), (count, "")], right
+
+
+def run_is_over(snapshot: RunSnapshot) -> bool:
+    """Whether the run has ended (it may be reopened)."""
+    return snapshot.state in RUN_OVER
+
+
+def counted(counts: Mapping[TaskState, int]) -> str:
+    """Final counts in words: "34 ok, 2 failed, 1 skipped"."""
+    parts = []
+    for tally in TALLIES:
+        count = sum(counts.get(state, 0) for state in tally.states)
+        if count:
+            parts.append(f"{count:,} {tally.word}")
+    return ", ".join(parts) or plural(0, "task")

@@ -1,0 +1,205 @@
+"""Why a task is as it is, and what happens next: the column that the console is for. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from dagtop.core.failure import Failure
+from dagtop.core.plan import Plan
+from dagtop.core.policy import Trigger
+from dagtop.core.ready import ranking
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, BAD, GOOD, RunState, TaskState
+
+from dagtop_app.faces import glyph
+from dagtop_app.text import bar, clean, clock, name_of, number, ordinal, plural
+
+_S = TaskState
+
+#: Beyond this many queued tasks the place in the line is not worked out any more: it is long, and that is what matters.
+_LONGEST_LINE = 500
+
+
+class Why(NamedTuple):
+    """A short text, the style class it is drawn in, and the share done (None: no bar)."""
+
+    text: str
+    style: str = ""
+    share: float | None = None
+
+
+def error_line(failure: Failure) -> str:
+    """A failure in one line."""
+    error, message = clean(failure.error, 200), clean(failure.message, 1000).strip("␊ ")
+    return f"{error}: {message}" if message else error
+
+
+def needs(snapshot: RunSnapshot, row: TaskRow) -> list[TaskRow]:
+    """Upstream tasks that have not succeeded, the troubled ones first."""
+    rows = snapshot.rows
+    missing = [rows[i] for i in snapshot.plan.upstream[row.index] if rows[i].state not in GOOD]
+    return sorted(missing, key=lambda it: (it.state not in BAD, it.state not in ACTIVE, it.index))
+
+
+def busy(snapshot: RunSnapshot) -> int:
+    """How many slots are taken."""
+    return sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+
+
+@lru_cache(maxsize=4)
+def _ranks(plan: Plan) -> Sequence[int]:
+    return ranking(plan)[0]
+
+
+def _line_of(snapshot: RunSnapshot) -> Mapping[int, int]:
+    """For each queued task how many start before it; empty if the line is very long."""
+    if not 0 < snapshot.counts.get(_S.READY, 0) <= _LONGEST_LINE:
+        return {}
+    return _line(_ById(snapshot))
+
+
+class _ById:
+    """Makes a snapshot a key of a small cache: its rows are compared by identity."""
+
+    def __init__(self, snapshot: RunSnapshot) -> None:
+        self.snapshot = snapshot
+
+    def __hash__(self) -> int:
+        return self.snapshot.version
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and other.snapshot.rows is self.snapshot.rows
+
+
+@lru_cache(maxsize=1)
+def _line(key: _ById) -> Mapping[int, int]:
+    ranks = _ranks(key.snapshot.plan)
+    ready = sorted((ranks[row.index], row.index) for row in key.snapshot.rows if row.state is _S.READY)
+    return {index: place for place, (_, index) in enumerate(ready)}
+
+
+def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    """What the row's task waits for, does, or ended with, in one line."""
+    match row.state:
+        case _S.WAITING:
+            return _why_waiting(snapshot, row)
+        case _S.READY:
+            return _why_queued(snapshot, row)
+        case _S.HELD:
+            return Why("held by you · p releases it", "held")
+        case _S.RUNNING:
+            return _why_running(snapshot, row)
+        case _S.BACKOFF:
+            left = max(0.0, (row.due_at or snapshot.at) - snapshot.at)
+            when = f"in {clock_left(left)}" if left > 0 else "now, when a slot is free"
+            return Why(_joined(when, error_line(row.failure) if row.failure else ""), "retry")
+        case _S.CANCELLING:
+            return _why_cancelling(snapshot, row)
+        case _S.FAILED | _S.TIMED_OUT:
+            return Why(error_line(row.failure) if row.failure else clean(row.reason) or "failed", "fail")
+        case _S.BLOCKED:
+            return Why(clean(row.reason) or "cannot go on by itself", "block")
+        case _S.SKIPPED:
+            return Why(clean(row.reason) or "skipped by rule", "dim")
+        case _S.CANCELLED:
+            return Why(clean(row.reason) or "stopped", "dim")
+        case _S.CACHED:
+            return _aged(row, Why(clean(row.reason) or "result of an earlier run", "dim"))
+        case _S.SUCCEEDED:
+            return _aged(row, Why(_why_ok(row), "dim"))
+
+
+def _aged(row: TaskRow, told: Why) -> Why:
+    return Why(_joined("stale: an upstream ran again", told.text), "retry") if row.stale else told
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def clock_left(left: float) -> str:
+    """A countdown: whole seconds, never 0 before the end."""
+    return f"{max(1, round(left))}s" if left < 100 else clock(left)
+
+
+def _held_up(snapshot: RunSnapshot) -> str:
+    """Why nothing at all starts, if so."""
+    match snapshot.state:
+        case RunState.PAUSED:
+            return "the run is paused · Z goes on"
+        case RunState.DRAINING:
+            return "the run is draining: nothing new starts"
+        case RunState.CANCELLING:
+            return "the run is stopping"
+        case RunState.PENDING:
+            return "the run has not begun"
+        case _:
+            return ""
+
+
+def _why_waiting(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    missing = needs(snapshot, row)
+    if not missing:
+        return Why(
+            _joined("held by you · p releases it" if row.held else "", _held_up(snapshot)) or "about to start", "dim"
+        )
+    shown = ", ".join(f"{glyph(it.state)} {name_of(it.name, 60)}" for it in missing[:2])
+    more = f" (+{len(missing) - 2} more)" if len(missing) > 2 else ""
+    rule = "any of " if row.policy.trigger == Trigger.ANY_SUCCESS and len(missing) > 1 else ""
+    return Why(_joined("held by you" if row.held else "", f"needs {rule}{shown}{more}"), "held" if row.held else "dim")
+
+
+def _why_queued(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    stopped = _held_up(snapshot)
+    if stopped:
+        return Why(stopped, "held")
+    place = _line_of(snapshot).get(row.index)
+    if place is None:
+        where = f"one of {snapshot.counts.get(_S.READY, 0):,} in line"
+    else:
+        where = "next in line" if place == 0 else f"{ordinal(place + 1)} in line"
+    return Why(f"{where} · {busy(snapshot)}/{snapshot.max_parallel} slots busy", "queue")
+
+
+def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    told = row.progress
+    again = f"attempt {row.attempt} of {row.policy.attempts_allowed}" if row.attempt > 1 else ""
+    if told is None:
+        limit = row.policy.timeout
+        if limit is not None and row.started_at is not None:
+            left = limit - (snapshot.at - row.started_at)
+            if left < limit / 2:
+                return Why(_joined(again, f"timeout in {clock_left(left)}" if left > 0 else "out of time"), "retry")
+        return Why(again, "dim")
+    done, total, message = told
+    text = clean(message, 300)
+    if total is not None and total > 0:
+        share = min(1.0, max(0.0, done / total))
+        return Why(_joined(text or f"{number(done)}/{number(total)}", again), "", share)
+    return Why(_joined(_counted(done, text), again), "")
+
+
+def _counted(done: float, text: str) -> str:
+    """ "14,201 rows" as it is; the number in front where the text has none."""
+    if not done or any(char.isdigit() for char in text):
+        return text
+    return _joined(number(done), text) if not text else f"{number(done)} {text}"
+
+
+def _why_cancelling(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    reason = clean(row.reason, 200)
+    return Why(_joined("told to stop", reason), "stop")
+
+
+def _why_ok(row: TaskRow) -> str:
+    times = f"after {plural(len(row.history), 'failed attempt')}" if row.history else ""
+    told = clean(row.progress[2], 200) if row.progress else ""
+    return _joined(clean(row.reason, 200), told, times)
+
+
+def share_bar(share: float, cells: int = 10) -> tuple[str, str, str]:
+    """("62% ", filled, rest) of a progress bar."""
+    filled, rest = bar(share, cells)
+    return f"{int(share * 100):3d}% ", filled, rest

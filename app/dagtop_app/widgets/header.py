@@ -1,0 +1,45 @@
+"""The three lines at the top: the run, the counts, the views."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagtop.core.snapshot import RunSnapshot
+from textual import events
+from textual.message import Message
+
+from dagtop_app.text import width
+from dagtop_app.view_model import Tab, run_line, tab_line, tally_line
+from dagtop_app.widgets.painted import Painted
+
+
+class Header(Painted):
+    """The top of the console. It never scrolls and never lays out again."""
+
+    class Chosen(Message):
+        """A tab was clicked."""
+
+        def __init__(self, key: str) -> None:
+            super().__init__()
+            self.key = key
+
+    def show(self, snapshot: RunSnapshot, title: str, tabs: Sequence[Tab], current: str) -> None:
+        """Draw the run as it stands."""
+        cells = self.size.width
+        if cells:
+            self.set_lines(
+                [run_line(snapshot, title, cells), tally_line(snapshot, cells), tab_line(tabs, current, cells)]
+            )
+
+    def on_click(self, event: events.Click) -> None:
+        """Open the view whose tab was clicked."""
+        if event.y != 2 or len(self.lines) < 3:
+            return
+        edge, key = 0, ""
+        for text, style in self.lines[2]:
+            if style == "key" or (style == "tab-on" and text.strip().isdigit()):
+                key = text.strip()
+            if edge <= event.x < edge + width(text) and key.isdigit():
+                self.post_message(self.Chosen(key))
+                return
+            edge += width(text)

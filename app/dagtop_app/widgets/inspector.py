@@ -1,0 +1,34 @@
+"""The selected task in detail: at the right where there is room, at the bottom otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+
+from dagtop_app import inspector_model
+from dagtop_app.bridge import LogLine
+from dagtop_app.widgets.painted import PaintedScroll
+
+
+class Inspector(PaintedScroll):
+    """Draws `inspector_model`; `at_length` chooses between all sections and the few most telling lines."""
+
+    at_length = False
+    _subject: int | None = None
+
+    def show(self, snapshot: RunSnapshot, row: TaskRow | None, logs: Sequence[LogLine]) -> None:
+        """Draw the task."""
+        cells = self.cells
+        if not cells or not self.display:
+            return
+        if row is None:
+            self.set_lines([((" No task is selected.", "dim"),)])
+            return
+        if row.index != self._subject:
+            self._subject = row.index
+            self.scroll_to(y=0, animate=False)
+        if self.at_length:
+            self.set_lines(inspector_model.full(snapshot, row, logs, cells))
+        else:
+            self.set_lines(inspector_model.short(snapshot, row, logs, cells, max(1, self.size.height)))

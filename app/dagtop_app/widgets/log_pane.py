@@ -1,0 +1,192 @@
+"""What tasks print and log, live: follow, search, timestamps, wrap. Bounded, and read in batches."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from textual.geometry import Size
+from textual.strip import Strip
+
+from dagtop_app.bridge import LogLine, Logs
+from dagtop_app.inspector_model import log_spans
+from dagtop_app.lines import Line, Span, fit_line, line_width
+from dagtop_app.text import clean, wrap
+from dagtop_app.widgets.painted import PaintedScroll, paint
+
+#: Lines kept on screen; older ones stay in the log book and the journal.
+KEPT = 20_000
+#: Lines read at one look.
+BATCH = 2_000
+
+
+class LogPane(PaintedScroll):
+    """A window on a `LogBook`: one task's lines, or everybody's."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.subject: str | None = None
+        self.following = True
+        self.times = True
+        self.wrapping = False
+        self.needle = ""
+        self._number = 0
+        self._source: deque[LogLine] = deque(maxlen=KEPT)
+        self._drawn: list[Line] = []
+        self._matches: list[int] = []
+
+    @property
+    def lines(self) -> list[Line]:
+        """What is shown, wrapped if so chosen."""
+        return self._drawn
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no line yet."""
+        return not self._source
+
+    @property
+    def match_count(self) -> int:
+        """How many lines match the search."""
+        return len(self._matches)
+
+    def open(self, task: str | None, logs: Logs) -> None:
+        """Show the lines of another task, or of all (None)."""
+        self.subject = task
+        self._source.clear()
+        self._drawn.clear()
+        self._number = 0
+        self.following = True
+        latest = logs.tail(task, min(KEPT, BATCH))
+        self._take(latest)
+        self._settle(changed=True)
+
+    def show(self, logs: Logs) -> bool:
+        """Read what is new. True if anything was."""
+        new = logs.since(self._number, self.subject, BATCH)
+        if not new:
+            return False
+        self._take(new)
+        self._settle(changed=False)
+        return True
+
+    def _take(self, lines: object) -> None:
+        for line in lines:  # type: ignore[attr-defined]
+            self._source.append(line)
+            self._number = max(self._number, line.number)
+            self._drawn.extend(self._spread(line))
+        if len(self._drawn) > 2 * KEPT:
+            self._redraw()
+
+    def _spread(self, line: LogLine) -> Iterator[Line]:
+        spans = log_spans(line, times=self.times, task=self.subject is None)
+        cells = max(20, self.cells - 1)
+        if not self.wrapping or line_width(spans) < cells:
+            yield ((" ", ""), *spans)
+            return
+        *lead, (text, style) = spans
+        indent = line_width(lead)
+        first, *rest = wrap(text, max(10, cells - indent - 1))
+        yield ((" ", ""), *lead, (first, style))
+        for part in rest:
+            yield ((" " * (indent + 1), ""), (part, style))
+
+    def _redraw(self) -> None:
+        self._drawn = [drawn for line in self._source for drawn in self._spread(line)]
+
+    def _settle(self, *, changed: bool) -> None:
+        size = Size(self.cells, len(self._drawn))
+        if size != self.virtual_size:
+            self.virtual_size = size
+        if self.following:
+            self.scroll_to(y=max(0, len(self._drawn) - self.size.height), animate=False)
+        if self.needle:
+            self._find_matches()
+        self.refresh()
+
+    def change(self, what: str) -> str:
+        """Switch "follow", "times" or "wrap"; says what it is now."""
+        if what == "follow":
+            self.following = not self.following
+        elif what == "times":
+            self.times = not self.times
+        else:
+            self.wrapping = not self.wrapping
+        self._redraw()
+        self._settle(changed=True)
+        on = {"follow": self.following, "times": self.times, "wrap": self.wrapping}[what]
+        return f"{what} {'on' if on else 'off'}"
+
+    def on_resize(self) -> None:
+        """Wrapped lines depend on the width."""
+        if self.wrapping:
+            self._redraw()
+        self._settle(changed=True)
+
+    def move(self, how: str) -> None:
+        """Scroll; going up stops following, the end takes it up again."""
+        self.following = how == "bottom"
+        super().move(how)
+
+    def _on_mouse_scroll_up(self, event: object) -> None:
+        self.following = False
+        super()._on_mouse_scroll_up(event)  # type: ignore[arg-type]
+
+    # -- search ----------------------------------------------------------------------------------------------
+
+    def search(self, needle: str) -> int:
+        """Mark every line that has this text and go to the latest; says how many there are."""
+        self.needle = clean(needle).lower()
+        self._find_matches()
+        if self._matches:
+            self._look_at(self._matches[-1])
+        self.refresh()
+        return len(self._matches)
+
+    def _find_matches(self) -> None:
+        needle = self.needle
+        self._matches = (
+            [y for y, line in enumerate(self._drawn) if needle in "".join(text for text, _ in line).lower()]
+            if needle
+            else []
+        )
+
+    def find(self, step: int) -> bool:
+        """To the next or previous match, around the end."""
+        if not self._matches:
+            return False
+        here = self.scroll_offset.y + self.size.height // 2
+        if step > 0:
+            place = next((y for y in self._matches if y > here), self._matches[0])
+        else:
+            place = next((y for y in reversed(self._matches) if y < here), self._matches[-1])
+        self._look_at(place)
+        return True
+
+    def _look_at(self, y: int) -> None:
+        self.following = False
+        self.scroll_to(y=max(0, y - self.size.height // 2), animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line, matches marked."""
+        cells, place = self.cells, self.scroll_offset.y + y
+        if place >= len(self._drawn):
+            return Strip.blank(cells, self.rich_style)
+        line = self._drawn[place]
+        if self.needle:
+            line = tuple(_marked(line, self.needle))
+        return paint(self, fit_line(line, cells), cells)
+
+
+def _marked(line: Line, needle: str) -> Iterator[Span]:
+    for text, style in line:
+        low, start = text.lower(), 0
+        if len(low) != len(text):  # a letter whose small form is longer: leave the piece unmarked
+            yield text, style
+            continue
+        while (found := low.find(needle, start)) >= 0:
+            if found > start:
+                yield text[start:found], style
+            yield text[found : found + len(needle)], "match"
+            start = found + len(needle)
+        yield text[start:], style

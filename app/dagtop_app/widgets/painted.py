@@ -1,0 +1,121 @@
+"""Widgets made of lines, drawn from what the view models give. Only lines that changed are drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.widget import Widget
+
+from dagtop_app.faces import STYLES
+from dagtop_app.lines import Line, fit_line
+
+_COMPONENTS = {f"dt--{name}" for name in STYLES}
+
+
+def paint(widget: Widget, line: Line, cells: int, ground: str = "") -> Strip:
+    """A line as the terminal gets it. `ground` is a style class laid under all of it."""
+    base = widget.rich_style
+    if ground:
+        base += widget.get_component_rich_style(f"dt--{ground}", partial=True)
+    segments = [Segment(text, base + style_of(widget, style) if style else base) for text, style in line]
+    return Strip(segments).adjust_cell_length(cells, base)
+
+
+def style_of(widget: Widget, style: str) -> Style:
+    """The Rich style of a style class, without what lies under it."""
+    return widget.get_component_rich_style(f"dt--{style}", partial=True)
+
+
+class Painted(Widget):
+    """A few lines, set as a whole; as high as its style says."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = _COMPONENTS
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """What is shown."""
+        return self._lines
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show these lines; those that are as before are not drawn again."""
+        for y, line in enumerate(lines):
+            if y >= len(self._lines) or self._lines[y] != line:
+                self.refresh(Region(0, y, max(1, self.size.width), 1))
+        if len(lines) < len(self._lines):
+            self.refresh()
+        self._lines = list(lines)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the widget."""
+        cells = self.size.width
+        if y >= len(self._lines):
+            return Strip.blank(cells, self.rich_style)
+        return paint(self, fit_line(self._lines[y], cells), cells)
+
+
+class PaintedScroll(ScrollView, can_focus=True, inherit_bindings=False):
+    """Any number of lines, of which only the visible ones are drawn."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = _COMPONENTS
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id, classes=classes)
+        self._lines: list[Line] = []
+
+    @property
+    def lines(self) -> Sequence[Line]:
+        """Everything there is to scroll through."""
+        return self._lines
+
+    @property
+    def cells(self) -> int:
+        """Width of a line."""
+        return self.scrollable_content_region.width
+
+    def set_lines(self, lines: Sequence[Line]) -> None:
+        """Show these lines; visible ones that are as before are not drawn again."""
+        before, self._lines = self._lines, list(lines)
+        self.resize_to(len(lines))
+        top = self.scroll_offset.y
+        for y in range(top, min(top + self.size.height, max(len(before), len(lines)))):
+            if y >= len(before) or y >= len(lines) or before[y] != lines[y]:
+                self.refresh_line(y)
+
+    def resize_to(self, count: int) -> None:
+        """Say how many lines there are."""
+        size = Size(self.cells, count)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        cells, place = self.cells, self.scroll_offset.y + y
+        if place >= len(self._lines):
+            return Strip.blank(cells, self.rich_style)
+        return paint(self, fit_line(self._lines[place], cells), cells)
+
+    def move(self, how: str) -> None:
+        """Scroll: "up", "down", "half-up", "half-down", "page-up", "page-down", "top" or "bottom"."""
+        page = max(1, self.size.height)
+        steps = {
+            "up": -1,
+            "down": 1,
+            "half-up": -page // 2,
+            "half-down": page // 2,
+            "page-up": -page,
+            "page-down": page,
+        }
+        if how in {"top", "bottom"}:
+            self.scroll_to(y=0 if how == "top" else len(self._lines), animate=False)
+        elif how in steps:
+            self.scroll_to(y=self.scroll_offset.y + steps[how], animate=False)

@@ -1,0 +1,157 @@
+"""The table of tasks: only visible lines are made, only changed ones are drawn again."""
+
+from __future__ import annotations
+
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import FINAL
+from textual import events
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.strip import Strip
+
+from dagtop_app.lines import Line
+from dagtop_app.roster import Roster
+from dagtop_app.text import name_of, width
+from dagtop_app.view_model import Columns, column_at, columns, head_line, row_line
+from dagtop_app.widgets.messages import Opened, Selected
+from dagtop_app.widgets.painted import Painted, PaintedScroll, paint
+
+#: Names looked at to find how wide the first column should be.
+_MEASURED = 2000
+
+
+class ColumnHead(Painted):
+    """The titles above the table."""
+
+    class Sorted(Message):
+        """A title was clicked."""
+
+        def __init__(self, sort: str) -> None:
+            super().__init__()
+            self.sort = sort
+
+    cols: Columns | None = None
+
+    def on_click(self, event: events.Click) -> None:
+        """Sort by the column that was clicked."""
+        by = column_at(self.cols, event.x) if self.cols is not None else ""
+        if by:
+            self.post_message(self.Sorted(by))
+
+
+class TaskTable(PaintedScroll):
+    """One line per task. The order and the cursor are the `Roster`'s; this draws them."""
+
+    def __init__(self, roster: Roster, head: ColumnHead, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self.roster = roster
+        self._head = head
+        self._drawn: dict[int, tuple[TaskRow, bool, Line]] = {}
+        self._cols = columns(80, 16)
+        self._plan_id = 0
+        self._longest = 0
+
+    def show(self, *, moved: bool) -> None:
+        """Draw what has changed since the last time; `moved`: the order or the cursor is another one."""
+        snapshot = self.roster.snapshot
+        if id(snapshot.plan) != self._plan_id:
+            self._plan_id = id(snapshot.plan)
+            self._longest = max((width(name_of(name, 200)) for name in snapshot.plan.names[:_MEASURED]), default=0)
+        self._fit_columns()
+        self.resize_to(len(self.roster.order))
+        if moved:
+            self.follow()
+        self._refresh_changed(snapshot)
+
+    def _fit_columns(self) -> None:
+        cells = self.cells
+        cols = columns(cells, self._longest)
+        if cols != self._cols:
+            self._cols = cols
+            self._drawn.clear()
+        self._head.cols = cols
+        self._head.set_lines([head_line(cols, self.roster.sort, cells, reverse=self.roster.reverse)])
+
+    def resize_to(self, count: int) -> None:
+        """Say how many lines there are."""
+        size = Size(self.cells, count)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def follow(self) -> None:
+        """Scroll so that the cursor is visible."""
+        place, top, height = self.roster.place, self.scroll_offset.y, self.scrollable_content_region.height
+        if height <= 0:
+            return
+        if place < top:
+            self.scroll_to(y=place, animate=False)
+        elif place >= top + height:
+            self.scroll_to(y=place - height + 1, animate=False)
+
+    def _refresh_changed(self, snapshot: RunSnapshot) -> None:
+        top, order = self.scroll_offset.y, self.roster.order
+        height = self.scrollable_content_region.height
+        for y in range(height):
+            place = top + y
+            if place >= len(order):
+                if self._drawn.pop(y, None) is not None:
+                    self.refresh(Region(0, y, self.size.width, 1))
+                continue
+            row, cursor = snapshot.rows[order[place]], place == self.roster.place
+            known = self._drawn.get(y)
+            if known is not None and known[0] is row and known[1] is cursor and row.state in FINAL:
+                continue
+            line = row_line(snapshot, row, self._cols, cursor=cursor)
+            if known is None or known[2] != line:
+                self.refresh(Region(0, y, self.size.width, 1))
+            self._drawn[y] = (row, cursor, line)
+
+    def render_line(self, y: int) -> Strip:
+        """One visible line."""
+        cells, place = self.cells, self.scroll_offset.y + y
+        order, snapshot = self.roster.order, self.roster.snapshot
+        if place >= len(order) or order[place] >= len(snapshot.rows):
+            return Strip.blank(cells, self.rich_style)
+        row, cursor = snapshot.rows[order[place]], place == self.roster.place
+        line = row_line(snapshot, row, self._cols, cursor=cursor)
+        self._drawn[y] = (row, cursor, line)
+        return paint(self, line, cells, "cursor" if cursor else "")
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Other tasks are visible now: what was drawn tells nothing any more."""
+        self._drawn.clear()
+        super().watch_scroll_y(old_value, new_value)
+
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        self._drawn.clear()
+        super().notify_style_update()
+
+    def move(self, how: str) -> None:
+        """Move the cursor, see `PaintedScroll.move`."""
+        page = max(1, self.scrollable_content_region.height)
+        roster, last = self.roster, len(self.roster.order) - 1
+        places = {
+            "up": roster.place - 1, "down": roster.place + 1,
+            "half-up": roster.place - page // 2, "half-down": roster.place + page // 2,
+            "page-up": roster.place - page, "page-down": roster.place + page,
+            "top": 0, "bottom": last,
+        }  # fmt: skip
+        if how in places and last >= 0:
+            self.go(places[how])
+
+    def go(self, place: int) -> None:
+        """Put the cursor on a line and tell everybody."""
+        self.roster.go(place)
+        self.show(moved=True)
+        if self.roster.selected is not None:
+            self.post_message(Selected(self.roster.selected))
+
+    def on_click(self, event: events.Click) -> None:
+        """The cursor goes where the mouse was clicked; twice opens the task."""
+        place = self.scroll_offset.y + event.y
+        if not 0 <= place < len(self.roster.order):
+            return
+        self.go(place)
+        if event.chain == 2 and self.roster.selected is not None:
+            self.post_message(Opened(self.roster.selected))
