@@ -180,7 +180,8 @@ async def dagtop_watched(graph: Dependencies, body: Any, limit: int | None = Non
     engine.start()
     while not engine.join(0.1):
         assert engine.latest.rows is not None
-    assert engine.result is not None and engine.result.ok, engine.error
+    assert engine.result is not None, engine.error
+    assert engine.result.ok
     return perf() - begun
 
 
@@ -194,7 +195,7 @@ async def wave_executor(graph: Dependencies, body: Any, limit: int | None = None
     begun = perf()
     config = WaveConfig(adaptive_batch_window=False, max_parallel_per_wave=len(graph), emit_events=False)
     needs = {node: set(found) for node, found in graph.items()}
-    await DAGExecutor(config).execute(dict.fromkeys(graph, {}), needs, run)
+    await DAGExecutor(config).execute({node: {} for node in graph}, needs, run)
     return perf() - begun
 
 

@@ -1,8 +1,8 @@
 """Driving a user's coroutine ourselves, step by step: in a context of its own, interruptible once, and abandonable.
 
 Every attempt gets its own `contextvars.Context`, although attempts share worker coroutines: what one task sets, the next
-one on the same worker does not see. Cancellation on asyncio is by edge, as asyncio users expect: the task's `finally` blocks may await
-undisturbed. On trio it is by level, as trio users expect.
+one on the same worker does not see. Cancellation on asyncio is by edge, as asyncio users expect: the task's `finally`
+blocks may await undisturbed. On trio it is by level, as trio users expect.
 """
 
 from __future__ import annotations

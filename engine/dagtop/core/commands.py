@@ -16,60 +16,60 @@ class _Command(msgspec.Struct, frozen=True, tag_field="do", omit_defaults=True):
         return str(self.__struct_config__.tag)
 
 
-class CancelTask(_Command, tag="cancel"):
+class CancelTask(_Command, frozen=True, tag="cancel"):
     """Stop one task: what runs is told to stop, what has not started will not."""
 
     task: str
 
 
-class RestartTask(_Command, tag="restart"):
+class RestartTask(_Command, frozen=True, tag="restart"):
     """Run one task again, and with `downstream` everything after it."""
 
     task: str
     downstream: bool = False
 
 
-class HoldTask(_Command, tag="hold"):
+class HoldTask(_Command, frozen=True, tag="hold"):
     """Do not let a task start before it is released."""
 
     task: str
 
 
-class ReleaseTask(_Command, tag="release"):
+class ReleaseTask(_Command, frozen=True, tag="release"):
     """Let a held task start."""
 
     task: str
 
 
-class PauseRun(_Command, tag="pause"):
+class PauseRun(_Command, frozen=True, tag="pause"):
     """Start nothing new; what runs goes on."""
 
 
-class ContinueRun(_Command, tag="continue"):
+class ContinueRun(_Command, frozen=True, tag="continue"):
     """Start tasks again after a pause."""
 
 
-class DrainRun(_Command, tag="drain"):
+class DrainRun(_Command, frozen=True, tag="drain"):
     """Start nothing new, let what runs finish, then end the run."""
 
 
-class CancelRun(_Command, tag="cancel-run"):
+class CancelRun(_Command, frozen=True, tag="cancel-run"):
     """Stop everything and end the run."""
 
     reason: str = "cancelled by hand"
 
 
-class AbandonRun(_Command, tag="abandon-run"):
+class AbandonRun(_Command, frozen=True, tag="abandon-run"):
     """Wait no longer for tasks that were told to stop and did not; end the run."""
 
 
-class SetMaxParallel(_Command, tag="set-max-parallel"):
+class SetMaxParallel(_Command, frozen=True, tag="set-max-parallel"):
     """Change how many tasks may run at once."""
 
     limit: int
 
 
-class SetPolicy(_Command, tag="set-policy"):
+class SetPolicy(_Command, frozen=True, tag="set-policy"):
     """Change fields of one task's policy from the next decision on. None leaves a field as it is.
 
     `timeout` of 0 takes the timeout away.

@@ -30,7 +30,7 @@ class Event(msgspec.Struct, frozen=True, gc=False, tag_field="type"):
 # -- the run ----------------------------------------------------------------------------------------------------------
 
 
-class RunStarted(Event, tag="run.started"):
+class RunStarted(Event, frozen=True, tag="run.started"):
     """The run began."""
 
     run: str
@@ -41,32 +41,32 @@ class RunStarted(Event, tag="run.started"):
     max_parallel: int
 
 
-class RunResumed(Event, tag="run.resumed"):
+class RunResumed(Event, frozen=True, tag="run.resumed"):
     """A new process went on with a run that an earlier one left; `kept` tasks keep their results."""
 
     kept: int
 
 
-class RunPaused(Event, tag="run.paused"):
+class RunPaused(Event, frozen=True, tag="run.paused"):
     """Nothing new starts until the run is continued."""
 
 
-class RunContinued(Event, tag="run.continued"):
+class RunContinued(Event, frozen=True, tag="run.continued"):
     """Tasks start again after a pause."""
 
 
-class RunStopping(Event, tag="run.stopping"):
+class RunStopping(Event, frozen=True, tag="run.stopping"):
     """Nothing new starts any more; `cancel` says whether what runs was told to stop, `reason` why."""
 
     reason: str
     cancel: bool
 
 
-class RunReopened(Event, tag="run.reopened"):
+class RunReopened(Event, frozen=True, tag="run.reopened"):
     """A command gave a finished run something to do again."""
 
 
-class RunFinished(Event, tag="run.finished"):
+class RunFinished(Event, frozen=True, tag="run.finished"):
     """Nothing is left to do. `counts` are final task states by name in lower case."""
 
     state: RunState
@@ -76,30 +76,30 @@ class RunFinished(Event, tag="run.finished"):
 # -- tasks ------------------------------------------------------------------------------------------------------------
 
 
-class TaskEvent(Event):
+class TaskEvent(Event, frozen=True):
     """A fact about one task."""
 
     task: str
 
 
-class TaskReady(TaskEvent, tag="task.ready"):
+class TaskReady(TaskEvent, frozen=True, tag="task.ready"):
     """Its upstream allows it to start; it waits for a slot."""
 
 
-class TaskStarted(TaskEvent, tag="task.started"):
+class TaskStarted(TaskEvent, frozen=True, tag="task.started"):
     """An attempt began. `attempt` counts from 1."""
 
     attempt: int
 
 
-class TaskSucceeded(TaskEvent, tag="task.succeeded"):
+class TaskSucceeded(TaskEvent, frozen=True, tag="task.succeeded"):
     """It returned. `note` says when it was not by running ("marked by a person")."""
 
     attempt: int
     note: str = ""
 
 
-class TaskRetrying(TaskEvent, tag="task.retrying"):
+class TaskRetrying(TaskEvent, frozen=True, tag="task.retrying"):
     """An attempt did not succeed; the next one may start `delay` seconds after `at`."""
 
     attempt: int
@@ -109,28 +109,28 @@ class TaskRetrying(TaskEvent, tag="task.retrying"):
     timed_out: bool = False
 
 
-class TaskFailed(TaskEvent, tag="task.failed"):
+class TaskFailed(TaskEvent, frozen=True, tag="task.failed"):
     """It failed for good."""
 
     attempt: int
     failure: Failure
 
 
-class TaskTimedOut(TaskEvent, tag="task.timed_out"):
+class TaskTimedOut(TaskEvent, frozen=True, tag="task.timed_out"):
     """It ran out of time for good."""
 
     attempt: int
     failure: Failure
 
 
-class TaskCancelling(TaskEvent, tag="task.cancelling"):
+class TaskCancelling(TaskEvent, frozen=True, tag="task.cancelling"):
     """It was told to stop."""
 
     attempt: int
     reason: str
 
 
-class TaskCancelled(TaskEvent, tag="task.cancelled"):
+class TaskCancelled(TaskEvent, frozen=True, tag="task.cancelled"):
     """It was stopped, or will not start."""
 
     attempt: int
@@ -138,45 +138,45 @@ class TaskCancelled(TaskEvent, tag="task.cancelled"):
     failure: Failure | None = None
 
 
-class TaskSkipped(TaskEvent, tag="task.skipped"):
+class TaskSkipped(TaskEvent, frozen=True, tag="task.skipped"):
     """A rule said that it need not run."""
 
     reason: str
 
 
-class TaskCached(TaskEvent, tag="task.cached"):
+class TaskCached(TaskEvent, frozen=True, tag="task.cached"):
     """Its result of an earlier run was taken."""
 
     reason: str
 
 
-class TaskBlocked(TaskEvent, tag="task.blocked"):
+class TaskBlocked(TaskEvent, frozen=True, tag="task.blocked"):
     """It cannot go on by itself."""
 
     reason: str
 
 
-class TaskHeld(TaskEvent, tag="task.held"):
+class TaskHeld(TaskEvent, frozen=True, tag="task.held"):
     """A person holds it: it will not start before it is released. It may still be waiting for its upstream."""
 
 
-class TaskReleased(TaskEvent, tag="task.released"):
+class TaskReleased(TaskEvent, frozen=True, tag="task.released"):
     """It is no longer held."""
 
 
-class TaskRestarted(TaskEvent, tag="task.restarted"):
+class TaskRestarted(TaskEvent, frozen=True, tag="task.restarted"):
     """It starts over. `reason` says on whose word."""
 
     reason: str
 
 
-class TaskStale(TaskEvent, tag="task.stale"):
+class TaskStale(TaskEvent, frozen=True, tag="task.stale"):
     """An upstream ran again after it did; its result may be out of date."""
 
     because: str
 
 
-class TaskProgress(TaskEvent, tag="task.progress"):
+class TaskProgress(TaskEvent, frozen=True, tag="task.progress"):
     """How far a running task says it is: `done` of `total` (None: unknown), with a short text."""
 
     done: float
@@ -184,27 +184,27 @@ class TaskProgress(TaskEvent, tag="task.progress"):
     message: str = ""
 
 
-class TaskServing(TaskEvent, tag="task.serving"):
+class TaskServing(TaskEvent, frozen=True, tag="task.serving"):
     """A long-running task said `ctx.ready()`."""
 
 
 # -- everything else --------------------------------------------------------------------------------------------------
 
 
-class LimitChanged(Event, tag="limit.changed"):
+class LimitChanged(Event, frozen=True, tag="limit.changed"):
     """`max_parallel` is now `limit`."""
 
     limit: int
     reason: str
 
 
-class PolicyChanged(TaskEvent, tag="policy.changed"):
+class PolicyChanged(TaskEvent, frozen=True, tag="policy.changed"):
     """Fields of one task's policy have new values."""
 
     changes: dict[str, Any]
 
 
-class CommandApplied(Event, tag="command.applied"):
+class CommandApplied(Event, frozen=True, tag="command.applied"):
     """A command was carried out. `effect` is a sentence for people."""
 
     command: Command
@@ -213,7 +213,7 @@ class CommandApplied(Event, tag="command.applied"):
     effect: str
 
 
-class CommandRefused(Event, tag="command.refused"):
+class CommandRefused(Event, frozen=True, tag="command.refused"):
     """A command was not carried out. `reason` says why and what would help."""
 
     command: Command
@@ -222,7 +222,7 @@ class CommandRefused(Event, tag="command.refused"):
     reason: str
 
 
-class Log(Event, tag="log"):
+class Log(Event, frozen=True, tag="log"):
     """A line that a task printed or logged. `stream` is "stdout", "stderr" or "log"; `task` is "" for the process."""
 
     task: str
@@ -232,7 +232,7 @@ class Log(Event, tag="log"):
     line: str
 
 
-class Problem(Event, tag="problem"):
+class Problem(Event, frozen=True, tag="problem"):
     """Something around the run went wrong (a callback, a report, the journal); the run goes on."""
 
     source: str

@@ -1,4 +1,7 @@
-"""What the machine is told: outcomes of attempts, the passing of time, commands. Each says when (`at`, seconds since the run began)."""
+"""What the machine is told: outcomes of attempts, the passing of time, commands.
+
+Each says when: `at` is in seconds since the run began.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ class _Input(msgspec.Struct, frozen=True, gc=False):
     at: float
 
 
-class Begin(_Input):
+class Begin(_Input, frozen=True):
     """The run begins."""
 
     run: str
@@ -26,14 +29,14 @@ class Begin(_Input):
     """(task, reason) for tasks that were finished and start over all the same."""
 
 
-class AttemptSucceeded(_Input):
+class AttemptSucceeded(_Input, frozen=True):
     """The attempt returned."""
 
     index: int
     attempt: int
 
 
-class AttemptRaised(_Input):
+class AttemptRaised(_Input, frozen=True):
     """The attempt ended in an exception that was not of our making."""
 
     index: int
@@ -45,7 +48,7 @@ class AttemptRaised(_Input):
     """Chance for the jitter, in [0, 1)."""
 
 
-class AttemptStopped(_Input):
+class AttemptStopped(_Input, frozen=True):
     """The attempt ended because it was told to. `failure` is what it raised instead of ending quietly, if it did."""
 
     index: int
@@ -54,11 +57,11 @@ class AttemptStopped(_Input):
     unit_random: float = 0.0
 
 
-class Tick(_Input):
+class Tick(_Input, frozen=True):
     """Time has passed `RunMachine.next_due`."""
 
 
-class CommandGiven(_Input):
+class CommandGiven(_Input, frozen=True):
     """A person or a program asks for something."""
 
     command: Command

@@ -282,7 +282,7 @@ def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
     ------
     ValueError: a value is out of its range.
     """
-    own = {name: value for name, value in changes.items() if name in ("timeout",)}
+    own = {name: value for name, value in changes.items() if name == "timeout"}
     of_retry = {name: value for name, value in changes.items() if name not in own}
     if own.get("timeout") == 0:
         own["timeout"] = None

@@ -10,7 +10,7 @@ The shape, events in and instructions out through one door, is that of dask/dist
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from enum import Enum
 from heapq import heappop, heappush
 from typing import Any
@@ -81,7 +81,8 @@ class RunMachine:
 
     def handle(self, event: inp.Input) -> list[Instruction]:
         """Take one input; what must be done now comes back, in order."""
-        self._instructions = instructions = []
+        instructions: list[Instruction] = []
+        self._instructions = instructions
         _HANDLERS[type(event)](self, event)
         return instructions
 
@@ -364,7 +365,7 @@ class RunMachine:
                 message = f"the run reached its {reason} while this ran"
                 self.emit(ev.TaskTimedOut(at, name, attempt, Failure(error="TaskTimeoutError", message=message)))
                 self.ended(index, at)
-            case StopReason.CANCEL:
+            case StopReason.CANCEL | StopReason.FAIL_FAST:
                 self.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
                 self.ended(index, at)
         self.fill(at)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from dagtop.core.backoff import Backoff
 
-
 _E = TypeVar("_E", bound=StrEnum)
 
 
@@ -22,7 +21,7 @@ def one_of(enum: type[_E], value: object, name: str) -> _E:
     ValueError: no member has that name; the message lists the ones there are.
     """
     try:
-        return enum(value)
+        return enum(str(value))
     except ValueError:
         known = ", ".join(repr(member.value) for member in enum)
         raise ValueError(f"{name} must be one of {known}, not {value!r}") from None
@@ -43,11 +42,11 @@ def check_seconds(name: str, value: object, *, positive: bool = False) -> None:
 
 
 def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
-    types = value if isinstance(value, (tuple, list)) else (value,)
-    for kind in types:
-        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-            raise ValueError(f"{name} must be exception types, not {kind!r}")
-    return tuple(types)
+    given: tuple[object, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    types = tuple(kind for kind in given if isinstance(kind, type) and issubclass(kind, BaseException))
+    if len(types) < len(given):
+        raise ValueError(f"{name} must be exception types, not {value!r}")
+    return types
 
 
 class Trigger(StrEnum):

@@ -97,8 +97,8 @@ def _restart(machine: RunMachine, index: int, at: float, by: str, *, downstream:
         for i in sorted(reach(machine.plan.downstream, [index])):
             if ledger.state[i] in GOOD:
                 machine.emit(ev.TaskStale(at, names[i], names[index]))
-    for i in {*put_back, *(below for i in put_back for below in machine.plan.downstream[i])}:
-        machine.joins.recount(i, ledger.state)
+    for below in {*put_back, *(fed for i in put_back for fed in machine.plan.downstream[i])}:
+        machine.joins.recount(below, ledger.state)
     for i in put_back:
         if ledger.state[i] is TaskState.WAITING:
             machine.evaluate(i, at)

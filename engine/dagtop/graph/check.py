@@ -162,7 +162,8 @@ def _check_tasks(
     base = _default_policy(config)
     for i, fn in enumerate(columns.fns):
         options, place, task = columns.options[i], columns.places.get(i, ""), columns.names[i]
-        policy, call, needed = base, Call(fn, False), []
+        policy, call = base, Call(fn, False)
+        needed: list[int] = []
         if not callable(fn):
             flaws.add(GraphError, f"task {task!r} must be a function, not {fn!r}", place)
         else:

@@ -6,6 +6,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagtop.core.plan import Plan
@@ -212,7 +213,7 @@ class Graph:
 
 def _place_of(fn: object) -> str:
     """Where a function is written, as "file.py:12"."""
-    while hasattr(fn, "func") and not inspect.isfunction(fn):
+    while isinstance(fn, partial):
         fn = fn.func
     code = getattr(inspect.unwrap(fn) if callable(fn) else fn, "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -45,9 +46,8 @@ def _input_names(call: Call) -> list[str]:
 
 def _source(fn: Callable[..., Any]) -> str:
     """The function's source text, or its compiled form where the text is not to be had, and what it closes over."""
-    while hasattr(fn, "func") and not inspect.isfunction(fn):
-        partial: Any = fn
-        return _source(partial.func) + _stable(partial.args) + _stable(partial.keywords)
+    if isinstance(fn, partial):
+        return _source(fn.func) + _stable(fn.args) + _stable(fn.keywords)
     plain: Any = inspect.unwrap(fn)
     code = getattr(plain, "__code__", None)
     try:

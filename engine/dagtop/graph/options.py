@@ -12,9 +12,25 @@ from dagtop.errors import Flaw
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
 LATER_TASK_OPTIONS = frozenset(
-    "when circuit pool resources cache setup teardown restart max_restarts restart_backoff ready alive replicas".split()
+    {
+        "when",
+        "circuit",
+        "pool",
+        "resources",
+        "cache",
+        "setup",
+        "teardown",
+        "restart",
+        "max_restarts",
+        "restart_backoff",
+        "ready",
+        "alive",
+        "replicas",
+    }
 )
-LATER_GRAPH_OPTIONS = frozenset("min_parallel adaptive backend breakers pools resources on_escalation".split())
+LATER_GRAPH_OPTIONS = frozenset(
+    {"min_parallel", "adaptive", "backend", "breakers", "pools", "resources", "on_escalation"}
+)
 
 _POLICY_OPTIONS = (
     "timeout",

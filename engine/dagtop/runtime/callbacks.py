@@ -46,7 +46,7 @@ class ThreadCallback:
         self._queue.put(None)
         with anyio.move_on_after(PATIENCE, shield=True):
             while self._thread.is_alive():
-                await anyio.sleep(0.001)
+                await anyio.sleep(0.001)  # noqa: ASYNC110 - a thread that may hang for good has no event to set
         return not self._thread.is_alive()
 
     def _work(self) -> None:

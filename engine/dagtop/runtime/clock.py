@@ -1,4 +1,4 @@
-"""The engine's clock: the event loop's own, so that a virtual clock moves the engine too. Bound once, since it is read for every task."""
+"""The engine's clock: the event loop's own, so that a virtual clock moves the engine too."""
 
 from __future__ import annotations
 

@@ -17,11 +17,10 @@ from contextvars import Context, copy_context
 from typing import Any
 
 import anyio
-import anyio.abc
 import anyio.lowlevel
 import sniffio
 
-from dagtop.backends.event_loop import Attempt, AsyncioInterrupt, Interrupt, ScopeInterrupt, drive
+from dagtop.backends.event_loop import AsyncioInterrupt, Attempt, Interrupt, ScopeInterrupt, drive
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
 from dagtop.core.commands import Command
@@ -241,9 +240,10 @@ class Engine:
             else:
                 self._workers.start_soon(self._work, name="dagtop:worker")
 
-    async def _work(self) -> None:
+    async def _work(self) -> None:  # noqa: PLR0915 - see the comment below
         starts, machine, clock = self._starts, self.machine, self._clock
         quick = self._on_asyncio
+        # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
         calls, reports, handle = self.calls, self.reports, machine.handle
         self._coming -= 1
         while True:
@@ -325,15 +325,19 @@ class Engine:
         """A whole async attempt on trio, where an interrupt needs a scope that is there from the beginning."""
         context = self._context.copy()
         coroutine = self.calls.coroutine(start.index, start.attempt, context)
-        with anyio.CancelScope() as scope:
-            attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), self.calls.contexts.get(start.index))
+        scope = anyio.CancelScope()
+        attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), self.calls.contexts.get(start.index))
+        ended: _Ended | None = None
+        with scope:
             try:
                 waiting = context.run(coroutine.send, None)
             except StopIteration as stop:
-                return stop.value, None
+                ended = stop.value, None
             except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
-                return None, raised
-            return await self._to_its_end(attempt, context, coroutine, waiting)
+                ended = None, raised
+            else:
+                ended = await self._to_its_end(attempt, context, coroutine, waiting)
+        return ended
 
     async def _to_its_end(
         self, attempt: Attempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
@@ -353,15 +357,16 @@ class Engine:
         """A whole attempt of a plain function."""
         context = self._context.copy()
         fn = self.calls.thunk(start.index, start.attempt, context)
-        with anyio.CancelScope() as scope:
-            handle: Interrupt = AsyncioInterrupt() if self._on_asyncio else ScopeInterrupt(scope)
-            attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
-            self.running[start.index] = attempt
-            output: Any = None
-            error: BaseException | None = None
+        scope = anyio.CancelScope()
+        handle: Interrupt = AsyncioInterrupt() if self._on_asyncio else ScopeInterrupt(scope)
+        attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
+        self.running[start.index] = attempt
+        output: Any = None
+        error: BaseException | None = None
+        with scope:
             try:
                 output, error = await self._threads.run(context, fn)
-            except BaseException as raised:  # noqa: BLE001 - only an abandoned attempt is interrupted here
+            except BaseException as raised:
                 if not attempt.abandoned:
                     raise
                 error = raised

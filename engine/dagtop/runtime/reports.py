@@ -42,7 +42,7 @@ class Reports:
     def told(self, index: int, what: str, values: tuple[Any, ...]) -> None:
         """A task used its context: "progress" or "ready"."""
         if what == "progress":
-            self._progress[index] = values  # type: ignore[assignment]  # TaskContext.progress made it
+            self._progress[index] = values
         else:
             self._other.append((what, index, ""))
         self._doorbell.ring()
