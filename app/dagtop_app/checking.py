@@ -1,0 +1,159 @@
+"""`dagtop check`: the plan of a graph, told without running a task."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from dagtop.core.plan import Plan
+from dagtop.core.topology import critical_path, levels
+from dagtop.errors import DagtopError, GraphError, LoadError
+from dagtop.graph import ExecutorConfig
+from dagtop.observe.describe import describe_named
+from dagtop.observe.visible import storable
+
+from dagtop_app.options import GraphOptions
+from dagtop_app.running import Prepared, prepare
+from dagtop_app.terminal import stdout_reserved, write_all
+from dagtop_app.text import clean, name_of, plural
+
+#: Of a deep graph so many levels, and of a long path so many tasks, are listed for people.
+MOST_LEVELS = 12
+MOST_ON_PATH = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanFacts:
+    """What is told of a plan."""
+
+    graph: str
+    source: str
+    tasks: int
+    edges: int
+    widths: tuple[int, ...]
+    """Number of tasks on each level."""
+    path: tuple[str, ...]
+    """The critical path by declared costs."""
+    cost: float
+    """Its cost."""
+    total_cost: float
+    """Cost of all tasks."""
+    options: Mapping[str, Any]
+    """Those in force."""
+
+
+def facts_of(plan: Plan, *, source: str = "", options: Mapping[str, Any]) -> PlanFacts:
+    """Count levels and follow the critical path."""
+    costs = [policy.cost for policy in plan.policies]
+    level = levels(plan)
+    widths = [0] * (max(level, default=-1) + 1)
+    for number in level:
+        widths[number] += 1
+    path = critical_path(plan, costs)
+    return PlanFacts(
+        graph=plan.name,
+        source=source,
+        tasks=len(plan),
+        edges=sum(len(needed) for needed in plan.upstream),
+        widths=tuple(widths),
+        path=tuple(plan.names[index] for index in path),
+        cost=sum(costs[index] for index in path),
+        total_cost=sum(costs),
+        options=options,
+    )
+
+
+def options_in_force(config: ExecutorConfig) -> dict[str, Any]:
+    """The options of a run, defaults filled in, without what its name says is secret."""
+    policy = config.run_policy()
+    options: dict[str, Any] = {
+        "max_parallel": policy.max_parallel,
+        "fail_fast": policy.fail_fast,
+        "run_timeout": policy.run_timeout,
+        "default_timeout": config.default_timeout,
+        "default_retries": getattr(config.default_retries, "retries", config.default_retries) or 0,
+    }
+    for name, value in config.inputs.items():
+        options.setdefault("inputs", {})[name] = describe_named(name, value).text or f"<{type(value).__name__}>"
+    return options
+
+
+def plan_lines(facts: PlanFacts) -> Iterator[str]:
+    """The plan for people."""
+    shape = f"{plural(facts.tasks, 'task')}, {plural(facts.edges, 'edge')}, {plural(len(facts.widths), 'level')}"
+    yield f"{name_of(facts.graph, 100)}: {shape}, no problems"
+    if facts.widths:
+        yield f"  widest level      {plural(max(facts.widths), 'task')}"
+        yield "  levels            " + _some([f"{width:,}" for width in facts.widths], MOST_LEVELS, " · ")
+        share = f" of {facts.total_cost:g}" if facts.total_cost else ""
+        yield f"  critical path     {plural(len(facts.path), 'task')}, cost {facts.cost:g}{share}"
+        yield "                    " + _some([name_of(name, 60) for name in facts.path], MOST_ON_PATH, " → ")
+    for name, value in facts.options.items():
+        if name == "inputs":
+            for parameter, text in value.items():
+                yield f"  input             {clean(parameter, 100)} = {clean(text, 300)}"
+        elif value is not None:
+            yield f"  {name:<17} {'yes' if value is True else 'no' if value is False else value}"
+
+
+def _some(items: list[str], most: int, between: str) -> str:
+    if len(items) <= most:
+        return between.join(items)
+    head, tail = most * 2 // 3, most // 3
+    return between.join([*items[:head], f"… {len(items) - head - tail:,} more …", *items[-tail:]])
+
+
+def check_command(where: str, options: GraphOptions, parameters: Mapping[str, Any], *, as_json: bool) -> int:
+    """Load, check, print. With `as_json` problems are an object on stdout as well as lines on stderr.
+
+    Raises
+    ------
+    DagtopError: the file or the graph is not right.
+    """
+    with stdout_reserved() as out:
+        try:
+            facts = _facts(prepare(where, options, parameters))
+        except DagtopError as error:
+            if as_json:
+                write_all(out, _line({"v": 1, "ok": False, "problems": _problems(error)}))
+            raise
+        if as_json:
+            write_all(out, _line({"v": 1, "ok": True} | _object(facts)))
+        else:
+            write_all(out, "".join(f"{line}\n" for line in plan_lines(facts)).encode("utf-8", "replace"))
+    return 0
+
+
+def _facts(prepared: Prepared) -> PlanFacts:
+    plan = prepared.graph.validate(prepared.config)
+    return facts_of(plan, source=prepared.source, options=options_in_force(prepared.config))
+
+
+def _object(facts: PlanFacts) -> dict[str, Any]:
+    return {
+        "graph": facts.graph,
+        "source": facts.source,
+        "tasks": facts.tasks,
+        "edges": facts.edges,
+        "levels": len(facts.widths),
+        "widths": facts.widths,
+        "critical_path": facts.path,
+        "critical_cost": facts.cost,
+        "total_cost": facts.total_cost,
+        "options": facts.options,
+        "problems": [],
+    }
+
+
+def _problems(error: DagtopError) -> list[dict[str, str]]:
+    if isinstance(error, GraphError):
+        return [{"message": flaw.message, "place": flaw.place} for flaw in error.problems]
+    if isinstance(error, LoadError):
+        return [{"message": error.message, "place": error.place}]
+    return [{"message": str(error), "place": ""}]
+
+
+def _line(value: Mapping[str, Any]) -> bytes:
+    return storable(json.dumps(value, ensure_ascii=False)).encode() + b"\n"

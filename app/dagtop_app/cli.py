@@ -1,0 +1,250 @@
+"""The commands of `dagtop`. This file parses; each command's work is in a module of its own, loaded when called."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import cyclopts
+from cyclopts import App, Parameter
+
+from dagtop_app.options import (
+    GraphOptions,
+    JournalOptions,
+    KeepOptions,
+    OutputOptions,
+    UsageError,
+    check_graph_options,
+    check_output_options,
+    parse_parameters,
+)
+from dagtop_app.signals import Signals
+from dagtop_app.terminal import flush_standard_streams, open_missing_descriptors
+from dagtop_app.version import VERSION
+
+USAGE_ERROR = 2
+
+_EPILOGUE = (
+    "Exit codes: 0 all wanted tasks succeeded or were skipped by rule, 1 some failed, 2 usage or a graph that cannot "
+    "be loaded (nothing ran), 124 run timeout, 129 SIGHUP, 130 interrupted, 141 nobody reads stdout any more, 143 SIGTERM."
+)
+
+app = App(
+    name="dagtop",
+    help="Run graphs of Python tasks, watch them and steer them while they run.",
+    help_epilogue=_EPILOGUE,
+    version=VERSION,
+    version_flags=["--version", "-V"],
+    help_format="plaintext",
+    verbose=False,
+    result_action="return_value",
+)
+
+File = Annotated[str, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]
+Run = Annotated[str, Parameter(name="RUN", help='A run\'s id, the beginning of one, or "last".')]
+
+_signals = Signals()
+
+
+@app.default
+def watch(
+    file: Annotated[str | None, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME.")] = None,
+    /,
+    *,
+    graph: GraphOptions | None = None,
+    output: OutputOptions | None = None,
+    keep: KeepOptions | None = None,
+) -> int:
+    """Run graphs of Python tasks, watch them and steer them while they run.
+
+    `dagtop FILE` opens the console on a terminal; without one (a pipe, CI=true, TERM=dumb) it is `dagtop run FILE`.
+    """
+    if file is None:
+        app.help_print([])
+        return 0
+    _check_that_it_is_no_command(file)
+    graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
+    from dagtop_app import settings  # noqa: PLC0415 - `dagtop` alone needs none of it
+
+    if output.json or output.plain or not settings.wants_console(stdin=os.isatty(0), stdout=os.isatty(1)):
+        return run(file, graph=graph, output=output, keep=keep)
+    parameters = _checked(graph, output)
+    from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
+
+    return watch_command(file, _signals, graph, parameters, output, keep)
+
+
+@app.command
+def run(
+    file: File,
+    /,
+    *,
+    graph: GraphOptions | None = None,
+    output: OutputOptions | None = None,
+    keep: KeepOptions | None = None,
+) -> int:
+    """Run a graph without the console: live progress on a terminal, or --plain lines, or --json events."""
+    graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
+    parameters = _checked(graph, output)
+    from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
+
+    return run_command(file, _signals, graph, parameters, output, keep)
+
+
+@app.command
+def check(
+    file: File,
+    /,
+    *,
+    graph: GraphOptions | None = None,
+    json: Annotated[
+        bool, Parameter(negative="", show_default=False, help="The plan as one JSON object on stdout.")
+    ] = False,
+) -> int:
+    """Check a graph and print its plan, levels and critical path. No task runs."""
+    graph = graph or GraphOptions()
+    parameters = _checked(graph)
+    from dagtop_app.checking import check_command  # noqa: PLC0415 - the engine is loaded only when it is needed
+
+    return check_command(file, graph, parameters, as_json=json)
+
+
+@app.command
+def resume(
+    run: Run,
+    /,
+    *,
+    trust_changes: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Keep the results of tasks whose code has changed.")
+    ] = False,
+    graph: GraphOptions | None = None,
+    output: OutputOptions | None = None,
+    keep: JournalOptions | None = None,
+) -> int:
+    """Go on with a run that did not end well: what succeeded is kept, the rest runs."""
+    graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or JournalOptions()
+    parameters = _checked(graph, output)
+    from dagtop_app.resuming import resume_command  # noqa: PLC0415 - the engine is loaded only to run
+
+    return resume_command(run, _signals, graph, parameters, output, keep, trust_changes=trust_changes)
+
+
+@app.command
+def runs(
+    *,
+    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object a line.")] = False,
+    limit: Annotated[int, Parameter(help="How many, latest first; 0 for all.")] = 20,
+    keep: JournalOptions | None = None,
+) -> int:
+    """List the runs that were kept, latest first."""
+    from dagtop_app.history import runs_command  # noqa: PLC0415 - SQLite only where it is needed
+
+    return runs_command((keep or JournalOptions()).db, limit=limit, as_json=json)
+
+
+@app.command
+def completion(
+    shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose script.")],
+    /,
+) -> int:
+    """Print a script that completes commands, options and files: `source <(dagtop completion bash)`."""
+    print(app.generate_completion(prog_name="dagtop", shell=shell))
+    return 0
+
+
+def _checked(graph: GraphOptions, output: OutputOptions | None = None) -> dict[str, object]:
+    check_graph_options(graph)
+    if output is not None:
+        check_output_options(output)
+    return parse_parameters(graph.parameters)
+
+
+def _commands() -> list[str]:
+    return [name for name in app if not name.startswith("-")]
+
+
+def _check_that_it_is_no_command(file: str) -> None:
+    """`dagtop rnu` is a slip of the pen, not a file."""
+    if os.path.exists(file) or "/" in file or "." in file or ":" in file:
+        return
+    near = difflib.get_close_matches(file, _commands(), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; the commands are {', '.join(_commands())}"
+    raise UsageError(f"there is no command and no file {file!r}{hint}")
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Parse, do, and return the exit code. What goes wrong is told in a few lines on stderr, never as a traceback."""
+    open_missing_descriptors()
+    _signals.install()
+    return _guarded(list(arguments))
+
+
+def _call(arguments: list[str]) -> int:
+    result = app(arguments, exit_on_error=False, print_error=False)
+    return result if isinstance(result, int) else 0
+
+
+def _guarded(arguments: list[str]) -> int:
+    try:
+        code = _call(arguments)
+        flush_standard_streams()
+    except UsageError as error:
+        return _refuse(str(error))
+    except cyclopts.CycloptsError as error:
+        return _refuse(_in_words(error, arguments))
+    except KeyboardInterrupt:
+        return _signals.exit_code or 130
+    except BrokenPipeError:
+        return _nobody_reads()
+    except Exception as error:
+        # Ours are told in words, and after a signal nothing else counts. The rest are bugs, and keep their traceback.
+        if _signals.exit_code is not None:
+            return _signals.exit_code
+        from dagtop.errors import DagtopError  # noqa: PLC0415 - loaded already if it was raised
+
+        if not isinstance(error, DagtopError):
+            raise
+        return _tell_problems(error)
+    return code
+
+
+def _refuse(message: str) -> int:
+    from dagtop_app.text import clean  # noqa: PLC0415 - only for errors
+
+    print(f"dagtop: {clean(message, 1000)}", file=sys.stderr)
+    print("Try 'dagtop --help'.", file=sys.stderr)
+    return USAGE_ERROR
+
+
+def _tell_problems(error: Exception) -> int:
+    from dagtop_app.problems import problem_lines  # noqa: PLC0415 - only for errors
+
+    for line in problem_lines(error):
+        print(line, file=sys.stderr)
+    return USAGE_ERROR
+
+
+def _nobody_reads() -> int:
+    """stdout has gone: point it elsewhere, so that Python's own flush at the end does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141
+
+
+def _in_words(error: cyclopts.CycloptsError, arguments: Sequence[str]) -> str:
+    """What was wrong with the arguments, in one sentence."""
+    first = arguments[0]
+    if isinstance(error, cyclopts.UnusedCliTokensError):
+        if not first.startswith("-") and first not in _commands():
+            try:
+                _check_that_it_is_no_command(first)
+            except UsageError as better:
+                return str(better)
+        return f"too many arguments: {' '.join(error.unused_tokens or ())}"
+    if isinstance(error, cyclopts.MissingArgumentError) and error.argument is not None:
+        name = error.argument.name
+        return f"{name} needs a value" if name.startswith("-") else f"{name} is missing"
+    message = " ".join(str(error).split())
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,21 @@
+"""Where the `dagtop` command begins. Nothing slow is imported before it is known what is asked for."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    if sys.argv[1:] in (["--version"], ["-V"]):
+        from dagtop_app.version import VERSION  # noqa: PLC0415 - see above
+
+        print(f"dagtop {VERSION}")
+        return
+    from dagtop_app.cli import run_command_line  # noqa: PLC0415 - see above
+
+    sys.exit(run_command_line(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

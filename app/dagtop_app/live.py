@@ -1,0 +1,236 @@
+"""A run as a few lines that redraw themselves: `dagtop run` on a terminal. What tasks print scrolls by above them.
+
+`live_lines` is pure; `LivePrinter` draws what the engine has published last, on a thread of its own, ten times a second.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, NamedTuple
+
+from dagtop.core.events import AnyEvent, Log, Problem
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
+
+from dagtop_app.faces import TALLIES, TASK_FACES, glyph
+from dagtop_app.headless import Engine
+from dagtop_app.plain import error_text
+from dagtop_app.terminal import Terminal, own_terminal
+from dagtop_app.text import bar, clean, clock, duration, fit, name_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+#: Seconds between two drawings.
+TICK = 0.1
+#: Lines of tasks that wait to be printed above; of more, the oldest are left out and counted.
+MOST_WAITING = 2_000
+#: Of the terminal's lines the view leaves at least so many to what scrolls by above it.
+LINES_LEFT = 4
+MOST_RUNNING = 10
+MOST_FAILED = 3
+
+_STYLES = {"run": "cyan", "ok": "green", "fail": "red", "retry": "yellow", "stop": "magenta", "queue": "blue"}
+
+
+class Line(NamedTuple):
+    """One line of the view, in parts of one style each."""
+
+    parts: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        """The line without its styles."""
+        return "".join(text for text, _ in self.parts)
+
+
+def live_lines(snapshot: RunSnapshot, at: float, width: int, height: int) -> list[Line]:
+    """The view of a run at `at` seconds since its beginning, in at most `height` lines of at most `width` cells."""
+    room = max(0, height - LINES_LEFT - 2)
+    failed = [row for row in snapshot.rows if row.state in BAD]
+    failed.sort(key=lambda row: -(row.ended_at or 0.0))
+    failures = [_failed_line(row, width) for row in failed[: min(MOST_FAILED, room // 3)]]
+    running = sorted(
+        (row for row in snapshot.rows if row.state in ACTIVE), key=lambda row: (row.started_at or 0.0, row.index)
+    )
+    shown = min(len(running), MOST_RUNNING, max(0, room - len(failures)))
+    if shown < len(running):
+        shown = max(0, shown - 1)
+    lines = [_running_line(row, at, width) for row in running[:shown]]
+    if shown < len(running) and room > len(failures):
+        lines.append(Line(((fit(f"   and {len(running) - shown:,} more", width).rstrip(), "dim"),)))
+    return [*failures, *lines, _bar_line(snapshot, at, width), _counts_line(snapshot, width)][-max(1, height - 1) :]
+
+
+def _cells(parts: Sequence[tuple[str, str]], width: int) -> Line:
+    """The parts, cut where the line is full."""
+    kept: list[tuple[str, str]] = []
+    left = width
+    for text, style in parts:
+        if left <= 0:
+            break
+        piece = fit(text, left).rstrip() if len(text) > left else text
+        kept.append((piece, style))
+        left -= len(piece)
+    return Line(tuple(kept))
+
+
+def _running_line(row: TaskRow, at: float, width: int) -> Line:
+    face = TASK_FACES[row.state]
+    name = fit(name_of(row.name), max(8, min(40, width // 2)))
+    took = duration(max(0.0, at - (row.started_at or at)))
+    tries = f"  attempt {row.attempt}" if row.attempt > 1 else ""
+    how_far = ""
+    if row.progress is not None:
+        done, total, message = row.progress
+        share = f"{done / total:.0%}" if total else f"{done:g}"
+        how_far = f"  {share} {clean(message, 200)}".rstrip()
+    return _cells(
+        [
+            (f" {glyph(row.state)} ", _STYLES.get(face.style, "")),
+            (name, ""),
+            (f" {took:>6}", "bold"),
+            (tries + how_far, "dim"),
+        ],
+        width,
+    )
+
+
+def _failed_line(row: TaskRow, width: int) -> Line:
+    name = fit(name_of(row.name), max(8, min(40, width // 2)))
+    return _cells(
+        [(f" {glyph(row.state)} ", "red"), (name, "red"), (f" {error_text(row.failure) or clean(row.reason)}", "")],
+        width,
+    )
+
+
+def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
+    tasks = len(snapshot.plan)
+    done = sum(snapshot.counts.get(state, 0) for state in FINAL)
+    share = done / tasks if tasks else 0.0
+    head = f" {fit(name_of(snapshot.graph), max(4, min(24, width // 4))).rstrip()}  "
+    tail = f" {done:,}/{tasks:,}  {share:.0%}  {clock(at)}"
+    filled, rest = bar(share, max(4, min(40, width - len(head) - len(tail) - 1)))
+    bad = any(snapshot.counts.get(state) for state in BAD)
+    return _cells([(head, "bold"), (filled, "red" if bad else "green"), (rest, "dim"), (tail, "")], width)
+
+
+def _counts_line(snapshot: RunSnapshot, width: int) -> Line:
+    parts: list[tuple[str, str]] = []
+    for tally in TALLIES:
+        count = sum(snapshot.counts.get(state, 0) for state in tally.states)
+        if count or TaskState.RUNNING in tally.states:
+            face = TASK_FACES[tally.states[0]]
+            parts.append((f" {glyph(tally.states[0])} {count:,} {tally.word} ", _STYLES.get(face.style, "")))
+    state = snapshot.state.value.replace("_", " ")
+    if snapshot.reason:
+        state += f": {clean(snapshot.reason, 200)}"
+    parts.append((f" {state}", "dim"))
+    return _cells(parts, width)
+
+
+class LivePrinter:
+    """Draws a run on the terminal behind stderr. Owns file descriptors 1 and 2 from `start` to its end."""
+
+    def __init__(self) -> None:
+        self._above: deque[str] = deque(maxlen=MOST_WAITING)
+        self._taken = self._printed = 0
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._terminal: Terminal | None = None
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        """Take what tasks printed; the rest is read from snapshots."""
+        for event in batch:
+            if isinstance(event, Log):
+                self._add(f"{name_of(event.task)} | {clean(event.line)}" if event.task else clean(event.line))
+            elif isinstance(event, Problem):
+                self._add(f"problem with {clean(event.source)}: {clean(event.message)}")
+
+    def start(self, engine: Engine, printed: Callable[[], None], nobody_reads: Callable[[], None]) -> None:
+        """Take the terminal and begin to draw. A terminal that goes away does not stop the run: SIGHUP does."""
+        stack = ExitStack()
+        self._terminal = stack.enter_context(own_terminal(lambda _, line: self._add(clean(line))))
+
+        def draw_all() -> None:
+            try:
+                with stack:
+                    self._draw(engine)
+            finally:
+                printed()
+
+        self._thread = threading.Thread(target=draw_all, name="draws the run", daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Draw what is left and give the terminal back."""
+        self._stop.set()
+
+    def give_up(self) -> None:
+        """The same, without waiting for a terminal that has stopped."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout=0.5)
+        if self._terminal is not None:
+            self._terminal.restore()
+
+    def _add(self, line: str) -> None:
+        self._above.append(line)
+        self._taken += 1
+
+    def _draw(self, engine: Engine) -> None:
+        from rich.console import Console, Group  # noqa: PLC0415 - only a live view pays for Rich
+        from rich.live import Live  # noqa: PLC0415 - as above
+
+        assert self._terminal is not None
+        console = Console(file=self._terminal.file, force_terminal=True, highlight=False, markup=False, emoji=False)
+        live = Live(
+            console=console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            vertical_overflow="crop",
+        )
+        try:
+            with live:
+                over = False
+                while not over:
+                    over = self._stop.wait(TICK)
+                    width, height = _size(self._terminal)
+                    console.size = (width, height)
+                    self._print_above(console)
+                    lines = live_lines(engine.latest, engine.latest.at, width - 1, height)
+                    live.update(Group(*(_styled(line) for line in lines)), refresh=True)
+                live.update(Group())
+        except OSError:
+            return  # the terminal has gone
+
+    def _print_above(self, console: Console) -> None:
+        waiting = len(self._above)
+        missing = self._taken - self._printed - waiting
+        lines = [self._above.popleft() for _ in range(waiting)]
+        self._printed += missing + len(lines)
+        if missing > 0:
+            lines.insert(0, f"… {missing:,} lines left out: they came faster than the terminal shows them")
+        if lines:
+            console.print("\n".join(lines), soft_wrap=True)
+
+
+def _size(terminal: Terminal) -> tuple[int, int]:
+    try:
+        size = os.get_terminal_size(terminal.file.fileno())
+    except OSError:
+        return 80, 24
+    return size.columns or 80, size.lines or 24
+
+
+def _styled(line: Line) -> Text:
+    from rich.text import Text  # noqa: PLC0415 - only a live view pays for Rich
+
+    return Text.assemble(*line.parts, no_wrap=True, overflow="crop", end="")

@@ -1,0 +1,139 @@
+"""The options that commands share, and what is checked of them before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+Loop = Literal["asyncio", "trio"]
+
+
+class UsageError(Exception):
+    """What was typed cannot be done; the message says what would. Exit code 2."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GraphOptions:
+    """How the graph is made and run."""
+
+    parameters: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name=["--param", "-p"],
+            negative="",
+            show_default=False,
+            help="NAME=VALUE for build() and for tasks; JSON, else text. Repeatable.",
+        ),
+    ] = ()
+    max_parallel: Annotated[int | None, Parameter(help="Tasks at once, instead of what the file says.")] = None
+    fail_fast: Annotated[
+        bool | None, Parameter(negative="--no-fail-fast", help="After the first failure start nothing new.")
+    ] = None
+    timeout: Annotated[float | None, Parameter(help="Seconds for the whole run; then exit code 124.")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalOptions:
+    """Where runs are kept."""
+
+    db: Annotated[str | None, Parameter(help="The history's file, instead of DAGTOP_DB or the user's own.")] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions:
+    """What is printed and written."""
+
+    json: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Events as NDJSON on stdout, one object a line.")
+    ] = False
+    plain: Annotated[
+        bool, Parameter(negative="", show_default=False, help="One line an event on stdout, for people and logs.")
+    ] = False
+    report: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="", show_default=False, help="Write a report when the run ends, by the name's ending. Repeatable."
+        ),
+    ] = ()
+    loop: Annotated[Loop, Parameter(help="The event loop under the tasks.")] = "asyncio"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepOptions(JournalOptions):
+    """Where the run is kept, and whether."""
+
+    no_journal: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Keep nothing; the run cannot be resumed.")
+    ] = False
+
+
+def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
+    """NAME=VALUE pairs as values: JSON where it is JSON, else the text. The last of one name wins.
+
+    Raises
+    ------
+    UsageError: a pair has no "=", or its name is none.
+    """
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name.isidentifier():
+            raise UsageError(f"-p takes NAME=VALUE, not {pair!r}")
+        try:
+            parameters[name] = json.loads(text, parse_constant=_no_constant)
+        except (ValueError, RecursionError):
+            parameters[name] = text
+    return parameters
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)  # NaN and Infinity are not JSON: they stay text
+
+
+def check_graph_options(options: GraphOptions) -> None:
+    """See that numbers are in their ranges.
+
+    Raises
+    ------
+    UsageError: one is not.
+    """
+    if options.max_parallel is not None and options.max_parallel < 1:
+        raise UsageError(f"--max-parallel takes a whole number of at least 1, not {options.max_parallel}")
+    timeout = options.timeout
+    if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
+        raise UsageError(f"--timeout takes a number of seconds above 0, not {timeout:g}")
+
+
+def check_output_options(options: OutputOptions) -> None:
+    """See that they can all be followed, while nothing has run yet.
+
+    Raises
+    ------
+    UsageError: they contradict each other, or something that they need is not there.
+    DagtopError: a report cannot be written.
+    """
+    from dagtop.observe.report import check_report_path  # noqa: PLC0415 - only where reports are
+
+    if options.json and options.plain:
+        raise UsageError("--json and --plain both want stdout: give one of them")
+    for path in options.report:
+        check_report_path(path)
+    if options.loop == "trio":
+        from importlib.util import find_spec  # noqa: PLC0415 - as above
+
+        if find_spec("trio") is None:
+            raise UsageError("--loop trio needs trio: install dagtop[trio]")
+
+
+def stored(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given, for the journal."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,180 @@
+"""Events as lines for people: `dagtop run --plain`, screen readers, log files. Pure; every foreign text is cleaned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from dagtop.core import events as ev
+from dagtop.core.events import AnyEvent
+from dagtop.core.failure import Failure
+from dagtop.core.plan import EMPTY_PLAN, Plan
+from dagtop.core.states import RunState
+
+from dagtop_app.text import clean, duration, name_of, plural
+
+#: How many tasks a line names before it only counts them.
+NAMES_SHOWN = 3
+#: A task's progress is told again after this share of the way.
+PROGRESS_STEP = 0.1
+
+
+def error_text(failure: Failure | None) -> str:
+    """Type and message on one line."""
+    if failure is None:
+        return ""
+    message = clean(failure.message.strip(), 500)
+    return f"{clean(failure.error, 100)}: {message}" if message else clean(failure.error, 100)
+
+
+def some(names: Sequence[str]) -> str:
+    """A few names, and how many more there are."""
+    shown = ", ".join(name_of(name, 80) for name in names[:NAMES_SHOWN])
+    return f"{shown} and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else shown
+
+
+def counts_text(counts: dict[str, int]) -> str:
+    """ "34 succeeded, 2 failed", in the order given."""
+    return ", ".join(f"{count:,} {state.replace('_', ' ')}" for state, count in counts.items() if count)
+
+
+class PlainLines:
+    """Turns a run's events into lines, each with the wall clock in front."""
+
+    def __init__(self, plan: Plan = EMPTY_PLAN, started_at: float = 0.0) -> None:
+        self._plan = plan
+        self.started_at = started_at
+        """Wall clock of the run's beginning."""
+        self._told: dict[str, float] = {}
+        """By task, the share of its way that was told last."""
+
+    def encode(self, first: int, batch: Sequence[AnyEvent]) -> bytes:
+        """The lines of a batch, as they go out."""
+        lines = [line for event in batch if (line := self.line(event))]
+        return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+    def line(self, event: AnyEvent) -> str:
+        """One event as a line; "" for one that tells people nothing of their own."""
+        text = self.sentence(event)
+        # Local time: that is the clock on the reader's wall.
+        return f"{datetime.fromtimestamp(self.started_at + event.at):%H:%M:%S} {text}" if text else ""  # noqa: DTZ006
+
+    def sentence(self, event: AnyEvent) -> str:
+        """What happened, without the time."""
+        if isinstance(event, ev.TaskEvent):
+            return self._of_task(event)
+        match event:
+            case ev.RunStarted():
+                return (
+                    f"run {clean(event.run)} of {name_of(event.graph)} started: "
+                    f"{plural(event.tasks, 'task')}, at most {event.max_parallel} at once."
+                )
+            case ev.RunResumed():
+                return f"run resumed; {plural(event.kept, 'task')} kept their results."
+            case ev.RunPaused():
+                return "run paused: nothing new starts."
+            case ev.RunContinued():
+                return "run continued."
+            case ev.RunStopping(cancel=True):
+                return f"run is being stopped: {clean(event.reason)}."
+            case ev.RunStopping():
+                return f"nothing new starts: {clean(event.reason)}."
+            case ev.RunReopened():
+                return "run goes on."
+            case ev.RunFinished():
+                return f"run {_RUN_WORDS[event.state]}: {counts_text(event.counts) or 'no tasks'}."
+            case ev.LimitChanged():
+                return f"at most {event.limit} at once now: {clean(event.reason)}."
+            case ev.CommandApplied():
+                return f"{clean(event.by)}: {clean(event.effect) or event.command.verb}"
+            case ev.CommandRefused():
+                return f"{clean(event.by)}: {event.command.verb} refused: {clean(event.reason)}"
+            case ev.Log():
+                source = name_of(event.task) if event.task else "process"
+                level = f"{clean(event.level, 20)} " if event.level and event.level != "INFO" else ""
+                return f"{source} | {level}{clean(event.line)}"
+            case ev.Problem():
+                about = f" ({name_of(event.task)})" if event.task else ""
+                return f"problem with {clean(event.source)}{about}: {clean(event.message)}"
+            case _:  # an event of a later version
+                return event.type
+
+    def _of_task(self, event: ev.TaskEvent) -> str:
+        name = name_of(event.task)
+        match event:
+            case ev.TaskReady():
+                return ""
+            case ev.TaskStarted(attempt=1):
+                return f"{name} started."
+            case ev.TaskStarted():
+                return f"{name} started, {self._attempt(event.task, event.attempt)}."
+            case ev.TaskSucceeded():
+                note = f" ({clean(event.note)})" if event.note else ""
+                return f"{name} succeeded{note}."
+            case ev.TaskRetrying():
+                what = "timed out" if event.timed_out else "failed"
+                return (
+                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_text(event.failure)}. "
+                    f"Next attempt in {duration(event.delay)}."
+                )
+            case ev.TaskFailed() | ev.TaskTimedOut():
+                what = "timed out" if isinstance(event, ev.TaskTimedOut) else "failed"
+                return (
+                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_text(event.failure)}."
+                    f"{self._blocks(event.task)}"
+                )
+            case ev.TaskProgress():
+                return self._progress(name, event)
+            case _:
+                return f"{name} {_rest(event)}."
+
+    def _attempt(self, task: str, number: int) -> str:
+        index = self._plan.index.get(task)
+        allowed = self._plan.policies[index].attempts_allowed if index is not None else 0
+        return f"attempt {number} of {allowed}" if allowed >= number else f"attempt {number}"
+
+    def _blocks(self, task: str) -> str:
+        index = self._plan.index.get(task)
+        needed_by = [self._plan.names[i] for i in self._plan.downstream[index]] if index is not None else []
+        return f" Needed by {some(needed_by)}." if needed_by else ""
+
+    def _progress(self, name: str, event: ev.TaskProgress) -> str:
+        share = event.done / event.total if event.total else 0.0
+        told = self._told.get(event.task, 0.0)
+        if not told <= share - PROGRESS_STEP and not (share >= 1 > told):
+            return ""
+        self._told[event.task] = share
+        message = f": {clean(event.message)}" if event.message else ""
+        return f"{name} is at {share:.0%}{message}."
+
+
+_RUN_WORDS = {state: state.value.replace("_", " ") for state in RunState}
+
+
+def _rest(event: ev.TaskEvent) -> str:
+    match event:
+        case ev.TaskCancelling():
+            return f"was told to stop: {clean(event.reason)}"
+        case ev.TaskCancelled():
+            return f"cancelled: {clean(event.reason)}"
+        case ev.TaskSkipped():
+            return f"skipped: {clean(event.reason)}"
+        case ev.TaskCached():
+            return f"kept its result: {clean(event.reason)}"
+        case ev.TaskBlocked():
+            return f"is blocked: {clean(event.reason)}"
+        case ev.TaskHeld():
+            return "is held: it does not start before it is released"
+        case ev.TaskReleased():
+            return "is released"
+        case ev.TaskRestarted():
+            return f"starts over: {clean(event.reason)}"
+        case ev.TaskStale():
+            return f"may be out of date: {clean(event.because)}"
+        case ev.TaskServing():
+            return "is ready"
+        case ev.PolicyChanged():
+            changes = ", ".join(f"{clean(str(k))} {clean(str(v))}" for k, v in event.changes.items())
+            return f"has a new policy: {changes}"
+        case _:
+            return event.type

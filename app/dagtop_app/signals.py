@@ -1,0 +1,61 @@
+"""SIGINT, SIGTERM and SIGHUP: what they mean at each stage of the command line, and the exit code each one leaves.
+
+While a graph file loads they interrupt it like Ctrl+C. While a run goes on they are handed to whoever watches the run.
+A signal that the parent process had ignored (`nohup`, a shell's background job) stays ignored.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+def name_of_signal(number: int) -> str:
+    """The signal as people know it."""
+    return "Ctrl+C" if number == signal.SIGINT else signal.Signals(number).name
+
+
+class Signals:
+    """The handlers, from `install` to `restore`. Main thread only."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        """All that came, in order."""
+        self._deliver: Callable[[int], None] = _interrupt
+        self._before: dict[int, Any] = {}
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code that the first signal asks for; None if none came."""
+        return EXIT_CODES[self.received[0]] if self.received else None
+
+    def deliver_to(self, take: Callable[[int], None]) -> None:
+        """From now on call `take` with each signal, in the main thread and in the middle of anything: it must be quick,
+        and must not wait for a lock."""
+        self._deliver = take
+
+    def install(self) -> None:
+        """Take the signals over."""
+        for number in EXIT_CODES:
+            before = signal.getsignal(number)
+            if before is not signal.SIG_IGN:
+                self._before[number] = before
+                signal.signal(number, self._handle)
+
+    def restore(self) -> None:
+        """Put the handlers back that were there before."""
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        self._before = {}
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        self.received.append(number)
+        self._deliver(number)
+
+
+def _interrupt(number: int) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,381 @@
+"""From a Python file to the graph that it defines.
+
+The file runs as a module of its own name, once per `load`, with its folder first on `sys.path`. Its prints go to
+stderr, and `if __name__ == "__main__"` does not run. What goes wrong on the way is a `LoadError` or a `GraphError`.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib
+import inspect
+import linecache
+import os
+import stat
+import sys
+import tokenize
+import zlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from io import BytesIO
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+from dagtop.errors import LoadError
+from dagtop.loaders import problems
+
+#: Nobody writes a graph file of this size; a device or a dump has it.
+LARGEST_FILE = 32 * 1024 * 1024
+
+#: By path of a graph file: the modules beside it that it brought along, so that a second load gets them fresh.
+_brought_along: dict[str, set[str]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What a graph file gave."""
+
+    target: Any
+    """The graph, or whatever else of the `kinds` asked for."""
+    name: str
+    """The global it was found under, or the function that returned it."""
+    source: str
+    """Absolute path of the file, with ":NAME" if one was given: loading this again gives the same."""
+    path: str
+    """Absolute path of the file."""
+    module: ModuleType
+    taken: frozenset[str] = frozenset()
+    """Parameters that the function that built it took."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """The names that a file binds at its top level, with their lines."""
+
+    own: Mapping[str, int]
+    """Assigned or defined here."""
+    imported: Mapping[str, int]
+
+
+def load(
+    path_and_name: str, parameters: Mapping[str, Any] | None = None, *, kinds: Sequence[type] | None = None
+) -> Loaded:
+    """The graph that `FILE` or `FILE:NAME` defines.
+
+    That is the one global that is of one of the `kinds` (an object of several names counts once; what was imported
+    counts only if the file defines none itself; a graph that another candidate wraps as `.graph` does not count), NAME
+    when there are several, or else what the file's `build()` returns.
+
+    Parameters
+    ----------
+    path_and_name: the file, and after a colon the name of a global if there are several. A path that exists as it is
+        is never split.
+    parameters: values that `build` is given, by name, if it takes them.
+    kinds: the types that count, `Graph` by default.
+
+    Raises
+    ------
+    LoadError: the file cannot be read, does not run to its end, or defines no graph, or several.
+    GraphError: the file builds a graph that cannot be.
+    """
+    path, name = split(path_and_name)
+    source = _read(path)
+    code, names = _compile(path, source)
+    with _as_a_script(path):
+        module = _run(path, source, code)
+        found = _Search(path, module, names, tuple(kinds) if kinds else _default_kinds())
+        target, found_name, taken = found.named(name, parameters or {}) if name else found.only(parameters or {})
+    return Loaded(
+        target=target,
+        name=found_name,
+        source=f"{path}:{name}" if name else path,
+        path=path,
+        module=module,
+        taken=taken,
+    )
+
+
+def split(path_and_name: str) -> tuple[str, str]:
+    """The absolute path of the file and the name that was given, or "".
+
+    Raises
+    ------
+    LoadError: there is no such file.
+    """
+    if not path_and_name:
+        raise LoadError("no graph file was named")
+    if "\0" in path_and_name:
+        raise LoadError("a file name cannot contain null bytes", place=path_and_name.partition("\0")[0])
+    path, name = path_and_name, ""
+    if not os.path.exists(path):
+        before, colon, after = path_and_name.rpartition(":")
+        if colon and before and (os.path.exists(before) or after.isidentifier()):
+            path, name = before, after
+            if not after.isidentifier():
+                raise LoadError(f"{after!r} is not a name; write FILE:NAME", place=path)
+    if not os.path.exists(path):
+        raise problems.no_such_file(path)
+    return os.path.abspath(path), name
+
+
+def _default_kinds() -> tuple[type, ...]:
+    from dagtop.graph import Graph  # noqa: PLC0415 - the graph stands above the loaders
+
+    return (Graph,)
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def _read(path: str) -> bytes:
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise problems.a_folder(path)
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise LoadError("this is not a file but a device or a socket; give a graph file", place=path)
+        with open(path, "rb") as file:
+            source = file.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise LoadError(f"it cannot be read: {error.strerror or error}", place=path) from error
+    if len(source) > LARGEST_FILE:
+        raise LoadError("it is larger than 32 MB, which no graph file is", place=path)
+    if (at := source.find(b"\0")) >= 0:
+        line = source.count(b"\n", 0, at) + 1
+        raise LoadError("it contains null bytes; save it as UTF-8 text", place=f"{path}:{line}")
+    return source
+
+
+def _decode(path: str, source: bytes) -> str:
+    try:
+        encoding, _ = tokenize.detect_encoding(BytesIO(source).readline)
+        return source.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = source.count(b"\n", 0, error.start) + 1
+        bad = source[error.start : error.start + 1]
+        raise LoadError(
+            f"it is not {error.encoding} text (byte 0x{bad.hex()}); save it as UTF-8", place=f"{path}:{line}"
+        ) from error
+    except SyntaxError as error:  # an unknown encoding in the first two lines, or bad UTF-8 there
+        bad_line = next((i for i, line in enumerate(source.split(b"\n"), 1) if not _is_utf8(line)), 1)
+        reason = "it is not UTF-8 text; save it as UTF-8" if not _is_utf8(source) else str(error.msg)
+        raise LoadError(reason, place=f"{path}:{bad_line}") from error
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _compile(path: str, source: bytes) -> tuple[CodeType, _Names]:
+    _decode(path, source)
+    try:
+        tree = ast.parse(source, path)
+        return compile(source, path, "exec", dont_inherit=True), _top_level_names(tree)
+    except SyntaxError as error:
+        raise problems.syntax(path, error) from error
+    except (RecursionError, MemoryError) as error:
+        raise LoadError("it is nested too deeply for Python to compile", place=path) from error
+    except ValueError as error:
+        raise LoadError(str(error), place=path) from error
+
+
+def _top_level_names(tree: ast.Module) -> _Names:
+    own: dict[str, int] = {}
+    imported: dict[str, int] = {}
+    queue: list[ast.AST] = list(reversed(tree.body))
+    while queue:
+        node = queue.pop()
+        match node:
+            case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+                own[node.name] = node.lineno
+            case ast.Import() | ast.ImportFrom():
+                for alias in node.names:
+                    imported[alias.asname or alias.name.partition(".")[0]] = node.lineno
+            case ast.Lambda():
+                pass
+            case ast.Name(id=name, ctx=ast.Store()):
+                own[name] = node.lineno
+            case _:
+                queue.extend(reversed(list(ast.iter_child_nodes(node))))
+    return _Names(own, imported)
+
+
+# -- running ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _as_a_script(path: str) -> Generator[None, None, None]:
+    """Prints go to stderr, and the file sees its own name in `sys.argv`, not dagtop's arguments."""
+    argv = sys.argv
+    sys.argv = [path]
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        sys.argv = argv
+
+
+def _module_name(path: str) -> str:
+    """A name that `import` and pickle can find again and that hides no other module."""
+    stem = os.path.basename(path).partition(".")[0]
+    if not stem.isidentifier():
+        stem = "".join(c if c.isalnum() or c == "_" else "_" for c in stem)
+        stem = stem if stem.isidentifier() else f"graph_{stem}"
+    present = sys.modules.get(stem)
+    taken = stem in sys.stdlib_module_names or (present is not None and getattr(present, "__file__", None) != path)
+    return f"{stem}_{zlib.crc32(os.fsencode(path)):08x}" if taken else stem
+
+
+def _forget_what_it_brought_along(path: str) -> None:
+    importlib.invalidate_caches()
+    for name in _brought_along.pop(path, set()):
+        sys.modules.pop(name, None)
+
+
+def _remember_what_it_brought_along(path: str, before: set[str]) -> None:
+    """Plain modules from the file's own folder: what is installed there or compiled does not bear a second import."""
+    folder = os.path.dirname(path) + os.sep
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        if file.startswith(folder) and file.endswith(".py") and "-packages" not in file[len(folder) :]:
+            _brought_along.setdefault(path, set()).add(name)
+
+
+def _run(path: str, source: bytes, code: CodeType) -> ModuleType:
+    _forget_what_it_brought_along(path)
+    folder = os.path.dirname(path)
+    if not sys.path or sys.path[0] != folder:
+        sys.path.insert(0, folder)
+    name = _module_name(path)
+    spec = spec_from_loader(name, SourceFileLoader(name, path), is_package=False)
+    assert spec is not None
+    module = module_from_spec(spec)
+    module.__file__ = path
+    text = _decode(path, source)
+    # Without a time the entry is never thrown away: tracebacks show the code that runs, also after the file was edited.
+    linecache.cache[path] = (len(source), None, text.splitlines(keepends=True), path)
+    before = set(sys.modules)
+    sys.modules[name] = module
+    try:
+        exec(code, module.__dict__)
+    except BaseException as error:  # whatever it is, even SystemExit, it is the file's own
+        sys.modules.pop(name, None)
+        raise problems.while_running(path, error) from error
+    finally:
+        _remember_what_it_brought_along(path, before)
+    return module
+
+
+# -- finding the graph ------------------------------------------------------------------------------------------------
+
+_Found = tuple[Any, str, frozenset[str]]
+
+
+class _Search:
+    """Looks for the one object that is meant, among the globals of a module."""
+
+    def __init__(self, path: str, module: ModuleType, names: _Names, kinds: tuple[type, ...]) -> None:
+        self._path = path
+        self._globals = dict(vars(module))
+        self._names = names
+        self._kinds = kinds
+
+    def only(self, parameters: Mapping[str, Any]) -> _Found:
+        """The one candidate of the most likely sort, or what `build()` returns."""
+        candidates = self._candidates()
+        own = [name for name in candidates if name in self._names.own]
+        group = [name for name in own if not name.startswith("_")] or own or candidates
+        if len(group) == 1:
+            return self._globals[group[0]], group[0], frozenset()
+        build = self._globals.get("build")
+        if isinstance(build, FunctionType) and (not candidates or build.__code__.co_filename == self._path):
+            return self._call("build", build, parameters)
+        if candidates:
+            raise problems.several(self._path, [(n, self._line(n), type(self._globals[n]).__name__) for n in group])
+        raise problems.no_graph(self._path, [kind.__name__ for kind in self._kinds])
+
+    def named(self, name: str, parameters: Mapping[str, Any]) -> _Found:
+        """The global of that name, or what the function of that name returns."""
+        if name not in self._globals:
+            graphs = self._candidates()
+            hint = problems.nearest(name, graphs) or problems.nearest(name, self._names.own)
+            listed = f"; its graphs are {', '.join(graphs)}" if graphs else ""
+            raise LoadError(f"it has no {name!r}{hint}{listed}", place=self._path)
+        value = self._globals[name]
+        if isinstance(value, self._kinds):
+            return value, name, frozenset()
+        if isinstance(value, FunctionType):
+            return self._call(name, value, parameters)
+        raise LoadError(
+            f"{name!r} is {_a(type(value).__name__)}, not {_a(' or '.join(kind.__name__ for kind in self._kinds))}",
+            place=self._place(name),
+        )
+
+    def _candidates(self) -> list[str]:
+        """Names of the objects that count, each object once, without graphs that another one wraps."""
+        by_id: dict[int, str] = {}
+        for name, value in self._globals.items():
+            if isinstance(value, self._kinds):
+                kept = by_id.get(id(value))
+                # Of several names the file's own one is the better: it has a line.
+                if kept is None or (kept not in self._names.own and name in self._names.own):
+                    by_id[id(value)] = name
+        wrapped = {
+            id(inner)
+            for name in by_id.values()
+            if (inner := getattr(self._globals[name], "graph", None)) is not self._globals[name]
+        }
+        return [name for key, name in by_id.items() if key not in wrapped]
+
+    def _line(self, name: str) -> int | None:
+        return self._names.own.get(name) or self._names.imported.get(name)
+
+    def _place(self, name: str) -> str:
+        line = self._line(name)
+        return f"{self._path}:{line}" if line else self._path
+
+    def _call(self, name: str, build: Callable[..., Any], parameters: Mapping[str, Any]) -> _Found:
+        if inspect.iscoroutinefunction(build):
+            raise LoadError(f"{name}() must be a plain function, not async", place=self._place(name))
+        given = self._arguments(name, build, parameters)
+        try:
+            result = build(**given)
+        except BaseException as error:  # as with the import: whatever it is, it is the file's own
+            raise problems.while_running(self._path, error, doing=f"{name}()") from error
+        if result is None:
+            raise LoadError(f"{name}() returns nothing; end it with `return graph`", place=self._place(name))
+        if not isinstance(result, self._kinds):
+            wanted = " or ".join(kind.__name__ for kind in self._kinds)
+            raise LoadError(
+                f"{name}() returns {_a(type(result).__name__)}, not {_a(wanted)}",
+                place=self._place(name),
+            )
+        return result, name, frozenset(given)
+
+    def _arguments(self, name: str, build: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
+        given: dict[str, Any] = {}
+        missing: list[str] = []
+        for parameter in inspect.signature(build).parameters.values():
+            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+                given.update(parameters)
+            elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
+                continue
+            elif parameter.name in parameters and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
+                given[parameter.name] = parameters[parameter.name]
+            elif parameter.default is inspect.Parameter.empty:
+                missing.append(parameter.name)
+        if missing:
+            options = " ".join(f"-p {name}=VALUE" for name in missing)
+            raise LoadError(f"{name}() needs {', '.join(missing)}; give {options}", place=self._place(name))
+        return given
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[:1] in 'AEIOUaeiou' else 'a'} {name}"

@@ -1,0 +1,89 @@
+"""Graph files in a folder of their own, and the real `dagtop` command on them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import dagtop
+import dagtop_app
+import pytest
+
+#: Long enough for the slowest machine; nothing waits for it unless something is broken.
+PATIENCE = 60.0
+
+Write = Callable[..., Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a file into the test's folder: `write("etl.py", text)`."""
+
+    def to_file(name: str, text: str | bytes) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text if isinstance(text, bytes) else dedent(text).encode())
+        return path
+
+    return to_file
+
+
+@pytest.fixture
+def interpreter_as_it_was() -> Iterator[None]:
+    """Loading a graph file changes `sys.path` and `sys.modules`: put them back."""
+    path, modules = list(sys.path), dict(sys.modules)
+    yield
+    sys.path[:] = path
+    for name in set(sys.modules) - set(modules):
+        del sys.modules[name]
+    sys.modules.update(modules)
+
+
+class Dagtop:
+    """The command, in a process of its own, without a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        roots = [str(Path(package.__file__ or "").parent.parent) for package in (dagtop, dagtop_app)]
+        self.environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "DAGTOP_DB": str(folder / "runs.db"),
+            "PYTHONPATH": os.pathsep.join(roots),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "LANG": "C.UTF-8",
+        }
+
+    def __call__(self, *arguments: str, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environ | (environ or {}),
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
+        """Start it, with stdout and stderr in pipes."""
+        streams: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # options override the streams
+            self.command(*arguments), cwd=self.folder, env=self.environ, text=True, **(streams | options)
+        )
+
+    @staticmethod
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "dagtop_app", *arguments]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Dagtop:
+    """`run("check", "etl.py")`."""
+    return Dagtop(tmp_path)
