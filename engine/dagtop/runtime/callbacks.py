@@ -45,8 +45,8 @@ class ThreadCallback:
         """Wait until it has caught up; False if that took too long."""
         self._queue.put(None)
         with anyio.move_on_after(PATIENCE, shield=True):
-            while self._thread.is_alive():
-                await anyio.sleep(0.001)  # noqa: ASYNC110 - a thread that may hang for good has no event to set
+            while self._thread.is_alive():  # noqa: ASYNC110 - a thread that may hang for good has no event to set
+                await anyio.sleep(0.001)
         return not self._thread.is_alive()
 
     def _work(self) -> None:
