@@ -13,31 +13,38 @@ import msgspec
 from dagtop.graph.binding import Call, FromInput
 from dagtop.graph.check import Checked
 
+_BETWEEN = "\x1f"
+
 
 def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-    """By task index: 16 hex digits over source text, closure, dependencies, and the inputs it takes.
+    """By task index: 16 hex digits over source text, closure, spec, trigger rule, and the inputs it takes.
 
-    Policies (retries, timeouts, order) are left out: they decide how a task is run, not what comes out of it.
+    Policies that decide how a task is run, not what comes out of it (retries, timeouts, order), are left out; so are the names of
+    the tasks it depends on, which the journal keeps beside it.
     """
-    plan = checked.plan
-    sources: dict[int, str] = {}
-
-    def source(fn: Callable[..., Any]) -> str:
-        found = sources.get(id(fn))
-        if found is None:
-            found = sources[id(fn)] = _source(fn)
-        return found
-
+    plan, specs = checked.plan, checked.specs
+    shared: dict[tuple[int, int], str] = {}
     found: list[str] = []
-    for index, name in enumerate(plan.names):
-        call = checked.calls[0] if checked.specs is not None else checked.calls[index]
-        parts = [name, source(call.fn), *(plan.names[i] for i in plan.upstream[index])]
-        if checked.specs is not None:
-            parts.append(_stable(checked.specs[name]))
-        parts += [f"{key}={_stable(inputs[key])}" for key in _input_names(call) if key in inputs]
-        text = "\x1f".join(parts).encode("utf-8", "backslashreplace")
-        found.append(hashlib.sha256(text).hexdigest()[:16])
+    for index, policy in enumerate(plan.policies):
+        call = checked.calls[0] if specs is not None else checked.calls[index]
+        key = (id(call.fn), id(policy))
+        own = shared.get(key)
+        if own is None:
+            rule = f"{policy.trigger}/{policy.on_upstream_failure}"
+            own = shared[key] = _digest(_source(call.fn) + _BETWEEN + rule)
+        extra: list[str] = []
+        if specs is not None:
+            spec = specs[plan.names[index]]
+            if spec is not None:
+                extra.append(_stable(spec))
+        elif call.arguments:
+            extra += [f"{name}={_stable(inputs[name])}" for name in _input_names(call) if name in inputs]
+        found.append(_digest(_BETWEEN.join((own, *extra))) if extra else own)
     return tuple(found)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 def _input_names(call: Call) -> list[str]:
