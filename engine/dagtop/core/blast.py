@@ -111,8 +111,8 @@ def _of_run(
 
 
 def _limit(now: Situation, limit: int) -> cmd.BlastRadius:
-    if limit < 1:
-        return _no(f"max_parallel must be at least 1, not {limit}; pause the run to start nothing")
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        return _no(f"max_parallel must be a whole number of at least 1, not {limit!r}; pause the run to start nothing")
     return cmd.BlastRadius(summary=f"max_parallel {now.max_parallel} → {limit}")
 
 
@@ -178,8 +178,8 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
     again = tuple(now.plan.names[i] for i in affected if now.state[i] in FINAL)
     stale: tuple[str, ...] = ()
     if not downstream:
-        stale = tuple(now.plan.names[i] for i in sorted(below) if now.state[i] in GOOD)
-    parts = [f"{tasks(len(again) + len(stops))} run again" if downstream else f"{name} runs again"]
+        stale = tuple(now.plan.names[i] for i in sorted(below) if now.state[i] in GOOD or now.state[i] in ACTIVE)
+    parts = [f"{tasks(len({name, *again, *stops}))} run again" if downstream else f"{name} runs again"]
     if stops:
         parts.append(f"{tasks(len(stops))} told to stop first")
     if stale:

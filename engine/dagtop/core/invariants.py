@@ -21,8 +21,8 @@ def check_invariants(machine: RunMachine) -> None:
     for index, state in enumerate(states):
         needed = machine.plan.upstream[index]
         _same(f"pending of task {index}", machine.joins.pending[index], sum(states[i] not in FINAL for i in needed))
-        if state is TaskState.BACKOFF and index not in machine.ledger.due_at:
-            raise AssertionError(f"task {index} is in BACKOFF and has no due time")
+        if (state is TaskState.BACKOFF) is not (index in machine.ledger.due_at):
+            raise AssertionError(f"task {index} is {state.name}; only in BACKOFF, and always there, it has a due time")
     if machine.is_over and machine.unfinished:
         raise AssertionError(f"the run is over and {machine.unfinished} tasks are left")
 

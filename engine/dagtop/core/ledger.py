@@ -131,6 +131,7 @@ class Ledger:
     def _retrying(self, index: int, event: ev.TaskRetrying) -> None:
         if self.state[index] is not _BACKOFF:
             self._move(index, _BACKOFF)
+            self.reason.pop(index, None)
             ending = TaskState.TIMED_OUT if event.timed_out else TaskState.FAILED
             self._attempt_ended(index, event.at, ending, event.failure)
         self.due_at[index] = event.at + event.delay

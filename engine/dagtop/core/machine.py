@@ -37,6 +37,7 @@ class _Due(Enum):
     ATTEMPT = 0
     BACKOFF = 1
     RUN = 2
+    GRACE = 3
 
 
 class RunMachine:
@@ -113,6 +114,9 @@ class RunMachine:
             for index, needed in enumerate(self.plan.upstream):
                 if needed:
                     joins.recount(index, ledger.state)
+            for index in joins.rule:
+                if joins.pending[index] and ledger.state[index] is TaskState.WAITING:
+                    self.evaluate(index, at)
         else:
             self.emit(
                 ev.RunStarted(at, event.run, self.plan.name, event.started_at, len(self.plan), self.policy.max_parallel)
@@ -132,7 +136,8 @@ class RunMachine:
         if ledger.attempt[index] != event.attempt:
             return
         if ledger.state[index] is not TaskState.RUNNING:
-            self._stopped_attempt_ended(index, event.at, None, 0.0)
+            if ledger.state[index] is TaskState.CANCELLING:
+                self._stopped_attempt_ended(index, event.at, None, 0.0)
             return
         at = event.at
         done = ev.TaskSucceeded(at, self.plan.names[index], event.attempt)
@@ -177,17 +182,19 @@ class RunMachine:
         while self._due and self._due[0][0] <= at:
             _, kind, index, attempt = heappop(self._due)
             if kind == _Due.RUN.value:
-                if not self.is_over and self.stopping is None:
+                if not self.is_over and ledger.run_state is not RunState.CANCELLING:
                     self.stop_run(
                         at, StopReason.RUN_TIMEOUT, f"run_timeout of {self.policy.run_timeout:g} s", cancel=True
                     )
+            elif kind == _Due.GRACE.value:
+                self.abandon_told(at)
             elif ledger.attempt[index] != attempt:
                 continue
             elif kind == _Due.BACKOFF.value:
                 due = ledger.due_at.get(index)
                 if ledger.state[index] is TaskState.BACKOFF and due is not None:
                     if due <= at:
-                        self.become_ready(index, at)
+                        self._ready_again(index, at)
                     else:
                         self._push_due(due, _Due.BACKOFF, index, attempt)
             elif ledger.state[index] is TaskState.RUNNING:
@@ -262,11 +269,12 @@ class RunMachine:
         self.emit(ev.TaskCancelling(at, self.plan.names[index], attempt, reason))
         self._instructions.append(StopAttempt(index, attempt))
 
-    def abandon_attempt(self, index: int, at: float) -> None:
-        """Wait no longer for an attempt that was told to stop."""
-        self._instructions.append(AbandonAttempt(index, self.ledger.attempt[index]))
-        message = "it was told to stop and did not; dagtop no longer waits for it"
-        self._stopped_attempt_ended(index, at, Failure(error="Abandoned", message=message), 0.0)
+    def abandon_told(self, at: float) -> None:
+        """Wait no longer for the attempts that were told to stop and have not."""
+        failure = Failure(error="Abandoned", message="it was told to stop and did not; dagtop no longer waits for it")
+        for index in [i for i, state in enumerate(self.ledger.state) if state is TaskState.CANCELLING]:
+            self._instructions.append(AbandonAttempt(index, self.ledger.attempt[index]))
+            self._stopped_attempt_ended(index, at, failure, 0.0)
 
     def cancel_unstarted(self, index: int, at: float, reason: str) -> None:
         """End a task that does not run now."""
@@ -274,12 +282,13 @@ class RunMachine:
         self.ended(index, at)
 
     def stop_run(self, at: float, why: StopReason, reason: str, *, cancel: bool) -> None:
-        """Start nothing new; with `cancel` stop what runs too."""
+        """Start nothing new; with `cancel` stop what runs too, and wait for that no longer than the grace allows."""
         self.starts_allowed = False
         self.stopping = why
         self.emit(ev.RunStopping(at, reason, cancel))
         states = self.ledger.state
         if cancel:
+            self._push_due(at + self.policy.cancel_grace, _Due.GRACE, -1, 0)
             for index in [i for i, state in enumerate(states) if state in ACTIVE]:
                 if self.stop_reasons.get(index) is not StopReason.CANCEL:
                     self.stop_attempt(index, at, why, reason)
@@ -295,13 +304,16 @@ class RunMachine:
     def retime_backoff(self, index: int, at: float) -> None:
         """The policy of a task in BACKOFF has changed: make its delay again, or end it if no attempt is left."""
         ledger = self.ledger
-        failure, ended_at = ledger.failure[index], ledger.ended_at[index] or at
+        name, attempt, failure = self.plan.names[index], ledger.attempt[index], ledger.failure[index]
+        last = ledger.history[index][-1]
+        timed_out = last.ending == TaskState.TIMED_OUT.value
         if not self._may_try_again(index):
-            self.emit(ev.TaskFailed(at, self.plan.names[index], ledger.attempt[index], failure))
+            kind = ev.TaskTimedOut if timed_out else ev.TaskFailed
+            self.emit(kind(at, name, attempt, failure))
             self.ended(index, at)
             return
-        due = max(at, ended_at + self._delay(index, self.chance.get(index, 0.0)))
-        self.emit(ev.TaskRetrying(at, self.plan.names[index], ledger.attempt[index], due - at, failure))
+        due = max(at, last.ended_at + self._delay(index, self.chance.get(index, 0.0)))
+        self.emit(ev.TaskRetrying(at, name, attempt, due - at, failure, timed_out))
         self._push_due(due, _Due.BACKOFF, index, ledger.attempt[index])
 
     def evaluate(self, index: int, at: float) -> None:
@@ -345,13 +357,18 @@ class RunMachine:
         name, attempt = self.plan.names[index], self.ledger.attempt[index]
         reason = self.ledger.reason.get(index, "cancelled")
         self.active -= 1
+        if why is StopReason.RESTART and self.stopping is not None:
+            why, reason = StopReason.CANCEL, self.ledger.run_reason
         match why:
             case StopReason.RESTART:
                 self.emit(ev.TaskRestarted(at, name, reason))
                 self.joins.recount(index, self.ledger.state)
                 self.evaluate(index, at)
             case StopReason.TIMEOUT:
-                timed_out = self._timeout_failure(index, at, failure)
+                timeout = self.ledger.policies[index].timeout or 0.0
+                timed_out = _timeout_failure(
+                    f"attempt {attempt} took longer than its timeout of {timeout:g} s", failure
+                )
                 if (
                     self.ledger.policies[index].retry_on_timeout
                     and self._may_try_again(index)
@@ -362,25 +379,13 @@ class RunMachine:
                     self.emit(ev.TaskTimedOut(at, name, attempt, timed_out))
                     self.ended(index, at)
             case StopReason.RUN_TIMEOUT:
-                message = f"the run reached its {reason} while this ran"
-                self.emit(ev.TaskTimedOut(at, name, attempt, Failure(error="TaskTimeoutError", message=message)))
+                out_of_time = _timeout_failure(f"the run reached its {reason} while this ran", failure)
+                self.emit(ev.TaskTimedOut(at, name, attempt, out_of_time))
                 self.ended(index, at)
             case StopReason.CANCEL | StopReason.FAIL_FAST:
                 self.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
                 self.ended(index, at)
         self.fill(at)
-
-    def _timeout_failure(self, index: int, at: float, failure: Failure | None) -> Failure:
-        timeout = self.ledger.policies[index].timeout or 0.0
-        message = f"attempt {self.ledger.attempt[index]} took longer than its timeout of {timeout:g} s"
-        if failure is None:
-            return Failure(error="TaskTimeoutError", message=message)
-        return Failure(
-            error="TaskTimeoutError",
-            message=f"{message}; then {failure.error}: {failure.message}",
-            traceback=failure.traceback,
-            where=failure.where,
-        )
 
     def _may_try_again(self, index: int) -> bool:
         retries = self.ledger.policies[index].retry.retries
@@ -394,7 +399,15 @@ class RunMachine:
         if delay > 0:
             self._push_due(at + delay, _Due.BACKOFF, index, attempt)
         else:
+            self._ready_again(index, at)
+
+    def _ready_again(self, index: int, at: float) -> None:
+        """The delay is over. A task whose upstream has been restarted meanwhile waits for the new results first."""
+        if self.joins.verdict(index) is Verdict.START:
             self.become_ready(index, at)
+        else:
+            self.emit(ev.TaskRestarted(at, self.plan.names[index], "its upstream runs again"))
+            self.evaluate(index, at)
 
     def _delay(self, index: int, unit_random: float) -> float:
         retry = self.ledger.policies[index].retry
@@ -436,6 +449,18 @@ class RunMachine:
             state = RunState.SUCCEEDED
         self.emit(ev.RunFinished(at, state, {kind.value: count for kind, count in counts.items() if count}))
         self._due.clear()
+
+
+def _timeout_failure(message: str, failure: Failure | None) -> Failure:
+    """Out of time; `failure` is what the attempt raised when it was told to stop, if it did."""
+    if failure is None:
+        return Failure(error="TaskTimeoutError", message=message)
+    return Failure(
+        error="TaskTimeoutError",
+        message=f"{message}; then {failure.error}: {failure.message}",
+        traceback=failure.traceback,
+        where=failure.where,
+    )
 
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -39,6 +40,10 @@ def check_seconds(name: str, value: object, *, positive: bool = False) -> None:
         raise ValueError(f"{name} must be a number of seconds, not {value!r}")
     if value < 0 or (positive and value == 0):
         raise ValueError(f"{name} must be {'more than 0' if positive else 'at least 0'} seconds, not {value!r}")
+
+
+def _is_between(value: object, least: float, most: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
 
 
 def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
@@ -116,9 +121,9 @@ class Retry:
         check_count("retries", self.retries, least=0)
         check_seconds("base", self.base)
         check_seconds("cap", self.cap)
-        if not (math.isfinite(self.factor) and self.factor >= 1):
+        if not _is_between(self.factor, 1, sys.float_info.max):
             raise ValueError(f"factor must be a finite number of at least 1, not {self.factor!r}")
-        if not 0 <= self.jitter <= 1:
+        if not _is_between(self.jitter, 0, 1):
             raise ValueError(f"jitter must be between 0 and 1, not {self.jitter!r}")
         for name in ("on", "not_on"):
             object.__setattr__(self, name, _exception_types(name, getattr(self, name)))
@@ -177,8 +182,11 @@ class RunPolicy:
     """After the first failure nothing new starts; what runs goes on."""
     run_timeout: float | None = None
     """Longest the run may take, in seconds."""
+    cancel_grace: float = 10.0
+    """How long a run that is being cancelled waits for tasks that do not stop, in seconds."""
 
     def __post_init__(self) -> None:
         check_count("max_parallel", self.max_parallel, least=1)
         if self.run_timeout is not None:
             check_seconds("run_timeout", self.run_timeout, positive=True)
+        check_seconds("cancel_grace", self.cancel_grace)

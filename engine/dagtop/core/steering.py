@@ -51,9 +51,7 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
         case cmd.CancelRun(reason=reason):
             machine.stop_run(at, StopReason.CANCEL, reason, cancel=True)
         case cmd.AbandonRun():
-            states = machine.ledger.state
-            for index in [i for i, state in enumerate(states) if state is TaskState.CANCELLING]:
-                machine.abandon_attempt(index, at)
+            machine.abandon_told(at)
         case cmd.SetMaxParallel(limit=limit):
             machine.emit(ev.LimitChanged(at, limit, f"set by {by}"))
         case cmd.SetPolicy(task=name):
@@ -95,25 +93,26 @@ def _restart(machine: RunMachine, index: int, at: float, by: str, *, downstream:
             put_back.append(i)
     if not downstream:
         for i in sorted(reach(machine.plan.downstream, [index])):
-            if ledger.state[i] in GOOD:
+            if ledger.state[i] in GOOD or ledger.state[i] in ACTIVE:
                 machine.emit(ev.TaskStale(at, names[i], names[index]))
-    for below in {*put_back, *(fed for i in put_back for fed in machine.plan.downstream[i])}:
-        machine.joins.recount(below, ledger.state)
+    fed = sorted({below for i in put_back for below in machine.plan.downstream[i]})
+    for i in (*put_back, *fed):
+        machine.joins.recount(i, ledger.state)
+    put_back += _withdrawn(machine, fed, at, reason)
     for i in put_back:
         if ledger.state[i] is TaskState.WAITING:
             machine.evaluate(i, at)
-    _withdraw_early(machine, chosen, at, reason)
 
 
-def _withdraw_early(machine: RunMachine, changed: list[int], at: float, reason: str) -> None:
-    """Tasks that were about to start on results that are being made anew wait for them again."""
-    states = machine.ledger.state
-    for index in changed:
-        for below in machine.plan.downstream[index]:
-            if states[below] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF):
-                machine.joins.recount(below, states)
-                if machine.joins.verdict(below) is not Verdict.START:
-                    machine.emit(ev.TaskRestarted(at, machine.plan.names[below], reason))
+def _withdrawn(machine: RunMachine, fed: list[int], at: float, reason: str) -> list[int]:
+    """Tasks that were about to start on results that are being made anew: they wait for them again."""
+    states, found = machine.ledger.state, []
+    for index in fed:
+        about_to_start = states[index] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF)
+        if about_to_start and machine.joins.verdict(index) is not Verdict.START:
+            machine.emit(ev.TaskRestarted(at, machine.plan.names[index], reason))
+            found.append(index)
+    return found
 
 
 def _policy_flaw(machine: RunMachine, command: cmd.SetPolicy) -> str:

@@ -54,6 +54,7 @@ class ExecutorConfig:
     max_parallel: attempts in progress at once; 32 unless the graph says otherwise.
     fail_fast: after the first failure start nothing new; what runs goes on.
     run_timeout: longest the run may take, in seconds.
+    cancel_grace: how long a run that is being cancelled waits for tasks that do not stop, in seconds; 10 unless given.
     default_timeout: timeout of an attempt, in seconds, for tasks that give none.
     default_retries: retries (a number or a `Retry`) for tasks that give none.
     inputs: values for parameters that are no tasks, by name; they win over the graph's own.
@@ -67,6 +68,7 @@ class ExecutorConfig:
     max_parallel: int | None = None
     fail_fast: bool | None = None
     run_timeout: float | None = None
+    cancel_grace: float | None = None
     default_timeout: float | None = None
     default_retries: int | Retry | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -83,7 +85,7 @@ class ExecutorConfig:
 
     def run_policy(self) -> RunPolicy:
         """The part of it that the machine goes by."""
-        given = {name: getattr(self, name) for name in ("max_parallel", "fail_fast", "run_timeout")}
+        given = {name: getattr(self, name) for name in ("max_parallel", "fail_fast", "run_timeout", "cancel_grace")}
         return RunPolicy(**{name: value for name, value in given.items() if value is not None})
 
     def over(self, base: ExecutorConfig) -> ExecutorConfig:

@@ -1,0 +1,237 @@
+"""Plays runtime to a `RunMachine`: answers its instructions, keeps its own books, and compares them after every step.
+
+The books are kept from the outside, from instructions and events alone, so that a mistake of the machine's own counters
+cannot hide itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dagtop.core import commands as cmd
+from dagtop.core import events as ev
+from dagtop.core import inputs as inp
+from dagtop.core.failure import Failure
+from dagtop.core.instructions import AbandonAttempt, Instruction, StartAttempt, StopAttempt
+from dagtop.core.invariants import check_invariants
+from dagtop.core.ledger import Ledger
+from dagtop.core.machine import RunMachine
+from dagtop.core.plan import Plan
+from dagtop.core.policy import OnUpstreamFailure, RunPolicy, TaskPolicy, Trigger
+from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
+from dagtop.core.topology import topological_order
+
+BROKEN = Failure(error="ValueError", message="no")
+
+_ENDINGS = (ev.TaskSucceeded, ev.TaskFailed, ev.TaskTimedOut, ev.TaskCancelled, ev.TaskRetrying, ev.TaskRestarted)
+
+
+def plan_of(tasks: Mapping[str, Sequence[str]], policies: Mapping[str, TaskPolicy] | None = None) -> Plan:
+    """A plan from "what each task needs"."""
+    names = tuple(tasks)
+    index = {name: i for i, name in enumerate(names)}
+    upstream = [sorted(index[needed] for needed in tasks[name]) for name in names]
+    downstream: list[list[int]] = [[] for _ in names]
+    for i, needed in enumerate(upstream):
+        for above in needed:
+            downstream[above].append(i)
+    default = TaskPolicy()
+    return Plan(
+        name="graph",
+        names=names,
+        index=index,
+        upstream=upstream,
+        downstream=downstream,
+        order=topological_order(upstream, downstream),
+        policies=[(policies or {}).get(name, default) for name in names],
+    )
+
+
+class Driver:
+    """One run of a machine, driven by hand."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, Sequence[str]],
+        policies: Mapping[str, TaskPolicy] | None = None,
+        *,
+        begin: bool = True,
+        **run_policy: Any,
+    ) -> None:
+        self.plan = plan_of(tasks, policies)
+        self.machine = RunMachine(self.plan, RunPolicy(**run_policy))
+        self.at = 0.0
+        self.events: list[ev.AnyEvent] = []
+        self.running: dict[int, int] = {}
+        """Attempt number by task, for attempts that were started and have not answered."""
+        self.told: set[int] = set()
+        """Tasks whose attempt was told to stop."""
+        self.started: list[str] = []
+        """Names in the order of their starts."""
+        self.mirror = Ledger(self.plan)
+        """The fold of the events, for comparison with the live ledger."""
+        self._open: set[str] = set()
+        self._commands = 0
+        if begin:
+            self.begin()
+
+    # -- what goes in -----------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        self.tell(inp.Begin(self.at, run="r", started_at=1_000.0))
+
+    def succeed(self, *names: str) -> None:
+        for name in names:
+            index = self.plan.index[name]
+            self.tell(inp.AttemptSucceeded(self.at, index, self.running.pop(index)))
+
+    def fail(self, *names: str, retriable: bool = True, chance: float = 0.0) -> None:
+        for name in names:
+            index = self.plan.index[name]
+            self.tell(inp.AttemptRaised(self.at, index, self.running.pop(index), BROKEN, retriable, chance))
+
+    def stopped(self, *names: str, failure: Failure | None = None) -> None:
+        """The attempt ends because it was told to."""
+        for name in names:
+            index = self.plan.index[name]
+            assert index in self.told, f"{name} was never told to stop"
+            self.tell(inp.AttemptStopped(self.at, index, self.running.pop(index), failure))
+
+    def command(self, command: cmd.Command, by: str = "a person") -> ev.CommandApplied | ev.CommandRefused:
+        """Give a command and return its answer; exactly one is demanded."""
+        self._commands += 1
+        before = len(self.events)
+        self.tell(inp.CommandGiven(self.at, command, self._commands, by))
+        answers = [e for e in self.events[before:] if isinstance(e, (ev.CommandApplied, ev.CommandRefused))]
+        assert len(answers) == 1, answers
+        assert (answers[0].id, answers[0].by, answers[0].command) == (self._commands, by, command)
+        return answers[0]
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, ticking at every instant the machine asked for."""
+        end = self.at + seconds
+        while (due := self.machine.next_due()) is not None and due <= end:
+            self.at = max(self.at, due)
+            self.tell(inp.Tick(self.at))
+        self.at = end
+
+    def tell(self, what: inp.Input) -> list[Instruction]:
+        before = len(self.running)
+        instructions = self.machine.handle(what)
+        for instruction in instructions:
+            self._obey(instruction)
+        limit = self.machine.ledger.max_parallel
+        assert len(self.running) <= max(limit, before), "more run than max_parallel allows"
+        self._take_events()
+        assert self.machine.active == len(self.running), "a slot leaked"
+        check_invariants(self.machine)
+        self._compare()
+        return instructions
+
+    # -- what can be asked ------------------------------------------------------------------------------------------
+
+    def state(self, name: str) -> TaskState:
+        return self.machine.ledger.state[self.plan.index[name]]
+
+    def states(self) -> dict[str, TaskState]:
+        return dict(zip(self.plan.names, self.machine.ledger.state, strict=True))
+
+    @property
+    def run_state(self) -> RunState:
+        return self.machine.ledger.run_state
+
+    def running_names(self) -> set[str]:
+        return {self.plan.names[index] for index in self.running}
+
+    def reason(self, name: str) -> str:
+        return self.machine.ledger.reason.get(self.plan.index[name], "")
+
+    def of(self, *kinds: type) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kinds)]
+
+    def types(self, name: str) -> list[str]:
+        """The types of the events about one task, without their "task."."""
+        return [e.type.removeprefix("task.") for e in self.events if isinstance(e, ev.TaskEvent) and e.task == name]
+
+    # -- the books --------------------------------------------------------------------------------------------------
+
+    def _obey(self, instruction: Instruction) -> None:
+        index, attempt = instruction.index, instruction.attempt
+        if isinstance(instruction, StartAttempt):
+            assert index not in self.running, f"task {index} started while it runs"
+            self.running[index] = attempt
+            self.started.append(self.plan.names[index])
+            self.told.discard(index)
+        elif isinstance(instruction, StopAttempt):
+            assert self.running.get(index) == attempt, f"task {index} is told to stop and does not run"
+            self.told.add(index)
+        else:
+            assert isinstance(instruction, AbandonAttempt)
+            assert index in self.told, f"task {index} is abandoned without having been told to stop"
+            assert self.running.pop(index) == attempt
+
+    def _take_events(self) -> None:
+        fresh, self.machine.outbox = self.machine.outbox, []
+        for event in fresh:
+            assert event.at <= self.at
+            self._check(event)
+            self.mirror.apply(event)
+        self.events += fresh
+
+    def _check(self, event: ev.AnyEvent) -> None:
+        mirror = self.mirror
+        if isinstance(event, ev.TaskStarted):
+            assert event.task not in self._open, f"{event.task} has two attempts at once"
+            self._open.add(event.task)
+            index = self.plan.index[event.task]
+            assert event.attempt == mirror.attempt[index] + 1
+            assert index not in mirror.held, f"{event.task} is held and starts"
+            assert mirror.run_state is RunState.RUNNING, f"{event.task} starts in a run that is {mirror.run_state}"
+            assert may_start(self.plan, index, mirror.state), f"{event.task} starts against its trigger rule"
+        elif isinstance(event, _ENDINGS):
+            self._open.discard(event.task)
+        elif isinstance(event, ev.TaskSkipped):
+            assert event.task not in self._open, f"{event.task} runs and is skipped"
+        elif isinstance(event, ev.RunFinished):
+            assert mirror.run_state not in RUN_OVER, "the run finished twice"
+            assert not self._open
+            counts = {kind.value: n for kind, n in mirror.counts.items() if n}
+            assert event.counts == counts
+            assert all(state in FINAL for state in mirror.state)
+        elif isinstance(event, ev.RunReopened):
+            assert mirror.run_state in RUN_OVER
+
+    def _compare(self) -> None:
+        """The fold of the events is the live state (B40)."""
+        live, replayed = self.machine.ledger, self.mirror
+        for field in COMPARED:
+            assert getattr(live, field) == getattr(replayed, field), f"replay differs in {field}"
+        assert self._open == {self.plan.names[i] for i, state in enumerate(live.state) if state in ACTIVE}
+
+
+COMPARED = (
+    "state counts attempt ready_at attempt_started ended_at policies reason failure history progress due_at first_attempt "
+    "held stale max_parallel run_state run_reason run started_at"
+).split()
+
+
+def may_start(plan: Plan, index: int, states: Sequence[TaskState]) -> bool:
+    """Whether the trigger rule lets a task start; written from the rules' words, not from the machine's counters."""
+    upstream = [states[i] for i in plan.upstream[index]]
+    policy = plan.policies[index]
+    done = all(state in FINAL for state in upstream)
+    good = [state for state in upstream if state in GOOD]
+    if not upstream:
+        return True
+    if policy.on_upstream_failure is OnUpstreamFailure.RUN and done:
+        return True
+    match Trigger(policy.trigger):
+        case Trigger.ALL_SUCCESS:
+            return len(good) == len(upstream)
+        case Trigger.ANY_SUCCESS:
+            return bool(good)
+        case Trigger.ALL_DONE:
+            return done
+        case Trigger.NONE_FAILED:
+            return done and all(state in GOOD or state is TaskState.SKIPPED for state in upstream)
