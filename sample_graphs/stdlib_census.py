@@ -119,6 +119,7 @@ def parse(paths: list[Path], ctx: TaskContext) -> list[Census]:
             done.append(census_of(path))
         except (SyntaxError, ValueError) as error:
             ctx.log.warning("%s cannot be parsed: %s", path.name, error)
+    ctx.progress(len(paths), len(paths))
     ctx.log.info("%d modules, %d lines", len(done), sum(module["lines"] for module in done))
     return done
 
@@ -187,7 +188,7 @@ def report(
 
 def build(only: str = "") -> Graph:
     """The graph. `only`: names of packages and modules to look at, separated by commas."""
-    graph = Graph("stdlib_census")
+    graph = Graph("stdlib_census", max_parallel=6)
     parsing: list[str] = []
     for name, paths in parts(only).items():
         parsing.append(f"parse {name}")

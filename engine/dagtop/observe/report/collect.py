@@ -161,7 +161,7 @@ def _tasks(
 ) -> list[TaskReport]:
     seen = recorder.attempts if recorder is not None else {}
     timelines = [_timeline(rows[name], seen.get(name, ()), at) for name in plan.names]
-    times = [_run_time(timeline) for timeline in timelines]
+    times = [_elapsed(timeline) for timeline in timelines]
     on_path = frozenset(i for i in critical_path(plan, times) if timelines[i])
     names = [storable(name) for name in plan.names]
     tasks: list[TaskReport] = []
@@ -177,7 +177,8 @@ def _tasks(
                 started_at=timeline[0].started_at if timeline else None,
                 ended_at=row.ended_at,
                 queue_time=_queue_time(row.ready_at, timeline),
-                run_time=times[index],
+                run_time=sum(attempt.ended_at - attempt.started_at for attempt in timeline),
+                elapsed=times[index],
                 on_critical_path=index in on_path,
                 upstream=tuple([names[i] for i in plan.upstream[index]]),
                 timeline=timeline,
@@ -217,8 +218,14 @@ def _timeline(row: TaskRow, seen: Sequence[SeenAttempt], at: float) -> tuple[Att
     return tuple([found[number] for number in sorted(found)]) if len(found) > 1 else tuple(found.values())
 
 
-def _run_time(timeline: Sequence[Attempt]) -> float:
-    return sum(attempt.ended_at - attempt.started_at for attempt in timeline)
+def _elapsed(timeline: Sequence[Attempt]) -> float:
+    """From the first attempt after the last success that was thrown away, to the end of the last attempt."""
+    if not timeline:
+        return 0.0
+    first = len(timeline) - 1
+    while first and timeline[first - 1].ending != "succeeded":
+        first -= 1
+    return timeline[-1].ended_at - timeline[first].started_at
 
 
 def _queue_time(ready_at: float | None, timeline: Sequence[Attempt]) -> float | None:
@@ -273,7 +280,7 @@ def _report(
         peak_parallel=_peak(tasks),
         max_parallel=heard.max_parallel,
         critical_path=tuple([task.name for task in path]),
-        critical_path_time=sum(task.run_time for task in path),
+        critical_path_time=sum(task.elapsed for task in path),
         inputs={storable(name): told for name, told in describe_all(inputs or {}).items()},
         tasks=tuple(tasks),
         commands=tuple([_command(answer) for answer in heard.commands]),

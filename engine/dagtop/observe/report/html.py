@@ -117,12 +117,12 @@ def _tiles(report: Report) -> list[tuple[str, str, str]]:
     average = report.run_time / report.duration if report.duration else 0.0
     retried = sum(task.attempts > 1 for task in report.tasks)
     share = 100 * report.critical_path_time / report.duration if report.duration else 0.0
-    limit = f"of at most {report.max_parallel:,}" if report.max_parallel else "at once"
+    limit = f", limit {report.max_parallel:,}" if report.max_parallel else ""
     return [
         ("Wall time", duration(report.duration), f"{duration(report.run_time)} of work in tasks"),
         ("Tasks", f"{report.task_count:,}", plural(len(report.critical_path), "step") + " on the critical path"),
         ("Attempts", f"{report.attempt_count:,}", f"{plural(retried, 'task')} more than once"),
-        ("In parallel", f"{average:.1f}", f"on average, {report.peak_parallel:,} {limit} at the peak"),
+        ("In parallel", f"{average:.1f}", f"on average; peak {report.peak_parallel:,}{limit}"),
         ("Critical path", duration(report.critical_path_time), f"{share:.0f} % of the wall time"),
     ]
 
@@ -193,9 +193,9 @@ def _steps(report: Report) -> list[StepView]:
     steps: list[StepView] = []
     offset = 0.0
     for task in path[:PATH_STEPS]:
-        share = 100 * task.run_time / total
+        share = 100 * task.elapsed / total
         steps.append(
-            StepView(task.name, task_face(task.state), duration(task.run_time), round(share, 2), round(offset, 2))
+            StepView(task.name, task_face(task.state), duration(task.elapsed), round(share, 2), round(offset, 2))
         )
         offset += share
     return steps

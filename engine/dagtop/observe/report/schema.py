@@ -45,6 +45,8 @@ class TaskReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """From `ready_at` to the start of the attempt that followed."""
     run_time: float = 0.0
     """Of all its attempts together."""
+    elapsed: float = 0.0
+    """How long it kept those after it waiting: its last attempt, the failed ones before it, and the time between them."""
     on_critical_path: bool = False
     upstream: tuple[str, ...] = ()
     timeline: tuple[Attempt, ...] = ()
@@ -116,8 +118,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     max_parallel: int = 0
     """The limit; 0 if not known."""
     critical_path: tuple[str, ...] = ()
-    """The chain of tasks, each upstream of the next, that took longest. The run could not have been shorter."""
+    """The chain of tasks, each upstream of the next, that took longest, waits between attempts included."""
     critical_path_time: float = 0.0
+    """Their `elapsed` together. However many slots there are, the run cannot be shorter."""
     inputs: dict[str, Described] = {}
     """The graph's inputs. Values whose name looks secret are not in the report."""
     tasks: tuple[TaskReport, ...] = ()
