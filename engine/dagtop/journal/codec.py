@@ -135,7 +135,7 @@ class _Survey:
         for item in items:
             kind = type(item)
             if kind is str:
-                size += len(item) + 3
+                size += len(item) + 2
             elif kind is int:
                 size += 2
                 if not _INT_MIN <= item <= _INT_MAX:
@@ -158,7 +158,7 @@ class _Survey:
         if kind is tuple or kind is set or kind is frozenset:
             return self._size_of_container(item, kind, depth)
         if kind is bytes or kind is bytearray:
-            return len(item) + 3
+            return len(item) + 2
         if reason := tagged.refusal(item):
             raise _UnstorableError(f"{'is' if depth == 0 else 'holds'} {reason}")
         return 4
@@ -170,7 +170,7 @@ class _Survey:
             if depth >= DEPTH:
                 raise _UnstorableError(f"is nested more than {DEPTH} levels deep")
             self._sizes[key] = 0
-            size = 3 + self._size_of_items(item.values() if kind is dict else item, depth + 1)
+            size = 2 + self._size_of_items(item.values() if kind is dict else item, depth + 1)
             if kind is dict:
                 size += self._size_of_keys(item, depth)
             _check_size(size, self._limit)
@@ -185,5 +185,5 @@ class _Survey:
             if type(key) is not str:
                 self.plain = False
                 return self._size_of_items(mapping, depth + 1)
-            size += len(key) + 4
+            size += len(key) + 3
         return size

@@ -68,7 +68,7 @@ def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
 
 
 def kind_of(error: sqlite3.Error | OSError) -> str:
-    """The kind of an error: "busy", "full", "readonly", "damaged", "disk" or "other"."""
+    """The kind of an error: "busy", "full", "readonly", "damaged", "foreign", "disk" or "other"."""
     if isinstance(error, OSError):
         return "disk"
     # The lowest byte is the primary code: https://www.sqlite.org/rescode.html#pve
@@ -79,8 +79,10 @@ def kind_of(error: sqlite3.Error | OSError) -> str:
             return "full"
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
             return "readonly"
-        case sqlite3.SQLITE_CORRUPT | sqlite3.SQLITE_NOTADB:
+        case sqlite3.SQLITE_CORRUPT:
             return "damaged"
+        case sqlite3.SQLITE_NOTADB:
+            return "foreign"
         case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_CANTOPEN:
             return "disk"
         case _:
@@ -92,6 +94,7 @@ _EXPLANATIONS = {
     "full": "cannot grow, the disk is full: free some space, or choose a file on another disk",
     "readonly": "cannot be written, it or its folder is read-only: allow writing, or choose another file",
     "damaged": "is damaged and will not be used: move it away (with its -wal and -shm files), or choose another file",
+    "foreign": "is not a journal, or no longer one: choose another file",
     "disk": "cannot be read or written: check the disk and the rights of its folder, or choose another file",
 }
 
@@ -123,7 +126,9 @@ def _create(path: Path) -> None:
             draft.unlink()
     except FileExistsError:
         if not _exists(path):  # else another process was quicker, and its file is as good
-            raise JournalError(f"{_subject(path)} cannot be made: a file is where a folder should be") from None
+            raise JournalError(
+                f"{_subject(path)} cannot be made: a file is where a folder should be; choose another file"
+            ) from None
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise JournalError(f"{_subject(path)} cannot be made: {reason}; choose another file") from error
@@ -170,8 +175,6 @@ def _version(path: Path) -> int:
         finally:
             connection.close()
     except sqlite3.Error as error:
-        if kind_of(error) == "damaged" and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
-            raise JournalError(f"{_subject(path)} is not a journal, or no longer one: choose another file") from error
         raise explain(path, error) from error
     except OSError as error:
         raise explain(path, error) from error

@@ -43,6 +43,7 @@ MIGRATIONS: tuple[str, ...] = (
         record BLOB NOT NULL,
         given_codec TEXT NOT NULL,
         given BLOB NOT NULL,
+        crc INTEGER NOT NULL,
         PRIMARY KEY (run, number)
     );
     CREATE TABLE chunks (

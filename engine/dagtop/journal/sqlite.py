@@ -179,13 +179,16 @@ class SqliteStoredRun(BaseStoredRun):
         self._journal = journal
         self._lock = threading.RLock()
         self._connection = connection
+        self._id = summary.run
         (self._run,) = connection.execute("SELECT id FROM runs WHERE run = ?", (summary.run,)).fetchone()
         rows = connection.execute(
-            "SELECT number, first, record, given_codec, given FROM sessions WHERE run = ? ORDER BY number", (self._run,)
+            "SELECT number, first, record, given_codec, given, crc FROM sessions WHERE run = ? ORDER BY number",
+            (self._run,),
         )
-        sessions = [
-            Session(number=number, first=first, record=unpack(Packed(*packed))) for number, first, *packed in rows
-        ]
+        sessions: list[Session] = []
+        for number, first, *packed, crc in rows:
+            self._check(packed[0] + packed[2], crc, "the record")
+            sessions.append(Session(number=number, first=first, record=unpack(Packed(*packed))))
         super().__init__(sessions, summary)
         self._finalizer = weakref.finalize(self, connection.close)
 
@@ -208,7 +211,8 @@ class SqliteStoredRun(BaseStoredRun):
             start, last, form, crc, blob = row
             if start != (start if expected is None and start <= first else expected or 1):
                 raise JournalError(f"events are missing before number {start}: the journal is damaged")
-            batch = chunks.decode(form, self._checked(blob, crc, f"events {start} to {last}"))
+            self._check(blob, crc, f"events {start} to {last}")
+            batch = chunks.decode(form, blob)
             if len(batch) != last - start + 1:
                 raise JournalError(
                     f"events {start} to {last} are not {last - start + 1} events: the journal is damaged"
@@ -241,7 +245,8 @@ class SqliteStoredRun(BaseStoredRun):
         if row is None:
             return None
         name, crc, blob = row
-        return Encoded(name, self._checked(blob, crc, "an output"))
+        self._check(blob, crc, f"the output of {task!r}")
+        return Encoded(name, blob)
 
     def _fetch(self, query: str, *values: object) -> Any:
         with self._lock, _explained(self._journal):
@@ -249,12 +254,11 @@ class SqliteStoredRun(BaseStoredRun):
                 raise JournalError("the journal was closed: load the run again")
             return self._connection.execute(query, (self._run, *values)).fetchone()
 
-    def _checked(self, blob: bytes, crc: int, what: str) -> bytes:
+    def _check(self, blob: bytes, crc: int, what: str) -> None:
         if zlib.crc32(blob) != crc:
             raise JournalError(
-                f"{what} of run {self.summary.run} are damaged: the journal at {self._journal.path} is torn"
+                f"{what} of run {self._id} cannot be read, the journal at {self._journal.path} is damaged"
             )
-        return blob
 
 
 def _checked_id(run: str) -> str:
@@ -267,9 +271,9 @@ def _checked_id(run: str) -> str:
 
 def _add_session(connection: sqlite3.Connection, run: int, number: int, first: int, packed: Packed) -> None:
     connection.execute(
-        "INSERT INTO sessions (run, number, first, process, began_at, record, given_codec, given) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (run, number, first, this_process(), time.time(), *packed),
+        "INSERT INTO sessions (run, number, first, process, began_at, record, given_codec, given, crc) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (run, number, first, this_process(), time.time(), *packed, zlib.crc32(packed.record + packed.given)),
     )
 
 
@@ -302,3 +306,5 @@ def _explained(journal: SqliteJournal) -> Generator[None]:
         yield
     except sqlite3.Error as error:
         raise explain(journal.path, error) from error
+    except (ValueError, TypeError) as error:  # a column that does not hold what it should
+        raise JournalError(f"the journal at {journal.path} is damaged: {error}; choose another file") from error

@@ -18,11 +18,12 @@ from zoneinfo import ZoneInfo
 
 
 def refusal(value: object) -> str:
-    """Why a leaf cannot be kept, as "a some.Type"; "" if it can."""
+    """What a leaf is if it cannot be kept, as "a some.Type"; "" if it can."""
     kind = type(value)
     # A class with a metaclass of its own is not looked up: that would call the metaclass's `__hash__`.
     if type(kind) is not type or kind not in _LEAVES:
-        return f"a {_type_name(kind)}"
+        name = _type_name(kind)
+        return f"{'an' if name[:1].lower() in {*'aeiou'} else 'a'} {name}"
     if isinstance(value, (dt.datetime, dt.time)) and not _is_known_zone(value.tzinfo):
         return f"a {kind.__name__} with a time zone of type {_type_name(type(value.tzinfo))}"
     return ""

@@ -258,7 +258,7 @@ class SqliteWriter:
             self._failing_since = now
         kind = kind_of(error)
         message = str(explain(self._path, error))
-        if kind in {"damaged", "other"}:
+        if kind in {"damaged", "foreign", "other"}:
             raise _GiveUpError(message, mark=kind == "other") from error
         if self._closed and now >= self._deadline:
             raise _GiveUpError(message, mark=True) from error

@@ -1,0 +1,6 @@
+"""Shares the helpers of the journal's contract tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parent.parent / "contracts"))
