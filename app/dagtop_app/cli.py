@@ -21,8 +21,8 @@ from dagtop_app.options import (
     check_output_options,
     parse_parameters,
 )
-from dagtop_app.signals import Signals
-from dagtop_app.terminal import flush_standard_streams, open_missing_descriptors
+from dagtop_app.signals import Signals, name_of_signal
+from dagtop_app.terminal import open_missing_descriptors
 from dagtop_app.version import VERSION
 
 USAGE_ERROR = 2
@@ -176,39 +176,50 @@ def _check_that_it_is_no_command(file: str) -> None:
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
-    """Parse, do, and return the exit code. What goes wrong is told in a few lines on stderr, never as a traceback."""
+    """Parse, do, and return the exit code, for a process that ends then.
+
+    What goes wrong is told in a few lines on stderr, never as a traceback.
+    """
     open_missing_descriptors()
     _signals.install()
-    return _guarded(list(arguments))
+    code = call(arguments)
+    if "dagtop_app.headless" in sys.modules:  # something may have run, and have left threads behind
+        from dagtop_app.headless import end_process_soon  # noqa: PLC0415 - it is there already
+
+        end_process_soon(code, _signals)
+    return code
 
 
-def _call(arguments: list[str]) -> int:
-    result = app(arguments, exit_on_error=False, print_error=False)
-    return result if isinstance(result, int) else 0
-
-
-def _guarded(arguments: list[str]) -> int:
+def call(arguments: Sequence[str]) -> int:
+    """The same inside a process that goes on afterwards."""
     try:
-        code = _call(arguments)
-        flush_standard_streams()
+        result = app(list(arguments), exit_on_error=False, print_error=False)
+        sys.stdout.flush()
     except UsageError as error:
         return _refuse(str(error))
     except cyclopts.CycloptsError as error:
         return _refuse(_in_words(error, arguments))
     except KeyboardInterrupt:
-        return _signals.exit_code or 130
+        return _interrupted() or 130
     except BrokenPipeError:
         return _nobody_reads()
     except Exception as error:
         # Ours are told in words, and after a signal nothing else counts. The rest are bugs, and keep their traceback.
-        if _signals.exit_code is not None:
-            return _signals.exit_code
+        if (code := _interrupted()) is not None:
+            return code
         from dagtop.errors import DagtopError  # noqa: PLC0415 - loaded already if it was raised
 
         if not isinstance(error, DagtopError):
             raise
         return _tell_problems(error)
-    return code
+    return result if isinstance(result, int) else 0
+
+
+def _interrupted() -> int | None:
+    """The exit code of the signal that came before anything ran; None if none did."""
+    if _signals.exit_code is not None:
+        print(f"dagtop: {name_of_signal(_signals.received[0])}: nothing ran", file=sys.stderr)
+    return _signals.exit_code
 
 
 def _refuse(message: str) -> int:

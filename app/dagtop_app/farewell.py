@@ -64,5 +64,7 @@ def farewell(
 
 def _failed(row: TaskRow) -> str:
     why = error_line(row.failure) if row.failure is not None else clean(row.reason, 200)
-    where = f"  ({clean(row.failure.where, 80)})" if row.failure is not None and row.failure.where else ""
+    # The name of the file is enough: with its whole path there would be no room for what went wrong.
+    at = row.failure.where.rpartition("/")[2] if row.failure is not None else ""
+    where = f"  ({clean(at, 60)})" if at else ""
     return cut(f"  {glyph(row.state)} {name_of(row.name, 40)}: {why}", _CELLS - len(where)) + where

@@ -22,6 +22,7 @@ from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, RunState
 from dagtop.runtime.result import RunResult
 
+from dagtop_app import farewell
 from dagtop_app.plain import some
 from dagtop_app.signals import EXIT_CODES, Signals, name_of_signal
 from dagtop_app.terminal import flush_standard_streams
@@ -32,8 +33,6 @@ GRACE = 10.0
 LAST_WORDS = 2.0
 #: As after SIGPIPE: whoever read our output has gone.
 NOBODY_READS = 141
-
-STATE_CODES = {RunState.SUCCEEDED: 0, RunState.FAILED: 1, RunState.TIMED_OUT: 124, RunState.CANCELLED: 130}
 
 
 class Engine(Protocol):
@@ -208,4 +207,4 @@ def exit_code(state: RunState, stopped_with: int | None) -> int:
     """The exit code of a run that ended in `state`; `stopped_with` is the code of what stopped it from outside."""
     if stopped_with is not None and state is not RunState.SUCCEEDED:
         return stopped_with
-    return STATE_CODES.get(state, 1)
+    return farewell.exit_code(state)

@@ -18,16 +18,18 @@ from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app.faces import TALLIES, TASK_FACES, glyph
 from dagtop_app.headless import Engine
-from dagtop_app.plain import error_text
 from dagtop_app.terminal import Terminal, own_terminal
-from dagtop_app.text import bar, clean, clock, duration, fit, name_of
+from dagtop_app.text import bar, clean, clock, cut, fit, name_of
+from dagtop_app.text import width as cells
+from dagtop_app.why import error_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-#: Seconds between two drawings.
-TICK = 0.1
+#: Seconds between two drawings, and where every drawing walks over more than `MANY` tasks.
+TICK, SLOW_TICK = 0.1, 0.5
+MANY = 10_000
 #: Lines of tasks that wait to be printed above; of more, the oldest are left out and counted.
 MOST_WAITING = 2_000
 #: Of the terminal's lines the view leaves at least so many to what scrolls by above it.
@@ -54,15 +56,17 @@ def live_lines(snapshot: RunSnapshot, at: float, width: int, height: int) -> lis
     room = max(0, height - LINES_LEFT - 2)
     failed = [row for row in snapshot.rows if row.state in BAD]
     failed.sort(key=lambda row: -(row.ended_at or 0.0))
-    failures = [_failed_line(row, width) for row in failed[: min(MOST_FAILED, room // 3)]]
+    failed = failed[: min(MOST_FAILED, room // 3)]
     running = sorted(
         (row for row in snapshot.rows if row.state in ACTIVE), key=lambda row: (row.started_at or 0.0, row.index)
     )
-    shown = min(len(running), MOST_RUNNING, max(0, room - len(failures)))
+    shown = min(len(running), MOST_RUNNING, max(0, room - len(failed)))
     if shown < len(running):
         shown = max(0, shown - 1)
-    lines = [_running_line(row, at, width) for row in running[:shown]]
-    if shown < len(running) and room > len(failures):
+    column = _name_column([*failed, *running[:shown]], width)
+    failures = [_failed_line(row, column, width) for row in failed]
+    lines = [_running_line(row, at, column, width) for row in running[:shown]]
+    if shown < len(running) and room > len(failed):
         lines.append(Line(((fit(f"   and {len(running) - shown:,} more", width).rstrip(), "dim"),)))
     return [*failures, *lines, _bar_line(snapshot, at, width), _counts_line(snapshot, width)][-max(1, height - 1) :]
 
@@ -74,16 +78,22 @@ def _cells(parts: Sequence[tuple[str, str]], width: int) -> Line:
     for text, style in parts:
         if left <= 0:
             break
-        piece = fit(text, left).rstrip() if len(text) > left else text
+        piece = cut(text, left)
         kept.append((piece, style))
-        left -= len(piece)
+        left -= cells(piece)
     return Line(tuple(kept))
 
 
-def _running_line(row: TaskRow, at: float, width: int) -> Line:
+def _name_column(rows: Sequence[TaskRow], width: int) -> int:
+    """Cells for names: what the longest takes, but at most half of the line."""
+    longest = max((cells(name_of(row.name)) for row in rows), default=0)
+    return min(longest, max(8, min(40, width // 2)))
+
+
+def _running_line(row: TaskRow, at: float, column: int, width: int) -> Line:
     face = TASK_FACES[row.state]
-    name = fit(name_of(row.name), max(8, min(40, width // 2)))
-    took = duration(max(0.0, at - (row.started_at or at)))
+    name = fit(name_of(row.name), column)
+    took = clock(max(0.0, at - (row.started_at or at)))
     tries = f"  attempt {row.attempt}" if row.attempt > 1 else ""
     how_far = ""
     if row.progress is not None:
@@ -101,12 +111,10 @@ def _running_line(row: TaskRow, at: float, width: int) -> Line:
     )
 
 
-def _failed_line(row: TaskRow, width: int) -> Line:
-    name = fit(name_of(row.name), max(8, min(40, width // 2)))
-    return _cells(
-        [(f" {glyph(row.state)} ", "red"), (name, "red"), (f" {error_text(row.failure) or clean(row.reason)}", "")],
-        width,
-    )
+def _failed_line(row: TaskRow, column: int, width: int) -> Line:
+    name = fit(name_of(row.name), column)
+    why = error_line(row.failure) if row.failure is not None else clean(row.reason)
+    return _cells([(f" {glyph(row.state)} ", "red"), (name, "red"), (f" {why}", "")], width)
 
 
 def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
@@ -184,7 +192,7 @@ class LivePrinter:
         self._taken += 1
 
     def _draw(self, engine: Engine) -> None:
-        from rich.console import Console, Group  # noqa: PLC0415 - only a live view pays for Rich
+        from rich.console import Console  # noqa: PLC0415 - only a live view pays for Rich
         from rich.live import Live  # noqa: PLC0415 - as above
 
         assert self._terminal is not None
@@ -201,13 +209,13 @@ class LivePrinter:
             with live:
                 over = False
                 while not over:
-                    over = self._stop.wait(TICK)
+                    over = self._stop.wait(TICK if len(engine.latest.rows) <= MANY else SLOW_TICK)
                     width, height = _size(self._terminal)
                     console.size = (width, height)
                     self._print_above(console)
                     lines = live_lines(engine.latest, engine.latest.at, width - 1, height)
-                    live.update(Group(*(_styled(line) for line in lines)), refresh=True)
-                live.update(Group())
+                    live.update(_styled(lines), refresh=True)
+                live.update("")
         except OSError:
             return  # the terminal has gone
 
@@ -230,7 +238,12 @@ def _size(terminal: Terminal) -> tuple[int, int]:
     return size.columns or 80, size.lines or 24
 
 
-def _styled(line: Line) -> Text:
+def _styled(lines: Sequence[Line]) -> Text:
     from rich.text import Text  # noqa: PLC0415 - only a live view pays for Rich
 
-    return Text.assemble(*line.parts, no_wrap=True, overflow="crop", end="")
+    text = Text(no_wrap=True, overflow="crop", end="")
+    for number, line in enumerate(lines):
+        text.append("\n" if number else "")
+        for part, style in line.parts:
+            text.append(part, style)
+    return text

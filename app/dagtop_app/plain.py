@@ -7,24 +7,16 @@ from datetime import datetime
 
 from dagtop.core import events as ev
 from dagtop.core.events import AnyEvent
-from dagtop.core.failure import Failure
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.states import RunState
 
 from dagtop_app.text import clean, duration, name_of, plural
+from dagtop_app.why import error_line
 
 #: How many tasks a line names before it only counts them.
 NAMES_SHOWN = 3
 #: A task's progress is told again after this share of the way.
 PROGRESS_STEP = 0.1
-
-
-def error_text(failure: Failure | None) -> str:
-    """Type and message on one line."""
-    if failure is None:
-        return ""
-    message = clean(failure.message.strip(), 500)
-    return f"{clean(failure.error, 100)}: {message}" if message else clean(failure.error, 100)
 
 
 def some(names: Sequence[str]) -> str:
@@ -70,7 +62,7 @@ class PlainLines:
                     f"{plural(event.tasks, 'task')}, at most {event.max_parallel} at once."
                 )
             case ev.RunResumed():
-                return f"run resumed; {plural(event.kept, 'task')} kept their results."
+                return f"run resumed; {plural(event.kept, 'result')} kept."
             case ev.RunPaused():
                 return "run paused: nothing new starts."
             case ev.RunContinued():
@@ -114,13 +106,13 @@ class PlainLines:
             case ev.TaskRetrying():
                 what = "timed out" if event.timed_out else "failed"
                 return (
-                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_text(event.failure)}. "
+                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_line(event.failure)}. "
                     f"Next attempt in {duration(event.delay)}."
                 )
             case ev.TaskFailed() | ev.TaskTimedOut():
                 what = "timed out" if isinstance(event, ev.TaskTimedOut) else "failed"
                 return (
-                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_text(event.failure)}."
+                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_line(event.failure)}."
                     f"{self._blocks(event.task)}"
                 )
             case ev.TaskProgress():

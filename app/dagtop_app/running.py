@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 from dagtop import DAGExecutor, ExecutorConfig, Graph
@@ -15,17 +17,17 @@ from dagtop.loaders.python import Loaded, load
 from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 
-from dagtop_app import headless, settings
-from dagtop_app.options import GraphOptions, KeepOptions, OutputOptions, stored
+from dagtop_app import farewell, headless, settings
+from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions, stored
+from dagtop_app.plain import PlainLines, some
 from dagtop_app.signals import Signals
-from dagtop_app.summary import summary
 from dagtop_app.terminal import stdout_reserved
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dagtop.journal.resume import Resumption
-    from dagtop.observe.report import ReportRecorder
+    from dagtop.runtime.result import RunResult
     from dagtop.runtime.thread import EngineThread
 
 #: What a graph file may define, the first one first.
@@ -47,15 +49,27 @@ class Prepared:
     """Command line options that a resumed run needs again."""
 
 
-def prepare(where: str, options: GraphOptions, parameters: Mapping[str, Any]) -> Prepared:
+def prepare(
+    where: str,
+    options: GraphOptions,
+    parameters: Mapping[str, Any],
+    *,
+    stored_parameters: Mapping[str, Any] | None = None,
+) -> Prepared:
     """Load the file, lay the options over what it says, and check the graph.
+
+    Parameters
+    ----------
+    parameters: those that were given now; each must be taken by something.
+    stored_parameters: those of the run that is resumed; the ones given now win.
 
     Raises
     ------
     LoadError: the file cannot be loaded.
     GraphError: the graph cannot be run; all that is wrong is listed.
     """
-    loaded = load(where, parameters, kinds=KINDS)
+    everything = {**(stored_parameters or {}), **parameters}
+    loaded = load(where, everything, kinds=KINDS)
     target = loaded.target
     graph: Graph = target.graph if isinstance(target, DAGExecutor) else target
     base = target.config if isinstance(target, DAGExecutor) else graph.config
@@ -63,7 +77,7 @@ def prepare(where: str, options: GraphOptions, parameters: Mapping[str, Any]) ->
         max_parallel=options.max_parallel,
         fail_fast=options.fail_fast,
         run_timeout=options.timeout,
-        inputs=dict(parameters),
+        inputs=everything,
     ).over(base)
     graph.validate(config)
     _check_that_all_are_taken(parameters, loaded, graph, config)
@@ -107,14 +121,32 @@ def open_journal(prepared: Prepared, keep: KeepOptions) -> Journal | None:
     """
     if keep.no_journal:
         return None
-    if prepared.journal is not None and keep.db is None and not isinstance(prepared.journal, str):
-        given = prepared.journal
-        if hasattr(given, "begin"):
-            return given  # type: ignore[return-value]  # a Journal of the file's own
-    path = keep.db or (str(prepared.journal) if prepared.journal is not None else None)
-    journal = settings.journal_at(path)
+    own = prepared.journal if keep.db is None else keep.db
+    if own is not None and not isinstance(own, (str, PathLike)):
+        return own
+    journal = settings.journal_at(own)
     settings.check_writable(journal)
     return journal
+
+
+def executor_for(
+    prepared: Prepared,
+    recorders: Sequence[Recorder],
+    *,
+    journal: Journal | None,
+    resume: Resumption | None = None,
+) -> DAGExecutor:
+    """What runs it, with the file's own recorders and ours."""
+    return DAGExecutor(
+        prepared.graph,
+        prepared.config,
+        recorders=[*prepared.recorders, *recorders],
+        journal=journal,
+        source=prepared.source,
+        resume=resume,
+        capture=True,
+        options=dict(prepared.options),
+    )
 
 
 def run_to_the_end(
@@ -125,51 +157,70 @@ def run_to_the_end(
     out: int,
     journal: Journal | None,
     resume: Resumption | None = None,
-    resume_command: Sequence[str] = (),
+    resume_command: str = "",
 ) -> int:
     """Run the graph without the console and return the exit code.
 
     Parameters
     ----------
     out: descriptor of the real standard output.
-    resume_command: arguments that go on with the run, without its id at the end.
+    resume_command: what goes on with the run, without its id at the end.
     """
-    from dagtop.observe.report import ReportRecorder  # noqa: PLC0415 - only where a run is
-    from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - as above
+    from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - only where a run is
 
-    told = ReportRecorder() if output.report else None
+    reports = Reports(output.report, prepared)
     printer = _printer(prepared, output, out, resume)
-    recorders: list[Recorder] = [*prepared.recorders, printer]
-    if told is not None:
-        recorders.append(told)
-    executor = DAGExecutor(
-        prepared.graph,
-        prepared.config,
-        recorders=recorders,
-        journal=journal,
-        source=prepared.source,
-        resume=resume,
-        capture=True,
-        options=dict(prepared.options),
-    )
+    executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, resume=resume)
     engine = EngineThread(executor, loop=output.loop)
     watch = headless.Watch(engine, printer, say=headless.say)
     signals.deliver_to(watch.signal)
     if signals.exit_code is not None:  # it came while we got ready
         return signals.exit_code
     watch.wait()
-    code = _tell(engine, executor, watch, prepared, told, output, resume_command if journal is not None else ())
+    code = _tell(engine, executor, watch, reports, resume_command if journal is not None else "")
     if watch.stuck:
         headless.end_process(code)
-    headless.end_process_soon(code, signals)
     return code
 
 
-def _printer(prepared: Prepared, output: OutputOptions, out: int, resume: Resumption | None) -> headless.Printer:
-    from dagtop_app.plain import PlainLines  # noqa: PLC0415 - each form of output is loaded alone
-    from dagtop_app.printers import StreamPrinter, Wire, is_terminal  # noqa: PLC0415 - as above
+class Reports:
+    """The reports that were asked for: listens during the run, writes after it."""
 
-    run, started_at = (resume.run, resume.record.started_at) if resume is not None else ("", 0.0)
+    def __init__(self, paths: Sequence[str], prepared: Prepared) -> None:
+        self._paths = paths
+        self._prepared = prepared
+        self.recorders: list[Recorder] = []
+        if paths:
+            from dagtop.observe.report import ReportRecorder  # noqa: PLC0415 - only where one is wanted
+
+            self.recorders = [ReportRecorder()]
+
+    def write(self, result: RunResult) -> list[str]:
+        """Write them, and return the paths of those that could be written."""
+        if not self._paths:
+            return []
+        from dagtop.observe.report import collect, write_report  # noqa: PLC0415 - only where one is wanted
+
+        (recorder,) = self.recorders
+        report = collect(
+            result,
+            recorder=recorder,  # type: ignore[arg-type]  # it is the one made above
+            inputs=self._prepared.config.inputs,
+            source=self._prepared.source,
+        )
+        written: list[str] = []
+        for path in self._paths:
+            try:
+                written.append(str(write_report(report, path)))
+            except DagtopError as error:
+                headless.say(str(error))
+        return written
+
+
+def _printer(prepared: Prepared, output: OutputOptions, out: int, resume: Resumption | None) -> headless.Printer:
+    from dagtop_app.printers import StreamPrinter, Wire, is_terminal  # noqa: PLC0415 - each form of output is loaded alone
+
+    run, started_at = (resume.run, resume.started_at) if resume is not None else ("", 0.0)
     if output.json:
         wire = Wire(run=run, started_at=started_at, for_terminal=is_terminal(out))
         return StreamPrinter(out, wire, stops_the_run=True)
@@ -182,32 +233,18 @@ def _printer(prepared: Prepared, output: OutputOptions, out: int, resume: Resump
 
 
 def _tell(
-    engine: EngineThread,
-    executor: DAGExecutor,
-    watch: headless.Watch,
-    prepared: Prepared,
-    told: ReportRecorder | None,
-    output: OutputOptions,
-    resume_command: Sequence[str],
+    engine: EngineThread, executor: DAGExecutor, watch: headless.Watch, reports: Reports, resume_command: str
 ) -> int:
     """Write the reports and say how it went."""
     if engine.error is not None:
         return _broken(engine.error, watch.code)
-    result = engine.result if engine.result is not None else executor.result()
-    written: list[str] = []
-    if told is not None:
-        from dagtop.observe.report import collect, write_report  # noqa: PLC0415 - only where one is wanted
-
-        report = collect(result, recorder=told, inputs=prepared.config.inputs, source=prepared.source)
-        for path in output.report:
-            try:
-                written.append(str(write_report(report, path)))
-            except DagtopError as error:
-                headless.say(str(error))
-    command = [*resume_command, result.run] if resume_command else []
-    for line in summary(result, reports=written, resume=command, stuck=watch.stuck):
-        print(line, file=sys.stderr)
-    return headless.exit_code(result.state, watch.code)
+    written = reports.write(engine.result if engine.result is not None else executor.result())
+    snapshot = engine.latest
+    resume = f"{resume_command} {snapshot.run}" if resume_command else ""
+    print(farewell.farewell(snapshot, report=", ".join(written), resume=resume), file=sys.stderr)
+    if watch.stuck:
+        print(f"  left behind, still running: {some(watch.stuck)}", file=sys.stderr)
+    return headless.exit_code(snapshot.state, watch.code)
 
 
 def _broken(error: BaseException, stopped_with: int | None) -> int:
@@ -222,6 +259,11 @@ def _broken(error: BaseException, stopped_with: int | None) -> int:
     return stopped_with or 1
 
 
+def resume_command(keep: JournalOptions) -> str:
+    """What goes on with a run, as it is typed, without the run's id."""
+    return f"dagtop resume --db {shlex.quote(keep.db)}" if keep.db else "dagtop resume"
+
+
 def run_command(
     where: str,
     signals: Signals,
@@ -230,9 +272,13 @@ def run_command(
     output: OutputOptions,
     keep: KeepOptions,
 ) -> int:
-    """`dagtop run`."""
+    """`dagtop run`.
+
+    Raises
+    ------
+    DagtopError: nothing ran.
+    """
     with stdout_reserved() as out:
         prepared = prepare(where, graph_options, parameters)
         journal = open_journal(prepared, keep)
-        command = ["dagtop", "resume", *(["--db", keep.db] if keep.db else [])]
-        return run_to_the_end(prepared, signals, output, out=out, journal=journal, resume_command=command)
+        return run_to_the_end(prepared, signals, output, out=out, journal=journal, resume_command=resume_command(keep))

@@ -28,6 +28,9 @@ def open_missing_descriptors() -> None:
         except OSError:
             # The lowest free number is given, which is this one.
             os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process lives
 
 
 def write_all(descriptor: int, data: bytes | memoryview) -> None:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import NamedTuple
 
 import dagtop
 import dagtop_app
@@ -33,14 +34,14 @@ def write(tmp_path: Path) -> Write:
 
 
 @pytest.fixture
-def interpreter_as_it_was() -> Iterator[None]:
-    """Loading a graph file changes `sys.path` and `sys.modules`: put them back."""
-    path, modules = list(sys.path), dict(sys.modules)
+def interpreter_as_it_was(tmp_path: Path) -> Iterator[None]:
+    """Loading a graph file changes `sys.path` and `sys.modules`: forget what came from the test's folder."""
+    path = list(sys.path)
     yield
     sys.path[:] = path
-    for name in set(sys.modules) - set(modules):
-        del sys.modules[name]
-    sys.modules.update(modules)
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 class Dagtop:
@@ -87,3 +88,28 @@ class Dagtop:
 def run(tmp_path: Path) -> Dagtop:
     """`run("check", "etl.py")`."""
     return Dagtop(tmp_path)
+
+
+class Told(NamedTuple):
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def dagtop_here(tmp_path, monkeypatch, capfd, interpreter_as_it_was) -> Callable[..., Told]:
+    """`dagtop_here("check", "etl.py")`: the command in this process, in the test's folder; for what needs no signals."""
+    from dagtop_app.cli import call
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DAGTOP_DB", str(tmp_path / "runs.db"))
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run_here(*arguments: str) -> Told:
+        capfd.readouterr()
+        code = call(arguments)
+        return Told(code, *capfd.readouterr())
+
+    return run_here

@@ -1,0 +1,104 @@
+"""`dagtop resume`: go on with a run that was kept."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from dagtop.errors import DagtopError
+from dagtop.journal.resume import Resumption, plan_resumption
+from dagtop.ports.journal import RunRecord
+
+from dagtop_app import headless, settings
+from dagtop_app.options import GraphOptions, JournalOptions, OutputOptions
+from dagtop_app.running import prepare, run_to_the_end
+from dagtop_app.running import resume_command as command_again
+from dagtop_app.signals import Signals
+from dagtop_app.terminal import stdout_reserved
+from dagtop_app.text import clean, name_of, plural
+
+if TYPE_CHECKING:
+    from dagtop.core.plan import Plan
+
+#: Tasks that run again are told with their reason; of more, the rest is counted.
+REASONS_SHOWN = 8
+
+
+def resume_command(
+    run: str,
+    signals: Signals,
+    graph_options: GraphOptions,
+    parameters: Mapping[str, Any],
+    output: OutputOptions,
+    keep: JournalOptions,
+    *,
+    trust_changes: bool,
+) -> int:
+    """Load the graph that the run was of, decide what is kept, say so, and run the rest.
+
+    Raises
+    ------
+    DagtopError: there is no such run, it is open elsewhere, or its graph cannot be loaded. Nothing ran.
+    """
+    with stdout_reserved() as out:
+        journal = settings.journal_at(keep.db)
+        stored = journal.load(run)
+        record = stored.record
+        if not record.source:
+            raise DagtopError(
+                f"could not resume {record.run}: it was started from Python, so there is no graph file to load; "
+                "resume it from there with DAGExecutor(resume=...)"
+            )
+        prepared = prepare(
+            record.source,
+            _with_stored(graph_options, record),
+            parameters,
+            stored_parameters=record.parameters,
+        )
+        plan = prepared.graph.validate(prepared.config)
+        fingerprints = prepared.graph.fingerprints(prepared.config)
+        resumption = plan_resumption(stored, plan, fingerprints, trust_changes=trust_changes)
+        if resumption.nothing_left:
+            headless.say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
+            return 0
+        for line in resumption_lines(resumption, plan):
+            print(line, file=sys.stderr)
+        return run_to_the_end(
+            prepared,
+            signals,
+            output,
+            out=out,
+            journal=journal,
+            resume=resumption,
+            resume_command=command_again(keep),
+        )
+
+
+def _with_stored(given: GraphOptions, record: RunRecord) -> GraphOptions:
+    """The options of the run, with those given now on top."""
+    before = record.options
+    return replace(
+        given,
+        max_parallel=before.get("max_parallel") if given.max_parallel is None else given.max_parallel,
+        fail_fast=before.get("fail_fast") if given.fail_fast is None else given.fail_fast,
+        timeout=before.get("timeout") if given.timeout is None else given.timeout,
+    )
+
+
+def resumption_lines(resumption: Resumption, plan: Plan) -> Iterator[str]:
+    """What is kept, and what runs again and why."""
+    again = {name: why for name, why in resumption.reruns.items() if name in plan.index}
+    yield (
+        f"run {clean(resumption.run)} of {name_of(plan.name)} goes on: {plural(len(resumption.kept), 'task')} "
+        f"kept, {plural(len(resumption.left), 'task')} to do"
+    )
+    for name, why in list(again.items())[:REASONS_SHOWN]:
+        yield f"  {name_of(name, 80)} runs again: {clean(why, 300)}"
+    if len(again) > REASONS_SHOWN:
+        yield f"  … and {len(again) - REASONS_SHOWN:,} more run again"
+    if again and any("changed" in why for why in again.values()):
+        yield "  (--trust-changes keeps the results of tasks whose code changed)"
+    for name in resumption.record.lost:
+        yield f"  {clean(name, 80)} could not be stored: it is what the file says now"

@@ -1,0 +1,59 @@
+"""`dagtop FILE` on a terminal: the engine in its thread, the console in front of it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dagtop.core.events import Log
+from dagtop.runtime.thread import EngineThread
+
+from dagtop_app import headless
+from dagtop_app.options import GraphOptions, KeepOptions, OutputOptions
+from dagtop_app.running import Reports, executor_for, open_journal, prepare, resume_command
+from dagtop_app.signals import Signals
+from dagtop_app.terminal import own_terminal
+
+
+def watch_command(
+    where: str,
+    signals: Signals,
+    graph_options: GraphOptions,
+    parameters: Mapping[str, Any],
+    output: OutputOptions,
+    keep: KeepOptions,
+) -> int:
+    """Load the graph, run it, and show the console until the user leaves.
+
+    Raises
+    ------
+    DagtopError: nothing ran.
+    """
+    prepared = prepare(where, graph_options, parameters)
+    journal = open_journal(prepared, keep)
+    reports = Reports(output.report, prepared)
+    executor = executor_for(prepared, reports.recorders, journal=journal)
+    engine = EngineThread(executor, hold_open=True, loop=output.loop)
+    from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
+
+    def to_the_logs(stream: str, line: str) -> None:
+        log = Log(at=engine.latest.at, task="", attempt=0, stream=stream, level="", line=line)
+        engine.logs.record(0, [log])
+
+    signals.restore()  # from here on the console answers them
+    with own_terminal(to_the_logs, for_textual=True) as terminal:
+        code = run_console(
+            engine,
+            begin=engine.start,
+            title=Path(prepared.source).name,
+            resume=f"{resume_command(keep)} {executor.run_id}" if journal is not None else "",
+            summary=terminal.file,
+        )
+    for path in reports.write(executor.result()):
+        print(f"  report: {path}", file=sys.stderr)
+    signals.install()
+    if not engine.join(0):
+        headless.end_process(code)
+    return code
