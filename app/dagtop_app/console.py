@@ -29,6 +29,10 @@ _FALLBACK = {
     "cursor": "panel", "chip": "panel",
 }  # fmt: skip
 
+#: Seconds after which a thread that computes must let another one have the interpreter. With Python's own 5 ms and six tasks that
+#: compute, each key press waited for all six at every turn: 3 s to the first paint, a second from key to screen.
+_SWITCH = 0.0005
+
 #: Seconds that the engine gets to end after the console has closed.
 _GRACE = 10.0
 
@@ -47,13 +51,20 @@ class ConsoleApp(App[None]):
     ]
 
     def __init__(
-        self, engine: Engine, *, title: str, theme: str | None = None, now: Callable[[], float] = time.monotonic
+        self,
+        engine: Engine,
+        *,
+        title: str,
+        theme: str | None = None,
+        now: Callable[[], float] = time.monotonic,
+        begin: Callable[[], None] | None = None,
     ) -> None:
         colourless = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if colourless else None)
         self.bridge = Bridge(engine, now=now)
         self.main = MainScreen(self.bridge, title, now=now)
         self.terminated = False
+        self._begin = begin
         for palette in dagtop_themes.palettes():
             self.register_theme(theme_of(palette))
         wanted = "ansi-dark" if colourless else theme or "dagtop-dark"
@@ -75,7 +86,9 @@ class ConsoleApp(App[None]):
         return ()
 
     def on_mount(self) -> None:
-        """A signal from outside must leave the terminal as it was."""
+        """A signal from outside must leave the terminal as it was. The run begins once there is something to see."""
+        if self._begin is not None:
+            self.call_after_refresh(self._begin)
         loop = self._loop
         if loop is None:
             return
@@ -129,14 +142,23 @@ def run_console(
     resume: str = "",
     summary: TextIO | None = None,
     now: Callable[[], float] = time.monotonic,
+    begin: Callable[[], None] | None = None,
 ) -> int:
-    """Show the console for an engine that was started, until the user leaves; returns the exit code.
+    """Show the console for an engine until the user leaves; returns the exit code.
+
+    `begin` starts the engine, after the first paint: tasks that keep the interpreter busy would delay it by seconds, and
+    what they print must find Textual's streams in place. Without it the engine was started before.
 
     After the screen is back to normal a summary is written to `summary` (stderr). The engine is closed and given ten
     seconds to end, unless the user left at once: then it may still run, and the caller ends the process all the same.
     """
-    app = ConsoleApp(engine, title=title, theme=theme, now=now)
-    app.run()
+    app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin)
+    patience = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
+    try:
+        app.run()
+    finally:
+        sys.setswitchinterval(patience)
     if app.return_code == 1 and app.main.leaving == "":  # Textual's own crash; it has shown the traceback
         broken = engine.error is None and app._exception is not None
         if broken:
