@@ -13,9 +13,9 @@ from dagtop.core.policy import TaskPolicy
 from dagtop_app.text import seconds_of
 
 FIELDS: Mapping[str, str] = {
-    "retries": "further attempts after the first",
-    "timeout": "seconds per attempt, 0 = none",
-    "backoff": "none, linear, exponential",
+    "retries": "after the first attempt",
+    "timeout": "seconds, 0 is none",
+    "backoff": "none linear exponential",
     "base": "first delay in seconds",
 }
 """Fields of the dialog, in order, with what they mean."""

@@ -52,7 +52,8 @@ class Roster:
         self.touched = False
         """Whether a person has moved the cursor; before that it stays on the first line."""
         self._place: int = 0
-        self._pinned: tuple[int, float] | None = None
+        self._extra: int | None = None
+        self._pinned: tuple[int, TaskState] | None = None
         self._calm_until = float("-inf")
 
     @property
@@ -68,7 +69,10 @@ class Roster:
 
     def touch(self, now: float) -> None:
         """A key was pressed: the cursor stays where it is, and nothing moves for a moment."""
-        self.touched = True
+        if not self.touched:
+            self._pinned = None
+            self.touched = True
+        self._pin()
         self._calm_until = now + CALM
 
     def show(self, snapshot: RunSnapshot, now: float) -> bool:
@@ -89,6 +93,8 @@ class Roster:
         shown: Sequence[int] = matches(self.snapshot.rows, self.wanted, problems=self.problems)
         if self.selected is not None and self.touched and self.problems and self.row is not None:
             shown = self._kept(shown)
+        if self._extra is not None and self._extra == self.selected and self._extra not in shown:
+            shown = [*shown, self._extra]
         self.order = self._sorted(shown)
         self._find_cursor()
         return self.order != before
@@ -108,18 +114,23 @@ class Roster:
             names = [row.name.lower() for row in self.snapshot.rows]
             return sorted(shown, key=names.__getitem__, reverse=self.reverse)
         keys = self._keys()
-        if self.sort in {"problems", "state"} and self.touched and self.selected is not None:
+        if self.sort in {"problems", "state"} and self.touched:
             keys = self._with_pin(keys)
         return sorted(shown, key=keys.__getitem__, reverse=self.reverse)
 
     def _with_pin(self, keys: list[float]) -> list[float]:
-        index = self.selected
-        if index is None or index >= len(keys):
-            return keys
-        if self._pinned is None or self._pinned[0] != index:
-            self._pinned = (index, keys[index])
-        keys[index] = self._pinned[1]
+        if self._pinned is not None and self._pinned[0] < len(keys):
+            index, state = self._pinned
+            keys[index] = _RANK[state] if self.sort == "problems" else _LIFE[state]
         return keys
+
+    def _pin(self) -> None:
+        """The task under the cursor counts as what it is now until the cursor leaves it."""
+        row = self.row
+        if row is None:
+            self._pinned = None
+        elif self._pinned is None or self._pinned[0] != row.index:
+            self._pinned = (row.index, row.state)
 
     def _keys(self) -> list[float]:
         rows = self.snapshot.rows
@@ -155,8 +166,7 @@ class Roster:
             return
         self._place = min(max(0, place), len(self.order) - 1)
         self.selected = self.order[self._place]
-        if self._pinned is not None and self._pinned[0] != self.selected:
-            self._pinned = None
+        self._pin()
 
     def select(self, index: int) -> bool:
         """Put the cursor on a task. False if the filter hides it."""
@@ -167,6 +177,13 @@ class Roster:
         self.touched = True
         self.go(place)
         return True
+
+    def keep(self, index: int) -> None:
+        """Put the cursor on a task; if a filter hides it, it is shown all the same until the cursor leaves it."""
+        if not self.select(index):
+            self._extra = self.selected = index
+            self.touched = True
+            self.rebuild()
 
     def find(self, test: Callable[[TaskRow], bool], step: int) -> bool:
         """Move the cursor to the next (step 1) or previous (-1) task that passes `test`, around the end."""

@@ -67,16 +67,23 @@ def _stacked(snapshot: RunSnapshot, cells: int) -> list[Span]:
     other = counts.get(_S.SKIPPED, 0) + counts.get(_S.CANCELLED, 0)
     active = sum(counts.get(state, 0) for state in ACTIVE)
     parts = [(good, "ok", "█"), (bad, "fail", "█"), (other, "skip", "█"), (active, "run", "▒")]
-    drawn: list[Span] = []
-    so_far, used = 0, 0
-    for count, style, char in parts:
-        so_far += count
-        until = round(cells * so_far / total)
-        if count and until == used and used < cells:
-            until = used + 1  # a single failure among thousands is worth a cell
-        drawn.append((("#" if ASCII else char) * (until - used), style))
-        used = until
-    return [*(span for span in drawn if span[0]), ("·" * (cells - used), "bar-rest")]
+    left = total - good - bad - other - active
+    sizes = _shares([*(count for count, _, _ in parts), left], cells)
+    drawn = [(("#" if ASCII else char) * size, style) for (_, style, char), size in zip(parts, sizes, strict=False)]
+    return [*(span for span in drawn if span[0]), ("·" * sizes[-1], "bar-rest")]
+
+
+def _shares(counts: Sequence[int], cells: int) -> list[int]:
+    """`cells` divided as the counts are; one among thousands still gets a cell, at the cost of the largest."""
+    total = max(1, sum(counts))
+    edges = [round(cells * sum(counts[: place + 1]) / total) for place in range(len(counts))]
+    sizes = [edge - before for edge, before in zip(edges, [0, *edges], strict=False)]
+    for place, count in enumerate(counts):
+        if count and not sizes[place] and max(sizes) > 1:
+            sizes[sizes.index(max(sizes))] -= 1
+            sizes[place] = 1
+    sizes[-1] += cells - sum(sizes)
+    return sizes
 
 
 def tally_line(snapshot: RunSnapshot, cells: int) -> Line:

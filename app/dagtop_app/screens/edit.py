@@ -44,8 +44,8 @@ class EditDialog(ModalScreen[SetPolicy | None]):
     def on_mount(self) -> None:
         """Title, focus, first outlook."""
         box = self.query_one("#box")
-        box.border_title = Content(f" Edit {cut(name_of(self._row.name), 44)} ")
-        box.border_subtitle = Content(" Tab next · ⏎ apply · esc keep ")
+        box.border_title = Content(f"Edit {cut(name_of(self._row.name), 44)}")
+        box.border_subtitle = Content("Tab next · ⏎ apply · esc keep")
         self.query_one("#retries", Input).focus()
         self.call_after_refresh(self._check)
 

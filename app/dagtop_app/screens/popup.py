@@ -64,15 +64,16 @@ class Popup(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Set the title and draw."""
         box = self.query_one("#box")
-        box.border_title = Content(f" {self._title_text} ")
+        box.border_title = Content(self._title_text)
         if self._note:
-            box.border_subtitle = Content(f" {self._note} ")
+            box.border_subtitle = Content(self._note)
         self._draw()
         self.query_one("#text").focus()
 
     def on_resize(self) -> None:
-        """Another size."""
-        self._draw()
+        """Another size; the first one may come before there is anything to draw on."""
+        if self.query("#text"):
+            self._draw()
 
     def _shown(self) -> list[Line]:
         lines: list[Line] = list(self._body)

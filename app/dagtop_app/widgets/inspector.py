@@ -27,7 +27,7 @@ class Inspector(PaintedScroll):
             return
         if row.index != self._subject:
             self._subject = row.index
-            self.scroll_to(y=0, animate=False)
+            self.scroll_to(y=0, animate=False, force=True)
         if self.at_length:
             self.set_lines(inspector_model.full(snapshot, row, logs, cells))
         else:

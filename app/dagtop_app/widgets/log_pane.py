@@ -59,7 +59,7 @@ class LogPane(PaintedScroll):
         self.following = True
         latest = logs.tail(task, min(KEPT, BATCH))
         self._take(latest)
-        self._settle(changed=True)
+        self._settle()
 
     def show(self, logs: Logs) -> bool:
         """Read what is new. True if anything was."""
@@ -67,7 +67,7 @@ class LogPane(PaintedScroll):
         if not new:
             return False
         self._take(new)
-        self._settle(changed=False)
+        self._settle()
         return True
 
     def _take(self, lines: object) -> None:
@@ -94,12 +94,12 @@ class LogPane(PaintedScroll):
     def _redraw(self) -> None:
         self._drawn = [drawn for line in self._source for drawn in self._spread(line)]
 
-    def _settle(self, *, changed: bool) -> None:
+    def _settle(self) -> None:
         size = Size(self.cells, len(self._drawn))
         if size != self.virtual_size:
             self.virtual_size = size
         if self.following:
-            self.scroll_to(y=max(0, len(self._drawn) - self.size.height), animate=False)
+            self.scroll_to(y=max(0, len(self._drawn) - self.size.height), animate=False, force=True)
         if self.needle:
             self._find_matches()
         self.refresh()
@@ -113,7 +113,7 @@ class LogPane(PaintedScroll):
         else:
             self.wrapping = not self.wrapping
         self._redraw()
-        self._settle(changed=True)
+        self._settle()
         on = {"follow": self.following, "times": self.times, "wrap": self.wrapping}[what]
         return f"{what} {'on' if on else 'off'}"
 
@@ -121,7 +121,8 @@ class LogPane(PaintedScroll):
         """Wrapped lines depend on the width."""
         if self.wrapping:
             self._redraw()
-        self._settle(changed=True)
+        self._settle()
+        super().on_resize()
 
     def move(self, how: str) -> None:
         """Scroll; going up stops following, the end takes it up again."""
@@ -165,7 +166,7 @@ class LogPane(PaintedScroll):
 
     def _look_at(self, y: int) -> None:
         self.following = False
-        self.scroll_to(y=max(0, y - self.size.height // 2), animate=False)
+        self.scroll_to(y=max(0, y - self.size.height // 2), animate=False, force=True)
 
     def render_line(self, y: int) -> Strip:
         """One visible line, matches marked."""

@@ -24,6 +24,10 @@ class Opened(Message):
         self.index = index
 
 
+class Resized(Message):
+    """A painted widget has another size: what it shows has to be made anew."""
+
+
 class View(Protocol):
     """A pane of the console. The screen calls it ten times a second at most, and only while it is visible.
 

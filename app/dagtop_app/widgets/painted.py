@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from dagtop_app.faces import STYLES
 from dagtop_app.lines import Line, fit_line
+from dagtop_app.widgets.messages import Resized
 
 _COMPONENTS = {f"dt--{name}" for name in STYLES}
 
@@ -45,6 +46,10 @@ class Painted(Widget):
     def lines(self) -> Sequence[Line]:
         """What is shown."""
         return self._lines
+
+    def on_resize(self) -> None:
+        """What is shown depends on the width."""
+        self.post_message(Resized())
 
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines; those that are as before are not drawn again."""
@@ -82,6 +87,10 @@ class PaintedScroll(ScrollView, can_focus=True, inherit_bindings=False):
         """Width of a line."""
         return self.scrollable_content_region.width
 
+    def on_resize(self) -> None:
+        """What is shown depends on the width."""
+        self.post_message(Resized())
+
     def set_lines(self, lines: Sequence[Line]) -> None:
         """Show these lines; visible ones that are as before are not drawn again."""
         before, self._lines = self._lines, list(lines)
@@ -116,6 +125,6 @@ class PaintedScroll(ScrollView, can_focus=True, inherit_bindings=False):
             "page-down": page,
         }
         if how in {"top", "bottom"}:
-            self.scroll_to(y=0 if how == "top" else len(self._lines), animate=False)
+            self.scroll_to(y=0 if how == "top" else len(self.lines), animate=False, force=True)
         elif how in steps:
-            self.scroll_to(y=self.scroll_offset.y + steps[how], animate=False)
+            self.scroll_to(y=self.scroll_offset.y + steps[how], animate=False, force=True)

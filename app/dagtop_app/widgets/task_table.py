@@ -84,9 +84,9 @@ class TaskTable(PaintedScroll):
         if height <= 0:
             return
         if place < top:
-            self.scroll_to(y=place, animate=False)
+            self.scroll_to(y=place, animate=False, force=True)
         elif place >= top + height:
-            self.scroll_to(y=place - height + 1, animate=False)
+            self.scroll_to(y=place - height + 1, animate=False, force=True)
 
     def _refresh_changed(self, snapshot: RunSnapshot) -> None:
         top, order = self.scroll_offset.y, self.roster.order
