@@ -13,9 +13,7 @@ of which the way back is known are let through. It calls no method of the user's
 from __future__ import annotations
 
 import math
-from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -27,12 +25,13 @@ LIMIT = 64 * 2**20
 #: Deepest nesting that is kept: well below what the interpreter's own recursion limit allows in any caller.
 DEPTH = 200
 
+_to_json = msgspec.json.Encoder().encode
+
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A value as it is stored."""
 
     codec: str
@@ -93,14 +92,16 @@ def _encode(value: object, limit: int) -> Encoded:
         return Encoded(type(value).__name__, bytes(value))
     survey = _Survey(limit)
     survey.look_at(value)
-    encoded = None
+    blob = b""
     if survey.plain:
-        with suppress(UnicodeEncodeError):  # lone surrogates: only the tagged form has a place for them
-            encoded = Encoded("json", msgspec.json.encode(value))
-    if encoded is None:
-        encoded = Encoded("tagged", msgspec.json.encode(tagged.to_tree(value)))
-    _check_size(len(encoded.blob), limit)
-    return encoded
+        try:
+            blob = _to_json(value)
+        except UnicodeEncodeError:
+            survey.plain = False  # lone surrogates: only the tagged form has a place for them
+    if not survey.plain:
+        blob = _to_json(tagged.to_tree(value))
+    _check_size(len(blob), limit)
+    return Encoded("json" if survey.plain else "tagged", blob)
 
 
 def _check_size(size: int, limit: int) -> None:
@@ -132,13 +133,14 @@ class _Survey:
     def _size_of_items(self, items: Any, depth: int) -> int:
         """The least number of bytes that the items need, encoded. `type() is`, since `isinstance` asks the value."""
         size = 0
+        low, high = _INT_MIN, _INT_MAX  # globals cost more, and there may be millions of items
         for item in items:
             kind = type(item)
             if kind is str:
                 size += len(item) + 2
             elif kind is int:
                 size += 2
-                if not _INT_MIN <= item <= _INT_MAX:
+                if not low <= item <= high:
                     self.plain = False
                     size += item.bit_length() // 4
             elif kind is float:

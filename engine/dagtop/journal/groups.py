@@ -83,7 +83,10 @@ class Group:
             connection.executemany(
                 "INSERT INTO chunks (run, first, last, format, crc, events) VALUES (?, ?, ?, ?, ?, ?)", self.chunks
             )
-            connection.executemany("INSERT OR REPLACE INTO outputs VALUES (?, ?, ?, ?, ?, ?, ?)", self.outputs)
+            connection.executemany(
+                "INSERT INTO outputs (run, session, task, attempt, codec, crc, value) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                self.outputs,
+            )
             if self.standing is not None:
                 state, finished_at, counts = self.standing
                 connection.execute(

@@ -10,7 +10,6 @@ import weakref
 import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
 
 from dagtop.core.events import AnyEvent
 from dagtop.core.states import RunState
@@ -180,6 +179,9 @@ class SqliteStoredRun(BaseStoredRun):
         self._lock = threading.RLock()
         self._connection = connection
         self._id = summary.run
+        self._outputs: dict[tuple[object, ...], int] = {}
+        """Rows by session, task and attempt, as far as they are known."""
+        self._last_output = 0
         (self._run,) = connection.execute("SELECT id FROM runs WHERE run = ?", (summary.run,)).fetchone()
         rows = connection.execute(
             "SELECT number, first, record, given_codec, given, crc FROM sessions WHERE run = ? ORDER BY number",
@@ -205,7 +207,8 @@ class SqliteStoredRun(BaseStoredRun):
             query = (
                 "SELECT first, last, format, crc, events FROM chunks WHERE run = ? AND last >= ? ORDER BY first LIMIT 1"
             )
-            row = self._fetch(query, first)
+            with self._lock, self._explained():
+                row = self._connection.execute(query, (self._run, first)).fetchone()
             if row is None:
                 return
             start, last, form, crc, blob = row
@@ -228,7 +231,8 @@ class SqliteStoredRun(BaseStoredRun):
     @contextmanager
     def _looking(self) -> Generator[None]:
         """One transaction around many looks: beginning one costs more than the look itself."""
-        with self._lock, _explained(self._journal):
+        with self._lock, self._explained():
+            self._find_outputs()
             self._connection.execute("BEGIN")
             try:
                 yield
@@ -236,23 +240,31 @@ class SqliteStoredRun(BaseStoredRun):
                 self._connection.rollback()
 
     def _encoded_output(self, session: int, task: str, attempt: int) -> Encoded | None:
-        row = self._fetch(
-            "SELECT codec, crc, value FROM outputs WHERE run = ? AND session = ? AND task = ? AND attempt = ?",
-            session,
-            schema.key(task),
-            attempt,
-        )
-        if row is None:
-            return None
-        name, crc, blob = row
+        place = session, schema.key(task), attempt
+        with self._lock, self._explained():
+            if not self._connection.in_transaction:
+                self._find_outputs()
+            row_id = self._outputs.get(place)
+            if row_id is None:
+                return None
+            query = "SELECT codec, crc, value FROM outputs WHERE id = ?"
+            name, crc, blob = self._connection.execute(query, (row_id,)).fetchone()
         self._check(blob, crc, f"the output of {task!r}")
         return Encoded(name, blob)
 
-    def _fetch(self, query: str, *values: object) -> Any:
-        with self._lock, _explained(self._journal):
-            if not self._finalizer.alive:
-                raise JournalError("the journal was closed: load the run again")
-            return self._connection.execute(query, (self._run, *values)).fetchone()
+    def _find_outputs(self) -> None:
+        """Take note of where the outputs are that came since the last time."""
+        query = "SELECT id, session, task, attempt FROM outputs WHERE run = ? AND id > ? ORDER BY id"
+        for row_id, *place in self._connection.execute(query, (self._run, self._last_output)):
+            self._last_output = row_id
+            self._outputs[tuple(place)] = row_id
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        if not self._finalizer.alive:
+            raise JournalError("the journal was closed: load the run again")
+        with _explained(self._journal):
+            yield
 
     def _check(self, blob: bytes, crc: int, what: str) -> None:
         if zlib.crc32(blob) != crc:
