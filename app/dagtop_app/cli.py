@@ -6,6 +6,7 @@ import difflib
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import cyclopts
@@ -43,7 +44,7 @@ app = App(
     result_action="return_value",
 )
 
-File = Annotated[str, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]
+File = Annotated[Path, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]
 Run = Annotated[str, Parameter(name="RUN", help='A run\'s id, the beginning of one, or "last".')]
 
 _signals = Signals()
@@ -51,7 +52,7 @@ _signals = Signals()
 
 @app.default
 def watch(
-    file: Annotated[str | None, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME.")] = None,
+    file: Annotated[Path | None, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME.")] = None,
     /,
     *,
     graph: GraphOptions | None = None,
@@ -65,7 +66,7 @@ def watch(
     if file is None:
         app.help_print([])
         return 0
-    _check_that_it_is_no_command(file)
+    _check_that_it_is_no_command(str(file))
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
     from dagtop_app import settings  # noqa: PLC0415 - `dagtop` alone needs none of it
 
@@ -74,7 +75,7 @@ def watch(
     parameters = _checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
-    return watch_command(file, _signals, graph, parameters, output, keep)
+    return watch_command(str(file), _signals, graph, parameters, output, keep)
 
 
 @app.command
@@ -91,7 +92,7 @@ def run(
     parameters = _checked(graph, output)
     from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return run_command(file, _signals, graph, parameters, output, keep)
+    return run_command(str(file), _signals, graph, parameters, output, keep)
 
 
 @app.command
@@ -109,7 +110,7 @@ def check(
     parameters = _checked(graph)
     from dagtop_app.checking import check_command  # noqa: PLC0415 - the engine is loaded only when it is needed
 
-    return check_command(file, graph, parameters, as_json=json)
+    return check_command(str(file), graph, parameters, as_json=json)
 
 
 @app.command

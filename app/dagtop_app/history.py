@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from dagtop.observe.visible import storable
@@ -19,7 +20,7 @@ from dagtop_app.problems import shorter
 from dagtop_app.text import clean, duration, name_of, plural
 
 
-def runs_command(db: str | None, *, limit: int, as_json: bool) -> int:
+def runs_command(db: Path | None, *, limit: int, as_json: bool) -> int:
     """Print the latest runs.
 
     Raises

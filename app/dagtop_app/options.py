@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -33,8 +34,8 @@ class GraphOptions:
     ] = ()
     max_parallel: Annotated[int | None, Parameter(help="Tasks at once, instead of what the file says.")] = None
     fail_fast: Annotated[
-        bool | None, Parameter(negative="--no-fail-fast", help="After the first failure start nothing new.")
-    ] = None
+        bool, Parameter(negative="", show_default=False, help="After the first failure start nothing new.")
+    ] = False
     timeout: Annotated[float | None, Parameter(help="Seconds for the whole run; then exit code 124.")] = None
 
 
@@ -43,7 +44,7 @@ class GraphOptions:
 class JournalOptions:
     """Where runs are kept."""
 
-    db: Annotated[str | None, Parameter(help="The history's file, instead of DAGTOP_DB or the user's own.")] = None
+    db: Annotated[Path | None, Parameter(help="The history's file, instead of DAGTOP_DB or the user's own.")] = None
 
 
 @Parameter(name="*")
@@ -58,7 +59,7 @@ class OutputOptions:
         bool, Parameter(negative="", show_default=False, help="One line an event on stdout, for people and logs.")
     ] = False
     report: Annotated[
-        tuple[str, ...],
+        tuple[Path, ...],
         Parameter(
             negative="", show_default=False, help="Write a report when the run ends, by the name's ending. Repeatable."
         ),

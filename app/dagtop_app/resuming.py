@@ -82,7 +82,7 @@ def _with_stored(given: GraphOptions, record: RunRecord) -> GraphOptions:
     return replace(
         given,
         max_parallel=before.get("max_parallel") if given.max_parallel is None else given.max_parallel,
-        fail_fast=before.get("fail_fast") if given.fail_fast is None else given.fail_fast,
+        fail_fast=given.fail_fast or bool(before.get("fail_fast")),
         timeout=before.get("timeout") if given.timeout is None else given.timeout,
     )
 

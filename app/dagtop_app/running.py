@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagtop import DAGExecutor, ExecutorConfig, Graph
@@ -20,12 +22,10 @@ from dagtop.ports.recorder import Recorder
 from dagtop_app import farewell, headless, settings
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions, stored
 from dagtop_app.plain import PlainLines, some
-from dagtop_app.signals import Signals
+from dagtop_app.signals import EXIT_CODES, Signals
 from dagtop_app.terminal import stdout_reserved
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dagtop.journal.resume import Resumption
     from dagtop.runtime.result import RunResult
     from dagtop.runtime.thread import EngineThread
@@ -75,7 +75,7 @@ def prepare(
     base = target.config if isinstance(target, DAGExecutor) else graph.config
     config = ExecutorConfig(
         max_parallel=options.max_parallel,
-        fail_fast=options.fail_fast,
+        fail_fast=options.fail_fast or None,
         run_timeout=options.timeout,
         inputs=everything,
     ).over(base)
@@ -89,7 +89,7 @@ def prepare(
         recorders=tuple(target._recorders) if own else (),
         journal=target._journal if own else None,
         options=stored(
-            {"max_parallel": options.max_parallel, "fail_fast": options.fail_fast, "timeout": options.timeout}
+            {"max_parallel": options.max_parallel, "fail_fast": options.fail_fast or None, "timeout": options.timeout}
         ),
     )
 
@@ -177,6 +177,7 @@ def run_to_the_end(
     if signals.exit_code is not None:  # it came while we got ready
         return signals.exit_code
     watch.wait()
+    signals.deliver_to(lambda number: os._exit(EXIT_CODES[number]))
     code = _tell(engine, executor, watch, reports, resume_command if journal is not None else "")
     if watch.stuck:
         headless.end_process(code)
@@ -186,7 +187,7 @@ def run_to_the_end(
 class Reports:
     """The reports that were asked for: listens during the run, writes after it."""
 
-    def __init__(self, paths: Sequence[str], prepared: Prepared) -> None:
+    def __init__(self, paths: Sequence[Path], prepared: Prepared) -> None:
         self._paths = paths
         self._prepared = prepared
         self.recorders: list[Recorder] = []
@@ -261,7 +262,7 @@ def _broken(error: BaseException, stopped_with: int | None) -> int:
 
 def resume_command(keep: JournalOptions) -> str:
     """What goes on with a run, as it is typed, without the run's id."""
-    return f"dagtop resume --db {shlex.quote(keep.db)}" if keep.db else "dagtop resume"
+    return f"dagtop resume --db {shlex.quote(str(keep.db))}" if keep.db else "dagtop resume"
 
 
 def run_command(

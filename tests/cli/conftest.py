@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import dagtop
 import dagtop_app
+import dagtop_themes
 import pytest
 
 #: Long enough for the slowest machine; nothing waits for it unless something is broken.
@@ -49,13 +50,12 @@ class Dagtop:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        roots = [str(Path(package.__file__ or "").parent.parent) for package in (dagtop, dagtop_app)]
+        roots = [str(Path(package.__file__ or "").parent.parent) for package in (dagtop, dagtop_app, dagtop_themes)]
         self.environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
             "DAGTOP_DB": str(folder / "runs.db"),
             "PYTHONPATH": os.pathsep.join(roots),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "LANG": "C.UTF-8",
         }
 

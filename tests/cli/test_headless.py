@@ -1,0 +1,110 @@
+"""What the main thread does while a run goes on, against a hand-written engine."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+import pytest
+from dagtop.core.commands import AbandonRun, CancelRun
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import RunState, TaskState
+from dagtop_app.headless import NOBODY_READS, Watch, exit_code
+
+
+class FakeEngine:
+    """Ends when it is sent one of the commands that end it, or by `end`."""
+
+    def __init__(self, *, ends_on: tuple[type, ...] = ()) -> None:
+        self._over = threading.Event()
+        self._ends_on = ends_on
+        self.sent: list[tuple[object, str]] = []
+        self.result = self.error = None
+        self.latest = RunSnapshot(rows=(TaskRow(index=0, name="stuck", state=TaskState.CANCELLING),))
+
+    def start(self) -> None: ...
+
+    def end(self) -> None:
+        self._over.set()
+
+    def send(self, command: object, *, by: str) -> int:
+        self.sent.append((command, by))
+        if isinstance(command, self._ends_on):
+            self.end()
+        return len(self.sent)
+
+    def join(self, timeout: float | None = None) -> bool:
+        return self._over.wait(timeout)
+
+
+class FakePrinter:
+    """Has everything printed the moment it is told that nothing more comes."""
+
+    def record(self, first: int, batch: object) -> None: ...
+
+    def start(self, engine: object, printed, nobody_reads) -> None:
+        self._printed = printed
+        self.nobody_reads = nobody_reads
+        self.on_start()
+
+    def on_start(self) -> None: ...
+
+    def finish(self) -> None:
+        self._printed()
+
+    def give_up(self) -> None: ...
+
+
+def watch_of(engine: FakeEngine, printer: FakePrinter | None = None, **options: float) -> tuple[Watch, list[str]]:
+    said: list[str] = []
+    return Watch(engine, printer or FakePrinter(), say=said.append, **options), said
+
+
+def test_it_waits_for_the_engine_and_for_the_printer():
+    engine = FakeEngine()
+    watch, said = watch_of(engine)
+    engine.end()
+    watch.wait()
+    assert (watch.code, watch.stuck, said, engine.sent) == (None, (), [], [])
+
+
+@pytest.mark.parametrize(("number", "code", "name"), [(signal.SIGINT, 130, "Ctrl+C"), (signal.SIGTERM, 143, "SIGTERM")])
+def test_the_first_signal_cancels_the_run(number, code, name):
+    engine = FakeEngine(ends_on=(CancelRun,))
+    watch, said = watch_of(engine)
+    watch.signal(number)
+    watch.wait()
+    assert watch.code == code
+    assert engine.sent == [(CancelRun(reason=f"interrupted by {name}"), name)]
+    assert said[0].startswith(f"{name}: stopping what runs")
+
+
+def test_what_does_not_stop_in_time_is_abandoned_and_named():
+    engine = FakeEngine(ends_on=(AbandonRun,))
+    watch, said = watch_of(engine, grace=0.0)
+    watch.signal(signal.SIGTERM)
+    watch.wait()
+    assert [type(command) for command, _ in engine.sent] == [CancelRun, AbandonRun]
+    assert watch.stuck == ("stuck",)
+    assert "left behind: stuck" in said[-1]
+
+
+def test_a_run_that_nobody_reads_is_cancelled():
+    class Unread(FakePrinter):
+        def on_start(self) -> None:
+            self.nobody_reads()
+
+    engine = FakeEngine(ends_on=(CancelRun,))
+    watch, said = watch_of(engine, Unread())
+    watch.wait()
+    assert (watch.code, said) == (NOBODY_READS, [])
+    assert engine.sent == [(CancelRun(reason="nobody reads the output any more"), "stdout")]
+
+
+def test_the_exit_code_is_that_of_the_run_or_of_what_stopped_it():
+    assert exit_code(RunState.SUCCEEDED, None) == 0
+    assert exit_code(RunState.SUCCEEDED, 130) == 0, "it was over before the signal could stop anything"
+    assert exit_code(RunState.FAILED, None) == 1
+    assert exit_code(RunState.FAILED, 143) == 143
+    assert exit_code(RunState.TIMED_OUT, None) == 124
+    assert exit_code(RunState.CANCELLED, None) == 130

@@ -1,0 +1,133 @@
+"""What people read: lines of events, and the live view. Pure functions."""
+
+from __future__ import annotations
+
+import pytest
+from dagtop import Graph, Retry
+from dagtop.core import events as ev
+from dagtop.core.commands import CancelTask
+from dagtop.core.failure import Failure
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import RunState, TaskState
+from dagtop_app.live import Line, live_lines
+from dagtop_app.plain import PlainLines
+from dagtop_app.text import width
+
+FAILURE = Failure(error="ValueError", message="no luck")
+
+
+def plan_of_three():
+    graph = Graph("etl")
+    graph.add("load", lambda: None, retries=Retry(retries=2))
+    graph.add("mart", lambda load: None)
+    graph.add("publish", lambda load: None)
+    return graph.validate()
+
+
+@pytest.mark.parametrize(
+    ("event", "sentence"),
+    [
+        (ev.RunStarted(0.0, "r-1", "etl", 0.0, 3, 8), "run r-1 of etl started: 3 tasks, at most 8 at once."),
+        (ev.TaskReady(0.0, "load"), ""),
+        (ev.TaskStarted(0.0, "load", 1), "load started."),
+        (ev.TaskStarted(0.0, "load", 2), "load started, attempt 2 of 3."),
+        (
+            ev.TaskRetrying(0.0, "load", 1, 1.5, FAILURE),
+            "load failed, attempt 1 of 3: ValueError: no luck. Next attempt in 1.5s.",
+        ),
+        (
+            ev.TaskFailed(0.0, "load", 3, FAILURE),
+            "load failed, attempt 3 of 3: ValueError: no luck. Needed by mart, publish.",
+        ),
+        (ev.TaskTimedOut(0.0, "mart", 1, FAILURE), "mart timed out, attempt 1 of 1: ValueError: no luck."),
+        (ev.TaskSucceeded(0.0, "mart", 1), "mart succeeded."),
+        (ev.TaskSkipped(0.0, "mart", "upstream load failed"), "mart skipped: upstream load failed."),
+        (ev.TaskCancelled(0.0, "mart", 1, "Ctrl+C"), "mart cancelled: Ctrl+C."),
+        (ev.TaskHeld(0.0, "mart"), "mart is held: it does not start before it is released."),
+        (ev.RunStopping(0.0, "Ctrl+C", True), "run is being stopped: Ctrl+C."),
+        (
+            ev.RunFinished(0.0, RunState.TIMED_OUT, {"succeeded": 2, "timed_out": 1}),
+            "run timed out: 2 succeeded, 1 timed out.",
+        ),
+        (ev.CommandApplied(0.0, CancelTask("load"), 1, "you", "load is stopped"), "you: load is stopped"),
+        (ev.CommandRefused(0.0, CancelTask("load"), 1, "you", "it is over"), "you: cancel refused: it is over"),
+        (ev.Log(0.0, "load", 1, "stdout", "", "hello"), "load | hello"),
+        (ev.Log(0.0, "load", 1, "log", "WARNING", "hello"), "load | WARNING hello"),
+        (ev.Problem(0.0, "journal", "the disk is full"), "problem with journal: the disk is full"),
+        (ev.PolicyChanged(0.0, "load", {"retries": 5}), "load has a new policy: retries 5."),
+    ],
+)
+def test_each_event_is_a_sentence(event, sentence):
+    assert PlainLines(plan_of_three()).sentence(event) == sentence
+
+
+def test_hostile_names_are_shown_and_stay_on_one_line():
+    line = PlainLines().line(ev.TaskStarted(0.0, "a\n\x1b[2J\u202eb", 1))
+    assert "a␊␛[2J�b started." in line
+    assert "(no name) started." in PlainLines().line(ev.TaskStarted(0.0, "", 1))
+
+
+def test_progress_is_told_in_steps():
+    lines = PlainLines()
+    told = [lines.sentence(ev.TaskProgress(0.0, "load", float(done), 100.0)) for done in range(101)]
+    assert [text for text in told if text][:2] == ["load is at 10%.", "load is at 20%."]
+    assert len([text for text in told if text]) == 10
+
+
+def test_progress_without_an_end_is_not_told():
+    assert PlainLines().sentence(ev.TaskProgress(0.0, "load", 3.0)) == ""
+
+
+# -- the live view ----------------------------------------------------------------------------------------------------
+
+
+def snapshot_of(*states: TaskState, name: str = "task") -> RunSnapshot:
+    graph = Graph(name)
+    rows = []
+    for index, state in enumerate(states):
+        graph.add(f"{name}{index}", lambda: None)
+        failure = FAILURE if state is TaskState.FAILED else None
+        rows.append(
+            TaskRow(
+                index=index,
+                name=f"{name}{index}",
+                state=state,
+                attempt=1,
+                started_at=1.0,
+                ended_at=2.0,
+                failure=failure,
+            )
+        )
+    counts = {state: states.count(state) for state in TaskState}
+    return RunSnapshot(
+        run="r", graph=name, state=RunState.RUNNING, plan=graph.validate(), rows=tuple(rows), counts=counts, at=65.0
+    )
+
+
+def texts(lines: list[Line]) -> list[str]:
+    return [line.text for line in lines]
+
+
+def test_it_shows_failures_then_what_runs_then_how_far_it_is():
+    view = texts(live_lines(snapshot_of(TaskState.SUCCEEDED, TaskState.RUNNING, TaskState.FAILED), 65.0, 80, 24))
+    assert view[0] == " ✖ task2 ValueError: no luck"
+    assert view[1].split() == ["●", "task1", "1:04"]
+    assert "2/3  67%  1:05" in view[2]
+    assert view[3] == " ● 1 running  ✔ 1 ok  ✖ 1 failed  running"
+
+
+@pytest.mark.parametrize("size", [(80, 24), (20, 6), (5, 2), (1, 1), (200, 60)])
+@pytest.mark.parametrize("name", ["task", "日本" * 40, "x" * 10_000, "\x1b[2J\n"])
+def test_it_never_leaves_its_lines_and_columns(size, name):
+    columns, rows = size
+    states = [TaskState.RUNNING] * 30 + [TaskState.FAILED] * 30
+    view = texts(live_lines(snapshot_of(*states, name=name), 65.0, columns, rows))
+    assert len(view) <= max(1, rows - 1)
+    for line in view:
+        assert width(line) <= columns
+        assert line.isprintable()
+
+
+def test_what_does_not_fit_is_counted():
+    view = texts(live_lines(snapshot_of(*[TaskState.RUNNING] * 40), 65.0, 80, 12))
+    assert view[-3] == "   and 35 more"

@@ -1,0 +1,69 @@
+"""What must not be imported where: start-up is paid by everybody, each time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENVIRON = {
+    "PATH": os.environ["PATH"],
+    "PYTHONPATH": os.pathsep.join(str(ROOT / name) for name in ("engine", "app", "themes")),
+}
+
+
+def modules_after(code: str, folder: Path) -> set[str]:
+    """The modules that are there after the code has run in an interpreter of its own."""
+    script = f"import sys\n{code}\nsys.stdout = sys.__stdout__\nprint('modules:', *sorted(sys.modules))"
+    environ = ENVIRON | {"HOME": str(folder), "DAGTOP_DB": str(folder / "runs.db")}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.rpartition("modules: ")[2].split())
+
+
+def packages(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+def test_the_version_costs_nothing_but_itself(tmp_path):
+    code = "sys.argv[1:] = ['--version']\nfrom dagtop_app.entry import main\nmain()"
+    ours = {"dagtop_app", "dagtop_app.entry", "dagtop_app.version"}
+    assert modules_after(code, tmp_path) - modules_after("import __future__", tmp_path) == ours
+
+
+def test_the_engine_knows_no_terminal_and_no_command_line(tmp_path):
+    unwanted = {
+        "textual",
+        "rich",
+        "cyclopts",
+        "jinja2",
+        "sqlite3",
+        "platformdirs",
+        "dagtop_app",
+        "dagtop_themes",
+        "trio",
+    }
+    assert not packages(modules_after("import dagtop", tmp_path)) & unwanted
+
+
+@pytest.mark.parametrize("output", ["--json", "--plain"])
+def test_a_run_without_the_console_loads_no_textual_and_draws_nothing(tmp_path, output):
+    (tmp_path / "etl.py").write_text("from dagtop import Graph\ngraph = Graph('etl')\ngraph.add('a', lambda: 1)\n")
+    code = f"from dagtop_app.cli import call\nassert call(['run', 'etl.py', {output!r}]) == 0"
+    modules = modules_after(code, tmp_path)
+    assert not packages(modules) & {"textual", "jinja2", "dagtop_themes"}
+    assert not modules & {"rich.console", "rich.live", "dagtop_app.console", "dagtop_app.live"}
+
+
+def test_a_check_loads_neither_textual_nor_the_journal(tmp_path):
+    (tmp_path / "etl.py").write_text(
+        "from dagtop import Graph\ngraph = Graph('etl')\n graph.add('a', lambda: 1)\n".replace("\n g", "\ng")
+    )
+    modules = modules_after("from dagtop_app.cli import call\nassert call(['check', 'etl.py']) == 0", tmp_path)
+    assert not packages(modules) & {"textual", "sqlite3", "jinja2"}
