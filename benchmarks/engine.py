@@ -5,10 +5,10 @@ it, scheduling, events and results. The floor is the least that asyncio itself a
 and a counter of missing dependencies. Floor and system alternate, so the ratio holds when the machine's speed drifts.
 
     --workloads wide,chain,layered,random   --sizes 1000,10000   --repeat 5
-    --systems dagtop,dagtop-journal,dagtop-watched,wave-executor,sdax   (peers are left out when they are not installed)
+    --systems dagtop,dagtop-journal,dagtop-watched,wave-executor,…   (default: dagtop and every peer that is installed)
 
-`dagtop` here is the class that other harnesses may call: `run(graph, body, limit)` with graph: node -> list of nodes,
-body.a: an async function of a node.
+`dagtop` and `dagtop_journal` here may be called by other harnesses too: `await dagtop(graph, body, limit)` with
+graph: node -> list of nodes in topological order, and body.a: an async function of a node; seconds come back.
 """
 
 from __future__ import annotations
@@ -16,118 +16,21 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import importlib.util
-import math
-import random
 import statistics
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Awaitable, Callable
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
-perf = time.perf_counter
-Dependencies = dict[str, list[str]]
+import peers
+from dagtop import DAGExecutor, Graph
+from dagtop.journal.sqlite import SqliteJournal
+from dagtop.runtime.thread import EngineThread
+from workloads import WORKLOADS, Body, Dependencies, floor, layered, perf
 
-#: The bars of docs: at most this many times the floor.
+#: The bars: at most this many times the floor.
 BARS = {"dagtop": 2.0, "dagtop-journal": 3.0}
-
-
-# -- workloads --------------------------------------------------------------------------------------------------------
-
-
-def wide(n: int) -> Dependencies:
-    """No dependencies at all."""
-    return {f"t{i}": [] for i in range(n)}
-
-
-def chain(n: int) -> Dependencies:
-    """Each node needs the one before it."""
-    return {f"t{i}": ([f"t{i - 1}"] if i else []) for i in range(n)}
-
-
-def layered(n: int) -> Dependencies:
-    """A square of layers; each node needs two or three of the layer before."""
-    rng = random.Random(1)
-    width = max(4, math.isqrt(n))
-    graph: Dependencies = {}
-    before: list[str] = []
-    for first in range(0, n, width):
-        layer = [f"t{i}" for i in range(first, min(n, first + width))]
-        for name in layer:
-            graph[name] = rng.sample(before, min(rng.choice((2, 3)), len(before)))
-        before = layer
-    return graph
-
-
-def random_dag(n: int) -> Dependencies:
-    """Each node needs four earlier ones on average."""
-    rng = random.Random(1)
-    return {f"t{i}": [f"t{j}" for j in rng.sample(range(i), min(i, rng.randint(0, 8)))] for i in range(n)}
-
-
-WORKLOADS: dict[str, Callable[[int], Dependencies]] = {
-    "wide": wide,
-    "chain": chain,
-    "layered": layered,
-    "random": random_dag,
-}
-
-
-class Body:
-    """What every node does: it leaves its name behind."""
-
-    def __init__(self) -> None:
-        self.order: list[str] = []
-        leave = self.order.append
-
-        async def a(node: str) -> None:
-            leave(node)
-
-        self.a = a
-
-    def check(self, graph: Dependencies) -> None:
-        """Raise AssertionError unless each node ran once and after what it needs."""
-        place = {node: i for i, node in enumerate(self.order)}
-        assert len(place) == len(self.order) == len(graph), "each node once"
-        assert all(place[need] < place[node] for node, needs in graph.items() for need in needs), "in order"
-
-
-# -- systems ----------------------------------------------------------------------------------------------------------
-
-
-async def floor(graph: Dependencies, body: Any, limit: int | None = None) -> float:
-    """One asyncio task per node, made when its dependencies are done."""
-    begun = perf()
-    missing = {node: len(needs) for node, needs in graph.items()}
-    fed: dict[str, list[str]] = {node: [] for node in graph}
-    for node, needs in graph.items():
-        for need in needs:
-            fed[need].append(node)
-    loop = asyncio.get_running_loop()
-    alive: dict[str, asyncio.Task[None]] = {}
-    left = len(graph)
-    done = loop.create_future()
-
-    async def run(node: str) -> None:
-        nonlocal left
-        await body.a(node)
-        for below in fed[node]:
-            missing[below] -= 1
-            if not missing[below]:
-                alive[below] = loop.create_task(run(below))
-        del alive[node]
-        left -= 1
-        if not left:
-            done.set_result(None)
-
-    for node, count in missing.items():
-        if not count:
-            alive[node] = loop.create_task(run(node))
-    await done
-    return perf() - begun
 
 
 class _Count:
@@ -140,42 +43,37 @@ class _Count:
         self.events += len(batch)
 
 
-class dagtop:  # noqa: N801 - named as other harnesses call it
-    """dagtop's engine on the running loop."""
+async def dagtop(
+    graph: Dependencies, body: Any, limit: int | None = None, *, journal: SqliteJournal | None = None
+) -> float:
+    """dagtop's engine on the running loop, with events on: seconds for building, checking and running the graph."""
 
-    def __init__(self, *, journal: bool = False) -> None:
-        self._journal = journal
+    async def node(name: str, spec: None) -> None:
+        await body.a(name)
 
-    async def run(self, graph: Dependencies, body: Any, limit: int | None = None) -> float:
-        """Seconds for building, checking and running the graph."""
-        from dagtop import DAGExecutor, Graph  # noqa: PLC0415 - the import is not what is measured
+    events = _Count()
+    options = {} if limit is None else {"max_parallel": limit}
+    begun = perf()
+    made = Graph.from_specs("bench", tasks=dict.fromkeys(graph), dependencies=graph, run=node, **options)
+    result = await DAGExecutor(made, recorders=[events], capture=False, journal=journal).run()
+    took = perf() - begun
+    assert result.ok, result
+    assert events.events == 3 * len(graph) + 2, "events are on"
+    return took
 
-        async def node(name: str, spec: None) -> None:
-            await body.a(name)
 
-        with tempfile.TemporaryDirectory() as folder:
-            journal = None
-            if self._journal:
-                from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415
-
-                journal = SqliteJournal(Path(folder) / "journal.db")  # making the file is not what is measured
-            events = _Count()
-            options = {} if limit is None else {"max_parallel": limit}
-            begun = perf()
-            made = Graph.from_specs("bench", tasks=dict.fromkeys(graph), dependencies=graph, run=node, **options)
-            result = await DAGExecutor(made, recorders=[events], capture=False, journal=journal).run()
-            took = perf() - begun
-            if journal is not None:
-                journal.close()
-            assert result.ok, result
-            assert events.events == 3 * len(graph) + 2, "events are on"
-            return took
+async def dagtop_journal(graph: Dependencies, body: Any, limit: int | None = None) -> float:
+    """The same, and every event is in a SQLite file when it returns. The file was made before."""
+    with tempfile.TemporaryDirectory() as folder:
+        journal = SqliteJournal(Path(folder) / "journal.db")
+        try:
+            return await dagtop(graph, body, limit, journal=journal)
+        finally:
+            journal.close()
 
 
 async def dagtop_watched(graph: Dependencies, body: Any, limit: int | None = None) -> float:
     """dagtop in a thread of its own, with somebody who looks at each snapshot ten times a second."""
-    from dagtop import DAGExecutor, Graph  # noqa: PLC0415
-    from dagtop.runtime.thread import EngineThread  # noqa: PLC0415
 
     async def node(name: str, spec: None) -> None:
         await body.a(name)
@@ -191,42 +89,31 @@ async def dagtop_watched(graph: Dependencies, body: Any, limit: int | None = Non
     return perf() - begun
 
 
-async def wave_executor(graph: Dependencies, body: Any, limit: int | None = None) -> float:
-    """The peer: wave-executor."""
-    from wave_executor import DAGExecutor, WaveConfig  # noqa: PLC0415
-
-    async def run(task_id: str, spec: object) -> None:
-        await body.a(task_id)
-
-    begun = perf()
-    config = WaveConfig(adaptive_batch_window=False, max_parallel_per_wave=len(graph), emit_events=False)
-    needs = {node: set(found) for node, found in graph.items()}
-    await DAGExecutor(config).execute({node: {} for node in graph}, needs, run)
-    return perf() - begun
-
-
-SYSTEMS: dict[str, Callable[..., Awaitable[float]]] = {
-    "dagtop": dagtop().run,
-    "dagtop-journal": dagtop(journal=True).run,
+SYSTEMS: dict[str, peers.System] = {
+    "dagtop": dagtop,
+    "dagtop-journal": dagtop_journal,
     "dagtop-watched": dagtop_watched,
-    "wave-executor": wave_executor,
+    **peers.installed(),
 }
-NEEDS = {"wave-executor": "wave_executor"}
 
 
 # -- measuring --------------------------------------------------------------------------------------------------------
 
 
-def timed(system: Callable[..., Awaitable[float]], graph: Dependencies) -> float:
+def timed(system: peers.System, graph: Dependencies) -> float:
     """Seconds per node; small graphs are run several times."""
     spent, runs = 0.0, 0
     while runs < max(1, 3000 // len(graph)):
         body = Body()
         gc.collect()
-        spent += asyncio.run(system(graph, body))  # type: ignore[arg-type]
+        spent += asyncio.run(_awaited(system, graph, body))
         body.check(graph)
         runs += 1
     return spent / runs / len(graph)
+
+
+async def _awaited(system: peers.System, graph: Dependencies, body: Body) -> float:
+    return await system(graph, body)
 
 
 def compare(name: str, workload: str, size: int, repeat: int) -> float:
@@ -246,7 +133,6 @@ def compare(name: str, workload: str, size: int, repeat: int) -> float:
 
 async def _longest_gap(graph: Dependencies) -> float:
     """Longest time in seconds that the loop did not come round while dagtop ran the graph flat out."""
-    from dagtop import DAGExecutor, Graph  # noqa: PLC0415
 
     async def node(name: str, spec: None) -> None:
         return None
@@ -283,9 +169,6 @@ def gaps(size: int) -> None:
 
 def memory(size: int) -> None:
     """Print what a run takes per task above the graph itself."""
-    import tracemalloc  # noqa: PLC0415
-
-    from dagtop import DAGExecutor, Graph  # noqa: PLC0415
 
     async def node(name: str, spec: None) -> None:
         return None
@@ -300,7 +183,9 @@ def memory(size: int) -> None:
     tracemalloc.stop()
     per_task = peak / size / 1024
     verdict = "reached" if per_task <= 1.5 else "MISSED"
-    print(f"memory above the graph, {size:,} tasks   {per_task:.2f} KB/task at the peak   bar 1.5: {verdict}", flush=True)
+    print(
+        f"memory above the graph, {size:,} tasks   {per_task:.2f} KB/task at the peak   bar 1.5: {verdict}", flush=True
+    )
     assert result.ok
 
 
@@ -313,17 +198,18 @@ def main() -> int:
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--memory-size", type=int, default=100_000)
     chosen = parser.parse_args()
-    sys.setrecursionlimit(1000)
-    threading.stack_size(0)
     gc.collect()
     gc.freeze()
     for name in chosen.systems.split(","):
-        if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+        if name not in SYSTEMS:
             print(f"{name:16} not installed, left out")
             continue
         for workload in chosen.workloads.split(","):
             for size in map(int, chosen.sizes.split(",")):
-                compare(name, workload, size, chosen.repeat)
+                try:
+                    compare(name, workload, size, chosen.repeat)
+                except Exception as error:  # noqa: BLE001 - a peer that breaks is a result, not the end of the run
+                    print(f"{name:16} {workload:8} {size:>7,}   broke: {type(error).__name__}: {error}"[:200])
     gaps(10_000)
     memory(chosen.memory_size)
     return 0
