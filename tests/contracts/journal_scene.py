@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import dagtop
 from dagtop.core.events import AnyEvent, RunFinished, RunStarted, TaskReady, TaskStarted, TaskSucceeded
 from dagtop.core.plan import Plan
 from dagtop.core.policy import DEFAULT_POLICY
@@ -131,3 +133,9 @@ def chain(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
         graph[name] = previous
         previous = (name,)
     return graph
+
+
+def environ_for_children() -> dict[str, str]:
+    """The environment of processes that use dagtop and this module."""
+    roots = [Path(dagtop.__file__).parent.parent, Path(__file__).parent]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, roots))}

@@ -10,14 +10,13 @@ from contextlib import closing
 from pathlib import Path
 from textwrap import dedent
 
-import dagtop
 import pytest
 from dagtop.core.events import RunResumed, TaskSucceeded
 from dagtop.errors import JournalError
 from dagtop.journal.liveness import describe, is_alive, pid_of, this_process
 from dagtop.journal.resume import plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
-from journal_scene import plan_of, record_of, resume
+from journal_scene import environ_for_children, plan_of, record_of, resume
 
 #: Records task after task as fast as it can, and says after each round how far it is safe.
 VICTIM = """
@@ -36,10 +35,8 @@ VICTIM = """
 
 
 def start(tmp_path: Path, program: str) -> subprocess.Popen[bytes]:
-    roots = [Path(dagtop.__file__).parent.parent, Path(__file__).parent.parent / "contracts"]
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, roots))}
     command = [sys.executable, "-c", dedent(program), str(tmp_path / "runs.db")]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, env=environ)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env=environ_for_children())
 
 
 @pytest.mark.parametrize("rounds", [1, 50, 400, 1500])

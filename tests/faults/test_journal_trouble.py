@@ -6,16 +6,20 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 from dagtop.core.events import RunResumed
 from dagtop.errors import JournalError
+from dagtop.journal.file import open_to_write
+from dagtop.journal.groups import Group
 from dagtop.journal.sqlite import SqliteJournal
-from journal_scene import Session, Told, begin, chain, ready, record_of, resume
+from journal_scene import Session, Told, begin, chain, environ_for_children, ready, record_of, resume
 
 GRAPH = chain(["a", "b"])
 
@@ -350,3 +354,37 @@ def test_many_runs_at_once_do_not_mix(tmp_path: Path) -> None:
             stored = journal.load(str(number))
             assert [event.at for event in stored.events()][:-3] == [number * 10_000.0 + n for n in range(3003)]
             assert stored.output("a") == str(number)
+
+
+def test_a_commit_that_reported_an_error_but_was_made_is_not_made_twice(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    session, _ = begin_run(SqliteJournal(path))
+    session.writer.close()
+    with closing(open_to_write(path)) as connection:
+        group = Group(run=1, session=1, started_at=0.0, committed=0)
+        group.add_events(ready(5))
+        group.commit(connection)
+        group.add_events(ready(5, 5))
+        group.forget_what_is_stored(connection)
+        group.commit(connection)
+    assert numbers_in(path) == [float(n) for n in range(10)]
+
+
+def test_a_forked_child_that_ends_leaves_its_parents_run_alone(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    program = """
+        import os, sys
+        from journal_scene import begin, ready, record_of
+        from dagtop.journal.sqlite import SqliteJournal
+
+        session = begin(SqliteJournal(sys.argv[1]), record_of("r1", {}))
+        session.record(*ready(100))
+        child = os.fork()
+        if child == 0:
+            sys.exit(0)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        session.record(*ready(100, 100))
+        assert session.writer.close()
+    """
+    subprocess.run([sys.executable, "-c", dedent(program), str(path)], check=True, env=environ_for_children())
+    assert numbers_in(path) == [float(n) for n in range(200)]

@@ -89,6 +89,14 @@ def kind_of(error: sqlite3.Error | OSError) -> str:
             return "other"
 
 
+_PRAGMAS = (
+    "synchronous = NORMAL",  # in WAL mode: a killed process loses nothing, a power cut the last moment, neither tears
+    "journal_size_limit = 67108864",  # the log shrinks again after a reader has made it grow
+    "foreign_keys = ON",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+)
+
 _EXPLANATIONS = {
     "busy": "is locked by another process that has been writing for too long: end that process, or choose another file",
     "full": "cannot grow, the disk is full: free some space, or choose a file on another disk",
@@ -210,7 +218,7 @@ def _connect(path: Path, mode: str, busy_timeout: float) -> sqlite3.Connection:
             check_same_thread=False,
         )
         try:
-            for pragma in ("synchronous = NORMAL", "foreign_keys = ON", "trusted_schema = OFF", "cell_size_check = ON"):
+            for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
         except BaseException:
             connection.close()

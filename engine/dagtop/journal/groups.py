@@ -98,10 +98,10 @@ class Group:
             connection.rollback()
             raise
 
-    def is_stored(self, connection: sqlite3.Connection) -> bool:
-        """Whether a commit that reported an error was made after all."""
-        (last,) = connection.execute("SELECT max(last) FROM chunks WHERE run = ?", (self.run,)).fetchone()
-        return bool(self.chunks) and last == self.last
+    def forget_what_is_stored(self, connection: sqlite3.Connection) -> None:
+        """Leave out what a commit wrote although it reported an error. (Outputs do no harm if they are there twice.)"""
+        (last,) = connection.execute("SELECT coalesce(max(last), 0) FROM chunks WHERE run = ?", (self.run,)).fetchone()
+        self.chunks = [row for row in self.chunks if row[1] > last]
 
     def clear(self) -> None:
         """Begin the next group, after this one was committed or dropped."""

@@ -10,6 +10,8 @@ and stores nothing more.
 from __future__ import annotations
 
 import atexit
+import math
+import os
 import sqlite3
 import threading
 import time
@@ -91,10 +93,12 @@ class SqliteWriter:
         self._gave_up = ""
         self._closed = False
         self._complete = False
-        """Everything was committed, and the thread has ended."""
+        """Everything was committed, and nothing more will come."""
         self._closing = threading.Event()
-        self._deadline = 0.0
+        self._deadline = math.inf
         self._failing_since: float | None = None
+        self._told_of_failure = False
+        self._pid = os.getpid()
         self._identity = _identity(path)
         # A daemon: a disk that hangs must not keep the process from ending. What was not committed then is lost, whole.
         self._thread = threading.Thread(target=self._work, name="dagtop-journal", daemon=True)
@@ -144,10 +148,12 @@ class SqliteWriter:
 
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is left and stop. False if that took too long or could not be done."""
+        if os.getpid() != self._pid:  # a forked child on its way out: the run is its parent's
+            return False
         if not self._closed:
+            self._deadline = time.monotonic() + timeout
             self._closed = True
             atexit.unregister(self.close)
-            self._deadline = time.monotonic() + timeout
             self._queue.put(_Stop())
             self._closing.set()
         # A try that is under way at the deadline takes a moment to end.
@@ -159,7 +165,9 @@ class SqliteWriter:
     def _work(self) -> None:
         try:
             self._commit_all()
-            self._complete = self._mark_closed()
+            self._complete = True
+            while not self._mark_closed() and time.monotonic() < self._deadline:
+                time.sleep(PACE)
         except _GiveUpError as error:
             self._give_up(error)
         except Exception as error:  # noqa: BLE001 - a bug of ours here must not go unnoticed, nor end the run
@@ -223,8 +231,9 @@ class SqliteWriter:
         group = self._group
         try:
             self._check_place()
-            if self._failing_since is None or not group.is_stored(self._connection):
-                group.commit(self._connection)
+            if self._failing_since is not None:
+                group.forget_what_is_stored(self._connection)
+            group.commit(self._connection)
         except TakenOverError as error:
             raise _GiveUpError(f"the run {error}", mark=False) from error
         except sqlite3.Error as error:
@@ -235,7 +244,7 @@ class SqliteWriter:
             self._problems.tell("replaced", message)
         if self._failing_since is not None:
             self._failing_since = None
-            if self._problems.count:
+            if self._told_of_failure:
                 self._problems.tell("recovered", "the journal can be written again; nothing is missing")
         self._bytes += group.size
         self._committed = group.last
@@ -249,7 +258,8 @@ class SqliteWriter:
         ------
         _GiveUpError: it is not.
         """
-        if _identity(self._path) != self._identity:
+        found = _identity(self._path)
+        if not found or found != self._identity:
             raise _GiveUpError("its file was removed, replaced or emptied while the run went on", mark=False)
 
     def _note_failure(self, error: sqlite3.Error) -> None:
@@ -265,6 +275,7 @@ class SqliteWriter:
         if self._group.size > self._backlog_limit:
             raise _GiveUpError(f"{message}; too much is waiting to be written", mark=True) from error
         if kind != "busy" or now - self._failing_since >= self._patience:
+            self._told_of_failure = True
             self._problems.tell(kind, f"{message}; the run goes on, and what is missing is written as soon as possible")
 
     def _wait_to_retry(self) -> None:
