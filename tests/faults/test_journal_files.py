@@ -213,10 +213,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert SqliteJournal(tmp_path / "file" / "runs.db").runs() == ()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_the_right_to_write_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     try:
+        if os.access(tmp_path, os.W_OK):
+            pytest.skip("root may write everywhere")
         with pytest.raises(JournalError, match="permission denied"):
             begin(SqliteJournal(tmp_path / "runs.db"), record_of("r1", GRAPH))
     finally:
