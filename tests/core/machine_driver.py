@@ -189,10 +189,13 @@ class Driver:
             assert index not in mirror.held, f"{event.task} is held and starts"
             assert mirror.run_state is RunState.RUNNING, f"{event.task} starts in a run that is {mirror.run_state}"
             assert may_start(self.plan, index, mirror.state), f"{event.task} starts against its trigger rule"
+        elif isinstance(event, ev.TaskSkipped) or _gave_up(event):
+            assert event.task not in self._open, f"{event.task} runs and is skipped"
+            assert never_may_start(self.plan, self.plan.index[event.task], mirror.state), (
+                f"{event.task} is given up early"
+            )
         elif isinstance(event, _ENDINGS):
             self._open.discard(event.task)
-        elif isinstance(event, ev.TaskSkipped):
-            assert event.task not in self._open, f"{event.task} runs and is skipped"
         elif isinstance(event, ev.RunFinished):
             assert mirror.run_state not in RUN_OVER, "the run finished twice"
             assert not self._open
@@ -235,3 +238,26 @@ def may_start(plan: Plan, index: int, states: Sequence[TaskState]) -> bool:
             return done
         case Trigger.NONE_FAILED:
             return done and all(state in GOOD or state is TaskState.SKIPPED for state in upstream)
+
+
+def never_may_start(plan: Plan, index: int, states: Sequence[TaskState]) -> bool:
+    """Whether the trigger rule is lost, whatever else ends; from the words again."""
+    upstream = [states[i] for i in plan.upstream[index]]
+    policy = plan.policies[index]
+    ended = [state for state in upstream if state in FINAL]
+    lost = [state for state in ended if state not in GOOD]
+    if policy.on_upstream_failure is OnUpstreamFailure.RUN:
+        return False
+    match Trigger(policy.trigger):
+        case Trigger.ALL_SUCCESS:
+            return bool(lost)
+        case Trigger.ANY_SUCCESS:
+            return len(lost) == len(upstream)
+        case Trigger.ALL_DONE:
+            return False
+        case Trigger.NONE_FAILED:
+            return any(state is not TaskState.SKIPPED for state in lost)
+
+
+def _gave_up(event: ev.AnyEvent) -> bool:
+    return isinstance(event, ev.TaskFailed) and event.failure.error == "UpstreamFailedError"

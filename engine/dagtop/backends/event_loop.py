@@ -23,7 +23,7 @@ class Abandoned(BaseException):
 class Attempt:
     """An attempt in progress that can be told to stop."""
 
-    __slots__ = ("_flag", "_in_thread", "abandoned", "handle", "index", "number", "stop_told")
+    __slots__ = ("_flag", "abandoned", "handle", "in_thread", "index", "number", "stop_told")
 
     def __init__(
         self, index: int, number: int, handle: Interrupt, flag: Flag | None = None, *, in_thread: bool = False
@@ -34,7 +34,7 @@ class Attempt:
         self.stop_told = False
         self.abandoned = False
         self._flag = flag
-        self._in_thread = in_thread
+        self.in_thread = in_thread
 
     def stop(self) -> None:
         """Raise its flag, and interrupt it where it waits; a thread cannot be interrupted and must look at its flag."""
@@ -43,7 +43,7 @@ class Attempt:
         self.stop_told = True
         if self._flag is not None:
             self._flag.cancel()
-        if not self._in_thread:
+        if not self.in_thread:
             self.handle.interrupt()
 
     def abandon(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import anyio
 
 from dagtop.core.events import AnyEvent, Problem
+from dagtop.runtime.failures import text_of
 
 #: How long the end of a run waits for callbacks that have not caught up, in seconds.
 PATIENCE = 10.0
@@ -72,14 +73,21 @@ class AsyncCallback:
 
     async def work(self) -> None:
         """Call back until `finish`."""
-        with self._receive:
-            async for batch in self._receive:
-                for event in batch:
-                    try:
-                        await self._callback(event)
-                    except Exception as error:  # noqa: BLE001 - the user's: it becomes an event (B16)
-                        _complain(self._tell, event, error)
-        self._done.set()
+        try:
+            with self._receive:
+                async for batch in self._receive:
+                    for event in batch:
+                        await self._call(event)
+        finally:
+            self._done.set()
+
+    async def _call(self, event: AnyEvent) -> None:
+        try:
+            await self._callback(event)
+        except anyio.get_cancelled_exc_class():
+            raise
+        except BaseException as error:  # noqa: BLE001 - the user's: it becomes an event (B16)
+            _complain(self._tell, event, error)
 
     async def finish(self) -> bool:
         """Wait until it has caught up; False if that took too long."""
@@ -91,8 +99,4 @@ class AsyncCallback:
 
 def _complain(tell: Tell, event: AnyEvent, error: BaseException) -> None:
     if not isinstance(event, Problem):  # or a callback that fails at problems would never come to an end
-        try:
-            message = f"{type(error).__name__}: {error}"
-        except Exception:  # noqa: BLE001 - the user's __str__
-            message = type(error).__name__
-        tell("on_event", message[:500])
+        tell("on_event", f"{type(error).__name__}: {text_of(error)}"[:500])

@@ -9,12 +9,13 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dagtop.graph.binding import Call, FromContext, FromInput, FromTask
 from dagtop.ports.journal import JournalWriter
 from dagtop.runtime.capture import AttemptSink, current, task_logger
-from dagtop.runtime.context import TaskContext, Upstream
+from dagtop.runtime.context import TaskContext
 from dagtop.runtime.job import Job
 from dagtop.runtime.reports import Reports
 
@@ -76,6 +77,10 @@ class Calls:
         if sink is not None:
             sink.close()
 
+    def forget(self, task: str) -> None:
+        """The task starts over: what it returned before is nobody's input any more."""
+        self.outputs[self._plan.index[task]] = None
+
     def clear_away(self) -> None:
         """The run is over: remove the scratch directories."""
         if self._scratch_root is not None:
@@ -132,7 +137,7 @@ class Calls:
         made = TaskContext(
             task=name,
             attempt=attempt,
-            upstream=Upstream({names[i]: i for i in self._plan.upstream[index]}, self.outputs),
+            upstream=MappingProxyType({names[i]: self.outputs[i] for i in self._plan.upstream[index]}),
             report=partial(self._reports.told, index),
             make_log=lambda: task_logger(sink or AttemptSink(name, attempt, self._reports.captured)),
             scratch=partial(self._scratch, index),

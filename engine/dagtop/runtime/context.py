@@ -3,28 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-
-class Upstream(Mapping[str, Any]):
-    """The outputs of a task's upstream by name; None for one that did not succeed."""
-
-    __slots__ = ("_indices", "_outputs")
-
-    def __init__(self, indices: Mapping[str, int], outputs: list[Any]) -> None:
-        self._indices = indices
-        self._outputs = outputs
-
-    def __getitem__(self, name: str) -> Any:
-        return self._outputs[self._indices[name]]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._indices)
-
-    def __len__(self) -> int:
-        return len(self._indices)
 
 
 class TaskContext:
@@ -46,7 +27,7 @@ class TaskContext:
         self.attempt = attempt
         """Number of this attempt, from 1."""
         self.upstream = upstream
-        """Outputs of the tasks it depends on, by name."""
+        """Outputs of the tasks it depends on, by name; None for one that did not succeed."""
         self._report = report
         self._make_log = make_log
         self._scratch = scratch

@@ -23,16 +23,18 @@ import sniffio
 from dagtop.backends.event_loop import AsyncioInterrupt, Attempt, Interrupt, ScopeInterrupt, drive
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
-from dagtop.core.commands import Command
-from dagtop.core.events import Problem
+from dagtop.core.commands import CancelRun, Command
+from dagtop.core.events import TaskRestarted
 from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt
 from dagtop.core.machine import RunMachine
+from dagtop.core.states import RunState
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock
-from dagtop.runtime.failures import failure_of
+from dagtop.runtime.failures import failure_of, may_be_retried
 from dagtop.runtime.inbox import Doorbell, Inbox
 from dagtop.runtime.job import Job
+from dagtop.runtime.outlet import Outlet
 from dagtop.runtime.publisher import Publisher
 from dagtop.runtime.reports import Reports
 
@@ -60,8 +62,11 @@ class Engine:
         """Stay when the run is over, for commands that may give it something to do again."""
         self.running: dict[int, Attempt] = {}
         """By task: attempts that are suspended or in a thread."""
-        self._recorders: list[Recorder] = list(job.recorders)
-        self._next_number = job.first_event
+        self.ended_at: float | None = None
+        """When the run was over and nobody held it open, seconds since it began."""
+        self.threads_left = 0
+        """Threads of attempts that were abandoned: they may still run, and keep the process from ending."""
+        self._outlet = Outlet(self.machine, job.recorders, job.first_event)
         self._starts: deque[StartAttempt] = deque()
         self._coming = 0
         self._parked: list[anyio.Event] = []
@@ -84,7 +89,7 @@ class Engine:
 
     def add_recorders(self, recorders: Sequence[Recorder]) -> None:
         """Have further recorders take every event. Before the run begins."""
-        self._recorders.extend(recorders)
+        self._outlet.add(recorders)
 
     def close(self) -> None:
         """Do not stay open once the run is over. From any thread."""
@@ -127,9 +132,9 @@ class Engine:
         )
         self._obey(self.machine.handle(begin))
         if self.publisher is not None:
-            self._flush()
+            self._outlet.flush(self.now())
             self.publisher.watch(self.machine.ledger)
-            self._recorders.append(self.publisher)
+            self._outlet.add([self.publisher])
 
     async def _hear_cancellation(self) -> None:
         """Waits to be cancelled in place of the run, which is shielded."""
@@ -140,10 +145,11 @@ class Engine:
                 self._stop_from_outside()
 
     def _stop_from_outside(self) -> None:
-        from dagtop.core.commands import AbandonRun, CancelRun  # noqa: PLC0415
-
-        stopping = self.machine.stopping is not None and bool(self.running)
-        self.send(AbandonRun() if stopping else CancelRun(reason="cancelled from outside"), 0, "the caller")
+        """Whoever waits for the run no longer does. A second time changes nothing: clean-up is not cut short (B23)."""
+        self.hold_open = False
+        self._wake_up()
+        if not self.machine.is_over and self.machine.ledger.run_state is not RunState.CANCELLING:
+            self.send(CancelRun(reason="cancelled from outside"), 0, "the caller")
 
     async def _supervise(self) -> BaseException | None:
         """Commands, timers, reports, batches of events, snapshots. Gives back a cancellation that came meanwhile."""
@@ -152,9 +158,10 @@ class Engine:
             self._awake, self._wake = False, anyio.Event()
             wait = self._go_round()
             if self.machine.is_over and not self.hold_open and not self._awake and wait != 0:
-                self._flush()
+                self.ended_at = self.now()
+                self._outlet.flush(self.ended_at)
                 if self.publisher is not None:
-                    self.publisher.publish(self.now())
+                    self.publisher.publish(self.ended_at)
                 return cancelled
             try:
                 if wait is None:
@@ -165,8 +172,8 @@ class Engine:
                 else:
                     await anyio.lowlevel.checkpoint()
             except anyio.get_cancelled_exc_class() as error:
-                if not self._on_asyncio:
-                    raise
+                if not self._on_asyncio or self._workers.cancel_scope.cancel_called:
+                    raise  # a worker has crashed, which is a bug of ours: everything ends
                 cancelled = error
                 self._stop_from_outside()
 
@@ -175,13 +182,17 @@ class Engine:
         machine = self.machine
         while (told := self.inbox.take()) is not None:
             command, number, by = told
+            before = len(machine.outbox)
             self._obey(machine.handle(inp.CommandGiven(self.now(), command, number, by)))
+            for event in machine.outbox[before:]:
+                if type(event) is TaskRestarted:
+                    self.calls.forget(event.task)
         now = self.now()
         report_wait = self.reports.drain(machine, now)
         due = machine.next_due()
         if due is not None and due <= now:
             self._obey(machine.handle(inp.Tick(now)))
-        self._flush()
+        self._outlet.flush(now)
         waits = [] if report_wait is None else [report_wait]
         due = machine.next_due()
         if due is not None:
@@ -200,34 +211,36 @@ class Engine:
             self._awake = True
             self._wake.set()
 
-    def _flush(self) -> None:
-        """Hand out what has happened since the last time."""
-        while batch := self.machine.outbox:
-            self.machine.outbox = []
-            first = self._next_number
-            self._next_number += len(batch)
-            for recorder in self._recorders.copy():
-                try:
-                    recorder.record(first, batch)
-                except Exception as error:  # noqa: BLE001 - a recorder never brings the run down (STYLE 12)
-                    self._recorders.remove(recorder)
-                    message = f"left out from now on: {type(error).__name__}: {error}"
-                    self.machine.note(Problem(self.now(), type(recorder).__name__, message))
-
     def _obey(self, instructions: list[Instruction]) -> None:
+        not_running: set[tuple[int, int]] = set()
         for instruction in instructions:
             if type(instruction) is StartAttempt:
                 self._starts.append(instruction)
                 continue
             attempt = self.running.get(instruction.index)
             if attempt is None or attempt.number != instruction.attempt:
-                continue  # it ends in this very moment; its outcome is on the way
-            if type(instruction) is StopAttempt:
+                not_running.add((instruction.index, instruction.attempt))
+            elif type(instruction) is StopAttempt:
                 attempt.stop()
             else:
+                self.threads_left += attempt.in_thread
+                del self.running[attempt.index]
                 attempt.abandon()
+                self.calls.ended(attempt.index)
+        if not_running:
+            self._withdraw(not_running)
         self._call_help()
         self._wake_up()
+
+    def _withdraw(self, told: set[tuple[int, int]]) -> None:
+        """Attempts that are stopped before a worker took them up never begin. The others end this very moment by themselves."""
+        withdrawn = [start for start in self._starts if (start.index, start.attempt) in told]
+        if withdrawn:
+            left = [start for start in self._starts if (start.index, start.attempt) not in told]
+            self._starts.clear()
+            self._starts.extend(left)
+        for start in withdrawn:
+            self._obey(self.machine.handle(inp.AttemptStopped(self.now(), start.index, start.attempt)))
 
     # -- workers ----------------------------------------------------------------------------------------------------
 
@@ -266,8 +279,8 @@ class Engine:
             index = start.index
             if quick and calls.is_async[index]:
                 context = self._context.copy()
-                coroutine = calls.coroutine(index, start.attempt, context)
                 try:
+                    coroutine = calls.coroutine(index, start.attempt, context)
                     waiting = context.run(coroutine.send, None)
                 except StopIteration as stop:
                     output, error = stop.value, None
@@ -324,18 +337,19 @@ class Engine:
     async def _in_scope(self, start: StartAttempt) -> _Ended | None:
         """A whole async attempt on trio, where an interrupt needs a scope that is there from the beginning."""
         context = self._context.copy()
-        coroutine = self.calls.coroutine(start.index, start.attempt, context)
         scope = anyio.CancelScope()
-        attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), self.calls.contexts.get(start.index))
         ended: _Ended | None = None
         with scope:
             try:
+                coroutine = self.calls.coroutine(start.index, start.attempt, context)
                 waiting = context.run(coroutine.send, None)
             except StopIteration as stop:
                 ended = stop.value, None
             except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
                 ended = None, raised
             else:
+                flag = self.calls.contexts.get(start.index)
+                attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), flag)
                 ended = await self._to_its_end(attempt, context, coroutine, waiting)
         return ended
 
@@ -385,7 +399,8 @@ class Engine:
         if not attempt.abandoned:
             quiet = error is None or isinstance(error, anyio.get_cancelled_exc_class())
             failure = None if quiet or error is None else failure_of(error)
-            self.calls.ended(attempt.index)
+            if self.machine.ledger.attempt[attempt.index] == attempt.number:
+                self.calls.ended(attempt.index)
             if self.reports.lines:
                 self.reports.drain(self.machine, self.now())
             stopped = inp.AttemptStopped(self.now(), attempt.index, attempt.number, failure, random.random())
@@ -397,5 +412,6 @@ class Engine:
         if self.reports.lines:
             self.reports.drain(self.machine, now)
         retry = self.machine.ledger.policies[start.index].retry
-        retriable = isinstance(error, retry.on) and not isinstance(error, retry.not_on)
-        return inp.AttemptRaised(now, start.index, start.attempt, failure_of(error), retriable, random.random())
+        return inp.AttemptRaised(
+            now, start.index, start.attempt, failure_of(error), may_be_retried(error, retry), random.random()
+        )

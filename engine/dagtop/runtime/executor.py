@@ -127,6 +127,7 @@ class DAGExecutor:
                 finally:
                     if callback is not None:
                         await callback.finish()
+                    group.cancel_scope.cancel()
         return self.result()
 
     def result(self) -> RunResult:
@@ -139,7 +140,8 @@ class DAGExecutor:
         engine = self._engine
         if engine is None:
             raise DagtopError("the run has not begun; there is no result yet")
-        return RunResult(engine.machine.ledger, engine.calls.outputs, engine.now(), engine.reports.line_counts)
+        duration = engine.ended_at if engine.ended_at is not None else engine.now()
+        return RunResult(engine.machine.ledger, engine.calls.outputs, duration, engine.reports.line_counts)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import traceback
 from types import TracebackType
 
 from dagtop.core.failure import Failure
+from dagtop.core.policy import Retry
 from dagtop.errors import TaskExitError
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -20,7 +21,7 @@ def failure_of(error: BaseException) -> Failure:
     """What is kept of an exception that user code raised. Never raises."""
     if isinstance(error, (SystemExit, KeyboardInterrupt)):
         said = (
-            f"the task called sys.exit({_text(error)})"
+            f"the task called sys.exit({text_of(error)})"
             if isinstance(error, SystemExit)
             else "the task raised KeyboardInterrupt"
         )
@@ -30,17 +31,26 @@ def failure_of(error: BaseException) -> Failure:
     trace = _without_ours(error.__traceback__)
     return Failure(
         error=type(error).__qualname__[:200],
-        message=_text(error)[:MESSAGE],
+        message=text_of(error)[:MESSAGE],
         traceback=_formatted(error, trace),
         where=_where(trace),
     )
 
 
-def _text(error: BaseException) -> str:
+def text_of(error: BaseException) -> str:
+    """The exception's own message. Never raises."""
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 - the user's __str__
+    except BaseException as broken:  # noqa: BLE001 - the user's __str__, which may even call sys.exit
         return f"<its message cannot be read: {type(broken).__name__}>"
+
+
+def may_be_retried(error: BaseException, retry: Retry) -> bool:
+    """Whether the policy's exception types let this one be tried again. Never raises."""
+    try:
+        return isinstance(error, retry.on) and not isinstance(error, retry.not_on)
+    except BaseException:  # noqa: BLE001 - the user's types decide what isinstance does
+        return False
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:
@@ -57,7 +67,7 @@ def _formatted(error: BaseException, trace: TracebackType | None) -> str:
             type(error), error, trace, limit=60, max_group_width=15, max_group_depth=10, compact=True
         ).format()
         text = "".join(lines)
-    except Exception as broken:  # noqa: BLE001 - formatting runs the user's __str__ and __cause__
+    except BaseException as broken:  # noqa: BLE001 - formatting runs the user's __str__ and __cause__
         text = f"<the traceback cannot be shown: {type(broken).__name__}>"
     if len(text) > TRACEBACK:
         half = TRACEBACK // 2

@@ -1,0 +1,38 @@
+"""The way out: events are numbered and handed to the recorders, in order and in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagtop.core.events import Problem
+from dagtop.core.machine import RunMachine
+from dagtop.ports.recorder import Recorder
+from dagtop.runtime.failures import text_of
+
+
+class Outlet:
+    """Hands a machine's events to whoever wants them. A recorder that raises is told of, and left out from then on."""
+
+    def __init__(self, machine: RunMachine, recorders: Sequence[Recorder], first: int) -> None:
+        self._machine = machine
+        self._recorders = list(recorders)
+        self._next_number = first
+
+    def add(self, recorders: Sequence[Recorder]) -> None:
+        """Have further recorders take every event from now on."""
+        self._recorders.extend(recorders)
+
+    def flush(self, at: float) -> None:
+        """Hand out what has happened since the last time."""
+        machine = self._machine
+        while batch := machine.outbox:
+            machine.outbox = []
+            first = self._next_number
+            self._next_number += len(batch)
+            for recorder in self._recorders.copy():
+                try:
+                    recorder.record(first, batch)
+                except Exception as error:  # noqa: BLE001 - a recorder never brings the run down (STYLE 12)
+                    self._recorders.remove(recorder)
+                    message = f"left out from now on: {type(error).__name__}: {text_of(error)}"[:500]
+                    machine.note(Problem(at, type(recorder).__name__, message))
