@@ -92,7 +92,7 @@ class DAGExecutor:
             inputs=self.config.inputs,
             recorders=self._recorders,
             started_at=started_at,
-            elapsed=max(0.0, time.time() - started_at) if resume is not None else 0.0,
+            elapsed=max(resume.at, time.time() - started_at) if resume is not None else 0.0,
             first_event=1 if resume is None else resume.next_event,
             ledger=ledger,
             reruns=reruns,
