@@ -75,6 +75,19 @@ class Word:
     """Style class: "warn" while it is under way, "good" or "bad" once it is answered."""
 
 
+def ended_at(snapshot: RunSnapshot) -> float | None:
+    """When a run that is over was over: the engine may have been kept open since. None while it goes on."""
+    if snapshot.state not in RUN_OVER:
+        return None
+    return max((row.ended_at for row in snapshot.rows if row.ended_at is not None), default=snapshot.at)
+
+
+def settled(snapshot: RunSnapshot) -> RunSnapshot:
+    """The snapshot with `at` at the run's end, if it is over."""
+    end = ended_at(snapshot)
+    return snapshot if end is None or end == snapshot.at else msgspec.structs.replace(snapshot, at=end)
+
+
 class Bridge:
     """The engine as the console sees it. Polled by the screen, ten times a second."""
 
@@ -87,7 +100,7 @@ class Bridge:
         self._published: RunSnapshot | None = None
         self._published_at = 0.0
         self._pending: dict[int, tuple[do.Command, do.Command | None]] = {}
-        self._answered = 0
+        self._end: float | None = None
         self._undo: list[tuple[do.Command, do.Command]] = []
 
     def poll(self) -> bool:
@@ -96,12 +109,15 @@ class Bridge:
         fresh = latest is not self._published
         if fresh:
             self._published, self._published_at = latest, self._now()
-        at = latest.at
-        if latest.state not in RUN_OVER and latest.state is not RunState.PENDING:
+        if fresh:
+            self._end = ended_at(latest)
+        at = latest.at if self._end is None else self._end
+        if self._end is None and latest.state is not RunState.PENDING:
             at += self._now() - self._published_at
         if not fresh and int(at) == int(self.snapshot.at):
             return False
-        at = max(at, self.snapshot.at) if latest.run == self.snapshot.run else at
+        if latest.run == self.snapshot.run and self._end is None:
+            at = max(at, self.snapshot.at)
         self.snapshot = latest if at == latest.at else msgspec.structs.replace(latest, at=at)
         if fresh:
             self._take_answers(latest)

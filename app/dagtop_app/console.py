@@ -16,7 +16,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
-from dagtop_app.bridge import Bridge, Engine
+from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.commands import ActionProvider, TaskProvider
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.screens.main import MainScreen
@@ -165,7 +165,7 @@ def run_console(
             engine.send(do.CancelRun(reason="the console broke down"), by="console")
     engine.close()
     ended = app.main.leaving != "now" and engine.join(_GRACE)
-    snapshot = engine.latest
+    snapshot = settled(engine.latest)
     print(
         farewell(snapshot, title=title, report=report, resume=resume, error=engine.error),
         file=summary if summary is not None else sys.stderr,

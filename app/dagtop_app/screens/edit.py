@@ -29,38 +29,40 @@ class EditDialog(ModalScreen[SetPolicy | None]):
     def __init__(self, row: TaskRow) -> None:
         super().__init__()
         self._row = row
-        self._start = initial(row.policy)
+        start = initial(row.policy)
+        # Held here and not looked up: a dialog may be closed again before its parts are mounted.
+        self._inputs = {name: Input(start[name], id=name, select_on_focus=True) for name in FIELDS}
+        self._notes = {name: Label(meaning, classes="note", markup=False) for name, meaning in FIELDS.items()}
+        self._outlook = Painted(id="outlook")
+        self._box = Vertical(id="box")
 
     def compose(self) -> ComposeResult:
         """A line for each field."""
-        with Vertical(id="box"):
-            for name, meaning in FIELDS.items():
+        with self._box:
+            for name in FIELDS:
                 with Horizontal(classes="field"):
                     yield Label(name)
-                    yield Input(self._start[name], id=name, select_on_focus=True)
-                    yield Label(meaning, id=f"{name}-note", classes="note", markup=False)
-            yield Painted(id="outlook")
+                    yield self._inputs[name]
+                    yield self._notes[name]
+            yield self._outlook
 
     def on_mount(self) -> None:
         """Title, focus, first outlook."""
-        box = self.query_one("#box")
-        box.border_title = Content(f"Edit {cut(name_of(self._row.name), 44)}")
-        box.border_subtitle = Content("Tab next · ⏎ apply · esc keep")
-        self.query_one("#retries", Input).focus()
+        self._box.border_title = Content(f"Edit {cut(name_of(self._row.name), 44)}")
+        self._box.border_subtitle = Content("Tab next · ⏎ apply · esc keep")
+        self._inputs["retries"].focus()
         self.call_after_refresh(self._check)
 
     def _check(self) -> Draft:
-        typed = {name: self.query_one(f"#{name}", Input).value for name in FIELDS}
+        typed = {name: field.value for name, field in self._inputs.items()}
         now = draft(self._row.name, self._row.policy, typed)
         for name, meaning in FIELDS.items():
-            note = self.query_one(f"#{name}-note", Label)
+            note = self._notes[name]
             note.update(Content(now.errors.get(name, meaning)))
             note.set_class(name in now.errors, "-bad")
         style = "dim" if now.command is None else "good"
         line: Line = ((now.outlook or "not yet: see the red line", style if not now.errors else "bad"),)
-        self.query_one("#outlook", Painted).set_lines(
-            [line, (("counts from the next decision on; u undoes it", "faint"),)]
-        )
+        self._outlook.set_lines([line, (("counts from the next decision on; u undoes it", "faint"),)])
         return now
 
     def on_input_changed(self) -> None:

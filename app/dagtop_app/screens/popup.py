@@ -52,28 +52,28 @@ class Popup(ModalScreen[str | None]):
         self.choices = list(choices)
         self._note = note
         self._pick = pick
-        self._grave = grave
         self._full = full
         self._at = at
+        # Held here and not looked up: a popup may be closed again before its parts are mounted.
+        self._text = PaintedScroll(id="text")
+        self._box = Vertical(id="box", classes=f"{'-grave' if grave else ''} {'-full' if full else ''}")
 
     def compose(self) -> ComposeResult:
         """One box."""
-        with Vertical(id="box", classes=f"{'-grave' if self._grave else ''} {'-full' if self._full else ''}"):
-            yield PaintedScroll(id="text")
+        with self._box:
+            yield self._text
 
     def on_mount(self) -> None:
         """Set the title and draw."""
-        box = self.query_one("#box")
-        box.border_title = Content(self._title_text)
+        self._box.border_title = Content(self._title_text)
         if self._note:
-            box.border_subtitle = Content(self._note)
+            self._box.border_subtitle = Content(self._note)
         self._draw()
-        self.query_one("#text").focus()
+        self._text.focus()
 
     def on_resize(self) -> None:
-        """Another size; the first one may come before there is anything to draw on."""
-        if self.query("#text"):
-            self._draw()
+        """Another size."""
+        self._draw()
 
     def _shown(self) -> list[Line]:
         lines: list[Line] = list(self._body)
@@ -95,8 +95,7 @@ class Popup(ModalScreen[str | None]):
                 self._draw()
 
     def _draw(self) -> None:
-        lines = self._shown()
-        text = self.query_one("#text", PaintedScroll)
+        lines, text = self._shown(), self._text
         if not self._full:
             screen = self.app.size
             widest = max([line_width(line) for line in lines] + [len(self._title_text) + 4, 30])
@@ -131,4 +130,4 @@ class Popup(ModalScreen[str | None]):
             "ctrl+d": "half-down", "ctrl+u": "half-up",
         }  # fmt: skip
         if key in moves:
-            self.query_one("#text", PaintedScroll).move(moves[key])
+            self._text.move(moves[key])
