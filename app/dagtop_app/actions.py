@@ -29,10 +29,16 @@ class Action(NamedTuple):
     do: str
     """The screen's action, e.g. "restart(True)"."""
     in_palette: bool = True
+    view: str = ""
+    """The view whose own key it is; there it wins over a key of all views."""
 
 
 def _move(name: str, keys: str, shown: str, text: str) -> Action:
     return Action(f"move.{name}", keys, shown, text, f"{text}.", "Move", f"move('{name}')", in_palette=False)
+
+
+def _graph(name: str, keys: str, shown: str, label: str, text: str, *, palette: bool = False) -> Action:
+    return Action(f"graph.{name}", keys, shown, label, text, "Graph", f"graph('{name}')", palette, view="graph")
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -72,6 +78,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("run.drain", "D", "D", "Drain", "Start nothing new, let what runs finish, then end.", "Steer", "drain"),
     Action("run.cancel", "K", "K", "Cancel run", "Stop everything and end the run.", "Steer", "cancel_run"),
     Action("edit.undo", "u", "u", "Undo", "Take the latest live edit back: limit, policy, hold, pause.", "Steer", "undo"),
+    _graph("left", "h,left", "h ←", "Before", "To a task that the selected one needs."),
+    _graph("right", "l,right", "l →", "After", "To a task that needs the selected one."),
+    _graph("critical", "c", "c", "Critical", "Critical path: by what tasks took, and of the others by what they cost.", palette=True),
+    _graph("focus", "f", "f", "Focus", "Only what is around the selected task, or the whole graph again.", palette=True),
+    _graph("more", "greater_than_sign", ">", "Larger", "Larger; with a focus: more of what is around.", palette=True),
+    _graph("less", "less_than_sign", "<", "Smaller", "Smaller; with a focus: less of what is around.", palette=True),
+    _graph("size", "s", "s", "Size", "Boxes, pills or an overview.", palette=True),
+    _graph("fit", "equals_sign", "=", "Fit", "The size that fits the screen.", palette=True),
+    _graph("pan-left", "left_square_bracket,shift+left", "[ ⇧←", "Pan left", "Half a screen to the left."),
+    _graph("pan-right", "right_square_bracket,shift+right", "] ⇧→", "Pan right", "Half a screen to the right."),
+    Action("graph.logs", "o", "o", "Log", "The log of the selected task (what l is elsewhere).", "Graph", "logs(True)", in_palette=False, view="graph"),
     Action("log.follow", "f", "f", "Follow", "Logs: follow the end, or stop.", "Logs", "log('follow')"),
     Action("log.times", "t", "t", "Times", "Logs: timestamps on or off.", "Logs", "log('times')"),
     Action("log.wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", "Logs", "log('wrap')"),
@@ -79,7 +96,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
     Action("app.copy", "y", "y", "Copy", "Copy the task's name and error.", "Console", "copy"),
     Action("app.help", "question_mark,f1", "? F1", "Help", "This list.", "Console", "help"),
-    Action("app.quit", "q,ctrl+q,ctrl+c", "q", "Quit", "Leave; asks if tasks run (also Ctrl+q, Ctrl+c).", "Console", "quit"),
+    Action("app.quit", "q", "q", "Quit", "Leave; asks if tasks run (also Ctrl+q, Ctrl+c).", "Console", "quit"),
 )  # fmt: skip
 
 BY_ID = {action.id: action for action in ACTIONS}
@@ -88,8 +105,8 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 _FOOTERS = {
     "tasks": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
     " task.restart-downstream edit.undo look.problems look.sort run.more run.fewer run.pause run.drain app.quit",
-    "graph": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit app.palette"
-    " task.restart-downstream edit.undo run.pause run.drain app.quit",
+    "graph": "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.logs task.why task.cancel task.restart"
+    " app.palette task.restart-downstream task.hold look.filter edit.undo run.pause run.drain app.quit",
     "logs": "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit",
 }
 
@@ -97,9 +114,11 @@ _FOOTERS = {
 FOOTERS = {view: tuple(BY_ID[name] for name in names.split()) for view, names in _FOOTERS.items()}
 
 
-def bindings() -> list[Binding]:
-    """The bindings of the console's screen."""
+def bindings(view: str = "") -> list[Binding]:
+    """The bindings of the console's screen, or of a view's widget."""
+    to = "screen." if view else ""
     return [
-        Binding(action.keys, action.do, action.label, show=False, id=action.id, tooltip=action.help)
+        Binding(action.keys, to + action.do, action.label, show=False, id=action.id, tooltip=action.help)
         for action in ACTIONS
+        if action.view == view
     ]

@@ -17,7 +17,7 @@ from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.steering import Steering
 from dagtop_app.text import clean, name_of
 from dagtop_app.why import error_line
-from dagtop_app.widgets.graph_place import GraphPlace
+from dagtop_app.widgets.graph_view import GraphView
 from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.log_pane import LogPane
 from dagtop_app.widgets.painted import PaintedScroll
@@ -46,9 +46,9 @@ class Looking(Steering):
         return self.query_one("#table", TaskTable)
 
     @property
-    def graph(self) -> GraphPlace:
-        """View 2; whatever stands here is a `View`."""
-        return self.query_one("#graph", GraphPlace)
+    def graph(self) -> GraphView:
+        """View 2."""
+        return self.query_one("#drawing", GraphView)
 
     @property
     def log_pane(self) -> LogPane:
@@ -103,7 +103,9 @@ class Looking(Steering):
         """Put every view's cursor on a task."""
         if index is None:
             return
-        if not self.roster.select(index):
+        if self.view == "graph":
+            self.roster.keep(index)
+        elif not self.roster.select(index):
             self._set_filter("", problems=False)
             self.roster.select(index)
         self.draw()
@@ -125,6 +127,12 @@ class Looking(Steering):
         self.query_one("#views", ContentSwitcher).current = name
         self.pane.focus()
         self.call_after_refresh(self.draw)
+
+    def action_graph(self, what: str) -> None:
+        """A key of the graph."""
+        if self.view != "graph":
+            self.action_view("graph")
+        self.graph.do(what)
 
     def action_logs(self, selected: bool) -> None:
         """Logs of the selected task, or of all."""
@@ -152,7 +160,6 @@ class Looking(Steering):
         if self.inspector.has_focus:
             self.pane.focus()
         self.draw()
-        self.call_after_refresh(self.draw)
 
     def action_back(self) -> None:
         """One step back."""
@@ -163,7 +170,7 @@ class Looking(Steering):
             if self.view == "logs" and self.log_pane.needle:
                 self.log_pane.search("")
                 self.draw()
-            else:
+            elif self.view != "graph" or not self.graph.do("back"):
                 self.action_view("tasks")
         elif self.inspector.has_focus:
             self.pane.focus()
@@ -179,8 +186,6 @@ class Looking(Steering):
 
     def action_filter(self) -> None:
         """Open the line to type a filter, or a search, in."""
-        if self.view == "graph":
-            self.action_view("tasks")
         ask = self.query_one("#ask", Input)
         ask.value = self.log_pane.needle if self.view == "logs" else self.roster.wanted.text
         ask.placeholder = (

@@ -23,7 +23,7 @@ from dagtop_app.screens.looking import Looking
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
 from dagtop_app.widgets.footer import Footer
-from dagtop_app.widgets.graph_place import GraphPlace
+from dagtop_app.widgets.graph_view import GraphView
 from dagtop_app.widgets.header import Header
 from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.log_pane import LogPane
@@ -49,7 +49,8 @@ class MainScreen(Looking):
         self.roster = Roster()
         self.source_title = title
         self.now = now
-        self._sizes = (0, 0)
+        self._drawing = False
+        self._is_wide = False
 
     def compose(self) -> ComposeResult:
         """Everything there is; classes by size decide what is shown."""
@@ -62,7 +63,10 @@ class MainScreen(Looking):
                     with Vertical(id="tasks"):
                         yield head
                         yield TaskTable(self.roster, head, id="table")
-                    yield GraphPlace(id="graph")
+                    foot = Painted(id="graph-foot")
+                    with Vertical(id="graph"):
+                        yield GraphView(foot, id="drawing")
+                        yield foot
                     yield LogPane(id="logs")
             with Vertical(id="side"):
                 yield Painted(id="side-rule")
@@ -76,7 +80,6 @@ class MainScreen(Looking):
         """Start looking at the engine."""
         self.table.focus()
         self.set_interval(1 / RATE, self.poll)
-        self.call_after_refresh(self.draw)
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
@@ -109,7 +112,8 @@ class MainScreen(Looking):
         if self.view == "tasks":
             self.table.show(moved=moved)
         elif self.view == "graph":
-            self.graph.show(snapshot, self.roster.selected)
+            roster = self.roster
+            self.graph.show(snapshot, roster.selected, roster.order if roster.wanted or roster.problems else None)
         else:
             self._draw_logs()
         self.draw_side()
@@ -135,10 +139,7 @@ class MainScreen(Looking):
                 problems=roster.problems,
             )
         elif self.view == "graph":
-            left, right = (
-                [("Graph ", "title"), (name_of(snapshot.graph), "")],
-                [(plural(len(snapshot.rows), "task"), "dim")],
-            )
+            left, right = self.graph.title()
         else:
             left, right = self._log_title()
         painted.set_lines([rule(left, right, painted.size.width)])
@@ -158,8 +159,7 @@ class MainScreen(Looking):
         side = self.query_one("#side")
         if shown is not side.has_class("-shown"):
             side.set_class(shown, "-shown")
-            self.call_after_refresh(self.draw)
-            return
+            return  # it is drawn as soon as it has a size
         if not shown:
             return
         row, snapshot = self.roster.row, self.bridge.snapshot
@@ -184,6 +184,10 @@ class MainScreen(Looking):
             return rule([(f"the engine broke down: {clean(repr(bridge.engine.error), 300)}", "bad")], [], cells)
         if snapshot.problem_count:
             right = [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
+        if self.leaving and not bridge.is_over:
+            count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+            told = f"leaves when {plural(count, 'task')} {'has' if count == 1 else 'have'} ended"
+            return rule([(told, "warn"), (" · Ctrl+c leaves at once", "dim")], right, cells)
         if bridge.word.text:
             return rule([(clean(bridge.word.text, 300), bridge.word.tone)], right, cells)
         if bridge.is_over:
@@ -233,11 +237,31 @@ class MainScreen(Looking):
         wide, high = event.size
         tiny = wide < LEAST_WIDTH or high < LEAST_HEIGHT
         self.set_class(tiny, "-tiny")
-        self.set_class(wide >= WIDE, "-wide")
+        self._is_wide = wide >= WIDE
+        self._choose_side()
         self.set_class(high >= TALL, "-room")
         self.set_class(high >= 30, "-tall")
         self.set_class(high >= 40, "-taller")
-        self.call_after_refresh(self.draw)
+
+    def _choose_side(self) -> None:
+        """At the right of a wide table stands the inspector; a graph is wide itself and has it below."""
+        self.set_class(self.view == "graph", "-graph")
+        self.set_class(self._is_wide and self.view != "graph", "-wide")
+
+    def action_view(self, name: str) -> None:
+        """Show a view."""
+        super().action_view(name)
+        self._choose_side()
+
+    def on_resized(self) -> None:
+        """A part has another size. Several do at once: they are drawn together."""
+        if not self._drawing:
+            self._drawing = True
+            self.call_after_refresh(self._draw_resized)
+
+    def _draw_resized(self) -> None:
+        self._drawing = False
+        self.draw()
 
     # -- messages --------------------------------------------------------------------------------------------
 
@@ -249,6 +273,11 @@ class MainScreen(Looking):
         """A task was double-clicked."""
         self.select(message.index)
         self.action_detail()
+
+    def on_graph_view_told(self) -> None:
+        """The graph is drawn in another way."""
+        if self.view == "graph":
+            self.draw_rule()
 
     def on_header_chosen(self, message: Header.Chosen) -> None:
         """A tab was clicked."""
@@ -266,7 +295,7 @@ class MainScreen(Looking):
 
     async def on_footer_pressed(self, message: Footer.Pressed) -> None:
         """An entry of the footer was clicked."""
-        for action in ACTIONS:
+        for action in (*FOOTERS[self.view], *ACTIONS):
             if action.shown == message.shown or (message.shown == "?" and action.id == "app.help"):
                 await self.run_action(action.do)
                 return

@@ -1,0 +1,114 @@
+"""How the parts of a drawing look: which style class, how faded, on which ground. The styles are worked out once per theme."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dagtop.core.states import FINAL, TaskState
+from rich.style import Style
+from textual.widget import Widget
+
+from dagtop_app.faces import ASCII, task_face
+from dagtop_app.graph_texts import worst
+from dagtop_app.graphview import Emphasis, Part, Run
+
+
+class Look(NamedTuple):
+    """A style in words."""
+
+    style: str = ""
+    """Style class, "" for plain text."""
+    faded: bool = False
+    ground: str = ""
+    """Style class whose background lies below."""
+
+
+PLAIN = Look()
+CURSOR = Look("tab-on")
+#: What stands out does so by heavy lines first, by colour second.
+_HEAVY = {Emphasis.CRITICAL: Look("key"), Emphasis.UPSTREAM: Look("strong"), Emphasis.DOWNSTREAM: Look("block")}
+#: Lines that wait for their task are dashed.
+_DASHES = str.maketrans("─│━┃", "┄┆┅┇")
+
+
+def node_look(run: Run, state: TaskState, *, apart: bool, sought: bool | None) -> Look:
+    """The look of a piece of a node. `apart`: other nodes stand out, this one does not; `sought`: a filter is on, and it wants
+    the node or not."""
+    tone = task_face(state).style
+    selected = run.emphasis is Emphasis.SELECTED
+    if sought is False and not selected:
+        return Look("off")
+    match run.part:
+        case Part.LABEL:
+            if selected:
+                return CURSOR
+            if sought:
+                return Look("match")
+            return Look("strong") if run.emphasis is Emphasis.CRITICAL else Look("dim") if apart else PLAIN
+        case Part.FRAME if selected:
+            return Look("mark", ground="" if run.text.strip() else "cursor")
+        case Part.FRAME if run.emphasis is Emphasis.CRITICAL:
+            return Look("key")
+        case Part.GLYPH:
+            return Look(tone, ground="cursor" if selected else "")
+        case _:
+            return Look(tone, faded=apart, ground="cursor" if selected and run.part is Part.NOTE else "")
+
+
+def cell_look(run: Run, state: TaskState, *, sought: bool | None) -> Look:
+    """The look of a node that is a single cell: its state whatever stands out, and what stands out by its ground."""
+    if run.emphasis is Emphasis.SELECTED:
+        return CURSOR
+    if sought is False:
+        return Look("off")
+    if sought or run.emphasis is Emphasis.CRITICAL:
+        return Look("match")
+    return Look(task_face(state).style, ground="" if run.emphasis is Emphasis.NONE else "cursor")
+
+
+def line_look(run: Run, states: Sequence[TaskState], *, passed: bool) -> tuple[Look, bool]:
+    """The look of a line that comes from tasks in these states, and whether it is dashed.
+
+    `passed`: it is not worth a colour, for a filter wants none of them or there are too many lines.
+    """
+    waits = any(state not in FINAL for state in states)
+    heavy = _HEAVY.get(run.emphasis)
+    if heavy is not None:
+        return heavy, waits
+    tone = task_face(worst(states)).style if states else "wait"
+    if passed or tone == "wait":
+        return Look("off"), waits
+    return Look(tone, faded=True), waits
+
+
+def dashed(text: str) -> str:
+    """A piece of a line, dashed."""
+    return text if ASCII else text.translate(_DASHES)
+
+
+class Inks(dict[Look, Style]):
+    """The Rich style of each look, for one widget; empty it when the theme changes."""
+
+    def __init__(self, widget: Widget) -> None:
+        super().__init__()
+        self._widget = widget
+
+    def __missing__(self, look: Look) -> Style:
+        """Mix a style, once."""
+        style = self[look] = self._mix(look)
+        return style
+
+    def _mix(self, look: Look) -> Style:
+        widget = self._widget
+        style = widget.rich_style
+        if look.ground:
+            style += widget.get_component_rich_style(f"dt--{look.ground}", partial=True)
+        if look.style:
+            style += widget.get_component_rich_style(f"dt--{look.style}", partial=True)
+        if not look.faded:
+            return style
+        ink, paper = widget.get_component_styles(f"dt--{look.style}").color, widget.background_colors[1]
+        if ink.ansi is not None or paper.ansi is not None:
+            return style + Style(dim=True)
+        return style + Style(color=ink.blend(paper, 0.5).rich_color, bold=False)
