@@ -37,7 +37,7 @@ def delay(
             growth = base * failed
         case Backoff.EXPONENTIAL:
             try:
-                growth = base * factor ** (failed - 1)
+                growth = base * float(factor) ** (failed - 1)
             except OverflowError:
-                growth = cap
+                growth = cap if base else 0.0
     return min(cap, growth) * (1.0 - jitter * unit_random)

@@ -78,7 +78,7 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
 def _check_names(columns: Columns, flaws: _Flaws) -> dict[str, int]:
     names = columns.names
     index = dict(zip(names, range(len(names)), strict=True)) if set(map(type, names)) == {str} else {}
-    if index and len(index) == len(names) and "" not in index:
+    if index and len(index) == len(names) and all(map(str.strip, names)):
         return index
     index = {}
     for i, name in enumerate(names):
@@ -114,8 +114,8 @@ def _check_specs(
             upstream.append(())
             continue
         try:
-            found = list(map(find, needed))
-        except KeyError:
+            found = list(map(find, needed)) if not isinstance(needed, str) else [find(needed)]
+        except (KeyError, TypeError):
             found = _report_unknown(task, needed, index, flaws, place)
         if len(found) > 1:
             found.sort()
@@ -244,8 +244,15 @@ def _called(item: object) -> str:
 
 def _report_unknown(task: str, needed: Iterable[Any], index: dict[str, int], flaws: _Flaws, place: str) -> list[int]:
     known: list[int] = []
-    for item in needed:
-        if item in index:
+    if isinstance(needed, str):
+        needed = (needed,)
+    try:
+        listed = list(needed)
+    except TypeError:
+        flaws.add(OptionError, f"task {task!r}: its dependencies must be a list of tasks, not {needed!r}", place)
+        return known
+    for item in listed:
+        if isinstance(item, str) and item in index:
             known.append(index[item])
         else:
             hint = nearest(str(item), index)

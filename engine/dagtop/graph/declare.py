@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagtop.core.plan import Plan
-from dagtop.errors import Flaw, GraphError
+from dagtop.errors import Flaw, GraphError, OptionError
 from dagtop.graph.check import Checked, check
 from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
@@ -66,12 +66,9 @@ class Graph:
         if not isinstance(name, str) or not name.strip():
             flaws.append(Flaw(f"the name of a graph must be a text that is not empty, not {name!r}", self.place))
         if flaws:
-            raise GraphError(flaws)
+            raise OptionError(flaws)
         self.name = name
-        try:
-            self.config = ExecutorConfig(**options)
-        except ValueError as error:
-            raise GraphError([Flaw(str(error), self.place)]) from None
+        self.config = _config(options, self.place)
         self._columns = Columns()
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
@@ -148,8 +145,8 @@ class Graph:
         graph = cls(name, **options)
         columns = graph._columns
         columns.names = list(tasks)
-        columns.specs = tasks
-        columns.dependencies = dependencies or {}
+        columns.specs = dict(tasks)  # its own: what the caller does to his mapping later must not reach a run
+        columns.dependencies = dict(dependencies or {})
         columns.fns = [run]
         if task_options:
             columns.options = [task_options.get(task, {}) for task in tasks]
@@ -206,9 +203,16 @@ class Graph:
         if options:
             flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, _caller())
             if flaws:
-                raise GraphError(flaws)
-            config = ExecutorConfig(**options).over(config or ExecutorConfig())
+                raise OptionError(flaws)
+            config = _config(options, _caller()).over(config or ExecutorConfig())
         return run_blocking(self, config, journal=journal)
+
+
+def _config(options: dict[str, Any], place: str) -> ExecutorConfig:
+    try:
+        return ExecutorConfig(**options)
+    except (TypeError, ValueError) as error:
+        raise OptionError([Flaw(str(error), place)]) from None
 
 
 def _place_of(fn: object) -> str:

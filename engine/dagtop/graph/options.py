@@ -58,7 +58,8 @@ class ExecutorConfig:
     default_timeout: timeout of an attempt, in seconds, for tasks that give none.
     default_retries: retries (a number or a `Retry`) for tasks that give none.
     inputs: values for parameters that are no tasks, by name; they win over the graph's own.
-    on_event: called with every event, on the engine's thread; may be async. What it raises is shown, not fatal.
+    on_event: called with every event: a plain function on a thread of its own, an async one on the loop. What it raises is
+        shown, not fatal.
 
     Raises
     ------

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import anyio
 import sniffio
 
+from dagtop.core.commands import CancelRun
 from dagtop.graph.declare import Graph
 from dagtop.graph.options import ExecutorConfig
 from dagtop.runtime.executor import DAGExecutor
@@ -23,7 +23,12 @@ def run_blocking(graph: Graph, config: ExecutorConfig | None = None, *, journal:
 
     thread = EngineThread(executor)
     thread.start()
-    thread.join()
+    try:
+        thread.join()
+    except KeyboardInterrupt:
+        thread.send(CancelRun(reason="interrupted"), by="the keyboard")
+        thread.join()
+        raise
     if thread.error is not None:
         raise thread.error
     assert thread.result is not None, "a thread that ended without error has a result"
@@ -35,4 +40,4 @@ def _inside_a_loop() -> bool:
         sniffio.current_async_library()
     except sniffio.AsyncLibraryNotFoundError:
         return False
-    return threading.current_thread() is not None
+    return True

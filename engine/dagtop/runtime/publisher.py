@@ -27,9 +27,11 @@ from dagtop.core.states import TaskState
 #: Shortest time between two snapshots, and longest while the run goes on (its clock ticks), in seconds.
 SHORTEST, LONGEST = 0.05, 0.2
 
-
 #: Most rows that one snapshot makes anew while the run goes on; the rest follow with the next ones.
 AT_ONCE = 2_000
+
+#: How many answers to commands a snapshot shows.
+ANSWERS = 50
 
 _COMMON = frozenset({TaskReady, TaskStarted, TaskSucceeded, Log})
 
@@ -61,7 +63,7 @@ class Publisher:
         self._events = 0
         self._problems: deque[Problem] = deque(maxlen=100)
         self._problem_count = 0
-        self._answers: deque[CommandApplied | CommandRefused] = deque(maxlen=50)
+        self._answers: deque[CommandApplied | CommandRefused] = deque(maxlen=ANSWERS)
         self._published_at = -LONGEST
         self._shortest = SHORTEST
 

@@ -6,12 +6,14 @@ import itertools
 import threading
 
 import anyio
+from msgspec import structs
 
 from dagtop.core.commands import Command
+from dagtop.core.events import CommandRefused
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.executor import DAGExecutor
-from dagtop.runtime.publisher import Publisher, SnapshotBox
+from dagtop.runtime.publisher import ANSWERS, Publisher, SnapshotBox
 from dagtop.runtime.result import RunResult
 
 
@@ -30,6 +32,9 @@ class EngineThread:
         self._loop = loop
         self._box = SnapshotBox()
         self._numbers = itertools.count(1)
+        self._border = threading.Lock()
+        """Held for a moment where a command is handed in or refused, so that each of them is answered by somebody."""
+        self._over = False
         self.logs = LogBook()
         """The latest lines of every task; safe to read from any thread."""
         self._engine = executor.prepare()
@@ -52,9 +57,15 @@ class EngineThread:
         self._thread.start()
 
     def send(self, command: Command, *, by: str) -> int:
-        """Hand in a command and return at once; the number appears in the event that answers it."""
-        number = next(self._numbers)
-        self._engine.send(command, number, by)
+        """Hand in a command and return at once; the number appears in the event that answers it.
+
+        Once the thread has ended it is refused, which `latest.answers` shows.
+        """
+        with self._border:
+            number = next(self._numbers)
+            self._engine.send(command, number, by)
+            if self._over:
+                self._refuse_the_rest()
         return number
 
     def close(self) -> None:
@@ -73,3 +84,21 @@ class EngineThread:
             self.result = anyio.run(self._executor.run, backend=self._loop)
         except BaseException as error:  # noqa: BLE001 - kept for whoever joins; a thread has nobody to raise to
             self.error = error
+        with self._border:
+            self._over = True
+            self._refuse_the_rest()
+
+    def _refuse_the_rest(self) -> None:
+        """Answer the commands that came after the end."""
+        while (told := self._engine.inbox.take()) is not None:
+            command, number, by = told
+            latest = self._box.latest
+            refused = CommandRefused(latest.at, command, number, by, "the run is over and its engine has ended")
+            self._box.latest = structs.replace(
+                latest, version=latest.version + 1, answers=(*latest.answers, refused)[-ANSWERS:]
+            )
+
+    @property
+    def threads_left(self) -> int:
+        """Threads of abandoned attempts that may run still: they keep the process from ending until they return."""
+        return self._engine.threads_left
