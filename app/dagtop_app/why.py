@@ -195,7 +195,7 @@ def _why_cancelling(snapshot: RunSnapshot, row: TaskRow) -> Why:
 
 def _why_ok(row: TaskRow) -> str:
     times = f"after {plural(len(row.history), 'failed attempt')}" if row.history else ""
-    told = clean(row.progress[2], 200) if row.progress else ""
+    told = clean(row.progress[2], 200) if row.progress and row.progress[1] is None else ""
     return _joined(clean(row.reason, 200), told, times)
 
 

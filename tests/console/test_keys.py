@@ -402,6 +402,7 @@ class TestLeaving:
             await seen.press("q", key)
             assert [type(it) for it in engine.sent] == [command]
             assert not seen.app._exit
+            assert "leaves when 4 tasks have ended" in seen.text
             engine.show(state=RunState.CANCELLED)
             await seen.settle()
             assert seen.app._exit
