@@ -1,0 +1,194 @@
+"""What the console costs and how fast it answers, in a real pseudo-terminal: `python benchmarks/console.py`.
+
+Needs the test extra (pexpect, pyte) and an installed dagtop. Prints, each beside its bar:
+
+- start-up: `dagtop --version` against `python -c pass`, and the first paint against that of an empty Textual app;
+- key to screen: from the key press to the cursor on its new line, while 10,000 tasks run flat out;
+- throughput: how long the run itself takes with the console watching, against the same run without;
+- idle: the processor time of a console whose run is over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pyte
+
+WIDE = Path(__file__).parent.parent / "sample_graphs" / "wide.py"
+DAGTOP = [sys.executable, "-m", "dagtop_app"]
+EMPTY_APP = """
+from textual.app import App
+from textual.widgets import Static
+class Empty(App):
+    def compose(self):
+        yield Static("ready")
+Empty().run()
+"""
+CURSOR = "▌"
+perf = time.perf_counter
+
+
+class Terminal:
+    """A program in a pseudo-terminal of 120 by 36, and its screen rebuilt from the bytes that it wrote."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.screen = pyte.Screen(120, 36)
+        self._stream = pyte.ByteStream(self.screen)
+        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        environment.pop("CI", None)
+        environment.pop("NO_COLOR", None)
+        self.child = pexpect.spawn(
+            command[0], command[1:], dimensions=(36, 120), timeout=60, env=environment, maxread=65536
+        )
+
+    def until(self, seen: Callable[[list[str]], bool], timeout: float = 60.0) -> float:
+        """Read until the screen fulfils the condition; how many seconds that took."""
+        begun = perf()
+        while not seen(self.screen.display):
+            if perf() - begun > timeout:
+                raise TimeoutError("\n".join(self.screen.display))
+            try:
+                self._stream.feed(self.child.read_nonblocking(65536, timeout=0.05))
+            except pexpect.TIMEOUT:
+                continue
+        return perf() - begun
+
+    def read_for(self, seconds: float) -> None:
+        """Keep reading for a while."""
+        end = perf() + seconds
+        self.until(lambda _: perf() >= end, timeout=seconds + 10)
+
+    def cursor_line(self) -> int:
+        """The line that the table's cursor is on; -1 if none."""
+        return next((y for y, line in enumerate(self.screen.display) if line.startswith(CURSOR)), -1)
+
+    def end(self) -> None:
+        """Kill it."""
+        self.child.close(force=True)
+
+
+def shows(text: str) -> Callable[[list[str]], bool]:
+    """Whether the text stands on the screen."""
+    return lambda lines: any(text in line for line in lines)
+
+
+def report(what: str, figure: str, reached: bool, bar: str) -> None:
+    """One line."""
+    print(f"{what:44} {figure:>34}   bar {bar}: {'reached' if reached else 'MISSED'}", flush=True)
+
+
+def startup(repeat: int) -> None:
+    """Whole processes, one after the other, so that both meet the same machine."""
+
+    def seconds(command: list[str]) -> float:
+        begun = perf()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return perf() - begun
+
+    def paint(command: list[str], text: str) -> float:
+        terminal = Terminal(command)
+        took = terminal.until(shows(text))
+        terminal.end()
+        return took
+
+    script = Path(sys.executable).with_name("dagtop")
+    version = [str(script), "--version"] if script.exists() else [*DAGTOP, "--version"]
+    pairs = [(seconds(version), seconds([sys.executable, "-c", "pass"])) for _ in range(repeat)]
+    ratio = statistics.median(own / least for own, least in pairs)
+    report("dagtop --version / python -c pass", f"{ratio:.2f} x", ratio <= 2, "2 x")
+    command = [*DAGTOP, str(WIDE), "--no-journal", "-p", "n=30", "-p", "seconds=5"]
+    empty = [sys.executable, "-c", EMPTY_APP]
+    paints = [(paint(command, "TASK"), paint(empty, "ready")) for _ in range(repeat)]
+    ratio = statistics.median(own / least for own, least in paints)
+    own, least = (statistics.median(column) * 1e3 for column in zip(*paints, strict=True))
+    report("first paint / empty Textual app", f"{own:.0f} / {least:.0f} ms = {ratio:.2f} x", ratio <= 1.5, "1.5 x")
+
+
+def latency(n: int, presses: int) -> None:
+    """Press j and k in turn while tasks run flat out."""
+    options = ["-p", f"n={n}", "-p", "seconds=0.005", "-p", "shape=wide", "--no-journal"]
+    terminal = Terminal([*DAGTOP, str(WIDE), *options])
+    terminal.until(lambda _: terminal.cursor_line() >= 0)
+    times: list[float] = []
+    while len(times) < presses and not any("SUCCEEDED" in line for line in terminal.screen.display[:1]):
+        before = terminal.cursor_line()
+        terminal.child.send("j" if len(times) % 10 < 5 else "k")
+        times.append(terminal.until(lambda _: terminal.cursor_line() not in (-1, before)))  # noqa: B023
+        terminal.read_for(0.03)
+    terminal.end()
+    times.sort()
+    median, p95 = statistics.median(times) * 1e3, times[int(len(times) * 0.95)] * 1e3
+    figure = f"{len(times)} keys: median {median:.0f}, p95 {p95:.0f} ms"
+    report(f"key to screen, {n:,} tasks running", figure, median <= 50 and p95 <= 120, "50, p95 120 ms")
+
+
+def throughput(n: int, repeat: int) -> None:
+    """The run's own duration, out of its report."""
+
+    def headless(out: Path) -> None:
+        command = [*DAGTOP, "run", *options, "--report", str(out)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def watched(out: Path) -> None:
+        terminal = Terminal([*DAGTOP, *options, "--report", str(out)])
+        terminal.until(shows(f"{n:,}/{n:,}"), timeout=120)
+        terminal.child.send("q")
+        terminal.until(lambda _: out.exists())
+        terminal.end()
+
+    def duration(run: Callable[[Path], None]) -> float:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder) / "report.json"
+            run(out)
+            return float(json.loads(out.read_text())["duration"])
+
+    options = [str(WIDE), "-p", f"n={n}", "-p", "seconds=0", "-p", "shape=wide", "--no-journal"]
+    pairs = [(duration(headless), duration(watched)) for _ in range(repeat)]
+    share = statistics.median(alone / seen for alone, seen in pairs)
+    report(f"throughput with the console, {n:,} tasks", f"{share:.0%} of headless", share >= 0.75, "75 %")
+
+
+def idle(seconds: float) -> None:
+    """Processor time of a console that has nothing to do."""
+    terminal = Terminal([*DAGTOP, str(WIDE), "-p", "n=1000", "-p", "seconds=0", "--no-journal"])
+    terminal.until(shows("1,000/1,000"))
+    terminal.read_for(3)
+    stat = Path(f"/proc/{terminal.child.pid}/stat")
+    ticks = os.sysconf("SC_CLK_TCK")
+
+    def spent() -> float:
+        fields = stat.read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / ticks
+
+    before, begun = spent(), perf()
+    terminal.read_for(seconds)
+    share = (spent() - before) / (perf() - begun)
+    terminal.end()
+    report("idle console", f"{share:.1%} of one processor", share <= 0.01, "1 %")
+
+
+def main() -> int:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--keys", type=int, default=100)
+    chosen = parser.parse_args()
+    startup(chosen.repeat)
+    latency(10_000, chosen.keys)
+    throughput(20_000, max(1, chosen.repeat // 2))
+    idle(10)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
