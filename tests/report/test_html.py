@@ -185,3 +185,25 @@ def test_the_verdict_is_a_sentence() -> None:
         "1 of 3 tasks succeeded, 2 were stopped. Cancelled by hand."
     )
     assert verdict("running", {"running": 2, "succeeded": 1}, "") == "1 of 3 tasks succeeded, 2 not finished."
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2 has it."""
+    digits = colour if len(colour) == 6 else "".join(digit * 2 for digit in colour)
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_colour_can_be_read_on_its_ground(scheme: str) -> None:
+    """WCAG 2 AA: 4.5 to 1, in both colour schemes."""
+    css = resources.files("dagtop.observe.report").joinpath("report.css").read_text("utf-8")
+    root = css.split(":root")[1 if scheme == "light" else 2]
+    colours = dict(re.findall(r"--([\w-]+): #([0-9a-f]{3}|[0-9a-f]{6})\b", root.split("}")[0]))
+    texts = ["ink", "dim", "accent", *{face.style for face in (*TASK_FACES.values(), *RUN_FACES.values())}]
+    assert set(texts) <= set(colours)
+    for text in texts:
+        for ground in ("card", "bg", "soft"):
+            light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
