@@ -167,7 +167,7 @@ class TestOutputs:
         assert output[1] is lock
 
     @pytest.mark.parametrize(
-        "name", ["\x1b[2J", "[red]x[/red]", "a b", "x" * 10_000, "\u200b", "../../etc", "\n", "ü", "a\x00"]
+        "name", ["\x1b[2J", "[red]x[/red]", "a b", "x" * 10_000, "\u200b", "../../etc", "\nx", "ü", "a\x00"]
     )
     async def test_a_hostile_name_is_only_a_name(self, name: str) -> None:
         graph = Graph("g")

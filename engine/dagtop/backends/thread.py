@@ -12,7 +12,10 @@ import anyio.to_thread
 
 
 class ThreadBackend:
-    """Runs plain functions in the loop's own pool of worker threads, without a limit: `max_parallel` is the limit."""
+    """Runs plain functions in the loop's own pool of worker threads, without a limit: `max_parallel` is the limit.
+
+    Belongs to the loop that it is made on.
+    """
 
     def __init__(self) -> None:
         self._limiter = anyio.CapacityLimiter(math.inf)

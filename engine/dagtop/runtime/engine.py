@@ -75,7 +75,7 @@ class Engine:
         self._wake = anyio.Event()
         self._slice_spent = False
         self._slice_end = 0.0
-        self._threads = ThreadBackend()
+        self._threads: ThreadBackend
         self._on_asyncio = True
         self._context = Context()
         self._clock: Callable[[], float] = lambda: 0.0
@@ -108,6 +108,7 @@ class Engine:
         self._clock = loop_clock()
         self._epoch = self._clock() - self.job.elapsed
         self._context = copy_context()
+        self._threads = ThreadBackend()
         self._wake = anyio.Event()
         self.doorbell.bind()
         cancelled: BaseException | None = None
@@ -361,8 +362,10 @@ class Engine:
         error: BaseException | None = None
         try:
             output = await drive(attempt, context, coroutine, waiting)
-        except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
-            error = raised
+        except BaseException as raised:
+            if self._workers.cancel_scope.cancel_called and isinstance(raised, anyio.get_cancelled_exc_class()):
+                raise  # another worker has crashed: there is no machine to tell
+            error = raised  # the user's: it becomes an outcome
         if self.running.get(attempt.index) is attempt:
             del self.running[attempt.index]
         return await self._settled(attempt, output, error)

@@ -119,6 +119,14 @@ class DAGExecutor:
             if self._capture is not False:
                 capturing.install(tee=self._capture is None)
                 stack.callback(capturing.uninstall)
+            failed = await self._carry_out(engine, callback)
+            if failed is not None:
+                raise failed
+        return self.result()
+
+    async def _carry_out(self, engine: Engine, callback: ThreadCallback | AsyncCallback | None) -> BaseException | None:
+        """Run the engine; what ended it before its time comes back bare, not wrapped in a group for each task group of ours."""
+        try:
             async with anyio.create_task_group() as group:
                 if isinstance(callback, AsyncCallback):
                     group.start_soon(callback.work, name="dagtop:on_event")
@@ -128,7 +136,12 @@ class DAGExecutor:
                     if callback is not None:
                         await callback.finish()
                     group.cancel_scope.cancel()
-        return self.result()
+        except BaseExceptionGroup as errors:
+            only: BaseException = errors
+            while isinstance(only, BaseExceptionGroup) and len(only.exceptions) == 1:
+                only = only.exceptions[0]
+            return only
+        return None
 
     def result(self) -> RunResult:
         """What the run has come to so far.
