@@ -59,6 +59,13 @@ class TaskResult:
         }
 
 
+def _elapsed(task: TaskResult) -> float:
+    """Seconds from the task's first attempt to its end, waits between attempts included."""
+    if task.started_at is None or task.ended_at is None:
+        return 0.0
+    return max(0.0, task.ended_at - min([task.started_at, *(past.started_at for past in task.history)]))
+
+
 class RunResult:
     """How a run ended, and every task in it: `result["load"].output`."""
 
@@ -100,13 +107,13 @@ class RunResult:
         return self.state is RunState.SUCCEEDED
 
     def critical_path(self) -> list[str]:
-        """The chain of tasks that took longest, by what they really took."""
-        ledger = self._ledger
-        durations = [
-            max(0.0, (ended or 0.0) - begun) if begun is not None and state in GOOD else 0.0
-            for begun, ended, state in zip(ledger.attempt_started, ledger.ended_at, ledger.state, strict=True)
-        ]
-        return [self.plan.names[index] for index in critical_path(self.plan, durations)]
+        """The chain of tasks that took longest, by what they really took: from the first attempt to the end of the last one.
+
+        Tasks that never ran are left out of it.
+        """
+        ran = [task.attempts > 0 for task in self]
+        durations = [_elapsed(task) for task in self]
+        return [self.plan.names[index] for index in critical_path(self.plan, durations) if ran[index]]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the outputs, as plain values."""
