@@ -261,6 +261,8 @@ class MainScreen(Looking):
 
     def _draw_resized(self) -> None:
         self._drawing = False
+        if self.focused is None:  # the terminal was too small for a while
+            self.pane.focus()
         self.draw()
 
     # -- messages --------------------------------------------------------------------------------------------

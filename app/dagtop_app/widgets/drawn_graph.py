@@ -12,7 +12,7 @@ from textual.strip import Strip
 
 from dagtop_app.graph_loading import Extents, Hidden
 from dagtop_app.graph_texts import NodeWords
-from dagtop_app.graphview import Drawing, Emphasis, Highlight, Overview, Part, Rect, Run
+from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run
 from dagtop_app.widgets.graph_inks import PLAIN, Inks, cell_look, dashed, line_look, node_look
 from dagtop_app.widgets.painted import PaintedScroll
 
@@ -129,7 +129,25 @@ class DrawnGraph(PaintedScroll):
             room = self.scrollable_content_region.size
             margin = _MARGIN if room.width > rect.width + 14 and room.height > rect.height + 2 else Spacing()
             region = Region(*rect).translate(origin)
+            before = self.scroll_offset.x
             self.scroll_to_region(region, spacing=margin, animate=False)
+            if self.scroll_offset.x != before:
+                self._snap(rect)
+
+    def _snap(self, rect: Rect) -> None:
+        """Begin at a whole label, if what is looked at stays visible."""
+        if not isinstance(self.drawing, Canvas):
+            return
+        routing, window = self.drawing.routing, self.window
+        rank = routing.layer_at(window.x)
+        left, right = routing.lefts[rank], routing.right(rank)
+        if not left < window.x < right:
+            return
+        step = left - 1 - window.x
+        if rect.x + rect.width > window.x + step + window.width:
+            step = right - window.x
+        if rect.x >= window.x + step:
+            self.pan(step, 0)
 
     def pan(self, x: int, y: int) -> None:
         """Scroll by so many cells."""

@@ -46,8 +46,10 @@ def node_look(run: Run, state: TaskState, *, apart: bool, sought: bool | None) -
             if sought:
                 return Look("match")
             return Look("strong") if run.emphasis is Emphasis.CRITICAL else Look("dim") if apart else PLAIN
+        case Part.FRAME if run.text == " ":
+            return Look(ground="cursor") if selected else PLAIN
         case Part.FRAME if selected:
-            return Look("mark", ground="" if run.text.strip() else "cursor")
+            return Look("mark")
         case Part.FRAME if run.emphasis is Emphasis.CRITICAL:
             return Look("key")
         case Part.GLYPH:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import ClassVar
 
-from dagtop.core.plan import EMPTY_PLAN
+from dagtop.core.plan import Plan
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from textual import events
 from textual.binding import BindingType
@@ -65,6 +65,7 @@ class GraphView(DrawnGraph):
         self.critical = CriticalPath()
         self._foot = foot_line
         self._snapshot: RunSnapshot = EMPTY
+        self._plan: Plan | None = None
         self._selected: int | None = None
         self._posted: list[int] = []
         self._tasks_sought: frozenset[int] | None = None
@@ -74,8 +75,9 @@ class GraphView(DrawnGraph):
 
     def show(self, snapshot: RunSnapshot, selected: int | None, sought: Collection[int] | None = None) -> None:
         """Draw what has changed; with `sought` those tasks stand out from all others."""
-        before, self._snapshot = self._snapshot, snapshot
-        if snapshot.plan is not before.plan:
+        self._snapshot = snapshot
+        if snapshot.plan is not self._plan:
+            self._plan = snapshot.plan
             self._begin()
         self._take_selected(selected)
         sheet, words = self.sheet, self._words
@@ -167,7 +169,7 @@ class GraphView(DrawnGraph):
         self.critical.forget()
         self._selected = None
         self._posted.clear()
-        if self._snapshot.plan is EMPTY_PLAN or not self._snapshot.rows:
+        if not self._snapshot.rows:
             self._stop()
             self.sheet = self.cursor = None
             self.take_down(["There is no task to draw."])
