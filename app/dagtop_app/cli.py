@@ -147,6 +147,23 @@ def runs(
 
 
 @app.command
+def report(
+    run: Run,
+    files: Annotated[
+        tuple[Path, ...],
+        Parameter(name="FILE", negative="", show_default=False, help="Reports to write, by their ending."),
+    ] = (),
+    /,
+    *,
+    keep: JournalOptions | None = None,
+) -> int:
+    """Write a report of a run that was kept; without a FILE tell it in a few lines."""
+    from dagtop_app.reporting import report_command  # noqa: PLC0415 - the engine is loaded only when it is needed
+
+    return report_command(run, files, (keep or JournalOptions()).db)
+
+
+@app.command
 def completion(
     shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose script.")],
     /,

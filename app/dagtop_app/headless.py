@@ -7,13 +7,13 @@ abandoned; the second leaves at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from queue import Empty, SimpleQueue
 from typing import NoReturn, Protocol
 
 from dagtop.core.commands import AbandonRun, CancelRun, Command
@@ -23,6 +23,7 @@ from dagtop.core.states import ACTIVE, RunState
 from dagtop.runtime.result import RunResult
 
 from dagtop_app import farewell
+from dagtop_app.mailbox import Mailbox
 from dagtop_app.plain import some
 from dagtop_app.signals import EXIT_CODES, Signals, name_of_signal
 from dagtop_app.terminal import flush_standard_streams
@@ -83,7 +84,7 @@ class Watch:
         self._printer = printer
         self._say = say
         self._grace = grace
-        self._inbox: SimpleQueue[_Word | int] = SimpleQueue()
+        self.mailbox: Mailbox[_Word | int] = Mailbox()
         self._deadline: float | None = None
         self._ended = False
         self.code: int | None = None
@@ -92,23 +93,24 @@ class Watch:
         """Tasks that were abandoned because they did not stop."""
 
     def signal(self, number: int) -> None:
-        """Take a signal; callable from a handler (`SimpleQueue.put` is re-entrant)."""
-        self._inbox.put(number)
+        """Take a signal; may be called from a handler."""
+        self.mailbox.put(number)
 
     def wait(self) -> None:
         """Start the engine and come back when it has ended and everything is printed."""
         self._printer.start(
             self._engine,
-            lambda: self._inbox.put(_Word.PRINTED),
-            lambda: self._inbox.put(_Word.NOBODY_READS),
+            lambda: self.mailbox.put(_Word.PRINTED),
+            lambda: self.mailbox.put(_Word.NOBODY_READS),
         )
         self._engine.start()
         threading.Thread(target=self._wait_for_engine, name="waits for the engine", daemon=True).start()
         while True:
-            match self._next():
+            match self.mailbox.get(self._deadline):
                 case _Word.ENDED:
                     self._ended = True
-                    self._deadline = None
+                    # A slow reader gets everything, unless somebody wants us gone.
+                    self._deadline = time.monotonic() + self._grace if self.code is not None else None
                     self._printer.finish()
                 case _Word.PRINTED:
                     return
@@ -120,18 +122,9 @@ class Watch:
                 case number:
                     self._signalled(number)
 
-    def _next(self) -> _Word | int | None:
-        """The next message, or None when the deadline is over."""
-        if self._deadline is None:
-            return self._inbox.get()
-        try:
-            return self._inbox.get(timeout=max(0.0, self._deadline - time.monotonic()))
-        except Empty:
-            return None
-
     def _wait_for_engine(self) -> None:
         self._engine.join()
-        self._inbox.put(_Word.ENDED)
+        self.mailbox.put(_Word.ENDED)
 
     def _signalled(self, number: int) -> None:
         code = EXIT_CODES[number]
@@ -148,7 +141,7 @@ class Watch:
         self._engine.send(CancelRun(reason=reason), by=by)
 
     def _too_long(self) -> None:
-        if self.stuck:
+        if self.stuck or self._ended:
             self.leave_at_once(self.code or 1)
         self.stuck = self._active() or ("the engine",)
         self._say(f"did not stop within {self._grace:g} s, left behind: {some(self.stuck)}")
@@ -169,10 +162,15 @@ class Watch:
 
 def end_process(code: int) -> NoReturn:
     """End the process without waiting for threads, after what was printed is out."""
-    flusher = threading.Thread(target=flush_standard_streams, daemon=True)
-    flusher.start()
-    flusher.join(timeout=1.0)
+    at_most_a_second(flush_standard_streams)
     os._exit(code)
+
+
+def at_most_a_second(work: Callable[[], None]) -> None:
+    """Do something that writes to a terminal, which may have stopped: then it is left to its fate."""
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    worker.join(timeout=1.0)
 
 
 def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> None:
@@ -191,16 +189,13 @@ def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> 
 
 def say(text: str) -> None:
     """A line for people, on stderr. Never waits longer than a second: the terminal may have stopped."""
-    writer = threading.Thread(target=_write_line, args=(text,), daemon=True)
-    writer.start()
-    writer.join(timeout=1.0)
 
+    def write_line() -> None:
+        # Nobody may be left to tell.
+        with contextlib.suppress(OSError, ValueError):
+            print(f"dagtop: {text}", file=sys.stderr, flush=True)
 
-def _write_line(text: str) -> None:
-    try:
-        print(f"dagtop: {text}", file=sys.stderr, flush=True)
-    except (OSError, ValueError):
-        return  # nobody is left to tell
+    at_most_a_second(write_line)
 
 
 def exit_code(state: RunState, stopped_with: int | None) -> int:

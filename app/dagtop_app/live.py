@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections import deque
@@ -17,14 +18,13 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app.faces import TALLIES, TASK_FACES, glyph
-from dagtop_app.headless import Engine
-from dagtop_app.terminal import Terminal, own_terminal
+from dagtop_app.headless import Engine, at_most_a_second
+from dagtop_app.terminal import Terminal, own_terminal, write_all
 from dagtop_app.text import bar, clean, clock, cut, fit, name_of
 from dagtop_app.text import width as cells
 from dagtop_app.why import error_line
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.text import Text
 
 #: Seconds between two drawings, and where every drawing walks over more than `MANY` tasks.
@@ -169,6 +169,10 @@ class LivePrinter:
             try:
                 with stack:
                     self._draw(engine)
+                # What was on its way when the last drawing was made has arrived now that the descriptors are given back.
+                if late := self._take_above():
+                    with contextlib.suppress(OSError):
+                        write_all(2, "".join(f"{line}\n" for line in late).encode("utf-8", "replace"))
             finally:
                 printed()
 
@@ -185,7 +189,7 @@ class LivePrinter:
         if self._thread is not None:
             self._thread.join(timeout=0.5)
         if self._terminal is not None:
-            self._terminal.restore()
+            at_most_a_second(self._terminal.restore)
 
     def _add(self, line: str) -> None:
         self._above.append(line)
@@ -212,22 +216,22 @@ class LivePrinter:
                     over = self._stop.wait(TICK if len(engine.latest.rows) <= MANY else SLOW_TICK)
                     width, height = _size(self._terminal)
                     console.size = (width, height)
-                    self._print_above(console)
+                    if above := self._take_above():
+                        console.print("\n".join(above), soft_wrap=True)
                     lines = live_lines(engine.latest, engine.latest.at, width - 1, height)
                     live.update(_styled(lines), refresh=True)
                 live.update("")
         except OSError:
             return  # the terminal has gone
 
-    def _print_above(self, console: Console) -> None:
+    def _take_above(self) -> list[str]:
         waiting = len(self._above)
         missing = self._taken - self._printed - waiting
         lines = [self._above.popleft() for _ in range(waiting)]
         self._printed += missing + len(lines)
         if missing > 0:
             lines.insert(0, f"… {missing:,} lines left out: they came faster than the terminal shows them")
-        if lines:
-            console.print("\n".join(lines), soft_wrap=True)
+        return lines
 
 
 def _size(terminal: Terminal) -> tuple[int, int]:

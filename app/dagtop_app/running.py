@@ -173,11 +173,12 @@ def run_to_the_end(
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, resume=resume)
     engine = EngineThread(executor, loop=output.loop)
     watch = headless.Watch(engine, printer, say=headless.say)
-    signals.deliver_to(watch.signal)
-    if signals.exit_code is not None:  # it came while we got ready
-        return signals.exit_code
+    signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
+    for number in signals.received:  # they came while we got ready
+        watch.signal(number)
     watch.wait()
     signals.deliver_to(lambda number: os._exit(EXIT_CODES[number]))
+    watch.mailbox.close()
     code = _tell(engine, executor, watch, reports, resume_command if journal is not None else "")
     if watch.stuck:
         headless.end_process(code)

@@ -33,10 +33,11 @@ class Signals:
         """The exit code that the first signal asks for; None if none came."""
         return EXIT_CODES[self.received[0]] if self.received else None
 
-    def deliver_to(self, take: Callable[[int], None]) -> None:
+    def deliver_to(self, take: Callable[[int], None], *, wake: int = -1) -> None:
         """From now on call `take` with each signal, in the main thread and in the middle of anything: it must be quick,
-        and must not wait for a lock."""
+        and must not wait for a lock. A byte is written to the descriptor `wake` the moment a signal arrives."""
         self._deliver = take
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
 
     def install(self) -> None:
         """Take the signals over."""

@@ -369,6 +369,22 @@ def test_resume_of_a_run_whose_file_is_gone_is_told(dagtop_here, write):
     assert "there is no such file" in told.err
 
 
+def test_a_report_of_a_run_that_was_kept(dagtop_here, write, tmp_path):
+    write("bad.py", FAILS)
+    dagtop_here("run", "bad.py", "--report", "live.json")
+    write("bad.py", FAILS.replace("def after(fails)", "def later(fails)"))
+    told = dagtop_here("report", "last")
+    assert (told.code, told.err) == (0, "")
+    assert "bad: failed" in told.out
+    assert "1 ok, 1 failed, 1 skipped" in told.out
+    assert dagtop_here("report", "last", "kept.json", "kept.html").code == 0
+    live, kept = (json.loads((tmp_path / f"{name}.json").read_text()) for name in ("live", "kept"))
+    assert [(task["name"], task["state"]) for task in kept["tasks"]] == [(t["name"], t["state"]) for t in live["tasks"]]
+    dagtop_here("resume", "last")
+    assert "fails" in dagtop_here("report", "last").out, "also when the graph has changed in between"
+    assert "its name must end in" in dagtop_here("report", "last", "kept.pdf").err
+
+
 # -- version ----------------------------------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from dagtop.core.commands import AbandonRun, CancelRun
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState, TaskState
 from dagtop_app.headless import NOBODY_READS, Watch, exit_code
+from dagtop_app.mailbox import Mailbox
 
 
 class FakeEngine:
@@ -58,6 +59,33 @@ class FakePrinter:
 def watch_of(engine: FakeEngine, printer: FakePrinter | None = None, **options: float) -> tuple[Watch, list[str]]:
     said: list[str] = []
     return Watch(engine, printer or FakePrinter(), say=said.append, **options), said
+
+
+def test_a_signal_is_never_slept_through():
+    """A signal that came just before the wait was noticed only with the next message, and so never: the run went on.
+
+    That instant cannot be hit at will. What can be seen is that the wait ends by the signal's own byte, and that the handler
+    has had its turn by then.
+    """
+    mailbox: Mailbox[int] = Mailbox()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: mailbox.put(number))
+    woken_by = signal.set_wakeup_fd(mailbox.wake, warn_on_full_buffer=False)
+    try:
+        for _ in range(100):
+            signal.raise_signal(signal.SIGUSR1)
+            assert mailbox.get() == signal.SIGUSR1
+        assert mailbox.get(deadline=0.0) is None
+    finally:
+        signal.set_wakeup_fd(woken_by)
+        signal.signal(signal.SIGUSR1, before)
+        mailbox.close()
+
+
+def test_what_comes_after_the_end_is_not_taken():
+    mailbox: Mailbox[int] = Mailbox()
+    mailbox.close()
+    mailbox.put(1)
+    mailbox.close()
 
 
 def test_it_waits_for_the_engine_and_for_the_printer():

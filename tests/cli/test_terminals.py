@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 import termios
 
@@ -61,12 +63,24 @@ def test_a_file_alone_opens_the_console_and_leaves_the_terminal_as_it_was(run, w
         before = termios.tcgetattr(child.child_fd)
         child.expect_exact("\x1b[?1049h")
         child.expect_exact("RUNNING")
-        child.kill(15)
+        child.kill(signal.SIGTERM)
         child.expect_exact("\x1b[?1049l")
         child.expect_exact("waits: stopped")
         child.expect_exact(pexpect.EOF)
         assert termios.tcgetattr(child.child_fd) == before
     assert child.exitstatus == 143
+
+
+def test_a_terminal_that_has_stopped_does_not_keep_a_run_that_is_told_to_end(run, write):
+    flood = ONE_THAT_WAITS.replace("await anyio.sleep(1000)", "while True: print('x' * 200); await anyio.sleep(0)")
+    write("flood.py", flood)
+    child = on_terminal(run, "run", "flood.py", "--no-journal")
+    child.expect_exact("xxx")
+    # From here on nobody reads. Two signals of one number might arrive as one.
+    child.kill(signal.SIGTERM)
+    child.kill(signal.SIGINT)
+    _, status = os.waitpid(child.pid, 0)
+    assert os.waitstatus_to_exitcode(status) in {130, 143}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not there")
