@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Callable, Iterator
 
@@ -346,6 +347,28 @@ class TestTheRun:
         free = True
         assert run.result is not None
         assert run.result["immortal"].state is TaskState.CANCELLED
+
+    async def test_B22_an_abandoned_clean_up_is_unwound_at_once_and_not_whenever_it_is_collected(self) -> None:
+        """It was collected after its loop had gone, ran once more there, and Python complained."""
+        graph, steps = Graph("g"), []
+
+        @graph.task
+        async def cleans() -> None:
+            try:
+                await anyio.sleep_forever()
+            finally:
+                try:
+                    with anyio.CancelScope(shield=sniffio.current_async_library() == "asyncio"):
+                        await anyio.sleep(60)
+                finally:
+                    steps.append("out")
+
+        async with live(graph) as run:
+            await run.until(ev.TaskStarted)
+            await run.command(cmd.CancelRun())
+            run.send(cmd.AbandonRun())
+        assert steps == ["out"]
+        gc.collect()
 
     @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # trio does not let go of a task inside a shield
     @pytest.mark.parametrize("with_group", [False, True])

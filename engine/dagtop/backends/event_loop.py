@@ -15,6 +15,12 @@ from typing import Any, Protocol
 import anyio
 import anyio.lowlevel
 
+#: How often an abandoned coroutine is interrupted before it is given up.
+_PATIENCE = 100
+
+#: Those that were given up.
+_UNDYING: list[Coroutine[Any, Any, Any]] = []
+
 
 class Abandoned(BaseException):
     """The engine no longer waits for this attempt."""
@@ -130,20 +136,31 @@ def drive(
                 sent = yield waiting
             except BaseException as error:  # noqa: BLE001 - whatever the loop throws is the coroutine's to handle
                 if attempt.abandoned:
-                    _let_go(coroutine)
+                    _let_go(context, coroutine)
                     raise Abandoned from None
                 waiting = run(throw, error)
             else:
                 if attempt.abandoned:
-                    _let_go(coroutine)
+                    _let_go(context, coroutine)
                     raise Abandoned
                 waiting = run(send, sent)
     except StopIteration as stop:
         return stop.value
 
 
-def _let_go(coroutine: Coroutine[Any, Any, Any]) -> None:
-    try:
-        coroutine.close()
-    except BaseException:  # noqa: BLE001 - it would not even close; nothing more can be done
+def _let_go(context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Unwind a coroutine here and now, so that its scopes are left in the task that entered them.
+
+    One that awaits in its clean-up is interrupted there too, again and again. One that never gives in is kept for good: to let it
+    be collected would only run it once more, somewhere else.
+    """
+    for _ in range(_PATIENCE):
+        try:
+            context.run(coroutine.close)
+        except RuntimeError:
+            if coroutine.cr_frame is not None:  # type: ignore[attr-defined]  # it awaited once more instead of ending
+                continue
+        except BaseException:  # noqa: BLE001 - what it raises at its very end is nobody's any more
+            return
         return
+    _UNDYING.append(coroutine)

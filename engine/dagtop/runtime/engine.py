@@ -41,6 +41,9 @@ from dagtop.runtime.reports import Reports
 #: Longest time that workers go on without letting the loop go round, in seconds. The bar is a gap of 20 ms.
 SLICE = 0.005
 
+#: Shortest wait for something that is due later, in seconds: less may vanish in the clock's rounding, and then nothing is ever due.
+SOONEST = 1e-6
+
 _Ended = tuple[Any, BaseException | None]
 
 
@@ -205,7 +208,10 @@ class Engine:
                 publish_wait = self.publisher.due_in(now, ticking=not machine.is_over)
             if publish_wait is not None:
                 waits.append(publish_wait)
-        return max(0.0, min(waits)) if waits else None
+        if not waits:
+            return None
+        wait = min(waits)
+        return max(wait, SOONEST) if wait > 0 else 0.0
 
     def _wake_up(self) -> None:
         if not self._awake:
