@@ -41,7 +41,7 @@ from dagtop.runtime.reports import Reports
 #: Longest time that workers go on without letting the loop go round, in seconds. The bar is a gap of 20 ms.
 SLICE = 0.005
 
-#: Shortest wait for something that is due later, in seconds: less may vanish in the clock's rounding, and then nothing is ever due.
+#: Shortest wait for something due later, in seconds: a shorter one may vanish in the clock's rounding, and nothing is ever due.
 SOONEST = 1e-6
 
 _Ended = tuple[Any, BaseException | None]
