@@ -11,6 +11,7 @@ from typing import ClassVar, TextIO
 
 import dagtop_themes
 from dagtop.core import commands as do
+from rich.console import Console
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -61,6 +62,8 @@ class ConsoleApp(App[None]):
     ) -> None:
         colourless = "NO_COLOR" in os.environ
         super().__init__(ansi_color=True if colourless else None)
+        # A crash is told on the terminal: stderr may be a pipe that leads into our own logs.
+        self.error_console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self.bridge = Bridge(engine, now=now)
         self.main = MainScreen(self.bridge, title, now=now)
         self.terminated = False
