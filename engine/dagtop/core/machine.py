@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from enum import Enum
-from heapq import heappop, heappush
+from heapq import heappop
 from typing import Any
 
-from dagtop.core import backoff
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
+from dagtop.core.deadlines import Deadlines, Due
 from dagtop.core.failure import Failure
 from dagtop.core.instructions import AbandonAttempt, Instruction, StartAttempt, StopAttempt, StopReason
 from dagtop.core.joins import Joins, Verdict
@@ -25,19 +24,12 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.policy import OnUpstreamFailure, RunPolicy
 from dagtop.core.ready import ReadyQueue, ranking
+from dagtop.core.retrying import back_off, may_try_again, ready_again
 from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, RunState, TaskState
-from dagtop.core.wording import blame, ending_word
+from dagtop.core.steering import obey
+from dagtop.core.wording import blame, ending_word, out_of_time
 
 _NEVER_STARTED = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD, TaskState.BACKOFF, TaskState.BLOCKED})
-
-
-class _Due(Enum):
-    """What a deadline is for."""
-
-    ATTEMPT = 0
-    BACKOFF = 1
-    RUN = 2
-    GRACE = 3
 
 
 class RunMachine:
@@ -70,7 +62,7 @@ class RunMachine:
         """By task: why its attempt was told to stop."""
         self.chance: dict[int, float] = {}
         """By task in BACKOFF: the chance its delay was made with, to make it again when the policy changes."""
-        self._due: list[tuple[float, int, int, int]] = []
+        self.deadlines = Deadlines()
         self._instructions: list[Instruction] = []
         self._ended: deque[int] = deque()
         self.may_time_out = policy.run_timeout is not None or any(
@@ -94,7 +86,7 @@ class RunMachine:
 
     def next_due(self) -> float | None:
         """When `Tick` wants to be handled next, if ever."""
-        return self._due[0][0] if self._due else None
+        return self.deadlines.next()
 
     @property
     def is_over(self) -> bool:
@@ -123,7 +115,7 @@ class RunMachine:
             )
         self.starts_allowed = True
         if self.policy.run_timeout is not None:
-            self._push_due(at + self.policy.run_timeout, _Due.RUN, -1, 0)
+            self.deadlines.push(at + self.policy.run_timeout, Due.RUN, -1, 0)
         pending, state = joins.pending, ledger.state
         for index in range(len(self.plan)):
             if not pending[index] and state[index] is TaskState.WAITING:
@@ -166,8 +158,8 @@ class RunMachine:
             self._stopped_attempt_ended(index, at, event.failure, event.unit_random)
             return
         self.active -= 1
-        if event.retriable and self._may_try_again(index):
-            self._back_off(index, at, event.failure, event.unit_random, timed_out=False)
+        if event.retriable and may_try_again(self, index):
+            back_off(self, index, at, event.failure, event.unit_random, timed_out=False)
         else:
             self.emit(ev.TaskFailed(at, self.plan.names[index], event.attempt, event.failure))
             self.ended(index, at)
@@ -179,32 +171,29 @@ class RunMachine:
 
     def _tick(self, event: inp.Tick) -> None:
         at, ledger = event.at, self.ledger
-        while self._due and self._due[0][0] <= at:
-            _, kind, index, attempt = heappop(self._due)
-            if kind == _Due.RUN.value:
+        while (due := self.deadlines.pop(at)) is not None:
+            kind, index, attempt = due
+            if kind is Due.RUN:
                 if not self.is_over and ledger.run_state is not RunState.CANCELLING:
                     self.stop_run(
                         at, StopReason.RUN_TIMEOUT, f"run_timeout of {self.policy.run_timeout:g} s", cancel=True
                     )
-            elif kind == _Due.GRACE.value:
+            elif kind is Due.GRACE:
                 self.abandon_told(at)
             elif ledger.attempt[index] != attempt:
                 continue
-            elif kind == _Due.BACKOFF.value:
-                due = ledger.due_at.get(index)
-                if ledger.state[index] is TaskState.BACKOFF and due is not None:
-                    if due <= at:
-                        self._ready_again(index, at)
+            elif kind is Due.BACKOFF:
+                due_at = ledger.due_at.get(index)
+                if ledger.state[index] is TaskState.BACKOFF and due_at is not None:
+                    if due_at <= at:
+                        ready_again(self, index, at)
                     else:
-                        self._push_due(due, _Due.BACKOFF, index, attempt)
+                        self.deadlines.push(due_at, Due.BACKOFF, index, attempt)
             elif ledger.state[index] is TaskState.RUNNING:
                 self._check_timeout(index, at)
         self.fill(at)
 
     def _command(self, event: inp.CommandGiven) -> None:
-        # Steering needs the machine's type and the machine needs steering: imported late, once.
-        from dagtop.core.steering import obey  # noqa: PLC0415
-
         obey(self, event)
         self.fill(event.at)
 
@@ -244,7 +233,7 @@ class RunMachine:
                 if self.may_time_out:
                     timeout = ledger.policies[index].timeout
                     if timeout is not None:
-                        self._push_due(at + timeout, _Due.ATTEMPT, index, attempt)
+                        self.deadlines.push(at + timeout, Due.ATTEMPT, index, attempt)
                 self._instructions.append(StartAttempt(index, attempt))
         if not self.unfinished and not self.active and not self.is_over:
             self._finish(at)
@@ -288,7 +277,7 @@ class RunMachine:
         self.emit(ev.RunStopping(at, reason, cancel))
         states = self.ledger.state
         if cancel:
-            self._push_due(at + self.policy.cancel_grace, _Due.GRACE, -1, 0)
+            self.deadlines.push(at + self.policy.cancel_grace, Due.GRACE, -1, 0)
             for index in [i for i, state in enumerate(states) if state in ACTIVE]:
                 if self.stop_reasons.get(index) is not StopReason.CANCEL:
                     self.stop_attempt(index, at, why, reason)
@@ -300,21 +289,6 @@ class RunMachine:
         """The timeout of a running attempt has changed."""
         self.may_time_out = True
         self._check_timeout(index, at)
-
-    def retime_backoff(self, index: int, at: float) -> None:
-        """The policy of a task in BACKOFF has changed: make its delay again, or end it if no attempt is left."""
-        ledger = self.ledger
-        name, attempt, failure = self.plan.names[index], ledger.attempt[index], ledger.failure[index]
-        last = ledger.history[index][-1]
-        timed_out = last.ending == TaskState.TIMED_OUT.value
-        if not self._may_try_again(index):
-            kind = ev.TaskTimedOut if timed_out else ev.TaskFailed
-            self.emit(kind(at, name, attempt, failure))
-            self.ended(index, at)
-            return
-        due = max(at, last.ended_at + self._delay(index, self.chance.get(index, 0.0)))
-        self.emit(ev.TaskRetrying(at, name, attempt, due - at, failure, timed_out))
-        self._push_due(due, _Due.BACKOFF, index, ledger.attempt[index])
 
     def evaluate(self, index: int, at: float) -> None:
         """Ask the trigger rule of a WAITING task, and do what it says."""
@@ -366,60 +340,24 @@ class RunMachine:
                 self.evaluate(index, at)
             case StopReason.TIMEOUT:
                 timeout = self.ledger.policies[index].timeout or 0.0
-                timed_out = _timeout_failure(
-                    f"attempt {attempt} took longer than its timeout of {timeout:g} s", failure
-                )
+                timed_out = out_of_time(f"attempt {attempt} took longer than its timeout of {timeout:g} s", failure)
                 if (
                     self.ledger.policies[index].retry_on_timeout
-                    and self._may_try_again(index)
+                    and may_try_again(self, index)
                     and self.stopping is None
                 ):
-                    self._back_off(index, at, timed_out, unit_random, timed_out=True)
+                    back_off(self, index, at, timed_out, unit_random, timed_out=True)
                 else:
                     self.emit(ev.TaskTimedOut(at, name, attempt, timed_out))
                     self.ended(index, at)
             case StopReason.RUN_TIMEOUT:
-                out_of_time = _timeout_failure(f"the run reached its {reason} while this ran", failure)
-                self.emit(ev.TaskTimedOut(at, name, attempt, out_of_time))
+                late = out_of_time(f"the run reached its {reason} while this ran", failure)
+                self.emit(ev.TaskTimedOut(at, name, attempt, late))
                 self.ended(index, at)
             case StopReason.CANCEL | StopReason.FAIL_FAST:
                 self.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
                 self.ended(index, at)
         self.fill(at)
-
-    def _may_try_again(self, index: int) -> bool:
-        retries = self.ledger.policies[index].retry.retries
-        return self.ledger.attempts_used(index) <= retries and self.stopping is None
-
-    def _back_off(self, index: int, at: float, failure: Failure, unit_random: float, *, timed_out: bool) -> None:
-        self.chance[index] = unit_random
-        delay = self._delay(index, unit_random)
-        attempt = self.ledger.attempt[index]
-        self.emit(ev.TaskRetrying(at, self.plan.names[index], attempt, delay, failure, timed_out))
-        if delay > 0:
-            self._push_due(at + delay, _Due.BACKOFF, index, attempt)
-        else:
-            self._ready_again(index, at)
-
-    def _ready_again(self, index: int, at: float) -> None:
-        """The delay is over. A task whose upstream has been restarted meanwhile waits for the new results first."""
-        if self.joins.verdict(index) is Verdict.START:
-            self.become_ready(index, at)
-        else:
-            self.emit(ev.TaskRestarted(at, self.plan.names[index], "its upstream runs again"))
-            self.evaluate(index, at)
-
-    def _delay(self, index: int, unit_random: float) -> float:
-        retry = self.ledger.policies[index].retry
-        return backoff.delay(
-            self.ledger.attempts_used(index),
-            backoff=retry.backoff,
-            base=retry.base,
-            factor=retry.factor,
-            cap=retry.cap,
-            jitter=retry.jitter,
-            unit_random=unit_random,
-        )
 
     def _check_timeout(self, index: int, at: float) -> None:
         """Stop a running attempt that is over its timeout of now; else look again when it would be."""
@@ -430,10 +368,7 @@ class RunMachine:
         if at >= begun + timeout:
             self.stop_attempt(index, at, StopReason.TIMEOUT, f"timeout of {timeout:g} s")
         else:
-            self._push_due(begun + timeout, _Due.ATTEMPT, index, self.ledger.attempt[index])
-
-    def _push_due(self, due: float, kind: _Due, index: int, attempt: int) -> None:
-        heappush(self._due, (due, kind.value, index, attempt))
+            self.deadlines.push(begun + timeout, Due.ATTEMPT, index, self.ledger.attempt[index])
 
     def _finish(self, at: float) -> None:
         counts = self.ledger.counts
@@ -448,19 +383,7 @@ class RunMachine:
         else:
             state = RunState.SUCCEEDED
         self.emit(ev.RunFinished(at, state, {kind.value: count for kind, count in counts.items() if count}))
-        self._due.clear()
-
-
-def _timeout_failure(message: str, failure: Failure | None) -> Failure:
-    """Out of time; `failure` is what the attempt raised when it was told to stop, if it did."""
-    if failure is None:
-        return Failure(error="TaskTimeoutError", message=message)
-    return Failure(
-        error="TaskTimeoutError",
-        message=f"{message}; then {failure.error}: {failure.message}",
-        traceback=failure.traceback,
-        where=failure.where,
-    )
+        self.deadlines.clear()
 
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
@@ -11,9 +11,12 @@ from dagtop.core.blast import policy_changes, radius, restarted_with
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Verdict
 from dagtop.core.ledger import changed_policy
-from dagtop.core.machine import RunMachine
+from dagtop.core.retrying import retime_backoff
 from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
 from dagtop.core.topology import reach
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
 
 
 def obey(machine: RunMachine, event: inp.CommandGiven) -> None:
@@ -128,7 +131,7 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
     machine.emit(ev.PolicyChanged(at, command.task, changes))
     state = machine.ledger.state[index]
     if state is TaskState.BACKOFF and set(changes) - {"timeout"}:
-        machine.retime_backoff(index, at)
+        retime_backoff(machine, index, at)
     elif state is TaskState.RUNNING and "timeout" in changes:
         machine.restart_timer(index, at)
     machine.may_time_out = machine.may_time_out or "timeout" in changes

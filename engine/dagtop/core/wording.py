@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dagtop.core.failure import Failure
 from dagtop.core.joins import Joins
 from dagtop.core.ledger import Ledger
 from dagtop.core.policy import Trigger
@@ -34,3 +35,15 @@ def blame(ledger: Ledger, joins: Joins, index: int) -> str:
 def tasks(count: int) -> str:
     """ "1 task", "3 tasks"."""
     return f"{count} task" if count == 1 else f"{count:,} tasks"
+
+
+def out_of_time(message: str, failure: Failure | None) -> Failure:
+    """Out of time; `failure` is what the attempt raised when it was told to stop, if it did."""
+    if failure is None:
+        return Failure(error="TaskTimeoutError", message=message)
+    return Failure(
+        error="TaskTimeoutError",
+        message=f"{message}; then {failure.error}: {failure.message}",
+        traceback=failure.traceback,
+        where=failure.where,
+    )
