@@ -86,8 +86,8 @@ def prepare(
         graph=graph,
         config=config,
         source=loaded.source,
-        recorders=tuple(target._recorders) if own else (),
-        journal=target._journal if own else None,
+        recorders=tuple(target.recorders) if own else (),
+        journal=target.journal if own else None,
         options=stored(
             {"max_parallel": options.max_parallel, "fail_fast": options.fail_fast or None, "timeout": options.timeout}
         ),

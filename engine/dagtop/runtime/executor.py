@@ -66,8 +66,8 @@ class DAGExecutor:
         self.plan = self.checked.plan
         self.resume = resume
         self.run_id = resume.run if resume is not None else run_id or new_run_id()
-        self._recorders = list(recorders)
-        self._journal = journal
+        self.recorders = list(recorders)
+        self.journal = journal
         self._source = source
         self._options = options or {}
         self._capture = capture
@@ -90,7 +90,7 @@ class DAGExecutor:
             checked=self.checked,
             policy=self.config.run_policy(),
             inputs=self.config.inputs,
-            recorders=self._recorders,
+            recorders=self.recorders,
             started_at=started_at,
             elapsed=max(resume.at, time.time() - started_at) if resume is not None else 0.0,
             first_event=1 if resume is None else resume.next_event,
@@ -177,14 +177,14 @@ class DAGExecutor:
 
     def _open_journal(self, engine: Engine) -> JournalWriter | None:
         """The journal's writer; a journal that cannot be written is told, and the run goes on without."""
-        if self._journal is None:
+        if self.journal is None:
             return None
 
         def tell(task: str, message: str) -> None:
             engine.reports.problem("journal", message, task)
 
         try:
-            journal = self._journal
+            journal = self.journal
             if isinstance(journal, (str, Path)):
                 from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
 
