@@ -256,6 +256,15 @@ class TestOneSelection:
             assert shown.cursor == at == shown.seen.selected
             assert plan.index[at] >= 60
 
+    async def test_leaving_in_haste_does_not_make_it_deaf(self) -> None:
+        async with graph(running_mix()) as shown:
+            shown.view.do("left")
+            shown.seen.app.main.action_view("tasks")
+            await shown.press("j", "home")
+            chosen = shown.seen.selected
+            await shown.press("2")
+            assert shown.cursor == chosen
+
     async def test_the_next_problem_is_shown(self) -> None:
         async with graph(running_mix(), (80, 24)) as shown:
             await shown.press("n")

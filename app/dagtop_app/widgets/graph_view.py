@@ -67,6 +67,7 @@ class GraphView(DrawnGraph):
         self._snapshot: RunSnapshot = EMPTY
         self._plan: Plan | None = None
         self._selected: int | None = None
+        self._outside: int | None = -1
         self._posted: list[int] = []
         self._tasks_sought: frozenset[int] | None = None
         self._worker: Worker[Sheet | None] | None = None
@@ -134,12 +135,22 @@ class GraphView(DrawnGraph):
         self.repaint(changed, ticking)
 
     def _take_selected(self, selected: int | None) -> None:
-        """Follow the selection of the other views, but not the echo of our own."""
+        """Follow the selection of the other views, but neither an old one nor the echo of our own."""
+        if selected == self._outside:
+            return
+        self._outside = selected
         if selected in self._posted:
             del self._posted[: self._posted.index(selected) + 1]
-        elif not self._posted and selected != self._selected:
+            return
+        self._posted.clear()
+        if selected != self._selected:
             self._selected = selected
             self._look_at_selected()
+
+    def on_show(self) -> None:
+        """Other views had their say meanwhile."""
+        self._posted.clear()
+        self._outside = -1
 
     def _look_at_selected(self) -> None:
         sheet, task = self.sheet, self._selected
@@ -168,7 +179,7 @@ class GraphView(DrawnGraph):
         self.focus_part = None
         self.critical.forget()
         self._selected = None
-        self._posted.clear()
+        self.on_show()
         if not self._snapshot.rows:
             self._stop()
             self.sheet = self.cursor = None
