@@ -16,6 +16,7 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widget import Widget
 
 from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.commands import ActionProvider, TaskProvider
@@ -90,6 +91,7 @@ class ConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """A signal from outside must leave the terminal as it was. The run begins once there is something to see."""
+        self.theme_changed_signal.subscribe(self, self._repaint)
         if self._begin is not None:
             self.call_after_refresh(self._begin)
         loop = self._loop
@@ -100,6 +102,12 @@ class ConsoleApp(App[None]):
                 loop.add_signal_handler(number, self._terminate)
             except (ValueError, RuntimeError, NotImplementedError):  # not the main thread, or not this platform
                 return
+
+    def _repaint(self, _: Theme) -> None:
+        """Widgets know their own colours, but not those of the style classes in them."""
+        for screen in self.screen_stack:
+            for widget in screen.walk_children(Widget):
+                widget.refresh()
 
     def _terminate(self) -> None:
         self.terminated = True

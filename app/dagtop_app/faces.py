@@ -77,7 +77,7 @@ TALLIES: tuple[Tally, ...] = (
     Tally((_T.CANCELLED,), "stopped", "stop"),
 )
 
-#: Every style class that a view model may name. Widgets make a component class `dt--NAME` of each.
+#: Every style class that a view model may name; `dagtop_themes.inks` says how each looks.
 STYLES: tuple[str, ...] = (
     *("run", "queue", "wait", "retry", "ok", "fail", "block", "skip", "stop", "held"),
     *("dim", "faint", "rule", "strong", "title", "head", "key", "off", "tab", "tab-on", "brand", "match"),

@@ -23,6 +23,7 @@ from dagtop_app.actions import ACTIONS, FOOTERS
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.popup import Popup
 from dagtop_app.widgets.footer import footer_line
+from textual.color import Color
 
 pytestmark = pytest.mark.anyio
 
@@ -499,3 +500,18 @@ class TestSizes:
             await seen.pilot.resize_terminal(62, 16)
             await seen.press("G", "escape")
             assert seen.app.screen is seen.app.main
+
+
+class TestThemes:
+    async def test_another_theme_draws_what_is_there_in_its_colours(self) -> None:
+        """Two palettes may differ in nothing but the colours of states: the widgets' own colours then tell nothing."""
+        async with console(FakeEngine(finished_with_failures())) as seen:
+            for name in ("dagtop-dark", "dagtop-cvd", "dagtop-light", "textual-light", "dagtop-dark"):
+                seen.app.theme = name
+                await seen.settle()
+                wanted = Color.parse(seen.app.theme_variables["dt-fail"]).rich_color
+                strips = seen.app.screen._compositor.render_strips()
+                found = [
+                    part.style for strip in strips for part in strip if part.text.startswith("FAILED") and part.style
+                ]
+                assert {style.color for style in found} == {wanted}, name

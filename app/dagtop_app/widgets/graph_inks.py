@@ -12,6 +12,7 @@ from textual.widget import Widget
 from dagtop_app.faces import ASCII, task_face
 from dagtop_app.graph_texts import worst
 from dagtop_app.graphview import Emphasis, Part, Run
+from dagtop_app.widgets.inks import inks
 
 
 class Look(NamedTuple):
@@ -103,14 +104,15 @@ class Inks(dict[Look, Style]):
 
     def _mix(self, look: Look) -> Style:
         widget = self._widget
+        styles = inks(widget)
         style = widget.rich_style
         if look.ground:
-            style += widget.get_component_rich_style(f"dt--{look.ground}", partial=True)
+            style += styles[look.ground]
         if look.style:
-            style += widget.get_component_rich_style(f"dt--{look.style}", partial=True)
+            style += styles[look.style]
         if not look.faded:
             return style
-        ink, paper = widget.get_component_styles(f"dt--{look.style}").color, widget.background_colors[1]
+        ink, paper = styles.color(look.style), widget.background_colors[1]
         if ink.ansi is not None or paper.ansi is not None:
             return style + Style(dim=True)
         return style + Style(color=ink.blend(paper, 0.5).rich_color, bold=False)

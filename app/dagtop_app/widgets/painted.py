@@ -3,40 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dagtop_app.faces import STYLES
 from dagtop_app.lines import Line, fit_line
+from dagtop_app.widgets.inks import inks
 from dagtop_app.widgets.messages import Resized
-
-_COMPONENTS = {f"dt--{name}" for name in STYLES}
 
 
 def paint(widget: Widget, line: Line, cells: int, ground: str = "") -> Strip:
     """A line as the terminal gets it. `ground` is a style class laid under all of it."""
     base = widget.rich_style
+    styles = inks(widget)
     if ground:
-        base += widget.get_component_rich_style(f"dt--{ground}", partial=True)
-    segments = [Segment(text, base + style_of(widget, style) if style else base) for text, style in line]
+        base += styles[ground]
+    segments = [Segment(text, base + styles[style] if style else base) for text, style in line]
     return Strip(segments).adjust_cell_length(cells, base)
-
-
-def style_of(widget: Widget, style: str) -> Style:
-    """The Rich style of a style class, without what lies under it."""
-    return widget.get_component_rich_style(f"dt--{style}", partial=True)
 
 
 class Painted(Widget):
     """A few lines, set as a whole; as high as its style says."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = _COMPONENTS
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
@@ -70,8 +60,6 @@ class Painted(Widget):
 
 class PaintedScroll(ScrollView, can_focus=True, inherit_bindings=False):
     """Any number of lines, of which only the visible ones are drawn."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = _COMPONENTS
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id, classes=classes)
