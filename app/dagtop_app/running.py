@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagtop import DAGExecutor, ExecutorConfig, Graph
-from dagtop.errors import DagtopError, Flaw, GraphError
+from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
 from dagtop.graph.binding import FromInput
 from dagtop.loaders.problems import nearest
 from dagtop.loaders.python import Loaded, load
@@ -251,6 +251,9 @@ def _tell(
 
 def _broken(error: BaseException, stopped_with: int | None) -> int:
     """The engine itself ended with an error: the one traceback that people see, because they should report it."""
+    if isinstance(error, JournalError):  # the stored run could not be taken up: nothing ran
+        headless.say(f"could not resume: {error}")
+        return stopped_with or 2
     if isinstance(error, DagtopError):
         headless.say(str(error))
         return stopped_with or 1

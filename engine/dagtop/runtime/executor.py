@@ -106,6 +106,10 @@ class DAGExecutor:
         """Run the graph to its end. Failures of tasks are in the result, not raised.
 
         Cancelling this stops what runs, lets it clean up, and then lets the cancellation go on.
+
+        Raises
+        ------
+        JournalError: a stored run cannot be gone on with in the journal; nothing ran.
         """
         engine = self._engine if self._engine is not None else self.prepare()
         writer = self._open_journal(engine)
@@ -176,7 +180,10 @@ class DAGExecutor:
         return ledger, reruns, outputs
 
     def _open_journal(self, engine: Engine) -> JournalWriter | None:
-        """The journal's writer; a journal that cannot be written is told, and the run goes on without."""
+        """The journal's writer. A journal that cannot be written is told, and a new run goes on without.
+
+        A stored run does not: somebody else may be at it by now, and what is finished must not run again.
+        """
         if self.journal is None:
             return None
 
@@ -193,6 +200,8 @@ class DAGExecutor:
                 return journal.resume(self._record(engine), self.resume.next_event, tell)
             return journal.begin(self._record(engine), tell)
         except JournalError as error:
+            if self.resume is not None:
+                raise
             engine.reports.problem("journal", f"this run is not kept: {error}")
             return None
 
