@@ -122,6 +122,88 @@ class TestRaising:
         assert run.result is not None
         assert run.result.counts == {"failed": 1, "succeeded": 1}
 
+    async def test_B16_an_exception_that_raises_when_it_is_looked_at_fails_only_its_task(self) -> None:
+        """A metaclass without a name, or a traceback that raises, ended the engine."""
+
+        class Meta(type):
+            def __getattribute__(cls, name: str) -> Any:
+                raise RuntimeError("do not look")
+
+        class Nameless(Exception, metaclass=Meta):  # noqa: N818 - a name of a test
+            pass
+
+        class Untraceable(Exception):  # noqa: N818 - a name of a test
+            @property
+            def __traceback__(self) -> Any:
+                raise RuntimeError("do not look")
+
+        def nameless() -> None:
+            raise Nameless("one")
+
+        def untraceable() -> None:
+            raise Untraceable("two")
+
+        graph = Graph("g")
+        graph.add("one", nameless)
+        graph.add("two", untraceable)
+        graph.add("good", _nothing)
+        run = await run_all(graph)
+        assert run.result is not None
+        assert run.result.counts == {"failed": 2, "succeeded": 1}
+        told = [
+            (run.result[name].failure.error.rpartition(".")[2], run.result[name].failure.message)
+            for name in ("one", "two")
+        ]  # type: ignore[union-attr]
+        assert told == [("Nameless", "one"), ("Untraceable", "two")]
+
+    async def test_an_output_that_does_not_tell_its_class_is_handed_on(self) -> None:
+        """A proxy with nothing behind it raises when it is asked what it is: that ended the engine."""
+
+        class Proxy:
+            @property
+            def __class__(self) -> Any:
+                raise RuntimeError("nothing is behind this")
+
+        graph = Graph("g")
+        graph.add("makes", lambda: Proxy())
+        graph.add("takes", lambda makes: type(makes) is Proxy)
+        run = await run_all(graph)
+        assert run.result is not None
+        assert run.result["takes"].output is True
+
+    @pytest.mark.parametrize("how", ["group", "cancelled scope", "at once"])
+    async def test_a_task_that_leaves_a_scope_open_fails_alone(self, how: str, anyio_backend_name: str) -> None:
+        """The scope stayed on the worker: it cancelled what came next there, and ended the engine with a RuntimeError."""
+        if how == "group" and anyio_backend_name == "trio":
+            pytest.skip("trio itself gives up on a task whose nursery was never closed")
+        kept: list[Any] = []
+
+        async def forgets() -> None:
+            kept.append(anyio.create_task_group() if how == "group" else anyio.CancelScope())
+            if how != "at once":
+                await anyio.lowlevel.checkpoint()
+            if how == "group":
+                await kept[0].__aenter__()
+                kept[0].start_soon(anyio.sleep_forever)
+            else:
+                kept[0].__enter__()
+            if how == "cancelled scope":
+                kept[0].cancel()
+
+        async def waits() -> int:
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+            return 1
+
+        graph = Graph("g", max_parallel=1)
+        graph.add("bad", forgets, priority=1)
+        graph.add("good", waits)
+        graph.add("better", waits, depends_on=["good"])
+        run = await run_all(graph)
+        assert run.result is not None
+        assert run.result.counts == {"failed": 1, "succeeded": 2}
+        assert "had entered and not left" in run.result["bad"].failure.message  # type: ignore[union-attr]
+
     async def test_a_function_that_raises_before_it_gives_its_coroutine(self) -> None:
         """`async def` under a decorator may raise when called; that ended the engine, not the task."""
 
@@ -359,6 +441,14 @@ class TestWork:
         graph.add("three", on_the_loop)
         result = (await run_all(graph)).result
         assert [task.output for task in result or ()] == [False, False, True]
+
+    async def test_B37_a_plain_function_may_start_an_event_loop_of_its_own(self) -> None:
+        """anyio thought that the run's loop was running in the thread, and refused."""
+        graph = Graph("g")
+        graph.add("inner", lambda: anyio.run(anyio.sleep, 0))
+        run = await run_all(graph)
+        assert run.result is not None
+        assert run.result.state is RunState.SUCCEEDED
 
     async def test_nothing_is_left_behind_that_python_would_complain_about(self) -> None:
         graph = Graph("g")

@@ -119,6 +119,45 @@ class ScopeInterrupt:
         """The scope goes with the attempt."""
 
 
+class _Unknown:
+    """In place of anyio's own state, where it cannot be found."""
+
+    cancel_scope: Any = None
+
+
+def scope_state() -> Any:
+    """What holds the innermost cancel scope of this asyncio task as `.cancel_scope`.
+
+    anyio does not give it away, and its place may change: then attempts that leave scopes open go unnoticed, as before.
+    """
+    try:
+        import asyncio  # noqa: PLC0415 - see the module docstring
+
+        from anyio._backends._asyncio import _task_states  # noqa: PLC0415 - asyncio only
+
+        task = asyncio.current_task()
+        return _Unknown if task is None else _task_states[task]
+    except (ImportError, KeyError, TypeError, RuntimeError):  # RuntimeError: on trio
+        return _Unknown
+
+
+async def leave_scopes(state: Any, home: Any) -> None:
+    """Leave the scopes that an attempt entered on its worker's asyncio task and did not leave; what runs in them ends.
+
+    Otherwise they would cancel whatever comes next on this worker, and the worker itself could not end.
+    """
+    if state.cancel_scope is home:
+        return
+    while (scope := state.cancel_scope) is not None and scope is not home:
+        scope.cancel()
+        scope.__exit__(None, None, None)
+    await AsyncioInterrupt().settle()
+
+
+#: Said of an attempt that ends inside a scope of its own.
+LEFT_OPEN = "the task ended inside a task group or cancel scope that it had entered and not left; use `with` for it"
+
+
 @types.coroutine
 def drive(
     attempt: Attempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any

@@ -9,6 +9,7 @@ from typing import Any
 
 import anyio
 import anyio.to_thread
+import sniffio
 
 
 class ThreadBackend:
@@ -22,6 +23,9 @@ class ThreadBackend:
 
     async def run(self, context: Context, fn: Callable[[], Any]) -> tuple[Any, BaseException | None]:
         """(what it returned, what it raised). Cancelling this lets go of the thread; the function goes on unheard."""
+
+        # In the thread no loop runs: the function may start one of its own.
+        context.run(sniffio.current_async_library_cvar.set, None)
 
         def guarded() -> tuple[Any, BaseException | None]:
             try:

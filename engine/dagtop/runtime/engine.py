@@ -9,18 +9,27 @@ There is no await between taking an outcome and carrying out what the machine sa
 
 from __future__ import annotations
 
-import inspect
 import random
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context, copy_context
+from types import CoroutineType
 from typing import Any
 
 import anyio
 import anyio.lowlevel
 import sniffio
 
-from dagtop.backends.event_loop import AsyncioInterrupt, Attempt, Interrupt, ScopeInterrupt, drive
+from dagtop.backends.event_loop import (
+    LEFT_OPEN,
+    AsyncioInterrupt,
+    Attempt,
+    Interrupt,
+    ScopeInterrupt,
+    drive,
+    leave_scopes,
+    scope_state,
+)
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
 from dagtop.core.commands import CancelRun, Command
@@ -263,6 +272,8 @@ class Engine:
     async def _work(self) -> None:  # noqa: PLR0915 - see the comment below
         starts, machine, clock = self._starts, self.machine, self._clock
         quick = self._on_asyncio
+        scopes = scope_state()
+        home = scopes.cancel_scope
         # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
         calls, reports, handle = self.calls, self.reports, machine.handle
         self._coming -= 1
@@ -296,8 +307,12 @@ class Engine:
                 else:
                     ended = await self._go_on(start, context, coroutine, waiting)
                     if ended is None:
+                        await leave_scopes(scopes, home)
                         continue
                     output, error = ended
+                if scopes.cancel_scope is not home:
+                    await leave_scopes(scopes, home)
+                    error = error or RuntimeError(LEFT_OPEN)
             else:
                 ended = await (self._in_scope(start) if calls.is_async[index] else self._in_thread(start))
                 if ended is None:
@@ -346,18 +361,22 @@ class Engine:
         context = self._context.copy()
         scope = anyio.CancelScope()
         ended: _Ended | None = None
-        with scope:
-            try:
-                coroutine = self.calls.coroutine(start.index, start.attempt, context)
-                waiting = context.run(coroutine.send, None)
-            except StopIteration as stop:
-                ended = stop.value, None
-            except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
-                ended = None, raised
-            else:
-                flag = self.calls.contexts.get(start.index)
-                attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), flag)
-                ended = await self._to_its_end(attempt, context, coroutine, waiting)
+        try:
+            with scope:
+                try:
+                    coroutine = self.calls.coroutine(start.index, start.attempt, context)
+                    waiting = context.run(coroutine.send, None)
+                except StopIteration as stop:
+                    ended = stop.value, None
+                except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
+                    ended = None, raised
+                else:
+                    flag = self.calls.contexts.get(start.index)
+                    attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), flag)
+                    ended = await self._to_its_end(attempt, context, coroutine, waiting)
+        except RuntimeError:  # trio leaves the scopes inside ours, and complains
+            if ended is not None and ended[1] is None:
+                ended = None, RuntimeError(LEFT_OPEN)
         return ended
 
     async def _to_its_end(
@@ -395,7 +414,7 @@ class Engine:
                 error = raised
         if self.running.get(start.index) is attempt:
             del self.running[start.index]
-        if error is None and inspect.iscoroutine(output):
+        if error is None and type(output) is CoroutineType:  # isinstance would ask the user's object for its class
             output.close()
             error = TypeError("the function returned a coroutine that nobody awaits; write the task with async def")
         return await self._settled(attempt, output, error)

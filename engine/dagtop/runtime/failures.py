@@ -19,22 +19,27 @@ MESSAGE, TRACEBACK = 2_000, 20_000
 
 def failure_of(error: BaseException) -> Failure:
     """What is kept of an exception that user code raised. Never raises."""
-    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+    if issubclass(type(error), (SystemExit, KeyboardInterrupt)):
         said = (
             f"the task called sys.exit({text_of(error)})"
             if isinstance(error, SystemExit)
             else "the task raised KeyboardInterrupt"
         )
         shown: BaseException = TaskExitError(f"{said}; a task ends by returning or raising an ordinary exception")
-        shown.__traceback__ = error.__traceback__
+        shown.__traceback__ = BaseException.__dict__["__traceback__"].__get__(error)
         error = shown
-    trace = _without_ours(error.__traceback__)
+    trace = _without_ours(BaseException.__dict__["__traceback__"].__get__(error))
     return Failure(
-        error=type(error).__qualname__[:200],
+        error=_type_name(type(error)),
         message=text_of(error)[:MESSAGE],
         traceback=_formatted(error, trace),
         where=_where(trace),
     )
+
+
+def _type_name(kind: type) -> str:
+    """Its qualified name, past whatever its metaclass makes of that."""
+    return str(type.__dict__["__qualname__"].__get__(kind))[:200]
 
 
 def text_of(error: BaseException) -> str:
