@@ -515,3 +515,27 @@ class TestThemes:
                     part.style for strip in strips for part in strip if part.text.startswith("FAILED") and part.style
                 ]
                 assert {style.color for style in found} == {wanted}, name
+
+
+class TestFirstShown:
+    async def test_views_are_made_when_they_are_first_shown_and_kept(self) -> None:
+        async with console(FakeEngine(running_mix())) as seen:
+            main = seen.app.main
+            assert not [*main.query("#drawing"), *main.query("#logs"), *main.query("#ask"), *main.query("#tiny")]
+            for key, part in (("2", "#drawing"), ("4", "#logs"), ("slash", "#ask")):
+                await seen.press(key)
+                (made,) = main.query(part)
+                assert made.display
+                assert made.has_focus
+                await seen.press("escape", "1", key)
+                assert main.query(part).nodes == [made]
+                await seen.press("escape", "1")
+            assert main.table.has_focus
+            assert not main.graph.display
+            assert "load_orders" in seen.text
+
+    async def test_the_first_layout_is_the_last(self) -> None:
+        """Whether there is room for the inspector is known before anything is drawn."""
+        async with console(FakeEngine(running_mix()), (160, 45)) as seen:
+            assert {"-wide", "-room", "-tall", "-taller"} <= seen.app.main.classes
+            assert seen.app.main.side.size.width > 40

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from dagtop.core import commands as do
-from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Input
+from textual.containers import Vertical
+from textual.widgets import Input
 
 from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
@@ -17,11 +18,14 @@ from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.steering import Steering
 from dagtop_app.text import clean, name_of
 from dagtop_app.why import error_line
-from dagtop_app.widgets.graph_view import GraphView
 from dagtop_app.widgets.inspector import Inspector
-from dagtop_app.widgets.log_pane import LogPane
 from dagtop_app.widgets.painted import PaintedScroll
+from dagtop_app.widgets.stage import Stage
 from dagtop_app.widgets.task_table import TaskTable
+
+if TYPE_CHECKING:
+    from dagtop_app.widgets.graph_view import GraphView
+    from dagtop_app.widgets.log_pane import LogPane
 
 #: Within so many seconds the second g of "g g" counts.
 _TWICE = 1.0
@@ -31,39 +35,55 @@ class Looking(Steering):
     """Everything that leaves the run alone. The parts it names are the main screen's."""
 
     roster: Roster
+    stage: Stage
+    side: Vertical
+    inspector: Inspector
     now: Callable[[], float] = time.monotonic
-    view = "tasks"
     inspector_wanted = True
     leaving = ""
     """"drain" or "cancel" once a person has asked to leave when the run has ended."""
+    _ask_line: Input | None = None
     _first_g = float("-inf")
 
     # -- parts -----------------------------------------------------------------------------------------------
 
     @property
+    def view(self) -> str:
+        """What is shown: "tasks", "graph" or "logs"."""
+        return self.stage.view
+
+    @property
     def table(self) -> TaskTable:
         """View 1."""
-        return self.query_one("#table", TaskTable)
+        return self.stage.table
 
     @property
     def graph(self) -> GraphView:
         """View 2."""
-        return self.query_one("#drawing", GraphView)
+        return self.stage.graph
 
     @property
     def log_pane(self) -> LogPane:
         """View 4."""
-        return self.query_one("#logs", LogPane)
+        return self.stage.log_pane
 
     @property
-    def inspector(self) -> Inspector:
-        """The selected task."""
-        return self.query_one("#inspector", Inspector)
-
-    @property
-    def pane(self) -> Widget:
+    def pane(self) -> TaskTable | GraphView | LogPane:
         """The widget of the view that is shown."""
-        return {"tasks": self.table, "graph": self.graph, "logs": self.log_pane}[self.view]
+        return self.stage.pane
+
+    @property
+    def ask(self) -> Input:
+        """The line to type a filter, or a search, in; made when it is first needed."""
+        if self._ask_line is None:
+            self._ask_line = Input(id="ask", select_on_focus=False)
+            self.mount(self._ask_line, before="#word")
+        return self._ask_line
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether that line is open."""
+        return self._ask_line is not None and self._ask_line.has_class("-open")
 
     def draw(self) -> None:
         """Draw everything as it is now."""
@@ -76,7 +96,7 @@ class Looking(Steering):
         target = self.inspector if self.inspector.has_focus else self.pane
         if isinstance(target, (TaskTable, PaintedScroll)):
             target.move(how)
-        if target is self.log_pane:
+        if self.view == "logs":
             self.draw()
 
     def action_top_twice(self) -> None:
@@ -112,9 +132,9 @@ class Looking(Steering):
 
     def action_pane(self, step: int) -> None:
         """Between the view and the inspector."""
-        if self.query_one("#ask").has_class("-open"):
+        if self.is_asking:
             self.close_ask()
-        elif self.inspector.has_focus or not self.query_one("#side").has_class("-shown"):
+        elif self.inspector.has_focus or not self.side.has_class("-shown"):
             self.pane.focus()
         else:
             self.inspector.focus()
@@ -123,8 +143,7 @@ class Looking(Steering):
 
     def action_view(self, name: str) -> None:
         """Show a view."""
-        self.view = name
-        self.query_one("#views", ContentSwitcher).current = name
+        self.stage.show(name)
         self.pane.focus()
         self.call_after_refresh(self.draw)
 
@@ -163,7 +182,7 @@ class Looking(Steering):
 
     def action_back(self) -> None:
         """One step back."""
-        if self.query_one("#ask").has_class("-open"):
+        if self.is_asking:
             self.close_ask(clear=True)
             return
         if self.view != "tasks":
@@ -186,7 +205,7 @@ class Looking(Steering):
 
     def action_filter(self) -> None:
         """Open the line to type a filter, or a search, in."""
-        ask = self.query_one("#ask", Input)
+        ask = self.ask
         ask.value = self.log_pane.needle if self.view == "logs" else self.roster.wanted.text
         ask.placeholder = (
             "search the log" if self.view == "logs" else "text  /re/  !not  ~fuzzy  state:retry  tag:nightly"
@@ -212,7 +231,7 @@ class Looking(Steering):
 
     def close_ask(self, *, clear: bool = False) -> None:
         """Close the line; with `clear` without a filter."""
-        ask = self.query_one("#ask", Input)
+        ask = self.ask
         if clear:
             ask.value = ""
             if self.view == "logs":

@@ -12,7 +12,7 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
-from textual.widgets import ContentSwitcher, Input
+from textual.geometry import Size
 
 from dagtop_app import inspector_model
 from dagtop_app.actions import ACTIONS, FOOTERS, Action, bindings
@@ -23,13 +23,12 @@ from dagtop_app.screens.looking import Looking
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
 from dagtop_app.widgets.footer import Footer
-from dagtop_app.widgets.graph_view import GraphView
 from dagtop_app.widgets.header import Header
 from dagtop_app.widgets.inspector import Inspector
-from dagtop_app.widgets.log_pane import LogPane
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted
-from dagtop_app.widgets.task_table import ColumnHead, TaskTable
+from dagtop_app.widgets.stage import Stage
+from dagtop_app.widgets.task_table import ColumnHead
 
 #: How often the engine is looked at, per second.
 RATE = 10
@@ -49,32 +48,24 @@ class MainScreen(Looking):
         self.roster = Roster()
         self.source_title = title
         self.now = now
+        self.header = Header(id="header")
+        self.stage = Stage(self.roster, id="stage")
+        self.inspector = Inspector(id="inspector")
+        self._side_rule = Painted(id="side-rule")
+        self.side = Vertical(self._side_rule, self.inspector, id="side")
+        self._word = Painted(id="word")
+        self._footer = Footer(id="footer")
+        self._tiny: Painted | None = None
         self._drawing = False
-        self._is_wide = False
 
     def compose(self) -> ComposeResult:
-        """Everything there is; classes by size decide what is shown."""
-        head = ColumnHead(id="head")
-        yield Header(id="header")
-        with Vertical(id="body"):
-            with Vertical(id="stage"):
-                yield Painted(id="rule")
-                with ContentSwitcher(id="views", initial="tasks"):
-                    with Vertical(id="tasks"):
-                        yield head
-                        yield TaskTable(self.roster, head, id="table")
-                    foot = Painted(id="graph-foot")
-                    with Vertical(id="graph"):
-                        yield GraphView(foot, id="drawing")
-                        yield foot
-                    yield LogPane(id="logs")
-            with Vertical(id="side"):
-                yield Painted(id="side-rule")
-                yield Inspector(id="inspector")
-        yield Input(id="ask", select_on_focus=False)
-        yield Painted(id="word")
-        yield Footer(id="footer")
-        yield Painted(id="tiny")
+        """What the first paint needs, as large as it will be; the rest is made when it is first shown."""
+        self._fit(self.app.size, update=False)
+        self.side.set_class(self._wants_side, "-shown")
+        yield self.header
+        yield Vertical(self.stage, self.side, id="body")
+        yield self._word
+        yield self._footer
 
     def on_mount(self) -> None:
         """Start looking at the engine."""
@@ -106,9 +97,9 @@ class MainScreen(Looking):
         snapshot = self.bridge.snapshot
         moved = self.roster.show(snapshot, self.now()) or moved
         if self.has_class("-tiny"):
-            self.query_one("#tiny", Painted).set_lines(tiny_lines(snapshot, self.size.width, self.size.height))
+            self._draw_tiny()
             return
-        self.query_one(Header).show(snapshot, self.source_title, TABS, _TAB_OF[self.view])
+        self.header.show(snapshot, self.source_title, TABS, _TAB_OF[self.view])
         if self.view == "tasks":
             self.table.show(moved=moved)
         elif self.view == "graph":
@@ -121,13 +112,19 @@ class MainScreen(Looking):
         self.draw_word()
         self.draw_footer()
 
+    def _draw_tiny(self) -> None:
+        if self._tiny is None:
+            self._tiny = Painted(id="tiny")
+            self.mount(self._tiny)
+        self._tiny.set_lines(tiny_lines(self.bridge.snapshot, self.size.width, self.size.height))
+
     def _draw_logs(self) -> None:
         if self.log_pane.show(self.bridge.engine.logs):
             self.draw_rule()
 
     def draw_rule(self) -> None:
         """The line above the view."""
-        painted = self.query_one("#rule", Painted)
+        painted = self.stage.rule
         roster, snapshot = self.roster, self.bridge.snapshot
         if self.view == "tasks":
             left, right = table_title(
@@ -155,15 +152,14 @@ class MainScreen(Looking):
 
     def draw_side(self) -> None:
         """The inspector and the line above it."""
-        shown = self.inspector_wanted and self.view != "logs" and (self.has_class("-wide") or self.has_class("-room"))
-        side = self.query_one("#side")
+        side, shown = self.side, self._wants_side
         if shown is not side.has_class("-shown"):
             side.set_class(shown, "-shown")
             return  # it is drawn as soon as it has a size
         if not shown:
             return
         row, snapshot = self.roster.row, self.bridge.snapshot
-        painted, inspector = self.query_one("#side-rule", Painted), self.inspector
+        painted, inspector = self._side_rule, self.inspector
         left, right = inspector_model.title(snapshot, row)
         painted.set_lines([rule(left, right, painted.size.width)])
         inspector.at_length = self.has_class("-wide")
@@ -172,8 +168,7 @@ class MainScreen(Looking):
 
     def draw_word(self) -> None:
         """The line above the footer: what became of the last command."""
-        painted = self.query_one("#word", Painted)
-        painted.set_lines([self._word_line(painted.size.width)])
+        self._word.set_lines([self._word_line(self._word.size.width)])
 
     def _word_line(self, cells: int) -> Line:
         bridge, snapshot = self.bridge, self.bridge.snapshot
@@ -211,7 +206,7 @@ class MainScreen(Looking):
 
     def draw_footer(self) -> None:
         """Keys that matter now; those that would be refused are greyed."""
-        self.query_one(Footer).show([(action, self.is_useful(action)) for action in FOOTERS[self.view]])
+        self._footer.show([(action, self.is_useful(action)) for action in FOOTERS[self.view]])
 
     def is_useful(self, action: Action) -> bool:
         """Whether the key would do something to the selected task."""
@@ -234,24 +229,35 @@ class MainScreen(Looking):
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose what fits, then draw it."""
-        wide, high = event.size
-        tiny = wide < LEAST_WIDTH or high < LEAST_HEIGHT
-        self.set_class(tiny, "-tiny")
-        self._is_wide = wide >= WIDE
-        self._choose_side()
-        self.set_class(high >= TALL, "-room")
-        self.set_class(high >= 30, "-tall")
-        self.set_class(high >= 40, "-taller")
+        self._fit(event.size)
 
-    def _choose_side(self) -> None:
-        """At the right of a wide table stands the inspector; a graph is wide itself and has it below."""
-        self.set_class(self.view == "graph", "-graph")
-        self.set_class(self._is_wide and self.view != "graph", "-wide")
+    def _fit(self, size: Size, *, update: bool = True) -> None:
+        """All classes in one step: each step would work out every style on the screen again.
+
+        At the right of a wide table stands the inspector; a graph is wide itself and has it below.
+        """
+        wide, high = size
+        graph = self.view == "graph"
+        self.update_classes(
+            {
+                "-tiny": wide < LEAST_WIDTH or high < LEAST_HEIGHT,
+                "-wide": wide >= WIDE and not graph,
+                "-graph": graph,
+                "-room": high >= TALL,
+                "-tall": high >= 30,
+                "-taller": high >= 40,
+            },
+            update=update,
+        )
+
+    @property
+    def _wants_side(self) -> bool:
+        return self.inspector_wanted and self.view != "logs" and (self.has_class("-wide") or self.has_class("-room"))
 
     def action_view(self, name: str) -> None:
         """Show a view."""
         super().action_view(name)
-        self._choose_side()
+        self._fit(self.size)
 
     def on_resized(self) -> None:
         """A part has another size. Several do at once: they are drawn together."""
