@@ -122,14 +122,15 @@ def check_output_options(options: OutputOptions) -> None:
     UsageError: they contradict each other, or something that they need is not there.
     DagtopError: a report cannot be written.
     """
-    from dagtop.observe.report import check_report_path  # noqa: PLC0415 - only where reports are
-
     if options.json and options.plain:
         raise UsageError("--json and --plain both want stdout: give one of them")
-    for path in options.report:
-        check_report_path(path)
+    if options.report:
+        from dagtop.observe.report import check_report_path  # noqa: PLC0415 - only where reports are
+
+        for path in options.report:
+            check_report_path(path)
     if options.loop == "trio":
-        from importlib.util import find_spec  # noqa: PLC0415 - as above
+        from importlib.util import find_spec  # noqa: PLC0415 - only for trio
 
         if find_spec("trio") is None:
             raise UsageError("--loop trio needs trio: install dagtop[trio]")

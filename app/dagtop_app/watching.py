@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,21 @@ def watch_command(
     ------
     DagtopError: nothing ran.
     """
+    gc.disable()  # until there is something to see, see `entry`
+    try:
+        return _watch(where, signals, graph_options, parameters, output, keep)
+    finally:
+        gc.enable()
+
+
+def _watch(
+    where: str,
+    signals: Signals,
+    graph_options: GraphOptions,
+    parameters: Mapping[str, Any],
+    output: OutputOptions,
+    keep: KeepOptions,
+) -> int:
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)
     reports = Reports(output.report, prepared)
@@ -42,11 +58,16 @@ def watch_command(
         log = Log(at=engine.latest.at, task="", attempt=0, stream=stream, level="", line=line)
         engine.logs.record(0, [log])
 
+    def begin() -> None:
+        gc.freeze()  # none of what start-up made is garbage: no need to look at it again while tasks run
+        gc.enable()
+        engine.start()
+
     signals.restore()  # from here on the console answers them
     with own_terminal(to_the_logs, for_textual=True) as terminal:
         code = run_console(
             engine,
-            begin=engine.start,
+            begin=begin,
             title=Path(prepared.source).name,
             resume=f"{resume_command(keep)} {executor.run_id}" if journal is not None else "",
             summary=terminal.file,
