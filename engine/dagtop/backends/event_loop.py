@@ -8,12 +8,13 @@ blocks may await undisturbed. On trio it is by level, as trio users expect.
 from __future__ import annotations
 
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, Protocol
 
 import anyio
 import anyio.lowlevel
+import sniffio
 
 #: How often an abandoned coroutine is interrupted before it is given up.
 _PATIENCE = 100
@@ -102,6 +103,18 @@ class AsyncioInterrupt:
             except anyio.get_cancelled_exc_class():
                 while self._task.cancelling():
                     self._task.uncancel()
+
+
+def stray_cancels() -> Callable[[], int]:
+    """Counts the cancellations of the calling worker that nobody has taken back: a task that cancels `asyncio.current_task()`
+    and ends before it awaits leaves one behind. On trio there is no such thing."""
+    if sniffio.current_async_library() == "trio":
+        return int
+    import asyncio  # noqa: PLC0415 - see the module docstring
+
+    task = asyncio.current_task()
+    assert task is not None, "a worker runs in a task"
+    return task.cancelling
 
 
 class ScopeInterrupt:

@@ -29,6 +29,7 @@ from dagtop.backends.event_loop import (
     drive,
     leave_scopes,
     scope_state,
+    stray_cancels,
 )
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
@@ -37,6 +38,7 @@ from dagtop.core.events import TaskRestarted
 from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import RunState
+from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock
@@ -115,7 +117,12 @@ class Engine:
     # -- the run ----------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Carry the run out to its end. When cancelled: stop what runs, let it clean up, then let the cancellation go on."""
+        """Carry the run out to its end. When cancelled: stop what runs, let it clean up, then let the cancellation go on.
+
+        Raises
+        ------
+        DagtopError: it ended before its time, which is a bug of ours; never in silence.
+        """
         self._on_asyncio = sniffio.current_async_library() != "trio"
         self._clock = loop_clock()
         self._epoch = self._clock() - self.job.elapsed
@@ -137,6 +144,8 @@ class Engine:
             outside.cancel_scope.cancel()
         if cancelled is not None:
             raise cancelled
+        if self.ended_at is None:
+            raise DagtopError("the engine stopped before the run had ended: this is a bug in dagtop, please report it")
 
     def _begin(self) -> None:
         job = self.job
@@ -185,7 +194,7 @@ class Engine:
                 else:
                     await anyio.lowlevel.checkpoint()
             except anyio.get_cancelled_exc_class() as error:
-                if not self._on_asyncio or self._workers.cancel_scope.cancel_called:
+                if not self._on_asyncio or self._is_breaking_down:
                     raise  # a worker has crashed, which is a bug of ours: everything ends
                 cancelled = error
                 self._stop_from_outside()
@@ -276,20 +285,19 @@ class Engine:
         home = scopes.cancel_scope
         # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
         calls, reports, handle = self.calls, self.reports, machine.handle
+        stray = stray_cancels()
         self._coming -= 1
         while True:
             if not starts:
                 if self._closing:
                     return
-                parked = anyio.Event()
-                self._parked.append(parked)
-                await parked.wait()
+                called = await self._wait_to_be_called()
                 if self._closing:
                     return
-                self._coming -= 1
+                self._coming -= called
                 continue
             if self._slice_spent:
-                await anyio.lowlevel.checkpoint()
+                await self._let_the_loop_go_round()
                 continue
             start = starts.popleft()
             if starts and self._coming < 2:
@@ -312,7 +320,7 @@ class Engine:
                     output, error = ended
                 if scopes.cancel_scope is not home:
                     await leave_scopes(scopes, home)
-                    error = error or RuntimeError(LEFT_OPEN)
+                    error = RuntimeError(LEFT_OPEN) if error is None else error
             else:
                 ended = await (self._in_scope(start) if calls.is_async[index] else self._in_thread(start))
                 if ended is None:
@@ -334,20 +342,55 @@ class Engine:
             if not self._awake:
                 self._awake = True
                 self._wake.set()
+            if stray():
+                await AsyncioInterrupt().settle()
             if now + self._epoch >= self._slice_end:
                 await self._stand_back()
 
     async def _stand_back(self) -> None:
         """Let the loop go round once; whoever comes to work meanwhile stands back too."""
         if self._slice_spent:
-            await anyio.lowlevel.checkpoint()
+            await self._let_the_loop_go_round()
             return
         self._slice_spent = True
         try:
-            await anyio.lowlevel.checkpoint()
+            await self._let_the_loop_go_round()
         finally:
             self._slice_spent = False
             self._slice_end = self._clock() + SLICE
+
+    @property
+    def _is_breaking_down(self) -> bool:
+        """Whether a worker has crashed: then its group cancels all of them, and each must let itself be ended."""
+        return self._workers.cancel_scope.cancel_called
+
+    async def _let_the_loop_go_round(self) -> None:
+        try:
+            await anyio.lowlevel.checkpoint()
+        except anyio.get_cancelled_exc_class():
+            await self._shake_off()
+
+    async def _wait_to_be_called(self) -> bool:
+        """Wait for `_call_help`, or the end. False: something else woke it."""
+        parked = anyio.Event()
+        self._parked.append(parked)
+        try:
+            await parked.wait()
+        except anyio.get_cancelled_exc_class():
+            if not parked.is_set():
+                self._parked.remove(parked)
+            await self._shake_off()
+        return parked.is_set()
+
+    async def _shake_off(self) -> None:
+        """Called where a worker was cancelled between two attempts.
+
+        On asyncio a task may have kept `asyncio.current_task()`, which is the worker's, and have it cancelled when it is long
+        over. That is meant for nobody here, and must not end the worker.
+        """
+        if not self._on_asyncio or self._is_breaking_down:
+            raise  # noqa: PLE0704 - the cancellation that is being handled by the caller
+        await AsyncioInterrupt().settle()
 
     async def _go_on(
         self, start: StartAttempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
@@ -388,7 +431,7 @@ class Engine:
         try:
             output = await drive(attempt, context, coroutine, waiting)
         except BaseException as raised:
-            if self._workers.cancel_scope.cancel_called and isinstance(raised, anyio.get_cancelled_exc_class()):
+            if self._is_breaking_down and isinstance(raised, anyio.get_cancelled_exc_class()):
                 raise  # another worker has crashed: there is no machine to tell
             error = raised  # the user's: it becomes an outcome
         if self.running.get(attempt.index) is attempt:
@@ -409,9 +452,10 @@ class Engine:
             try:
                 output, error = await self._threads.run(context, fn)
             except BaseException as raised:
-                if not attempt.abandoned:
+                if not attempt.abandoned and (not self._on_asyncio or self._is_breaking_down):
                     raise
-                error = raised
+                error = raised  # abandoned, or cancelled by a stranger, see `_shake_off`: nobody waits for the thread
+                self.threads_left += not attempt.abandoned
         if self.running.get(start.index) is attempt:
             del self.running[start.index]
         if error is None and type(output) is CoroutineType:  # isinstance would ask the user's object for its class
