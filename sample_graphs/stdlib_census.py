@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import sysconfig
+import threading
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,8 @@ from dagtop import Graph, TaskContext
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 LEFT_OUT = {"test", "tests", "idle_test", "site-packages", "dist-packages", "__pycache__", "lib2to3", "turtledemo"}
 MODULES_PER_TASK = 12
+#: One thread at a time: two that parse at once now and then end in a SystemError before Python 3.12 (cpython#106905).
+PARSER = threading.Lock()
 BLOCKS = (
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While),
     *(ast.With, ast.AsyncWith, ast.Try, ast.Match),
@@ -61,7 +64,8 @@ def files_of(package: Path) -> list[Path]:
 def census_of(path: Path) -> Census:
     """Count one module."""
     source = path.read_bytes()
-    tree = ast.parse(source, str(path))
+    with PARSER:
+        tree = ast.parse(source, str(path))
     counts = Counter(type(node) for node in ast.walk(tree))
     return {
         "module": module_name(path),
