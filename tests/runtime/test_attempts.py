@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import functools
 import gc
+import json
 import sys
 import threading
 from collections.abc import Callable
@@ -106,6 +107,19 @@ class TestRaising:
         assert "test_attempts.py" in failure.where
         assert "event_loop.py" not in failure.traceback
         assert 'raise ValueError("here")' in failure.traceback
+
+    async def test_a_failure_below_a_library_names_the_line_that_called_it(self) -> None:
+        """`(request.py:643 in http_error_default)` told nobody which of their lines had failed."""
+        graph = Graph("g")
+
+        @graph.task
+        def bad() -> object:
+            return json.loads("{")
+
+        failure = (await run_all(graph)).result["bad"].failure  # type: ignore[index]
+        assert failure is not None
+        assert failure.where.endswith(" in bad")
+        assert "decoder.py" in failure.traceback
 
     async def test_B16_an_exception_type_that_raises_when_it_is_looked_at_fails_only_its_task(self) -> None:
         class Meta(type):

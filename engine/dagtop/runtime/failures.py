@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import sysconfig
 import traceback
 from types import TracebackType
 
@@ -12,6 +13,11 @@ from dagtop.core.policy import Retry
 from dagtop.errors import TaskExitError
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+#: Where code lies that the user did not write: the standard library and what is installed.
+_NOT_THEIRS = tuple(
+    path + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))
+)
 
 #: Longest message and traceback that are kept, in characters.
 MESSAGE, TRACEBACK = 2_000, 20_000
@@ -81,9 +87,14 @@ def _formatted(error: BaseException, trace: TracebackType | None) -> str:
 
 
 def _where(trace: TracebackType | None) -> str:
-    if trace is None:
-        return ""
-    while trace.tb_next is not None:
+    """The innermost line that the user wrote; the innermost one of all if none is theirs."""
+    frames: list[TracebackType] = []
+    while trace is not None:
+        frames.append(trace)
         trace = trace.tb_next
-    code = trace.tb_frame.f_code
-    return f"{code.co_filename}:{trace.tb_lineno} in {code.co_name}"
+    if not frames:
+        return ""
+    theirs = [one for one in frames if not one.tb_frame.f_code.co_filename.startswith((*_NOT_THEIRS, "<frozen "))]
+    found = (theirs or frames)[-1]
+    code = found.tb_frame.f_code
+    return f"{code.co_filename}:{found.tb_lineno} in {code.co_name}"
