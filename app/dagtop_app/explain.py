@@ -10,7 +10,7 @@ from dagtop.core.topology import reach
 
 from dagtop_app.faces import glyph, task_face
 from dagtop_app.text import clean, clock, name_of, plural
-from dagtop_app.why import needs, why
+from dagtop_app.why import needs, which_attempt, why
 
 _S = TaskState
 #: How many tasks a paragraph names before it counts the rest.
@@ -42,7 +42,7 @@ def _state(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
             yield f"{name} has all it needs, but you hold it. It starts when p releases it.", ""
         case _S.RUNNING:
             taken = clock(snapshot.at - (row.started_at if row.started_at is not None else snapshot.at))
-            yield f"{name} has been running for {taken}, attempt {row.attempt} of {row.policy.attempts_allowed}.", ""
+            yield f"{name} has been running for {taken}, {which_attempt(row)}.", ""
         case _S.BACKOFF:
             left = max(0, row.policy.attempts_allowed - row.attempt)
             yield f"{name} failed; it is tried again {told}", "retry"

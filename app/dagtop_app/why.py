@@ -163,9 +163,15 @@ def _why_queued(snapshot: RunSnapshot, row: TaskRow) -> Why:
     return Why(f"{where} · {busy(snapshot)}/{snapshot.max_parallel} slots busy", "queue")
 
 
+def which_attempt(row: TaskRow) -> str:
+    """ "attempt 2 of 3"; one that was asked for by hand, beyond what the policy allows, is just "attempt 4"."""
+    allowed = row.policy.attempts_allowed
+    return f"attempt {row.attempt} of {allowed}" if row.attempt <= allowed else f"attempt {row.attempt}"
+
+
 def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
     told = row.progress
-    again = f"attempt {row.attempt} of {row.policy.attempts_allowed}" if row.attempt > 1 else ""
+    again = which_attempt(row) if row.attempt > 1 else ""
     if told is None:
         limit = row.policy.timeout
         if limit is not None and row.started_at is not None:

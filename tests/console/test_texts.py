@@ -157,6 +157,16 @@ class TestWhy:
         told = " ".join(text for text, _ in explain(snapshot, snapshot.rows[snapshot.plan.index["publish"]]))
         assert "✖ load_orders" in told
 
+    @pytest.mark.parametrize(("attempt", "words"), [(2, "attempt 2 of 2"), (3, "attempt 3")])
+    def test_an_attempt_beyond_what_the_policy_allows_is_not_counted_against_it(self, attempt: int, words: str) -> None:
+        """A task without retries that was run again by hand was shown as "attempt 2 of 1"."""
+        policy = TaskPolicy(retry=Retry(retries=1))
+        snapshot = snapshot_of({"a": ()}, {"a": {"state": S.RUNNING, "attempt": attempt, "policy": policy}})
+        [row] = snapshot.rows
+        row = msgspec.structs.replace(row, policy=policy)
+        assert why(snapshot, row).text == words
+        assert next(explain(snapshot, row))[0].endswith(f"{words}.")
+
 
 class TestFilter:
     def names(self, text: str, *, problems: bool = False) -> list[str]:
