@@ -54,6 +54,14 @@ def test_B22_nothing_is_lost_by_a_hold_a_pause_or_a_limit() -> None:
         assert effect.summary
 
 
+def test_what_a_change_does_is_told_in_words_that_fit_the_number() -> None:
+    driver = Driver(_CHAIN)
+    assert blast_radius(snapshot_of(driver), cmd.PauseRun()).summary.startswith("starts nothing new; ")
+    told = blast_radius(snapshot_of(driver), cmd.SetPolicy("a", retries=3, timeout=2.0, base=0.5)).summary
+    assert told == "a: retries = 3, timeout = 2, base = 0.5"
+    assert blast_radius(snapshot_of(driver), cmd.SetPolicy("a", timeout=0.0)).summary == "a: no timeout"
+
+
 @pytest.mark.parametrize("first", range(0, 200, 50))
 def test_B22_what_is_said_before_is_what_happens(first: int) -> None:
     """On random runs: the same answer from a snapshot and from the live ledger, and the tasks it names are those it hits."""

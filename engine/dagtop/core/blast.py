@@ -82,7 +82,7 @@ def _of_run(
         case cmd.PauseRun():
             if now.run_state is not RunState.RUNNING:
                 return _no(f"the run is {now.run_state.value} already")
-            return cmd.BlastRadius(summary=f"starts nothing new; {tasks(len(active))} that run go on")
+            return cmd.BlastRadius(summary=f"starts nothing new; {tasks(len(active))} may finish")
         case cmd.ContinueRun():
             if now.run_state is not RunState.PAUSED:
                 return _no("the run is not paused")
@@ -143,9 +143,7 @@ def _of_task(
             changes = policy_changes(command)
             if not changes:
                 return _no("no field was given a new value")
-            return cmd.BlastRadius(
-                summary=f"{name}: " + ", ".join(f"{key} = {value}" for key, value in changes.items())
-            )
+            return cmd.BlastRadius(summary=f"{name}: " + ", ".join(_change(*one) for one in changes.items()))
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -200,6 +198,12 @@ def policy_changes(command: cmd.SetPolicy) -> dict[str, object]:
     """The fields that the command gives a new value."""
     fields = ("retries", "timeout", "backoff", "base", "factor", "cap", "jitter")
     return {name: value for name in fields if (value := getattr(command, name)) is not None}
+
+
+def _change(key: str, value: object) -> str:
+    if key == "timeout" and value == 0:
+        return "no timeout"
+    return f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}"
 
 
 def _can_start(now: Situation, index: int) -> bool:
