@@ -160,7 +160,13 @@ def test_check_tells_problems_as_json_too(dagtop_here, write):
     assert json.loads(told.out) == {
         "v": 1,
         "ok": False,
-        "problems": [{"message": "parameter 'b' is no task and no input", "place": f"{path}:3"}],
+        "problems": [
+            {
+                "message": "parameter 'b' is no task and no input; "
+                "as an input it is given with -p b=VALUE or inputs={'b': …}",
+                "place": f"{path}:3",
+            }
+        ],
     }
     assert "etl.py:3" in told.err
 

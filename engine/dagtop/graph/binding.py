@@ -128,7 +128,8 @@ def bind(
             arguments.append((parameter, FromInput(parameter.name)))
         elif not parameter.has_default:
             known = [name for name in (*index, *inputs) if index.get(name) != own]
-            flaws.append(
-                Flaw(f"parameter {parameter.name!r} is no task and no input{nearest(parameter.name, known)}", place)
+            way_out = nearest(parameter.name, known) or (
+                f"; as an input it is given with -p {parameter.name}=VALUE or inputs={{{parameter.name!r}: …}}"
             )
+            flaws.append(Flaw(f"parameter {parameter.name!r} is no task and no input{way_out}", place))
     return Call(fn, is_async(fn), tuple(arguments), wants_context=wants_context), needs, flaws
