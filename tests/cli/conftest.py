@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -74,6 +75,9 @@ class Dagtop:
 
     def start(self, *arguments: str, **options: object) -> subprocess.Popen[str]:
         """Start it, with stdout and stderr in pipes."""
+        # What a shell starts in the background ignores Ctrl+C, and so would what it starts: dagtop leaves that as it is.
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            options = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} | options
         streams: dict[str, object] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(  # type: ignore[call-overload,no-any-return]  # options override the streams
             self.command(*arguments), cwd=self.folder, env=self.environ, text=True, **(streams | options)
