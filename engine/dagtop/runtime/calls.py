@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from functools import partial
@@ -44,6 +45,7 @@ class Calls:
         """By task: the context of its attempt in progress, if it wanted one."""
         self._sinks: dict[int, AttemptSink] = {}
         self._scratch_root: Path | None = None
+        self._scratch_lock = threading.Lock()
         self._plain = self._shared is not None and not self._shared.wants_context and not self._capture
 
     def coroutine(self, index: int, attempt: int, context: Context) -> Coroutine[Any, Any, Any]:
@@ -146,8 +148,10 @@ class Calls:
         return made
 
     def _scratch(self, index: int, name: str) -> Path:
-        if self._scratch_root is None:
-            self._scratch_root = Path(tempfile.mkdtemp(prefix="dagtop-"))
-        path = self._scratch_root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)[:40]}"
+        with self._scratch_lock:  # tasks ask from their threads
+            if self._scratch_root is None:
+                self._scratch_root = Path(tempfile.mkdtemp(prefix="dagtop-"))
+            root = self._scratch_root
+        path = root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)[:40]}"
         path.mkdir(exist_ok=True)
         return path

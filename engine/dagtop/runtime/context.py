@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,18 @@ class TaskContext:
         return self._scratch(self.task)
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
-        """Say how far it is: `done` of `total` (None: not known), in units of its own. Cheap; the latest one counts."""
-        self._report("progress", (float(done), None if total is None else float(total), str(message)[:200]))
+        """Say how far it is. Cheap; the latest one counts.
+
+        Parameters
+        ----------
+        done: in units of the task's own; what is no finite number counts as 0.
+        total: in the same units; None, or what is no finite number above 0, if it is not known.
+        message: a short text, of which 200 characters are kept.
+        """
+        done, whole = float(done), 0.0 if total is None else float(total)
+        known = math.isfinite(whole) and whole > 0
+        told = (done if math.isfinite(done) else 0.0, whole if known else None, str(message)[:200])
+        self._report("progress", told)
 
     def ready(self) -> None:
         """Say that a long-running task now does what it is there for."""

@@ -211,6 +211,8 @@ class Engine:
                     self.calls.forget(event.task)
         now = self.now()
         report_wait = self.reports.drain(machine, now)
+        while machine.is_over and self.reports.lines:  # all of them belong before `run.finished`
+            report_wait = self.reports.drain(machine, now)
         due = machine.next_due()
         if due is not None and due <= now:
             self._obey(machine.handle(inp.Tick(now)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from dagtop.core.events import Problem
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, JournalError
 from dagtop.graph.declare import Graph
@@ -19,13 +21,17 @@ from dagtop.graph.options import ExecutorConfig
 from dagtop.ports.journal import Journal, JournalWriter, RunRecord
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import capture as capturing
-from dagtop.runtime.callbacks import AsyncCallback, ThreadCallback, is_async_callback
+from dagtop.runtime.callbacks import PATIENCE, AsyncCallback, ThreadCallback, is_async_callback
 from dagtop.runtime.engine import Engine
 from dagtop.runtime.job import Job
 from dagtop.runtime.result import RunResult
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
+
+
+_log = logging.getLogger("dagtop")
+_ONCE = "a DAGExecutor runs once; make another one for another run"
 
 
 class DAGExecutor:
@@ -72,6 +78,9 @@ class DAGExecutor:
         self._options = options or {}
         self._capture = capture
         self._engine: Engine | None = None
+        self._begun = False
+        self.late_problems: tuple[Problem, ...] = ()
+        """What went wrong around the run after its last event: in `on_event`, or while the journal was closed."""
 
     def prepare(self) -> Engine:
         """The engine that will carry the run out; made once, so that it can be watched and spoken to before it begins.
@@ -81,7 +90,7 @@ class DAGExecutor:
         DagtopError: the run was prepared before.
         """
         if self._engine is not None:
-            raise DagtopError("a DAGExecutor runs once; make another one for another run")
+            raise DagtopError(_ONCE)
         resume = self.resume
         started_at = time.time() if resume is None else resume.record.started_at
         ledger, reruns, outputs = self._resumed()
@@ -109,8 +118,12 @@ class DAGExecutor:
 
         Raises
         ------
+        DagtopError: it ran before.
         JournalError: a stored run cannot be gone on with in the journal; nothing ran.
         """
+        if self._begun:
+            raise DagtopError(_ONCE)
+        self._begun = True
         engine = self._engine if self._engine is not None else self.prepare()
         writer = self._open_journal(engine)
         callback = self._callback(engine)
@@ -126,6 +139,10 @@ class DAGExecutor:
             failed = await self._carry_out(engine, callback)
             if failed is not None:
                 raise failed
+        self.late_problems = engine.reports.late(engine.now())
+        if engine.publisher is None:  # else whoever watches shows them
+            for problem in self.late_problems:
+                _log.warning("%s: %s", problem.source, problem.message)
         return self.result()
 
     async def _carry_out(self, engine: Engine, callback: ThreadCallback | AsyncCallback | None) -> BaseException | None:
@@ -137,8 +154,11 @@ class DAGExecutor:
                 try:
                     await engine.run()
                 finally:
-                    if callback is not None:
-                        await callback.finish()
+                    if callback is not None and not await callback.finish():
+                        message = (
+                            f"it had not caught up {PATIENCE:g} s after the run; the latest events did not reach it"
+                        )
+                        engine.reports.problem("on_event", message)
                     group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             only: BaseException = errors

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagtop.core.events import Problem
+from msgspec import structs
+
+from dagtop.core.events import AnyEvent, Problem, RunFinished
 from dagtop.core.machine import RunMachine
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.failures import text_of
@@ -25,6 +27,8 @@ class Outlet:
     def flush(self, at: float) -> None:
         """Hand out what has happened since the last time."""
         machine = self._machine
+        if machine.is_over:
+            _end_with_the_end(machine.outbox)
         while batch := machine.outbox:
             machine.outbox = []
             first = self._next_number
@@ -36,3 +40,13 @@ class Outlet:
                     self._recorders.remove(recorder)
                     message = f"left out from now on: {type(error).__name__}: {text_of(error)}"[:500]
                     machine.note(Problem(at, type(recorder).__name__, message))
+
+
+def _end_with_the_end(batch: list[AnyEvent]) -> None:
+    """What tasks had said before the run finished, and is known only now, goes before `run.finished`: that comes last."""
+    for place in range(len(batch) - 2, -1, -1):
+        finished = batch[place]
+        if isinstance(finished, RunFinished):
+            del batch[place]
+            batch.append(structs.replace(finished, at=max(finished.at, batch[-1].at)))
+            return

@@ -30,8 +30,9 @@ SHORTEST, LONGEST = 0.05, 0.2
 #: Most rows that one snapshot makes anew while the run goes on; the rest follow with the next ones.
 AT_ONCE = 2_000
 
-#: How many answers to commands a snapshot shows.
+#: How many answers to commands, and how many problems, a snapshot shows.
 ANSWERS = 50
+PROBLEMS = 100
 
 _COMMON = frozenset({TaskReady, TaskStarted, TaskSucceeded, Log})
 
@@ -61,7 +62,7 @@ class Publisher:
         self._touched: set[int] = set()
         self._changed = True
         self._events = 0
-        self._problems: deque[Problem] = deque(maxlen=100)
+        self._problems: deque[Problem] = deque(maxlen=PROBLEMS)
         self._problem_count = 0
         self._answers: deque[CommandApplied | CommandRefused] = deque(maxlen=ANSWERS)
         self._published_at = -LONGEST

@@ -59,6 +59,15 @@ class Reports:
         if self._progress:
             self._progress.pop(index, None)
 
+    def late(self, now: float) -> tuple[Problem, ...]:
+        """Problems that came when the run had ended and no event could tell of them any more."""
+        told = [self._other.popleft() for _ in range(len(self._other))]
+        return tuple(
+            Problem(now, source, message, self._names[index] if index >= 0 else "")
+            for source, index, message in told
+            if source != "ready"
+        )
+
     def drain(self, machine: RunMachine, now: float) -> float | None:
         """Turn what was reported into events; seconds until it is worth calling again, None if that is not known."""
         while self._other:

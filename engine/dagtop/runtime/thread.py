@@ -13,7 +13,7 @@ from dagtop.core.events import CommandRefused
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.executor import DAGExecutor
-from dagtop.runtime.publisher import ANSWERS, Publisher, SnapshotBox
+from dagtop.runtime.publisher import ANSWERS, PROBLEMS, Publisher, SnapshotBox
 from dagtop.runtime.result import RunResult
 
 
@@ -86,6 +86,7 @@ class EngineThread:
             self.error = error
         with self._border:
             self._over = True
+            self._tell_late_problems()
             self._refuse_the_rest()
 
     def _refuse_the_rest(self) -> None:
@@ -96,6 +97,16 @@ class EngineThread:
             refused = CommandRefused(latest.at, command, number, by, "the run is over and its engine has ended")
             self._box.latest = structs.replace(
                 latest, version=latest.version + 1, answers=(*latest.answers, refused)[-ANSWERS:]
+            )
+
+    def _tell_late_problems(self) -> None:
+        latest, late = self._box.latest, self._executor.late_problems
+        if late:
+            self._box.latest = structs.replace(
+                latest,
+                version=latest.version + 1,
+                problems=(*latest.problems, *late)[-PROBLEMS:],
+                problem_count=latest.problem_count + len(late),
             )
 
     @property
