@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -117,3 +119,31 @@ def test_B39_a_spec_counts_for_its_task_alone() -> None:
 def test_B39_whatever_a_spec_holds_there_is_a_fingerprint(value: Any) -> None:
     graph = Graph.from_specs("g", tasks={"a": value}, run=lambda task, spec: spec)
     assert graph.fingerprints() == graph.fingerprints()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (Path("a.csv"), Path("b.csv")),
+        ({"file": Path("a.csv")}, {"file": Path("b.csv")}),
+        ({(1, 2): 3}, {(1, 2): 4}),
+        ({1, "a"}, {2, "a"}),
+        (re.compile("a"), re.compile("b")),
+        (2**70, 2**71),
+    ],
+)
+def test_B39_a_value_that_json_has_no_words_for_counts_too(before: Any, after: Any) -> None:
+    """Two paths once had one fingerprint: a resumed run kept the results of the wrong file."""
+
+    def of_spec(value: Any) -> tuple[str, ...]:
+        return Graph.from_specs("g", tasks={"a": value}, run=lambda task, spec: spec).fingerprints()
+
+    graph = Graph("g")
+    graph.add("task", lambda value: value)
+
+    def of_input(value: Any) -> tuple[str, ...]:
+        return graph.fingerprints(ExecutorConfig(inputs={"value": value}))
+
+    assert of_spec(before) != of_spec(after)
+    assert of_input(before) != of_input(after)
+    assert of_spec(before) == of_spec(copy.deepcopy(before))

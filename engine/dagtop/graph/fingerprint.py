@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from dagtop.graph.binding import Call, FromInput
 from dagtop.graph.check import Checked
 
 _BETWEEN = "\x1f"
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 
 
 def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -73,8 +75,21 @@ def _source(fn: Callable[..., Any]) -> str:
 
 
 def _stable(value: object) -> str:
-    """A text for a value that is the same in every process; objects count by their type only."""
+    """A text for a value that is the same in every process; objects that are only equal to themselves count by their type."""
     try:
-        return msgspec.json.encode(value, order="deterministic").decode()
+        return msgspec.json.encode(value, enc_hook=_by_value, order="deterministic").decode()
     except Exception:  # noqa: BLE001 - the value is the user's: anything may happen while it is read
-        return f"<{type(value).__qualname__}>"
+        try:
+            return _by_value(value)
+        except Exception:  # noqa: BLE001 - as above
+            return f"<{type(value).__qualname__}>"
+
+
+def _by_value(value: object) -> str:
+    """What JSON has no words for (a path, a pattern, a dict with odd keys): too many changes are seen rather than too few."""
+    kind = type(value)
+    if kind.__eq__ is object.__eq__:
+        return f"<{kind.__qualname__}>"
+    if isinstance(value, (set, frozenset)):  # each process has an order of its own
+        return "{" + ", ".join(sorted(map(_stable, value))) + "}"
+    return f"<{kind.__qualname__} {_ADDRESS.sub('', repr(value))}>"
