@@ -46,6 +46,12 @@ def test_a_relative_path_is_told_in_full(write, tmp_path, monkeypatch):
     assert load("etl.py").source == str(tmp_path / "etl.py")
 
 
+def test_an_object_that_does_not_tell_its_class_is_passed_over(write):
+    """A proxy with nothing behind it raises when it is asked what it is: that was a traceback of ours."""
+    proxy = "class Proxy:\n    __class__ = property(lambda self: 1 / 0)\nproxy = Proxy()\n"
+    assert load(str(write("etl.py", ONE + proxy))).target.name == "one"
+
+
 def test_one_graph_under_two_names_counts_once(write):
     assert load(str(write("etl.py", ONE + "\ndag = graph\n"))).name == "graph"
 
@@ -256,6 +262,7 @@ def test_code_nested_too_deeply_is_told(write):
         ("from . import helpers", "import by full name"),
         ("import asyncio; raise asyncio.CancelledError", "raises CancelledError"),
         ("class E(Exception):\n  def __str__(self): 1 / 0\nraise E", "raises E: (its text cannot be shown)"),
+        ("class E(Exception):\n  def __str__(self): raise SystemExit\nraise E", "raises E: (its text"),
         ("raise ExceptionGroup('both', [ValueError(1), TypeError(2)])", "raises ExceptionGroup: both"),
     ],
 )
@@ -271,6 +278,19 @@ def test_the_place_is_in_the_file_and_the_way_down_is_told(write):
     error = refusal(write("etl.py", "import config_beside\n\nconfig_beside.read()\n"))
     assert error.place.endswith("etl.py:3")
     assert error.message == "raises OSError: no config\n    in config_beside.py:2 read()"
+
+
+def test_the_way_down_leaves_our_own_frames_out(write):
+    error = refusal(write("etl.py", "from dagtop import Retry\nRetry(base=-1)\n"))
+    assert error.place.endswith("etl.py:2")
+    assert error.message == "raises ValueError: base must be at least 0 seconds, not -1"
+
+
+def test_a_file_is_compiled_once_so_that_it_warns_once(write):
+    path = write("etl.py", "from dagtop import Graph\ngraph = Graph('x')\ntext = '\\d'\n")
+    with pytest.warns(Warning, match="invalid escape sequence") as told:
+        load(str(path))
+    assert len(told) == 1
 
 
 def test_an_endless_message_is_cut(write):

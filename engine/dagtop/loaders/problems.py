@@ -14,6 +14,8 @@ from types import FrameType, TracebackType
 
 from dagtop.errors import Flaw, GraphError, LoadError
 
+_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+
 #: Longest exception text that a message carries.
 TEXT_LIMIT = 2_000
 #: How many frames below the graph file a message shows: where it went wrong, not the way there.
@@ -33,7 +35,7 @@ def exception_text(error: BaseException) -> str:
     kind = type(error).__name__
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - the exception is the user's, and so is its __str__
+    except BaseException:  # noqa: BLE001 - the exception is the user's, and so is its __str__, which may call sys.exit
         text = "(its text cannot be shown)"
     text = text.strip()
     if len(text) > TEXT_LIMIT:
@@ -51,11 +53,14 @@ def last_line_in(path: str, trace: TracebackType | None) -> int | None:
 
 
 def _frames_below(path: str, trace: TracebackType | None) -> list[tuple[FrameType, int]]:
-    frames = [
-        (frame, line) for frame, line in walk_tb(trace) if not frame.f_code.co_filename.startswith("<frozen importlib")
-    ]
+    frames = [(frame, line) for frame, line in walk_tb(trace) if not _is_ours(frame.f_code.co_filename)]
     inside = [i for i, (frame, _) in enumerate(frames) if frame.f_code.co_filename == path]
     return frames[inside[-1] + 1 :] if inside else []
+
+
+def _is_ours(filename: str) -> bool:
+    """Whether a frame is of the import machinery, of generated code or of dagtop: its place tells the user nothing."""
+    return filename.startswith(("<frozen importlib", "<string>", _HERE))
 
 
 def _way_down(path: str, error: BaseException) -> str:

@@ -177,7 +177,7 @@ def _compile(path: str, source: bytes) -> tuple[CodeType, _Names]:
     _decode(path, source)
     try:
         tree = ast.parse(source, path)
-        return compile(source, path, "exec", dont_inherit=True), _top_level_names(tree)
+        return compile(tree, path, "exec", dont_inherit=True), _top_level_names(tree)
     except SyntaxError as error:
         raise problems.syntax(path, error) from error
     except (RecursionError, MemoryError) as error:
@@ -243,7 +243,10 @@ def _remember_what_it_brought_along(path: str, before: set[str]) -> None:
     """Plain modules from the file's own folder: what is installed there or compiled does not bear a second import."""
     folder = os.path.dirname(path) + os.sep
     for name in set(sys.modules) - before:
-        file = getattr(sys.modules[name], "__file__", None) or ""
+        try:
+            file = str(getattr(sys.modules[name], "__file__", None) or "")
+        except Exception:  # noqa: BLE001 - anything may stand in for a module, also one that raises when looked at
+            continue
         if file.startswith(folder) and file.endswith(".py") and "-packages" not in file[len(folder) :]:
             _brought_along.setdefault(path, set()).add(name)
 
@@ -322,7 +325,7 @@ class _Search:
         """Names of the objects that count, each object once, without graphs that another one wraps."""
         by_id: dict[int, str] = {}
         for name, value in self._globals.items():
-            if isinstance(value, self._kinds):
+            if issubclass(type(value), self._kinds):  # isinstance would ask strange objects for their class
                 kept = by_id.get(id(value))
                 # Of several names the file's own one is the better: it has a line.
                 if kept is None or (kept not in self._names.own and name in self._names.own):
