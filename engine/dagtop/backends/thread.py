@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import sys
+import traceback
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import Any, NoReturn
 
 import anyio
 import anyio.to_thread
@@ -27,10 +31,31 @@ class ThreadBackend:
         # In the thread no loop runs: the function may start one of its own.
         context.run(sniffio.current_async_library_cvar.set, None)
 
+        here = os.getpid()
+
         def guarded() -> tuple[Any, BaseException | None]:
+            output: Any = None
+            raised: BaseException | None = None
             try:
-                return context.run(fn), None
+                output = context.run(fn)
             except BaseException as error:  # noqa: BLE001 - the user's: it becomes an outcome
-                return None, error
+                raised = error
+            if os.getpid() != here:
+                _end_child(raised)
+            return output, raised
 
         return await anyio.to_thread.run_sync(guarded, abandon_on_cancel=True, limiter=self._limiter)
+
+
+def _end_child(raised: BaseException | None) -> NoReturn:
+    """A child that the function forked has come back out of it. It would wait for work for ever, and who waits for it too."""
+    code = 0
+    with contextlib.suppress(BaseException):
+        if isinstance(raised, SystemExit):
+            code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+        elif raised is not None:
+            code = 1
+            traceback.print_exception(raised)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
