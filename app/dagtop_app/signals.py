@@ -7,11 +7,16 @@ A signal that the parent process had ignored (`nohup`, a shell's background job)
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
 EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+#: Signals of one kind within so many seconds count once: `timeout -s INT` signals its child and then the whole group.
+ONCE = 0.5
 
 
 def name_of_signal(number: int) -> str:
@@ -22,9 +27,11 @@ def name_of_signal(number: int) -> str:
 class Signals:
     """The handlers, from `install` to `restore`. Main thread only."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.received: list[int] = []
-        """All that came, in order."""
+        """All that counted, in order."""
+        self._now = now
+        self._last: dict[int, float] = {}
         self._deliver: Callable[[int], None] = _interrupt
         self._before: dict[int, Any] = {}
 
@@ -54,6 +61,10 @@ class Signals:
         self._before = {}
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
+        at = self._now()
+        if number in self._last and at - self._last[number] < ONCE:
+            return
+        self._last[number] = at
         self.received.append(number)
         self._deliver(number)
 

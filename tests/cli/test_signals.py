@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+from dagtop_app.signals import Signals
 
 #: Two tasks that go on until they are told to stop; each says when it is under way, and one what it does at its end.
 SLOW = """
@@ -81,11 +82,34 @@ def test_a_second_signal_leaves_at_once_and_names_what_still_ran(run, write):
         until(process, "under way")
         process.send_signal(signal.SIGINT)
         until(process, "was told to stop")
-        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)  # of another kind: it counts however soon it comes
         _, err = process.communicate()
     assert process.returncode == 130
     assert "left at once; still running: stuck" in err
     assert "Traceback" not in err
+
+
+def test_signals_of_one_kind_that_come_together_count_once():
+    """`timeout -s INT 3 dagtop run` signals dagtop and then its group: the run left at once, and nothing was cleaned up."""
+    now = [100.0]
+    taken: list[int] = []
+    signals = Signals(now=lambda: now[0])
+    signals.deliver_to(taken.append)
+    signals.install()
+    try:
+        for at, number in [
+            (100.0, signal.SIGINT),
+            (100.0, signal.SIGINT),
+            (100.4, signal.SIGINT),
+            (100.4, signal.SIGTERM),
+            (100.6, signal.SIGINT),
+        ]:
+            now[0] = at
+            signal.raise_signal(number)
+    finally:
+        signals.restore()
+    assert taken == [signal.SIGINT, signal.SIGTERM, signal.SIGINT]
+    assert (signals.received, signals.exit_code) == (taken, 130)
 
 
 def test_a_signal_while_the_file_loads_ends_it(run, write):
