@@ -266,6 +266,30 @@ class TestSteering:
             await seen.settle()
             assert "train_ltv will not run" in seen.text
 
+    async def test_an_open_question_tells_what_the_command_would_do_now(self) -> None:
+        """It showed what was lost when it was opened, and offered to cancel a task that had ended since."""
+        engine = FakeEngine(running_mix())
+        async with console(engine) as seen:
+            seen.app.main.select(engine.latest.plan.index["train_ltv"])
+            await seen.press("x")
+            popup = seen.app.screen
+            assert isinstance(popup, Popup)
+            assert "train_ltv will not run" in seen.text
+            engine.change("train_ltv", state=S.RUNNING, attempt=1, started_at=251.0)
+            await seen.settle()
+            popup.renew()
+            await seen.settle()
+            assert "train_ltv is told to stop" in seen.text
+            engine.change("train_ltv", state=S.SUCCEEDED, ended_at=252.0)
+            await seen.settle()
+            popup.renew()
+            await seen.settle()
+            assert "no longer possible: train_ltv has ended already" in seen.text
+            await seen.press("y", "enter")
+            assert seen.app.screen is popup
+            await seen.press("escape")
+            assert engine.sent == []
+
     async def test_a_refusal_is_told_with_its_reason(self) -> None:
         engine = FakeEngine(running_mix())
         async with console(engine) as seen:

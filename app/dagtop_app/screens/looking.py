@@ -329,15 +329,7 @@ class Looking(Steering):
         if self.bridge.is_over:
             self.app.exit(return_code=0)
             return
-        self.app.push_screen(
-            Popup(
-                questions.quit_title(self.snapshot),
-                questions.quit_lines(self.snapshot),
-                questions.quit_choices(self.snapshot),
-                grave=True,
-            ),
-            self._leave,
-        )
+        self.put(questions.quit_question, self._leave, grave=True)
 
     def _leave(self, how: str | None) -> None:
         match how:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from textual import events
@@ -14,6 +14,9 @@ from textual.screen import ModalScreen
 from dagtop_app.lines import Line, Span, line_width
 from dagtop_app.text import clean, cut
 from dagtop_app.widgets.painted import PaintedScroll
+
+#: Seconds between two looks at a run that goes on below a question.
+_RENEWED_EVERY = 0.1
 
 
 class Choice(NamedTuple):
@@ -28,10 +31,19 @@ class Choice(NamedTuple):
     """Style class of the label."""
 
 
+class Question(NamedTuple):
+    """What a popup asks, as things are now."""
+
+    title: str
+    lines: Sequence[Line]
+    choices: Sequence[Choice]
+
+
 class Popup(ModalScreen[str | None]):
     """Lines, and answers below them. Dismissed with an answer's value, or None by Esc.
 
-    With `pick` the answers are a menu: up and down move, Enter takes. Otherwise up and down scroll.
+    With `pick` the answers are a menu: up and down move, Enter takes. Otherwise up and down scroll. `renew` gives the
+    question anew while it is open, or None if it is still the same.
     """
 
     def __init__(
@@ -45,8 +57,10 @@ class Popup(ModalScreen[str | None]):
         grave: bool = False,
         full: bool = False,
         at: int = 0,
+        renew: Callable[[], Question | None] | None = None,
     ) -> None:
         super().__init__()
+        self._renew = renew
         self._title_text = cut(clean(title), 90)
         self._body = list(lines)
         self.choices = list(choices)
@@ -70,6 +84,8 @@ class Popup(ModalScreen[str | None]):
             self._box.border_subtitle = Content(self._note)
         self._draw()
         self._text.focus()
+        if self._renew is not None:
+            self.set_interval(_RENEWED_EVERY, self.renew)
 
     def on_resize(self) -> None:
         """Another size."""
@@ -87,12 +103,14 @@ class Popup(ModalScreen[str | None]):
             lines.append(tuple(spans))
         return lines
 
-    def set_body(self, lines: Sequence[Line]) -> None:
-        """Other lines, e.g. because the run went on."""
-        if self._body != list(lines):
-            self._body = list(lines)
-            if self.is_mounted:
-                self._draw()
+    def renew(self) -> None:
+        """Ask what is to be asked now: the run went on."""
+        question = self._renew() if self._renew is not None else None
+        if question is not None and self.is_mounted:
+            self._title_text = cut(clean(question.title), 90)
+            self._box.border_title = Content(self._title_text)
+            self._body, self.choices = list(question.lines), list(question.choices)
+            self._draw()
 
     def _draw(self) -> None:
         lines, text = self._shown(), self._text

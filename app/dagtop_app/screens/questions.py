@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from dagtop.core.blast import blast_radius
 from dagtop.core.commands import BlastRadius, CancelRun, CancelTask, Command, DrainRun, RestartTask
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, GOOD
+from dagtop.core.states import ACTIVE, GOOD, RUN_OVER
 
 from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
 from dagtop_app.faces import TASK_FACES, glyph, task_face
 from dagtop_app.lines import Line, Span
-from dagtop_app.screens.popup import Choice
+from dagtop_app.screens.popup import Choice, Question
 from dagtop_app.text import clean, fit, name_of, plural, wrap
 from dagtop_app.undo import row_of
 
 #: Tasks that a line of a dialog names before it counts the rest.
 _NAMED = 4
+
+#: With more tasks than this a question is asked anew only once a second.
+_MANY = 20_000
+
+_NO = Choice(("n", "escape"), "esc", "Keep everything as it is", "no", "dim")
+_STAY = Choice(("escape", "n"), "esc", "Stay", "stay", "strong")
 
 
 def worth_asking(snapshot: RunSnapshot, radius: BlastRadius) -> bool:
@@ -29,6 +36,44 @@ def worth_asking(snapshot: RunSnapshot, radius: BlastRadius) -> bool:
         return True
     rows = [row_of(snapshot, name) for name in radius.runs_again]
     return any(row is not None and row.state in GOOD for row in rows)
+
+
+def question(snapshot: RunSnapshot, command: Command) -> Question:
+    """What is asked before a command is given; if it would be refused by now, that, and nothing to choose."""
+    radius = blast_radius(snapshot, command)
+    title = command_title(command)
+    if radius.refusal:
+        return Question(title, [((f"no longer possible: {clean(radius.refusal, 300)}", "warn"),)], [_NO])
+    return Question(title, blast_lines(snapshot, radius), confirm_choices(command, radius))
+
+
+def quit_question(snapshot: RunSnapshot) -> Question:
+    """How to leave a run that goes on; one that is over by now is simply left."""
+    if snapshot.state in RUN_OVER:
+        leave = Choice(("y", "enter", "d", "k", "ctrl+c"), "⏎/y", "Leave", "drain", "strong")
+        return Question("Quit?", [(("the run is over", ""),)], [leave, _STAY])
+    return Question(quit_title(snapshot), quit_lines(snapshot), quit_choices(snapshot))
+
+
+class Renewal:
+    """Asks a question anew whenever a task or the run has come into another state."""
+
+    def __init__(self, ask: Callable[[RunSnapshot], Question], now: Callable[[], RunSnapshot]) -> None:
+        self._ask, self._now = ask, now
+        self._seen = now()
+
+    def __call__(self) -> Question | None:
+        """The question as it is now; None if it is still the same."""
+        snapshot, seen = self._now(), self._seen
+        many = len(snapshot.rows) > _MANY and snapshot.state is seen.state
+        if (many and int(snapshot.at) == int(seen.at)) or _states(snapshot) == _states(seen):
+            return None
+        self._seen = snapshot
+        return self._ask(snapshot)
+
+
+def _states(snapshot: RunSnapshot) -> tuple[object, ...]:
+    return (snapshot.state, *[row.state for row in snapshot.rows])
 
 
 def command_title(command: Command) -> str:
@@ -89,7 +134,7 @@ def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
     choices = [Choice(("y", "enter"), "⏎/y", yes.get(command.verb, "Do it"), "yes", "strong")]
     if isinstance(command, RestartTask) and command.downstream and again > 1:
         choices.append(Choice(("o",), "o", f"Only {name_of(command.task, 40)}", "only"))
-    choices.append(Choice(("n", "escape"), "esc", "Keep everything as it is", "no", "dim"))
+    choices.append(_NO)
     return choices
 
 
@@ -124,7 +169,7 @@ def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
         Choice(("d",), "d", f"Drain: start nothing new, {ends}", "drain"),
         Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),
         Choice(("exclamation_mark",), "!", "Leave at once, without clean-up, with code 130", "now", "bad"),
-        Choice(("escape", "n"), "esc", "Stay", "stay", "strong"),
+        _STAY,
     ]
 
 

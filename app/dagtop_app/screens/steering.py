@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from dagtop.core import commands as do
 from dagtop.core.blast import blast_radius
 from dagtop.core.snapshot import RunSnapshot, TaskRow
@@ -11,7 +14,7 @@ from textual.screen import Screen
 from dagtop_app.bridge import Bridge
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
-from dagtop_app.screens.popup import Popup
+from dagtop_app.screens.popup import Popup, Question
 from dagtop_app.text import name_of
 
 
@@ -62,15 +65,18 @@ class Steering(Screen[None]):
                 self.bridge.say("nothing was changed")
             self.draw_word()
 
-        self.app.push_screen(
-            Popup(
-                questions.command_title(command),
-                questions.blast_lines(self.snapshot, radius),
-                questions.confirm_choices(command, radius),
-                grave=bool(radius.stops or radius.never_runs),
-            ),
-            answered,
-        )
+        self.put(partial(questions.question, command=command), answered, grave=bool(radius.stops or radius.never_runs))
+
+    def put(
+        self,
+        ask: Callable[[RunSnapshot], Question],
+        answered: Callable[[str | None], None],
+        *,
+        grave: bool,
+    ) -> None:
+        """Put a question that keeps up with the run while it is open."""
+        renew = questions.Renewal(ask, lambda: self.snapshot)
+        self.app.push_screen(Popup(*ask(self.snapshot), grave=grave, renew=renew), answered)
 
     def action_cancel(self) -> None:
         """Cancel the selected task."""
