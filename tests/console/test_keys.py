@@ -20,9 +20,11 @@ from dagtop.core.commands import (
 from dagtop.core.events import Problem
 from dagtop.core.states import RunState
 from dagtop_app.actions import ACTIONS, FOOTERS
+from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.popup import Popup
 from dagtop_app.widgets.footer import footer_line
+from msgspec.structs import replace
 from textual.color import Color
 
 pytestmark = pytest.mark.anyio
@@ -431,6 +433,13 @@ class TestLeaving:
             engine.show(state=RunState.CANCELLED)
             await seen.settle()
             assert seen.app._exit
+
+    async def test_each_way_to_leave_names_its_exit_code(self) -> None:
+        mix = running_mix()
+        well = {state: count for state, count in mix.counts.items() if state is not S.FAILED}
+        for counts, code in ((mix.counts, 1), (well, 130), ({S.RUNNING: 2, S.SUCCEEDED: 5}, 0)):
+            labels = [choice.label for choice in questions.quit_choices(replace(mix, counts=counts))]
+            assert [label.rpartition(" ")[2] for label in labels[:3]] == [str(code), "130", "130"]
 
     async def test_ctrl_c_three_times_leaves_at_once(self) -> None:
         engine = FakeEngine(running_mix())

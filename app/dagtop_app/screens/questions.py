@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dagtop.core.blast import blast_radius
 from dagtop.core.commands import BlastRadius, CancelRun, CancelTask, Command, DrainRun, RestartTask
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, GOOD, RUN_OVER
+from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, TaskState
 
 from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
@@ -141,7 +141,7 @@ def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
 def quit_lines(snapshot: RunSnapshot) -> list[Line]:
     """What is going on at this moment."""
     active = [row for row in snapshot.rows if row.state in ACTIVE] if len(snapshot.rows) <= 20_000 else []
-    waiting = sum(snapshot.counts.get(state, 0) for state in TASK_FACES if state in _NOT_STARTED)
+    waiting = _count(snapshot, _NOT_STARTED)
     spans = _named(snapshot, [row.name for row in active])
     left = f"{plural(waiting, 'task')} {'has' if waiting == 1 else 'have'} not run yet."
     return [tuple(spans), ((left, "dim"),)] if spans else [((left, "dim"),)]
@@ -151,9 +151,18 @@ _NOT_STARTED = frozenset(TASK_FACES) - ACTIVE - frozenset(s for s in TASK_FACES 
     "succeeded", "cached", "failed", "timed_out", "cancelled", "skipped"})  # fmt: skip
 
 
+def _count(snapshot: RunSnapshot, states: Iterable[TaskState]) -> int:
+    return sum(snapshot.counts.get(state, 0) for state in states)
+
+
+def _drain_code(snapshot: RunSnapshot) -> int:
+    """The exit code of a run that is drained now, if what runs goes well."""
+    return 1 if _count(snapshot, BAD) else 130 if _count(snapshot, _NOT_STARTED | {TaskState.CANCELLED}) else 0
+
+
 def quit_title(snapshot: RunSnapshot) -> str:
     """The question when leaving."""
-    count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+    count = _count(snapshot, ACTIVE)
     return (
         f"Quit while {plural(count, 'task')} run{'s' if count == 1 else ''}?"
         if count
@@ -163,10 +172,10 @@ def quit_title(snapshot: RunSnapshot) -> str:
 
 def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     """The four ways to leave, or not to. Ctrl+c again is the stronger one."""
-    count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+    count = _count(snapshot, ACTIVE)
     ends = f"leave when the {count} end" if count > 1 else "leave when the one ends" if count else "leave"
     return [
-        Choice(("d",), "d", f"Drain: start nothing new, {ends}", "drain"),
+        Choice(("d",), "d", f"Drain: start nothing new, {ends}, with code {_drain_code(snapshot)}", "drain"),
         Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),
         Choice(("exclamation_mark",), "!", "Leave at once, without clean-up, with code 130", "now", "bad"),
         _STAY,
