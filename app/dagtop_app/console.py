@@ -22,6 +22,7 @@ from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.commands import ActionProvider, TaskProvider
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.screens.main import MainScreen
+from dagtop_app.signals import name_of_signal
 
 #: Where a theme that is not ours gets the colours of our style classes from.
 _FALLBACK = {
@@ -67,7 +68,8 @@ class ConsoleApp(App[None]):
         self.error_console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self.bridge = Bridge(engine, now=now)
         self.main = MainScreen(self.bridge, title, now=now)
-        self.terminated = False
+        self.terminated: int | None = None
+        """The signal that told us to end, if one did."""
         self._begin = begin
         for palette in dagtop_themes.palettes():
             self.register_theme(theme_of(palette))
@@ -98,8 +100,10 @@ class ConsoleApp(App[None]):
         if loop is None:
             return
         for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
+                continue
             try:
-                loop.add_signal_handler(number, self._terminate)
+                loop.add_signal_handler(number, self._terminate, number)
             except (ValueError, RuntimeError, NotImplementedError):  # not the main thread, or not this platform
                 return
 
@@ -109,9 +113,11 @@ class ConsoleApp(App[None]):
             for widget in screen.walk_children(Widget):
                 widget.refresh()
 
-    def _terminate(self) -> None:
-        self.terminated = True
-        self.main.leave_after(do.CancelRun(reason="SIGTERM"), "signal", "told to end: stopping everything")
+    def _terminate(self, number: int) -> None:
+        if self.terminated is None:
+            self.terminated = number
+        reason = f"interrupted by {name_of_signal(number)}"
+        self.main.leave_after(do.CancelRun(reason=reason), "signal", "told to end: stopping everything")
         self.set_timer(_GRACE, self.exit)
 
     async def action_leave(self) -> None:
@@ -181,6 +187,6 @@ def run_console(
         farewell(snapshot, title=title, report=report, resume=resume, error=engine.error),
         file=summary if summary is not None else sys.stderr,
     )
-    if not ended and not app.terminated:
+    if not ended and app.terminated is None:
         return 130 if engine.error is None else 1
     return exit_code(snapshot.state, terminated=app.terminated, broken=engine.error is not None)

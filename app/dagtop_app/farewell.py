@@ -6,6 +6,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
 
 from dagtop_app.faces import RUN_FACES, glyph, run_glyph
+from dagtop_app.signals import EXIT_CODES
 from dagtop_app.text import clean, cut, duration, name_of, plural
 from dagtop_app.view_model import counted
 from dagtop_app.why import error_line
@@ -15,12 +16,12 @@ _NAMED = 5
 _CELLS = 100
 
 
-def exit_code(state: RunState, *, terminated: bool = False, broken: bool = False) -> int:
-    """0 succeeded, 1 failed, 124 run timeout, 130 left or cancelled by the user, 143 SIGTERM."""
+def exit_code(state: RunState, *, terminated: int | None = None, broken: bool = False) -> int:
+    """0 succeeded, 1 failed, 124 run timeout, 130 left or cancelled by the user, or that of the signal that ended it."""
     if broken:
         return 1
-    if terminated:
-        return 143
+    if terminated is not None:
+        return EXIT_CODES[terminated]
     match state:
         case RunState.SUCCEEDED:
             return 0

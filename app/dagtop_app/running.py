@@ -113,11 +113,14 @@ def _check_that_all_are_taken(
 
 
 def open_journal(prepared: Prepared, keep: KeepOptions) -> Journal | None:
-    """Where the run will be kept, seen to be writable.
+    """Where the run will be kept. A file that was asked for is seen to be writable.
+
+    One that was not, the user's own history, does not stand in the way: the engine tells that it cannot be written, and the
+    run goes on.
 
     Raises
     ------
-    JournalError: it cannot be written.
+    JournalError: the file that was asked for cannot be written.
     """
     if keep.no_journal:
         return None
@@ -125,8 +128,22 @@ def open_journal(prepared: Prepared, keep: KeepOptions) -> Journal | None:
     if own is not None and not isinstance(own, (str, PathLike)):
         return own
     journal = settings.journal_at(own)
-    settings.check_writable(journal)
+    if own is not None:
+        settings.check_writable(journal)
     return journal
+
+
+def can_be_resumed(journal: Journal | None) -> bool:
+    """Whether a run that is begun in it now is kept there."""
+    from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - loaded already if there is one
+
+    if not isinstance(journal, SqliteJournal):
+        return journal is not None
+    try:
+        settings.check_writable(journal)
+    except JournalError:
+        return False
+    return True
 
 
 def executor_for(
@@ -179,7 +196,7 @@ def run_to_the_end(
     watch.wait()
     signals.deliver_to(lambda number: os._exit(EXIT_CODES[number]))
     watch.mailbox.close()
-    code = _tell(engine, executor, watch, reports, resume_command if journal is not None else "")
+    code = _tell(engine, executor, watch, reports, resume_command)
     if watch.stuck:
         headless.end_process(code)
     return code
@@ -286,4 +303,5 @@ def run_command(
     with stdout_reserved() as out:
         prepared = prepare(where, graph_options, parameters)
         journal = open_journal(prepared, keep)
-        return run_to_the_end(prepared, signals, output, out=out, journal=journal, resume_command=resume_command(keep))
+        again = resume_command(keep) if can_be_resumed(journal) else ""
+        return run_to_the_end(prepared, signals, output, out=out, journal=journal, resume_command=again)

@@ -13,7 +13,7 @@ from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
 from dagtop_app.options import GraphOptions, KeepOptions, OutputOptions
-from dagtop_app.running import Reports, executor_for, open_journal, prepare, resume_command
+from dagtop_app.running import Reports, can_be_resumed, executor_for, open_journal, prepare, resume_command
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal
 
@@ -69,7 +69,7 @@ def _watch(
             engine,
             begin=begin,
             title=Path(prepared.source).name,
-            resume=f"{resume_command(keep)} {executor.run_id}" if journal is not None else "",
+            resume=f"{resume_command(keep)} {executor.run_id}" if can_be_resumed(journal) else "",
             summary=terminal.file,
         )
     for path in reports.write(executor.result()):

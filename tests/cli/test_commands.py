@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from dagtop_app.version import VERSION
@@ -294,6 +295,20 @@ def test_reports_are_written_where_they_were_asked_for(dagtop_here, write, tmp_p
     assert json.loads((tmp_path / "run.json").read_text())
     assert "<html" in (tmp_path / "run.html").read_text()
     assert "report: run.json, run.html" in told.err
+
+
+@pytest.mark.parametrize("history", [b"not a journal" * 500, b""])
+def test_B17_a_history_that_is_no_journal_is_told_and_the_run_goes_on(dagtop_here, write, monkeypatch, history):
+    """Nobody asked for it by name: a broken file in the user's own folder once kept every graph from running."""
+    write("bad.py", "from dagtop import Graph\ng = Graph()\n@g.task\ndef a(): raise ValueError('no')\n")
+    monkeypatch.setenv("DAGTOP_DB", str(write("torn.db", history)))
+
+    told = dagtop_here("run", "bad.py", "--plain")
+
+    assert told.code == 1
+    assert "this run is not kept: the journal" in told.out
+    assert "go on with" not in told.err
+    assert Path("torn.db").read_bytes() == history
 
 
 def test_a_journal_that_cannot_be_written_is_told_before_anything_runs(dagtop_here, write):

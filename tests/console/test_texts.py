@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import msgspec
 import pytest
 from console_fakes import EDGES, HOSTILE, S, fail, finished_with_failures, hostile, many, running_mix, snapshot_of
@@ -339,5 +341,6 @@ class TestFarewell:
         codes = {state: exit_code(state) for state in RunState}
         assert (codes[RunState.SUCCEEDED], codes[RunState.FAILED], codes[RunState.TIMED_OUT]) == (0, 1, 124)
         assert codes[RunState.CANCELLED] == codes[RunState.RUNNING] == 130
-        assert exit_code(RunState.CANCELLED, terminated=True) == 143
+        assert exit_code(RunState.CANCELLED, terminated=signal.SIGTERM) == 143
+        assert exit_code(RunState.CANCELLED, terminated=signal.SIGHUP) == 129
         assert exit_code(RunState.SUCCEEDED, broken=True) == 1
