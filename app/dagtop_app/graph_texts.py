@@ -62,7 +62,8 @@ def note_of(snapshot: RunSnapshot, row: TaskRow) -> str:
     """A task in at most five cells."""
     if row.state in ACTIVE and row.started_at is not None:
         if row.progress is not None and row.progress[1]:
-            return f"{min(99, int(100 * row.progress[0] / row.progress[1]))}%"
+            share = min(1.0, max(0.0, row.progress[0] / row.progress[1]))  # a task may be beyond its own total
+            return f"{min(99, int(100 * share))}%"
         return clock(snapshot.at - row.started_at)
     if row.state is _S.BACKOFF and row.due_at is not None:
         return clock(max(0.0, row.due_at - snapshot.at))

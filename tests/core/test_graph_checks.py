@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from dagtop import (
@@ -261,6 +261,32 @@ class TestDependencies:
             return anything.task
 
         assert Graph("g").add("t", task).run()["t"].output == "t"
+
+    @pytest.mark.parametrize(
+        "annotation",
+        [
+            TaskContext | None,
+            Optional[TaskContext],  # noqa: UP045 - as people still write it
+            "TaskContext",
+            "dt.TaskContext",
+            "TaskContext | None",
+            "'TaskContext'",
+        ],
+    )
+    def test_it_may_be_in_a_union_or_a_text_or_under_another_name_of_the_module(self, annotation: Any) -> None:
+        def task(anything):  # type: ignore[no-untyped-def]
+            return anything.task
+
+        task.__annotations__["anything"] = annotation
+        assert Graph("g").add("t", task).run()["t"].output == "t"
+
+    @pytest.mark.parametrize(("annotation", "wants"), [(Any, True), ("Any", True), (int, False), ("int", False)])
+    def test_a_parameter_named_ctx_of_another_type_is_an_input(self, annotation: Any, wants: bool) -> None:
+        def task(ctx):  # type: ignore[no-untyped-def]
+            return type(ctx) is TaskContext
+
+        task.__annotations__["ctx"] = annotation
+        assert Graph("g", inputs={"ctx": 1}).add("t", task).run()["t"].output is wants
 
     def test_B1_a_function_without_a_readable_signature_says_what_to_do(self) -> None:
         assert "wrap it in a function of your own" in problems(Graph("g").add("t", _Unreadable()))[0]

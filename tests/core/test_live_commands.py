@@ -357,6 +357,8 @@ class TestPolicy:
             cmd.SetPolicy("a", jitter=2.0),
             cmd.SetPolicy("a", factor=0.5),
             cmd.SetPolicy("a", cap=float("inf")),
+            cmd.SetPolicy("a", base=10**400),  # no float is so large: it once ended the engine
+            cmd.SetPolicy("a", timeout=10**400),
             cmd.SetPolicy("a", jitter="much"),  # type: ignore[arg-type]
             cmd.SetPolicy("a", factor="big"),  # type: ignore[arg-type]
             cmd.SetMaxParallel(0),
@@ -364,6 +366,8 @@ class TestPolicy:
             cmd.SetMaxParallel(2.5),  # type: ignore[arg-type]
             cmd.SetMaxParallel("9"),  # type: ignore[arg-type]
             cmd.SetMaxParallel(True),
+            cmd.CancelTask(["a"]),  # type: ignore[arg-type]  # cannot be a key: it once ended the engine
+            cmd.HoldTask(None),  # type: ignore[arg-type]
         ],
     )
     def test_B22_values_out_of_range_are_refused_with_the_reason(self, command: cmd.Command) -> None:

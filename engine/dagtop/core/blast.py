@@ -59,7 +59,7 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
             | cmd.ReleaseTask(task=name)
             | cmd.SetPolicy(task=name)
         ):
-            index = now.plan.index.get(name)
+            index = now.plan.index.get(name) if isinstance(name, str) else None
             if index is None:
                 return _no(f"there is no task {name!r}")
             return _of_task(now, command, index)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -36,8 +35,9 @@ def check_count(name: str, value: object, *, least: int) -> None:
 
 def check_seconds(name: str, value: object, *, positive: bool = False) -> None:
     """Refuse anything but a finite number of seconds, above zero if `positive`."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if not _is_between(value, -sys.float_info.max, sys.float_info.max):
         raise ValueError(f"{name} must be a number of seconds, not {value!r}")
+    assert isinstance(value, (int, float))
     if value < 0 or (positive and value == 0):
         raise ValueError(f"{name} must be {'more than 0' if positive else 'at least 0'} seconds, not {value!r}")
 

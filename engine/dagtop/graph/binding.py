@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 from dagtop.errors import Flaw
 from dagtop.graph.options import nearest
 
-_CONTEXT_NAMES = frozenset({"TaskContext", "dagtop.TaskContext"})
+_CONTEXT = re.compile(r"\bTaskContext\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +89,13 @@ def parameters_of(fn: Callable[..., Any]) -> tuple[Parameter, ...]:
 
 
 def _is_context(parameter: inspect.Parameter) -> bool:
+    """By its annotation, alone or in a union, as a type or as a text; named `ctx` it needs none."""
     annotation = parameter.annotation
-    if isinstance(annotation, str):
-        return annotation.strip("\"'") in _CONTEXT_NAMES
-    if annotation is parameter.empty:
+    if annotation is parameter.empty or annotation is Any:
         return parameter.name == "ctx"
-    return getattr(annotation, "__name__", "") == "TaskContext"
+    if isinstance(annotation, str):
+        return _CONTEXT.search(annotation) is not None or (annotation == "Any" and parameter.name == "ctx")
+    return any(getattr(kind, "__name__", "") == "TaskContext" for kind in (annotation, *get_args(annotation)))
 
 
 def is_async(fn: Callable[..., Any]) -> bool:

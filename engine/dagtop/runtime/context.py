@@ -10,7 +10,7 @@ from typing import Any
 
 
 class TaskContext:
-    """Handed to a task that has a parameter annotated `TaskContext`, or named `ctx`. Usable from any thread."""
+    """Handed to a task that has a parameter annotated `TaskContext`, or named `ctx` and not annotated. Usable from any thread."""
 
     __slots__ = ("_cancelled", "_log", "_make_log", "_report", "_scratch", "attempt", "task", "upstream")
 
