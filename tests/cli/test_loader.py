@@ -93,7 +93,7 @@ def test_build_is_called_when_there_is_no_graph(write):
 def test_build_gets_the_parameters_that_it_takes(write):
     text = "from dagtop import Graph\ndef build(day, *, size=3): return Graph(f'{day}/{size}')\n"
     loaded = load(str(write("etl.py", text)), {"day": "monday", "unknown": 1})
-    assert (loaded.target.name, loaded.taken) == ("monday/3", {"day"})
+    assert (loaded.target.name, loaded.taken) == ("monday/3", {"day", "size"})
 
 
 def test_build_with_keywords_gets_all_parameters(write):
@@ -359,6 +359,54 @@ def test_a_build_that_fails_is_told(write, body, expected):
 def test_a_build_that_needs_parameters_says_how_to_give_them(write):
     error = refusal(write("etl.py", "def build(day, size, n=1): ...\n"), size=3)
     assert error.message == "build() needs day; give -p day=VALUE"
+
+
+def test_a_parameter_of_build_near_the_missing_one_is_told(write):
+    error = refusal(write("etl.py", "def build(day): ...\n"), dya="monday")
+    assert error.message == "build() needs day; give -p day=VALUE; nothing takes 'dya' (did you mean 'day'?)"
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "expected"),
+    [
+        ("bool", "tru", "true or false for x, not 'tru'"),
+        ("'bool'", 1, "true or false for x, not 1"),
+        ("int", "three", "a whole number for x, not 'three'"),
+        ("int", True, "a whole number for x, not True"),
+        ("int | None", "three", "a whole number or null for x, not 'three'"),
+        ("'int | None'", 1.5, "a whole number or null for x, not 1.5"),
+        ("float", "fast", "a number for x, not 'fast'"),
+        ("str", [1], "text for x, not [1]; as text it is in quotes, -p 'x=\"…\"'"),
+        ("str", 1.5, "text for x, not 1.5; as text it is in quotes, -p 'x=\"…\"'"),
+    ],
+)
+def test_a_value_that_does_not_fit_the_annotation_is_told_before_build_runs(write, annotation, value, expected):
+    """`slow=tru` was a text that is not empty, and so the slow way was taken."""
+    error = refusal(write("etl.py", f"def build(x: {annotation} = 1): raise AssertionError\n"), x=value)
+    assert error.message == f"build() takes {expected}"
+
+
+def test_all_that_does_not_fit_is_told_at_once(write):
+    error = refusal(write("etl.py", "def build(day, x: int, y: bool): ...\n"), x="a", y="b")
+    assert error.message == (
+        "build() needs day; give -p day=VALUE; it takes a whole number for x, not 'a'; it takes true or false for y, not 'b'"
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "taken"),
+    [
+        ("float", 3, 3.0),
+        ("str", 20260101, "20260101"),
+        ("int | str", 3, 3),
+        ("str | None", None, None),
+        ("list", "a", "a"),
+    ],
+)
+def test_a_value_reaches_build_as_its_annotation_says(write, annotation, value, taken):
+    text = f"from dagtop import Graph\ndef build(x: {annotation}, **rest): return Graph('g', inputs={{'x': x}})\n"
+    found = load(str(write("etl.py", text)), {"x": value}).target.config.inputs["x"]
+    assert (found, type(found)) == (taken, type(taken))
 
 
 def test_an_async_build_is_refused(write):

@@ -26,6 +26,7 @@ from typing import Any
 
 from dagtop.errors import LoadError
 from dagtop.loaders import problems
+from dagtop.loaders.arguments import arguments_of
 
 #: Nobody writes a graph file of this size; a device or a dump has it.
 LARGEST_FILE = 32 * 1024 * 1024
@@ -48,7 +49,7 @@ class Loaded:
     """Absolute path of the file."""
     module: ModuleType
     taken: frozenset[str] = frozenset()
-    """Parameters that the function that built it took."""
+    """Parameters that the function that built it takes, whether they were given or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,9 +348,11 @@ class _Search:
     def _call(self, name: str, build: Callable[..., Any], parameters: Mapping[str, Any]) -> _Found:
         if inspect.iscoroutinefunction(build):
             raise LoadError(f"{name}() must be a plain function, not async", place=self._place(name))
-        given = self._arguments(name, build, parameters)
+        arguments = arguments_of(name, build, parameters)
+        if arguments.wrong:
+            raise LoadError(arguments.wrong, place=self._place(name))
         try:
-            result = build(**given)
+            result = build(**arguments.given)
         except BaseException as error:  # as with the import: whatever it is, it is the file's own
             raise problems.while_running(self._path, error, doing=f"{name}()") from error
         if result is None:
@@ -360,24 +363,7 @@ class _Search:
                 f"{name}() returns {_a(type(result).__name__)}, not {_a(wanted)}",
                 place=self._place(name),
             )
-        return result, name, frozenset(given)
-
-    def _arguments(self, name: str, build: Callable[..., Any], parameters: Mapping[str, Any]) -> dict[str, Any]:
-        given: dict[str, Any] = {}
-        missing: list[str] = []
-        for parameter in inspect.signature(build).parameters.values():
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-                given.update(parameters)
-            elif parameter.kind is inspect.Parameter.VAR_POSITIONAL:
-                continue
-            elif parameter.name in parameters and parameter.kind is not inspect.Parameter.POSITIONAL_ONLY:
-                given[parameter.name] = parameters[parameter.name]
-            elif parameter.default is inspect.Parameter.empty:
-                missing.append(parameter.name)
-        if missing:
-            options = " ".join(f"-p {name}=VALUE" for name in missing)
-            raise LoadError(f"{name}() needs {', '.join(missing)}; give {options}", place=self._place(name))
-        return given
+        return result, name, arguments.takes
 
 
 def _a(name: str) -> str:
