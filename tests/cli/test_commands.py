@@ -184,6 +184,12 @@ def test_a_parameter_that_nothing_takes_is_told_with_the_nearest(dagtop_here, wr
     assert "no task and no build() takes the parameter 'dya'" in told.err
 
 
+def test_a_parameter_near_one_of_build_that_was_not_given_is_told(dagtop_here, write):
+    write("etl.py", "from dagtop import Graph\ndef build(day='x'): return Graph('g').add('a', lambda: day)\n")
+    told = dagtop_here("check", "etl.py", "-p", "dya=3")
+    assert (told.code, "takes the parameter 'dya' (did you mean 'day'?)" in told.err) == (2, True)
+
+
 # -- run --------------------------------------------------------------------------------------------------------------
 
 

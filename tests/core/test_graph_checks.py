@@ -54,6 +54,12 @@ class TestNames:
             "parameter 'order' is no task and no input; did you mean 'orders'?"
         ]
 
+    def test_B1_an_input_near_a_parameter_that_nothing_provides_may_be_the_slip(self) -> None:
+        graph = Graph("g", inputs={"dya": 1}).add("report", lambda day: day)
+        assert problems(graph, UnknownDependencyError) == [
+            "parameter 'day' is no task and no input; there is an input 'dya': did you mean 'day' there, or 'dya' here?"
+        ]
+
     def test_B1_two_tasks_of_one_name_say_where_the_first_one_is(self) -> None:
         graph = Graph("g").add("a", nothing).add("a", nothing_async)
         (message,) = problems(graph, DuplicateTaskError)
@@ -171,6 +177,15 @@ class TestOptions:
     )
     def test_B1_a_value_that_an_option_does_not_take_is_refused(self, options: dict[str, Any]) -> None:
         assert len(problems(Graph("g").add("a", nothing, **options))) == 1
+
+    def test_B1_every_wrong_option_of_a_task_is_told_at_once(self) -> None:
+        graph = Graph("g").add("a", nothing, trigger="all_sucess", retries=-1, timeout=3, backend="proc", tag="x")
+        assert [problem.partition(" must ")[0] for problem in problems(graph, OptionError)] == [
+            "task 'a': there is no option 'tag'; did you mean 'tags'?",
+            "task 'a': trigger",
+            "task 'a': retries",
+            "task 'a': backend",
+        ]
 
     def test_B1_an_async_function_does_not_go_into_a_thread(self) -> None:
         assert "event loop" in problems(Graph("g").add("a", nothing_async, backend="thread"))[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -129,9 +130,17 @@ def bind(
         elif parameter.name in inputs:
             arguments.append((parameter, FromInput(parameter.name)))
         elif not parameter.has_default:
-            known = [name for name in (*index, *inputs) if index.get(name) != own]
-            way_out = nearest(parameter.name, known) or (
-                f"; as an input it is given with -p {parameter.name}=VALUE or inputs={{{parameter.name!r}: …}}"
+            others = [name for name in index if index[name] != own]
+            way_out = (
+                nearest(parameter.name, others)
+                or _near_input(parameter.name, inputs)
+                or (f"; as an input it is given with -p {parameter.name}=VALUE or inputs={{{parameter.name!r}: …}}")
             )
             flaws.append(Flaw(f"parameter {parameter.name!r} is no task and no input{way_out}", place))
     return Call(fn, is_async(fn), tuple(arguments), wants_context=wants_context), needs, flaws
+
+
+def _near_input(name: str, inputs: Mapping[str, Any]) -> str:
+    """A hint at an input that is spelt nearly so: either of the two may be the slip."""
+    found = difflib.get_close_matches(name, list(inputs), n=1)
+    return f"; there is an input {found[0]!r}: did you mean {name!r} there, or {found[0]!r} here?" if found else ""

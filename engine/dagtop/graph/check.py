@@ -17,6 +17,7 @@ from dagtop.graph.options import (
     ExecutorConfig,
     backend_of,
     nearest,
+    option_errors,
     task_policy,
     unknown_options,
 )
@@ -203,7 +204,8 @@ def _check_options(
         backend_of(options, is_async=is_async)
         return task_policy(options, timeout=config.default_timeout, retries=config.default_retries), depends_on
     except (TypeError, ValueError) as error:
-        flaws.add(OptionError, f"{who}: {error}", place)
+        for message in option_errors(options, is_async=is_async) or [str(error)]:
+            flaws.add(OptionError, f"{who}: {message}", place)
         return DEFAULT_POLICY, depends_on
 
 

@@ -153,6 +153,20 @@ def backend_of(options: Mapping[str, Any], *, is_async: bool) -> BackendName:
     return backend
 
 
+def option_errors(options: Mapping[str, Any], *, is_async: bool) -> list[str]:
+    """What is wrong with each option, looked at by itself."""
+    errors: list[str] = []
+    for name, value in options.items():
+        try:
+            if name == "backend":
+                backend_of({name: value}, is_async=is_async)
+            else:
+                task_policy({name: value}, timeout=None, retries=None)
+        except (TypeError, ValueError) as error:
+            errors.append(str(error))
+    return errors
+
+
 def unknown_options(given: Iterable[str], known: Iterable[str], later: Iterable[str], place: str) -> list[Flaw]:
     """A flaw for every option that does not exist, with the nearest name that does."""
     known, later = set(known), set(later)
