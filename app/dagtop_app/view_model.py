@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 
 from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, glyph, run_glyph, task_face
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
@@ -285,11 +285,6 @@ def table_title(
         (cut(clean(filter_text), 24), "warn") if filter_text else ("off", "dim"),
     ]
     return [("Tasks ", "title"), (count, "")], right
-
-
-def run_is_over(snapshot: RunSnapshot) -> bool:
-    """Whether the run has ended (it may be reopened)."""
-    return snapshot.state in RUN_OVER
 
 
 def counted(counts: Mapping[TaskState, int]) -> str:

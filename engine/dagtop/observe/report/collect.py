@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from importlib import metadata
 from typing import Any, Protocol
@@ -20,6 +19,7 @@ from dagtop.observe.describe import Described, describe, describe_all
 from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
 from dagtop.observe.report.schema import Attempt, CommandReport, Pause, ProblemReport, Report, TaskReport
 from dagtop.observe.visible import storable
+from dagtop.observe.wire import iso
 
 _GOES_ON = "running"
 
@@ -270,8 +270,8 @@ def _report(
         source=storable(source),
         state=head["state"],
         reason=storable(head["reason"]),
-        started=_utc(started_at),
-        finished=_utc(started_at + at),
+        started=iso(started_at),
+        finished=iso(started_at + at),
         duration=at,
         counts={state.value: counts[state.value] for state in TaskState if state.value in counts},
         task_count=len(tasks),
@@ -345,10 +345,6 @@ def command_text(command: cmd.Command) -> str:
             return f"{command.verb} the run"
         case _:  # a command that is newer than this function
             return command.verb
-
-
-def _utc(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @cache
