@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 
 
@@ -13,6 +12,8 @@ def main() -> None:
 
         print(f"dagtop {VERSION}")
         return
+    import gc  # noqa: PLC0415 - see above
+
     gc.disable()  # modules that load leave no garbage, and looking for it takes a tenth of start-up
     from dagtop_app.cli import run_command_line  # noqa: PLC0415 - see above
 

@@ -18,7 +18,7 @@ from dagtop_app.faces import STYLES, TASK_FACES
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.filters import Filter, matches
 from dagtop_app.lines import line_width
-from dagtop_app.roster import SORTS, Roster
+from dagtop_app.roster import PACE, SORTS, Roster
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
 from dagtop_app.undo import inverse
 from dagtop_app.view_model import columns, head_line, row_line, run_line, tab_line, tally_line, tiny_lines
@@ -252,6 +252,33 @@ class TestRoster:
         assert list(roster.order) == before
         roster.show(msgspec.structs.replace(changed, rows=tuple(rows)), 12.5)
         assert roster.order[0] == 0
+
+    def test_an_order_that_stood_still_is_caught_up_though_nothing_new_came(self) -> None:
+        """The run's last snapshot may come while the order must not change: it is the one that stays on the screen."""
+        roster = Roster()
+        snapshot = running_mix()
+        roster.show(snapshot, 0.0)
+        roster.touch(10.0)
+        rows = list(snapshot.rows)
+        rows[0] = msgspec.structs.replace(rows[0], state=S.FAILED, failure=fail("E", ""))
+        last = msgspec.structs.replace(snapshot, rows=tuple(rows))
+        roster.show(last, 11.0)
+        assert not roster.is_due(11.0)
+        assert roster.is_due(12.5)
+        assert roster.show(last, 12.5)
+        assert roster.order[0] == 0
+        assert not roster.is_due(100.0)
+
+    def test_the_more_rows_the_more_seldom_they_are_sorted(self) -> None:
+        roster = Roster()
+        snapshot = many(PACE // 64)
+        roster.show(snapshot, 0.0)
+        looks = 0
+        for turn in range(1, 17):
+            before = roster.order
+            roster.show(msgspec.structs.replace(snapshot, rows=list(snapshot.rows)), turn / 128)
+            looks += roster.order is not before
+        assert looks == 8
 
     def test_before_the_first_key_the_cursor_stays_on_the_first_line(self) -> None:
         roster = Roster()

@@ -81,7 +81,7 @@ class MainScreen(Looking):
 
     def poll(self) -> None:
         """Ten times a second: draw what is new."""
-        if self.bridge.poll():
+        if self.bridge.poll() or self.roster.is_due(self.now()):
             self._draw_new()
         elif self.view == "logs":
             self._draw_logs()

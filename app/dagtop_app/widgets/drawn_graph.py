@@ -194,7 +194,7 @@ class DrawnGraph(PaintedScroll):
         if drawing is None:
             return super().render_line(y)
         window = self.window
-        base = self.rich_style
+        base = self.base
         line = drawing.line(window.y + y, max(0, window.x), window.x + window.width)
         if not line.runs:
             return Strip.blank(window.width, base)

@@ -172,7 +172,7 @@ class LogPane(PaintedScroll):
         """One visible line, matches marked."""
         cells, place = self.cells, self.scroll_offset.y + y
         if place >= len(self._drawn):
-            return Strip.blank(cells, self.rich_style)
+            return Strip.blank(cells, self.base)
         line = self._drawn[place]
         if self.needle:
             line = tuple(_marked(line, self.needle))

@@ -111,7 +111,7 @@ class TaskTable(PaintedScroll):
         cells, place = self.cells, self.scroll_offset.y + y
         order, snapshot = self.roster.order, self.roster.snapshot
         if place >= len(order) or order[place] >= len(snapshot.rows):
-            return Strip.blank(cells, self.rich_style)
+            return Strip.blank(cells, self.base)
         row, cursor = snapshot.rows[order[place]], place == self.roster.place
         line = row_line(snapshot, row, self._cols, cursor=cursor)
         self._drawn[y] = (row, cursor, line)
