@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagtop.errors import DagtopError
@@ -51,6 +53,9 @@ def resume_command(
                 f"could not resume {record.run}: it was started from Python, so there is no graph file to load; "
                 "resume it from there with DAGExecutor(resume=...)"
             )
+        # Those that are asked for now are written where the user is now.
+        output = replace(output, report=tuple(Path(path).absolute() for path in output.report))
+        _go_back_to(record.options.get("folder"))
         prepared = prepare(
             record.source,
             _with_stored(graph_options, record),
@@ -74,6 +79,24 @@ def resume_command(
             resume=resumption,
             resume_command=command_again(keep),
         )
+
+
+def _go_back_to(folder: object) -> None:
+    """Relative paths in the graph mean what they meant when the run began."""
+    if not isinstance(folder, str):  # a run of an earlier version
+        return
+    try:
+        if os.path.samefile(folder, "."):
+            return
+    except OSError:  # one of the two is not there
+        pass
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        reason = error.strerror or "it cannot be entered"
+        headless.say(f"the run was started in {clean(folder, 300)}: {reason}; relative paths mean this folder now")
+    else:
+        headless.say(f"in the folder where the run was started: {clean(folder, 300)}")
 
 
 def _with_stored(given: GraphOptions, record: RunRecord) -> GraphOptions:

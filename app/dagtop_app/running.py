@@ -46,7 +46,7 @@ class Prepared:
     journal: Journal | str | Path | None = None
     """That of the file's own executor."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """Command line options that a resumed run needs again."""
+    """Command line options that a resumed run needs again, and the working directory as "folder"."""
 
 
 def prepare(
@@ -69,6 +69,7 @@ def prepare(
     GraphError: the graph cannot be run; all that is wrong is listed.
     """
     everything = {**(stored_parameters or {}), **parameters}
+    folder = _working_directory()  # before the file, which may go elsewhere
     loaded = load(where, everything, kinds=KINDS)
     target = loaded.target
     graph: Graph = target.graph if isinstance(target, DAGExecutor) else target
@@ -89,9 +90,21 @@ def prepare(
         recorders=tuple(target.recorders) if own else (),
         journal=target.journal if own else None,
         options=stored(
-            {"max_parallel": options.max_parallel, "fail_fast": options.fail_fast or None, "timeout": options.timeout}
+            {
+                "max_parallel": options.max_parallel,
+                "fail_fast": options.fail_fast or None,
+                "timeout": options.timeout,
+                "folder": folder,
+            }
         ),
     )
+
+
+def _working_directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # it has been removed
+        return None
 
 
 def _check_that_all_are_taken(

@@ -378,6 +378,29 @@ def test_resume_gives_the_run_its_parameters_and_options_again(dagtop_here, writ
     assert "a | two" in dagtop_here("resume", "last", "--plain", "-p", "n=two").out
 
 
+def test_resume_goes_back_to_the_folder_where_the_run_was_started(dagtop_here, write, tmp_path, monkeypatch):
+    """Relative paths meant another folder when somebody resumed from there."""
+    text = "import os\nfrom dagtop import Graph\ng = Graph()\n@g.task\ndef a():\n    print(os.getcwd())\n    raise ValueError\n"
+    write("etl.py", text)
+    first, other = tmp_path / "first", tmp_path / "other"
+    first.mkdir()
+    other.mkdir()
+    monkeypatch.chdir(first)
+    dagtop_here("run", "../etl.py")
+    here = dagtop_here("resume", "last", "--plain")
+    assert ("folder" in here.err, f"a | {first}" in here.out) == (False, True)
+    monkeypatch.chdir(other)
+    told = dagtop_here("resume", "last", "--plain", "--report", "run.json")
+    assert f"in the folder where the run was started: {first}" in told.err
+    assert f"a | {first}" in told.out
+    assert (other / "run.json").exists()
+    monkeypatch.chdir(other)
+    first.rmdir()
+    gone = dagtop_here("resume", "last", "--plain")
+    assert f"the run was started in {first}: No such file or directory; relative paths mean this folder now" in gone.err
+    assert f"a | {other}" in gone.out
+
+
 def test_resume_of_what_is_not_there_is_told(dagtop_here, write):
     assert dagtop_here("resume", "last").code == 2
     write("bad.py", FAILS)
