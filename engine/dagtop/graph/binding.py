@@ -113,8 +113,10 @@ def bind(
     own: int,
     inputs: Mapping[str, Any],
     place: str,
+    *,
+    hints: bool = True,
 ) -> tuple[Call, list[int], list[Flaw]]:
-    """Find a source for each parameter: (call, tasks it thereby depends on, what is wrong)."""
+    """Find a source for each parameter: (call, tasks it thereby depends on, what is wrong, with the nearest name if `hints`)."""
     arguments: list[tuple[Parameter, Source]] = []
     needs: list[int] = []
     flaws: list[Flaw] = []
@@ -130,7 +132,7 @@ def bind(
         elif parameter.name in inputs:
             arguments.append((parameter, FromInput(parameter.name)))
         elif not parameter.has_default:
-            others = [name for name in index if index[name] != own]
+            others = [name for name in index if index[name] != own] if hints else []
             way_out = (
                 nearest(parameter.name, others)
                 or _near_input(parameter.name, inputs)

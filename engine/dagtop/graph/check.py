@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +39,10 @@ class Checked:
     """With `specs`: whether the function takes a context as its third parameter."""
 
 
+#: Flaws that come with the nearest name; of ten thousand misspelt names the first few tell enough.
+HINTS = 20
+
+
 class _Flaws:
     """What has been found wrong, and of which kinds."""
 
@@ -47,6 +51,10 @@ class _Flaws:
 
     def add(self, kind: type[GraphError], message: str, place: str = "") -> None:
         self.found.append((kind, Flaw(message, place)))
+
+    def hints(self, names: Collection[str]) -> Collection[str]:
+        """The names among which the nearest is looked for: none any more after many flaws, for each look takes its time."""
+        return names if len(self.found) < HINTS else ()
 
     def raise_all(self) -> None:
         if self.found:
@@ -103,7 +111,7 @@ def _check_specs(
     for stranger in dependencies.keys() - index.keys():
         flaws.add(
             UnknownDependencyError,
-            f"dependencies names {stranger!r}, which is no task{nearest(str(stranger), index)}",
+            f"dependencies names {stranger!r}, which is no task{nearest(str(stranger), flaws.hints(index))}",
             place,
         )
     find = index.__getitem__
@@ -183,7 +191,9 @@ def _bind(
     fn: Callable[..., Any], own: int, index: dict[str, int], config: ExecutorConfig, place: str, flaws: _Flaws
 ) -> tuple[Call, list[int]]:
     try:
-        call, needs, found = bind(fn, parameters_of(fn), index, own, config.inputs, place)
+        call, needs, found = bind(
+            fn, parameters_of(fn), index, own, config.inputs, place, hints=len(flaws.found) < HINTS
+        )
     except ValueError as error:
         flaws.add(GraphError, str(error), place)
         return Call(fn, False), []
@@ -235,7 +245,7 @@ def _named_tasks(
                 place,
             )
         else:
-            hint = nearest(str(item), index)
+            hint = nearest(str(item), flaws.hints(index))
             flaws.add(UnknownDependencyError, f"task {task!r} depends on {item!r}, which is no task{hint}", place)
     return found
 
@@ -257,7 +267,7 @@ def _report_unknown(task: str, needed: Iterable[Any], index: dict[str, int], fla
         if isinstance(item, str) and item in index:
             known.append(index[item])
         else:
-            hint = nearest(str(item), index)
+            hint = nearest(str(item), flaws.hints(index))
             flaws.add(UnknownDependencyError, f"task {task!r} depends on {item!r}, which is no task{hint}", place)
     return known
 

@@ -127,6 +127,12 @@ def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: i
     given = {name: options[name] for name in _POLICY_OPTIONS if name in options}
     if "tags" in given:
         given["tags"] = (given["tags"],) if isinstance(given["tags"], str) else tuple(given["tags"])
+        if not all(isinstance(tag, str) for tag in given["tags"]):
+            raise ValueError(f"tags must be texts, not {options['tags']!r}")
+    if not isinstance(given.get("description", ""), str):
+        raise ValueError(f"description must be a text, not {given['description']!r}")
+    if not isinstance(given.get("retry_on_timeout", True), bool):
+        raise ValueError(f"retry_on_timeout must be True or False, not {given['retry_on_timeout']!r}")
     given.setdefault("timeout", timeout)
     chosen = options.get("retries", retries)
     if chosen is not None:
@@ -179,7 +185,14 @@ def unknown_options(given: Iterable[str], known: Iterable[str], later: Iterable[
     return flaws
 
 
+#: How many names are compared with one that is wrong, and how much of that: it takes 50 ms.
+MANY, LONG = 2_000, 200
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" if some known name is near, else ""."""
-    found = difflib.get_close_matches(name, list(known), n=1)
+    """ "; did you mean 'x'?" if some known name is near, else "". Of very many, those that begin alike are looked at."""
+    candidates = list(known)
+    if len(candidates) > MANY:
+        candidates = [other for other in candidates if str(other)[:1] == name[:1]][:MANY]
+    found = difflib.get_close_matches(name[:LONG], candidates, n=1)
     return f"; did you mean {found[0]!r}?" if found else ""
