@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -23,10 +24,13 @@ from dagtop_app.options import (
     parse_parameters,
 )
 from dagtop_app.signals import Signals, name_of_signal
-from dagtop_app.terminal import open_missing_descriptors
+from dagtop_app.terminal import give_up_stderr_if_it_cannot_be_written, open_missing_descriptors, tell
 from dagtop_app.version import VERSION
 
 USAGE_ERROR = 2
+
+#: What the system says when output finds no room.
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _EPILOGUE = (
     "Exit codes: 0 all wanted tasks succeeded or were skipped by rule, 1 some failed, 2 usage or a graph that cannot "
@@ -201,6 +205,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     open_missing_descriptors()
     _signals.install()
     code = call(arguments)
+    give_up_stderr_if_it_cannot_be_written()
     if "dagtop_app.headless" in sys.modules:  # something may have run, and have left threads behind
         from dagtop_app.headless import end_process_soon  # noqa: PLC0415 - it is there already
 
@@ -222,6 +227,10 @@ def call(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return _nobody_reads()
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE and error.filename is None:
+            tell(f"dagtop: stdout cannot be written: {error.strerror}")
+            _nobody_reads()
+            return 1
         # Ours are told in words, and after a signal nothing else counts. The rest are bugs, and keep their traceback.
         if (code := _interrupted()) is not None:
             return code
@@ -236,15 +245,15 @@ def call(arguments: Sequence[str]) -> int:
 def _interrupted() -> int | None:
     """The exit code of the signal that came before anything ran; None if none did."""
     if _signals.exit_code is not None:
-        print(f"dagtop: {name_of_signal(_signals.received[0])}: nothing ran", file=sys.stderr)
+        tell(f"dagtop: {name_of_signal(_signals.received[0])}: nothing ran")
     return _signals.exit_code
 
 
 def _refuse(message: str) -> int:
     from dagtop_app.text import clean  # noqa: PLC0415 - only for errors
 
-    print(f"dagtop: {clean(message, 1000)}", file=sys.stderr)
-    print("Try 'dagtop --help'.", file=sys.stderr)
+    tell(f"dagtop: {clean(message, 1000)}")
+    tell("Try 'dagtop --help'.")
     return USAGE_ERROR
 
 
@@ -252,7 +261,7 @@ def _tell_problems(error: Exception) -> int:
     from dagtop_app.problems import problem_lines  # noqa: PLC0415 - only for errors
 
     for line in problem_lines(error):
-        print(line, file=sys.stderr)
+        tell(line)
     return USAGE_ERROR
 
 

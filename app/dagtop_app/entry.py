@@ -10,8 +10,12 @@ def main() -> None:
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dagtop_app.version import VERSION  # noqa: PLC0415 - see above
 
-        print(f"dagtop {VERSION}")
-        return
+        try:
+            print(f"dagtop {VERSION}", flush=True)
+        except OSError:
+            pass  # on the long way it is answered for
+        else:
+            return
     import gc  # noqa: PLC0415 - see above
 
     gc.disable()  # modules that load leave no garbage, and looking for it takes a tenth of start-up

@@ -169,8 +169,12 @@ def end_process(code: int) -> NoReturn:
 def at_most_a_second(work: Callable[[], None]) -> None:
     """Do something that writes to a terminal, which may have stopped: then it is left to its fate."""
     worker = threading.Thread(target=work, daemon=True)
-    worker.start()
-    worker.join(timeout=1.0)
+    try:
+        worker.start()
+    except RuntimeError:  # the interpreter is about to end, or there are too many threads
+        work()
+    else:
+        worker.join(timeout=1.0)
 
 
 def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> None:
@@ -178,7 +182,8 @@ def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> 
 
     def tell_and_leave() -> None:
         busy = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
-        say(f"left threads behind that did not end within {seconds:g} s: {some(busy)}")
+        what = f"left threads behind that did not end within {seconds:g} s: {some(busy)}"
+        say(what if busy else f"what the file does at the end took longer than {seconds:g} s")
         end_process(code)
 
     signals.deliver_to(lambda _: os._exit(code))

@@ -13,7 +13,7 @@ from dagtop.observe.wire import encode_batch
 from dagtop_app.headless import Engine
 from dagtop_app.plain import PlainLines
 from dagtop_app.spool import Encode, Spool
-from dagtop_app.terminal import write_all
+from dagtop_app.terminal import tell, write_all
 
 #: DEL and the C1 controls in UTF-8, which JSON lets through and some terminals obey.
 _CONTROLS = re.compile(b"\x7f|\xc2([\x80-\x9f])")
@@ -79,8 +79,10 @@ class StreamPrinter:
                     continue  # the spool must not fill up
                 try:
                     write_all(self._descriptor, data)
-                except OSError:
+                except OSError as error:
                     reads = False
+                    if not isinstance(error, BrokenPipeError):
+                        tell(f"dagtop: the output cannot be written: {error.strerror}")
                     if self._stops_the_run:
                         nobody_reads()
             printed()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from dagtop_app.options import GraphOptions, JournalOptions, OutputOptions
 from dagtop_app.running import prepare, run_to_the_end
 from dagtop_app.running import resume_command as command_again
 from dagtop_app.signals import Signals
-from dagtop_app.terminal import stdout_reserved
+from dagtop_app.terminal import stdout_reserved, tell
 from dagtop_app.text import clean, name_of, plural
 
 if TYPE_CHECKING:
@@ -69,7 +68,7 @@ def resume_command(
             headless.say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
             return 0
         for line in resumption_lines(resumption, plan):
-            print(line, file=sys.stderr)
+            tell(line)
         return run_to_the_end(
             prepared,
             signals,

@@ -23,7 +23,7 @@ from dagtop_app import farewell, headless, settings
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions, stored
 from dagtop_app.plain import PlainLines, some
 from dagtop_app.signals import EXIT_CODES, Signals
-from dagtop_app.terminal import stdout_reserved
+from dagtop_app.terminal import stdout_reserved, tell
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
@@ -273,9 +273,9 @@ def _tell(
     written = reports.write(engine.result if engine.result is not None else executor.result())
     snapshot = engine.latest
     resume = f"{resume_command} {snapshot.run}" if resume_command else ""
-    print(farewell.farewell(snapshot, report=", ".join(written), resume=resume), file=sys.stderr)
+    tell(farewell.farewell(snapshot, report=", ".join(written), resume=resume))
     if watch.stuck:
-        print(f"  left behind, still running: {some(watch.stuck)}", file=sys.stderr)
+        tell(f"  left behind, still running: {some(watch.stuck)}")
     return headless.exit_code(snapshot.state, watch.code)
 
 

@@ -48,6 +48,22 @@ def write_all(descriptor: int, data: bytes | memoryview) -> None:
             select.select([], [descriptor], [])
 
 
+def give_up_stderr_if_it_cannot_be_written() -> None:
+    """Let go of what stderr still holds: Python would try again at its end, and change the exit code to 120."""
+    try:
+        sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    except (ValueError, AttributeError):
+        return  # a task closed it, or put something else there
+
+
+def tell(text: str) -> None:
+    """Lines for people, on stderr; where that cannot be written they are lost, and what was to be told stays as it is."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        print(text, file=sys.stderr)
+
+
 def flush_standard_streams() -> None:
     """Write what Python still holds for stdout and stderr; what cannot be written is lost in silence."""
     for stream in (sys.stdout, sys.stderr):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from dagtop_app.signals import Signals
@@ -166,6 +167,28 @@ def test_a_closed_stdout_is_no_reason_to_fail(run, write):
         check=False,
     )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+
+
+FULL = Path("/dev/full")
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["check", "etl.py"], ["completion", "bash"]])
+def test_a_full_disk_under_stdout_is_told_without_a_traceback(run, write, arguments):
+    write("etl.py", "from dagtop import Graph\ngraph = Graph('etl')\ngraph.add('a', lambda: None)\n")
+    with FULL.open("w") as full, run.start(*arguments, stdout=full) as process:
+        err = process.stderr.read()
+    assert process.returncode == 1
+    assert err == "dagtop: stdout cannot be written: No space left on device\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no device that is always full")
+@pytest.mark.parametrize(("file", "code"), [("etl.py", 0), ("nowhere.py", 2)])
+def test_a_full_disk_under_stderr_changes_no_exit_code(run, write, file, code):
+    write("etl.py", "from dagtop import Graph\ngraph = Graph('etl')\ngraph.add('a', lambda: None)\n")
+    with FULL.open("w") as full, run.start("run", file, "--no-journal", stderr=full) as process:
+        process.communicate()
+    assert process.returncode == code
 
 
 def test_threads_that_a_file_leaves_behind_do_not_keep_the_process(run, write):
