@@ -46,6 +46,7 @@ app = App(
     help_format="plaintext",
     verbose=False,
     result_action="return_value",
+    suppress_keyboard_interrupt=False,  # which signal it was decides about the exit code
 )
 
 File = Annotated[Path, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]

@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import sys
+import termios
 import threading
 from collections.abc import Callable, Generator
 from typing import TextIO
@@ -178,6 +179,33 @@ class _Lines:
 
 
 @contextlib.contextmanager
+def _modes_kept() -> Generator[None, None, None]:
+    """Afterwards the terminal behind standard input has its modes again.
+
+    Textual sees to that too, but takes what it finds after each SIGCONT for what was there before, and that is its own raw
+    mode where nothing had put it back (`kill -STOP`, a container that is paused).
+    """
+    try:
+        own = os.dup(0)  # a task may close 0
+    except OSError:
+        yield
+        return
+    try:
+        before = termios.tcgetattr(own)
+    except termios.error:
+        os.close(own)
+        yield
+        return
+    try:
+        yield
+    finally:
+        with contextlib.suppress(termios.error):
+            if termios.tcgetattr(own) != before:
+                termios.tcsetattr(own, termios.TCSADRAIN, before)
+        os.close(own)
+
+
+@contextlib.contextmanager
 def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = False) -> Generator[Terminal, None, None]:
     """Take descriptors 1 and 2: what is written there arrives, line by line, at `on_line(stream, line)`.
 
@@ -190,7 +218,8 @@ def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = Fal
     if for_textual:
         sys.__stdout__ = sys.__stderr__ = terminal.file  # type: ignore[assignment,misc]  # declared Final, but Textual draws on them
     try:
-        yield terminal
+        with _modes_kept() if for_textual else contextlib.nullcontext():
+            yield terminal
     finally:
         if for_textual:
             sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]  # as above

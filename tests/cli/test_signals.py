@@ -123,6 +123,13 @@ def test_a_signal_while_the_file_loads_ends_it(run, write):
     assert out == "dagtop: SIGTERM: nothing ran\n"
 
 
+def test_the_command_lines_own_library_takes_no_signal_for_ctrl_c():
+    """It left with 130 and without a word, whatever the signal was, wherever it came while nothing was running yet."""
+    from dagtop_app.cli import app
+
+    assert not app.suppress_keyboard_interrupt
+
+
 def test_a_signal_that_was_ignored_before_stays_ignored(run, write):
     write("slow.py", SLOW)
     script = (

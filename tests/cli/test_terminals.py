@@ -57,6 +57,22 @@ def test_a_job_without_a_person_gets_plain_lines(run, write):
     assert child.exitstatus == 130
 
 
+def test_the_console_leaves_the_terminal_as_it_was_also_after_it_was_stopped_from_outside(run, write):
+    """Textual takes what it finds at SIGCONT for what was there before it, and left the terminal raw."""
+    write("waits.py", ONE_THAT_WAITS)
+    with on_terminal(run, "waits.py", "--no-journal") as child:
+        before = termios.tcgetattr(child.child_fd)
+        child.expect_exact("RUNNING")
+        child.kill(signal.SIGSTOP)
+        child.kill(signal.SIGCONT)
+        child.expect_exact("\x1b[?1049h")
+        child.kill(signal.SIGTERM)
+        child.expect_exact("waits: stopped")
+        child.expect_exact(pexpect.EOF)
+        assert termios.tcgetattr(child.child_fd) == before
+    assert child.exitstatus == 143
+
+
 def test_a_file_alone_opens_the_console_and_leaves_the_terminal_as_it_was(run, write):
     write("waits.py", ONE_THAT_WAITS)
     with on_terminal(run, "waits.py", "--no-journal") as child:
