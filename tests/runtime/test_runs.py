@@ -255,6 +255,17 @@ class TestCallbacks:
         assert run.result.ok
         assert len(seen) == len(run.events)
 
+    async def test_B16_a_callback_that_meets_a_cancellation_of_its_own_does_not_cancel_the_run(self) -> None:
+        """It let through what something that it awaited had been cancelled with, and that ended all tasks."""
+
+        async def meets(event: ev.AnyEvent) -> None:
+            raise asyncio.CancelledError
+
+        graph = Graph("g", on_event=meets).add("a", _nothing).add("b", _nothing, depends_on=["a"])
+        with anyio.fail_after(20):
+            result = await DAGExecutor(graph).run()
+        assert result.counts == {"succeeded": 2}
+
     async def test_B16_a_slow_callback_does_not_slow_the_run(self) -> None:
         """It is still at its first event when the run has ended."""
         ended, seen = threading.Event(), []

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import anyio
+import anyio.lowlevel
 
 from dagtop.core.events import AnyEvent, Problem
 from dagtop.runtime.failures import text_of
@@ -84,8 +85,10 @@ class AsyncCallback:
     async def _call(self, event: AnyEvent) -> None:
         try:
             await self._callback(event)
-        except anyio.get_cancelled_exc_class():
-            raise
+        except anyio.get_cancelled_exc_class() as error:
+            await anyio.lowlevel.checkpoint_if_cancelled()
+            # Nobody has cancelled us: it is the callback's own, of something that it awaited.
+            _complain(self._tell, event, error)
         except BaseException as error:  # noqa: BLE001 - the user's: it becomes an event (B16)
             _complain(self._tell, event, error)
 
