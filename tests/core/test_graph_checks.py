@@ -157,6 +157,10 @@ class TestOptions:
         with pytest.raises(OptionError, match="run_timeout must be more than 0"):
             Graph("g").add("a", nothing).run(run_timeout=0)
 
+    def test_B1_inputs_are_names_and_values(self) -> None:
+        with pytest.raises(ValueError, match="inputs must be a mapping"):
+            ExecutorConfig(inputs=["a"])  # type: ignore[arg-type]
+
     @pytest.mark.parametrize("option", ["circuit", "pool", "cache", "restart", "when"])
     def test_B1_an_option_of_a_later_version_is_said_to_be_one(self, option: str) -> None:
         assert "not in this version" in problems(Graph("g").add("a", nothing, **{option: "x"}))[0]

@@ -81,6 +81,8 @@ class ExecutorConfig:
             TaskPolicy(timeout=self.default_timeout)
         if self.default_retries is not None:
             as_retry(self.default_retries)
+        if not isinstance(self.inputs, Mapping):
+            raise ValueError(f"inputs must be a mapping of names to values, not {self.inputs!r}")
         if self.on_event is not None and not callable(self.on_event):
             raise ValueError(f"on_event must be callable, not {self.on_event!r}")
 
