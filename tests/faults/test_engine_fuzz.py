@@ -161,7 +161,7 @@ async def _story(seed: int, *, threads: bool) -> None:
     check_invariants(machine)
     assert machine.is_over
     assert machine.active == 0
-    assert not engine.running
+    assert not engine.workers.running
     replayed = Ledger(machine.plan)
     for event in kept.events:
         replayed.apply(event)

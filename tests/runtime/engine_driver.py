@@ -110,7 +110,7 @@ def check_books(run: Live) -> None:
     check_invariants(machine)
     assert machine.is_over
     assert machine.active == 0
-    assert not run.engine.running
+    assert not run.engine.workers.running
     assert run.numbers == list(range(1, len(run.events) + 1))
     replayed = Ledger(machine.plan)
     for event in run.events:

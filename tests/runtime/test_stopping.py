@@ -304,7 +304,7 @@ class TestTheRun:
         assert run.result is not None
         assert run.result["stuck"].state is TaskState.CANCELLED
         assert "no longer waits" in run.result["stuck"].failure.message  # type: ignore[union-attr]
-        assert run.engine.threads_left == 1
+        assert run.engine.workers.threads_left == 1
 
     async def test_B22_a_run_that_is_cancelled_abandons_what_does_not_stop_within_the_grace(
         self, stuck: threading.Event

@@ -109,9 +109,9 @@ async def test_an_engine_that_stops_before_its_time_says_so() -> None:
     engine = executor.prepare()
 
     async def gives_up() -> None:
-        engine._workers.cancel_scope.cancel()
+        engine.workers.group.cancel_scope.cancel()
 
-    engine._work = gives_up  # type: ignore[method-assign]
+    engine.workers._work = gives_up  # type: ignore[method-assign]
     with pytest.raises(DagtopError, match="before the run had ended"):
         await executor.run()
 

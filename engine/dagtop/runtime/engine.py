@@ -1,61 +1,33 @@
-"""One run on the running event loop: instructions are carried out, outcomes go back in, events go out in batches.
+"""One run on the running event loop: commands, timers and reports go in, events and snapshots go out.
 
-Attempts run on a pool of worker coroutines that grows as long as something is ready and nobody is free. A worker steps an async
-task itself; one that never suspends costs no switch at all. So that the loop lives all the same (commands, timers,
-snapshots), workers share slices of time: when one is spent, all of them stand back until the loop has gone round once.
-
-There is no await between taking an outcome and carrying out what the machine says about it, so nothing here needs a lock.
+The machine decides, the workers carry out, and this looks after both until the run is over.
 """
 
 from __future__ import annotations
 
-import random
-from collections import deque
-from collections.abc import Callable, Coroutine, Sequence
-from contextvars import Context, copy_context
-from types import CoroutineType
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
-import sniffio
 
-from dagtop.backends.event_loop import (
-    LEFT_OPEN,
-    AsyncioInterrupt,
-    Attempt,
-    Interrupt,
-    ScopeInterrupt,
-    drive,
-    leave_scopes,
-    scope_state,
-    stray_cancels,
-)
-from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
 from dagtop.core.commands import CancelRun, Command
 from dagtop.core.events import TaskRestarted
-from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock
-from dagtop.runtime.failures import failure_of, may_be_retried
-from dagtop.runtime.inbox import Doorbell, Inbox
+from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
 from dagtop.runtime.job import Job
 from dagtop.runtime.outlet import Outlet
 from dagtop.runtime.publisher import Publisher
 from dagtop.runtime.reports import Reports
-
-#: Longest time that workers go on without letting the loop go round, in seconds. The bar is a gap of 20 ms.
-SLICE = 0.005
+from dagtop.runtime.workers import Workers
 
 #: Shortest wait for something due later, in seconds: a shorter one may vanish in the clock's rounding, and nothing is ever due.
 SOONEST = 1e-6
-
-_Ended = tuple[Any, BaseException | None]
 
 
 class Engine:
@@ -67,31 +39,18 @@ class Engine:
     def __init__(self, job: Job) -> None:
         self.job = job
         self.machine = RunMachine(job.plan, job.policy, job.ledger)
-        self.doorbell = Doorbell(self._wake_up)
+        self.alarm = Alarm()
+        self.doorbell = Doorbell(self.alarm.ring)
         self.inbox: Inbox[tuple[Command, int, str]] = Inbox(self.doorbell)
         self.reports = Reports(job.plan, self.doorbell)
         self.calls = Calls(job, self.reports)
         self.publisher: Publisher | None = None
         self.hold_open = False
         """Stay when the run is over, for commands that may give it something to do again."""
-        self.running: dict[int, Attempt] = {}
-        """By task: attempts that are suspended or in a thread."""
         self.ended_at: float | None = None
         """When the run was over and nobody held it open, seconds since it began."""
-        self.threads_left = 0
-        """Threads of attempts that were abandoned: they may still run, and keep the process from ending."""
+        self.workers = Workers(self.machine, self.calls, self.reports, self.alarm)
         self._outlet = Outlet(self.machine, job.recorders, job.first_event)
-        self._starts: deque[StartAttempt] = deque()
-        self._coming = 0
-        self._parked: list[anyio.Event] = []
-        self._closing = False
-        self._awake = True
-        self._wake = anyio.Event()
-        self._slice_spent = False
-        self._slice_end = 0.0
-        self._threads: ThreadBackend
-        self._on_asyncio = True
-        self._context = Context()
         self._clock: Callable[[], float] = lambda: 0.0
         self._epoch = 0.0
 
@@ -123,24 +82,19 @@ class Engine:
         ------
         DagtopError: it ended before its time, which is a bug of ours; never in silence.
         """
-        self._on_asyncio = sniffio.current_async_library() != "trio"
         self._clock = loop_clock()
         self._epoch = self._clock() - self.job.elapsed
-        self._context = copy_context()
-        self._threads = ThreadBackend()
-        self._wake = anyio.Event()
+        self.alarm.set_again()
         self.doorbell.bind()
         cancelled: BaseException | None = None
         async with anyio.create_task_group() as outside:
             outside.start_soon(self._hear_cancellation, name="dagtop:cancellation")
             with anyio.CancelScope(shield=True):
-                async with anyio.create_task_group() as workers:
-                    self._workers = workers
+                async with anyio.create_task_group() as group:
+                    self.workers.begin(group, self._clock, self._epoch)
                     self._begin()
                     cancelled = await self._supervise()
-                    self._closing = True
-                    for event in self._parked:
-                        event.set()
+                    self.workers.send_home()
             outside.cancel_scope.cancel()
         if cancelled is not None:
             raise cancelled
@@ -152,7 +106,7 @@ class Engine:
         begin = inp.Begin(
             self.now(), run=job.run_id, started_at=job.started_at, resumed=job.ledger is not None, reruns=job.reruns
         )
-        self._obey(self.machine.handle(begin))
+        self.workers.obey(self.machine.handle(begin))
         if self.publisher is not None:
             self._outlet.flush(self.now())
             self.publisher.watch(self.machine.ledger)
@@ -163,13 +117,13 @@ class Engine:
         try:
             await anyio.sleep_forever()
         finally:
-            if not self._closing:
+            if not self.workers.closing:
                 self._stop_from_outside()
 
     def _stop_from_outside(self) -> None:
         """Whoever waits for the run no longer does. A second time changes nothing: clean-up is not cut short (B23)."""
         self.hold_open = False
-        self._wake_up()
+        self.alarm.ring()
         if not self.machine.is_over and self.machine.ledger.run_state is not RunState.CANCELLING:
             self.send(CancelRun(reason="cancelled from outside"), 0, "the caller")
 
@@ -177,9 +131,9 @@ class Engine:
         """Commands, timers, reports, batches of events, snapshots. Gives back a cancellation that came meanwhile."""
         cancelled: BaseException | None = None
         while True:
-            self._awake, self._wake = False, anyio.Event()
+            self.alarm.set_again()
             wait = self._go_round()
-            if self.machine.is_over and not self.hold_open and not self._awake and wait != 0:
+            if self.machine.is_over and not self.hold_open and not self.alarm.rung and wait != 0:
                 self.ended_at = self.now()
                 self._outlet.flush(self.ended_at)
                 if self.publisher is not None:
@@ -187,14 +141,14 @@ class Engine:
                 return cancelled
             try:
                 if wait is None:
-                    await self._wake.wait()
+                    await self.alarm.wait()
                 elif wait > 0:
                     with anyio.move_on_after(wait):
-                        await self._wake.wait()
+                        await self.alarm.wait()
                 else:
                     await anyio.lowlevel.checkpoint()
             except anyio.get_cancelled_exc_class() as error:
-                if not self._on_asyncio or self._is_breaking_down:
+                if not self.workers.on_asyncio or self.workers.is_breaking_down:
                     raise  # a worker has crashed, which is a bug of ours: everything ends
                 cancelled = error
                 self._stop_from_outside()
@@ -205,7 +159,7 @@ class Engine:
         while (told := self.inbox.take()) is not None:
             command, number, by = told
             before = len(machine.outbox)
-            self._obey(machine.handle(inp.CommandGiven(self.now(), command, number, by)))
+            self.workers.obey(machine.handle(inp.CommandGiven(self.now(), command, number, by)))
             for event in machine.outbox[before:]:
                 if type(event) is TaskRestarted:
                     self.calls.forget(event.task)
@@ -215,7 +169,7 @@ class Engine:
             report_wait = self.reports.drain(machine, now)
         due = machine.next_due()
         if due is not None and due <= now:
-            self._obey(machine.handle(inp.Tick(now)))
+            self.workers.obey(machine.handle(inp.Tick(now)))
         self._outlet.flush(now)
         waits = [] if report_wait is None else [report_wait]
         due = machine.next_due()
@@ -232,260 +186,3 @@ class Engine:
             return None
         wait = min(waits)
         return max(wait, SOONEST) if wait > 0 else 0.0
-
-    def _wake_up(self) -> None:
-        if not self._awake:
-            self._awake = True
-            self._wake.set()
-
-    def _obey(self, instructions: list[Instruction]) -> None:
-        not_running: set[tuple[int, int]] = set()
-        for instruction in instructions:
-            if type(instruction) is StartAttempt:
-                self._starts.append(instruction)
-                continue
-            attempt = self.running.get(instruction.index)
-            if attempt is None or attempt.number != instruction.attempt:
-                not_running.add((instruction.index, instruction.attempt))
-            elif type(instruction) is StopAttempt:
-                attempt.stop()
-            else:
-                self.threads_left += attempt.in_thread
-                del self.running[attempt.index]
-                attempt.abandon()
-                self.calls.ended(attempt.index)
-        if not_running:
-            self._withdraw(not_running)
-        self._call_help()
-        self._wake_up()
-
-    def _withdraw(self, told: set[tuple[int, int]]) -> None:
-        """Attempts that are stopped before a worker took them up never begin. The others end this very moment by themselves."""
-        withdrawn = [start for start in self._starts if (start.index, start.attempt) in told]
-        if withdrawn:
-            left = [start for start in self._starts if (start.index, start.attempt) not in told]
-            self._starts.clear()
-            self._starts.extend(left)
-        for start in withdrawn:
-            self._obey(self.machine.handle(inp.AttemptStopped(self.now(), start.index, start.attempt)))
-
-    # -- workers ----------------------------------------------------------------------------------------------------
-
-    def _call_help(self) -> None:
-        """See to it that somebody takes what is ready: up to two at a time, and those call further ones."""
-        while self._coming < 2 and self._coming < len(self._starts):
-            self._coming += 1
-            if self._parked:
-                self._parked.pop().set()
-            else:
-                self._workers.start_soon(self._work, name="dagtop:worker")
-
-    async def _work(self) -> None:  # noqa: PLR0915 - see the comment below
-        starts, machine, clock = self._starts, self.machine, self._clock
-        quick = self._on_asyncio
-        scopes = scope_state()
-        home = scopes.cancel_scope
-        # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
-        calls, reports, handle = self.calls, self.reports, machine.handle
-        stray = stray_cancels()
-        self._coming -= 1
-        while True:
-            if not starts:
-                if self._closing:
-                    return
-                called = await self._wait_to_be_called()
-                if self._closing:
-                    return
-                self._coming -= called
-                continue
-            if self._slice_spent:
-                await self._let_the_loop_go_round()
-                continue
-            start = starts.popleft()
-            if starts and self._coming < 2:
-                self._call_help()
-            index = start.index
-            if quick and calls.is_async[index]:
-                context = self._context.copy()
-                try:
-                    coroutine = calls.coroutine(index, start.attempt, context)
-                    waiting = context.run(coroutine.send, None)
-                except StopIteration as stop:
-                    output, error = stop.value, None
-                except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome (STYLE 12)
-                    output, error = None, raised
-                else:
-                    ended = await self._go_on(start, context, coroutine, waiting)
-                    if ended is None:
-                        await leave_scopes(scopes, home)
-                        continue
-                    output, error = ended
-                if scopes.cancel_scope is not home:
-                    await leave_scopes(scopes, home)
-                    error = RuntimeError(LEFT_OPEN) if error is None else error
-            else:
-                ended = await (self._in_scope(start) if calls.is_async[index] else self._in_thread(start))
-                if ended is None:
-                    continue
-                output, error = ended
-            now = clock() - self._epoch
-            if error is None:
-                calls.returned(index, start.attempt, output)
-                if reports.lines:
-                    reports.drain(machine, now)
-                outcome: inp.Input = inp.AttemptSucceeded(now, index, start.attempt)
-            else:
-                outcome = self._raised(start, error, now)
-            for instruction in handle(outcome):
-                if type(instruction) is StartAttempt:
-                    starts.append(instruction)
-                else:
-                    self._obey([instruction])
-            if not self._awake:
-                self._awake = True
-                self._wake.set()
-            if stray():
-                await AsyncioInterrupt().settle()
-            if now + self._epoch >= self._slice_end:
-                await self._stand_back()
-
-    async def _stand_back(self) -> None:
-        """Let the loop go round once; whoever comes to work meanwhile stands back too."""
-        if self._slice_spent:
-            await self._let_the_loop_go_round()
-            return
-        self._slice_spent = True
-        try:
-            await self._let_the_loop_go_round()
-        finally:
-            self._slice_spent = False
-            self._slice_end = self._clock() + SLICE
-
-    @property
-    def _is_breaking_down(self) -> bool:
-        """Whether a worker has crashed: then its group cancels all of them, and each must let itself be ended."""
-        return self._workers.cancel_scope.cancel_called
-
-    async def _let_the_loop_go_round(self) -> None:
-        try:
-            await anyio.lowlevel.checkpoint()
-        except anyio.get_cancelled_exc_class():
-            await self._shake_off()
-
-    async def _wait_to_be_called(self) -> bool:
-        """Wait for `_call_help`, or the end. False: something else woke it."""
-        parked = anyio.Event()
-        self._parked.append(parked)
-        try:
-            await parked.wait()
-        except anyio.get_cancelled_exc_class():
-            if not parked.is_set():
-                self._parked.remove(parked)
-            await self._shake_off()
-        return parked.is_set()
-
-    async def _shake_off(self) -> None:
-        """Called where a worker was cancelled between two attempts.
-
-        On asyncio a task may have kept `asyncio.current_task()`, which is the worker's, and have it cancelled when it is long
-        over. That is meant for nobody here, and must not end the worker.
-        """
-        if not self._on_asyncio or self._is_breaking_down:
-            raise  # noqa: PLE0704 - the cancellation that is being handled by the caller
-        await AsyncioInterrupt().settle()
-
-    async def _go_on(
-        self, start: StartAttempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
-    ) -> _Ended | None:
-        """The rest of an async attempt that has suspended, on asyncio. None: nobody waits for it any more."""
-        attempt = Attempt(start.index, start.attempt, AsyncioInterrupt(), self.calls.contexts.get(start.index))
-        return await self._to_its_end(attempt, context, coroutine, waiting)
-
-    async def _in_scope(self, start: StartAttempt) -> _Ended | None:
-        """A whole async attempt on trio, where an interrupt needs a scope that is there from the beginning."""
-        context = self._context.copy()
-        scope = anyio.CancelScope()
-        ended: _Ended | None = None
-        try:
-            with scope:
-                try:
-                    coroutine = self.calls.coroutine(start.index, start.attempt, context)
-                    waiting = context.run(coroutine.send, None)
-                except StopIteration as stop:
-                    ended = stop.value, None
-                except BaseException as raised:  # noqa: BLE001 - the user's: it becomes an outcome
-                    ended = None, raised
-                else:
-                    flag = self.calls.contexts.get(start.index)
-                    attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), flag)
-                    ended = await self._to_its_end(attempt, context, coroutine, waiting)
-        except RuntimeError:  # trio leaves the scopes inside ours, and complains
-            if ended is not None and ended[1] is None:
-                ended = None, RuntimeError(LEFT_OPEN)
-        return ended
-
-    async def _to_its_end(
-        self, attempt: Attempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
-    ) -> _Ended | None:
-        self.running[attempt.index] = attempt
-        output: Any = None
-        error: BaseException | None = None
-        try:
-            output = await drive(attempt, context, coroutine, waiting)
-        except BaseException as raised:
-            if self._is_breaking_down and isinstance(raised, anyio.get_cancelled_exc_class()):
-                raise  # another worker has crashed: there is no machine to tell
-            error = raised  # the user's: it becomes an outcome
-        if self.running.get(attempt.index) is attempt:
-            del self.running[attempt.index]
-        return await self._settled(attempt, output, error)
-
-    async def _in_thread(self, start: StartAttempt) -> _Ended | None:
-        """A whole attempt of a plain function."""
-        context = self._context.copy()
-        fn = self.calls.thunk(start.index, start.attempt, context)
-        scope = anyio.CancelScope()
-        handle: Interrupt = AsyncioInterrupt() if self._on_asyncio else ScopeInterrupt(scope)
-        attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
-        self.running[start.index] = attempt
-        output: Any = None
-        error: BaseException | None = None
-        with scope:
-            try:
-                output, error = await self._threads.run(context, fn)
-            except BaseException as raised:
-                if not attempt.abandoned and (not self._on_asyncio or self._is_breaking_down):
-                    raise
-                error = raised  # abandoned, or cancelled by a stranger, see `_shake_off`: nobody waits for the thread
-                self.threads_left += not attempt.abandoned
-        if self.running.get(start.index) is attempt:
-            del self.running[start.index]
-        if error is None and type(output) is CoroutineType:  # isinstance would ask the user's object for its class
-            output.close()
-            error = TypeError("the function returned a coroutine that nobody awaits; write the task with async def")
-        return await self._settled(attempt, output, error)
-
-    async def _settled(self, attempt: Attempt, output: Any, error: BaseException | None) -> _Ended | None:
-        """Clear the interrupt away; an attempt that was told to stop is answered for here."""
-        if not attempt.stop_told and not attempt.abandoned:
-            return output, error
-        await attempt.handle.settle()
-        if not attempt.abandoned:
-            quiet = error is None or isinstance(error, anyio.get_cancelled_exc_class())
-            failure = None if quiet or error is None else failure_of(error)
-            if self.machine.ledger.attempt[attempt.index] == attempt.number:
-                self.calls.ended(attempt.index)
-            if self.reports.lines:
-                self.reports.drain(self.machine, self.now())
-            stopped = inp.AttemptStopped(self.now(), attempt.index, attempt.number, failure, random.random())
-            self._obey(self.machine.handle(stopped))
-        return None
-
-    def _raised(self, start: StartAttempt, error: BaseException, now: float) -> inp.AttemptRaised:
-        self.calls.ended(start.index)
-        if self.reports.lines:
-            self.reports.drain(self.machine, now)
-        retry = self.machine.ledger.policies[start.index].retry
-        return inp.AttemptRaised(
-            now, start.index, start.attempt, failure_of(error), may_be_retried(error, retry), random.random()
-        )

@@ -6,9 +6,37 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+import anyio
 import sniffio
 
 T = TypeVar("T")
+
+
+class Alarm:
+    """Wakes the one who waits for it, on the loop's own thread; ringing it again before it was set again costs nothing."""
+
+    __slots__ = ("_event", "rung")
+
+    def __init__(self) -> None:
+        self.rung = True
+        """Whether it has rung since it was set. True before the first time: nobody waits yet."""
+        self._event: anyio.Event | None = None
+
+    def set_again(self) -> None:
+        """From now on a ring is heard. On the loop."""
+        self.rung, self._event = False, anyio.Event()
+
+    def ring(self) -> None:
+        """Wake whoever waits."""
+        if not self.rung:
+            self.rung = True
+            if self._event is not None:
+                self._event.set()
+
+    async def wait(self) -> None:
+        """Until it rings."""
+        if self._event is not None:
+            await self._event.wait()
 
 
 class Doorbell:

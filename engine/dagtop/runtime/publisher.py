@@ -170,4 +170,5 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         progress=ledger.progress.get(index),
         held=index in ledger.held,
         stale=index in ledger.stale,
+        cancelling_at=ledger.cancelling_at.get(index),
     )

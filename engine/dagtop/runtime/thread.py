@@ -112,4 +112,4 @@ class EngineThread:
     @property
     def threads_left(self) -> int:
         """Threads of abandoned attempts that may run still: they keep the process from ending until they return."""
-        return self._engine.threads_left
+        return self._engine.workers.threads_left
