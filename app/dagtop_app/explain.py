@@ -10,7 +10,7 @@ from dagtop.core.topology import reach
 
 from dagtop_app.faces import glyph, task_face
 from dagtop_app.text import clean, clock, name_of, plural
-from dagtop_app.why import needs, which_attempt, why
+from dagtop_app.why import needs, told_ago, which_attempt, why
 
 _S = TaskState
 #: How many tasks a paragraph names before it counts the rest.
@@ -48,7 +48,7 @@ def _state(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
             yield f"{name} failed; it is tried again {told}", "retry"
             yield f"{plural(left, 'further attempt')} allowed. e changes how many, and how long it waits.", "dim"
         case _S.CANCELLING:
-            yield f"{name} was told to stop and has not stopped yet{_because(row)}.", ""
+            yield f"{name} was told to stop{told_ago(snapshot, row)} and has not stopped yet{_because(row)}.", ""
             yield "A thread cannot be stopped from outside: the task has to look at ctx.cancelled, or return.", "dim"
         case _S.BLOCKED:
             yield f"{name} cannot go on by itself{_because(row)}.", ""

@@ -196,7 +196,15 @@ def _counted(done: float, text: str) -> str:
 
 def _why_cancelling(snapshot: RunSnapshot, row: TaskRow) -> Why:
     reason = clean(row.reason, 200)
-    return Why(_joined("told to stop", reason), "stop")
+    return Why(_joined(f"told to stop{told_ago(snapshot, row)}", reason), "stop")
+
+
+def told_ago(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """ " 3s ago": since when it has known that it should stop, or "" if that is not known."""
+    if row.cancelling_at is None:
+        return ""
+    passed = max(0.0, snapshot.at - row.cancelling_at)
+    return f" {int(passed)}s ago" if passed < 100 else f" {clock(passed)} ago"
 
 
 def _why_ok(row: TaskRow) -> str:

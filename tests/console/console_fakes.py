@@ -223,9 +223,9 @@ def running_mix() -> RunSnapshot:
         "train_churn": {"state": S.READY, "ready_at": 25.0},
         "build_mart": {"state": S.BLOCKED, "reason": "upstream load_orders failed"},
         "notify_ops": {"state": S.FAILED, "attempt": 1, "started_at": 3.0, "ended_at": 5.2, "failure": fail("SMTPAuthenticationError", "(535, b'5.7.8 authentication failed')", "nightly.py:210 in notify_ops")},
-        "vacuum": {"state": S.CANCELLED, "attempt": 1, "started_at": 120.0, "ended_at": 127.0, "reason": "cancelled by console"},
+        "vacuum": {"state": S.CANCELLED, "attempt": 1, "started_at": 120.0, "ended_at": 127.0, "reason": "cancelled by hand"},
         "backfill_2019": {"state": S.SKIPPED, "reason": "when: full_refresh is False"},
-        "warm_cache": {"state": S.CANCELLING, "attempt": 1, "started_at": 160.0, "reason": "cancelled by console"},
+        "warm_cache": {"state": S.CANCELLING, "attempt": 1, "started_at": 160.0, "cancelling_at": 249.0, "reason": "cancelled by hand"},
         "snapshot_config": {"state": S.HELD, "held": True},
     }  # fmt: skip
     return snapshot_of(EDGES, rows)
@@ -247,7 +247,7 @@ def finished_with_failures() -> RunSnapshot:
                 "failure": None,
             }
         elif row.state is S.CANCELLING:
-            changes |= {"state": S.CANCELLED, "ended_at": 260.0}
+            changes |= {"state": S.CANCELLED, "ended_at": 260.0, "cancelling_at": None}
         elif row.name in {"build_mart", "publish"}:
             changes |= {"state": S.SKIPPED, "reason": "upstream load_orders failed"}
         elif row.state is S.WAITING:

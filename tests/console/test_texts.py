@@ -137,7 +137,8 @@ class TestWhy:
 
     def test_what_ended_says_how(self) -> None:
         assert self.of("load_orders") == 'IntegrityError: duplicate key value violates "orders_pk" (881)'
-        assert self.of("vacuum") == "cancelled by console"
+        assert self.of("vacuum") == "cancelled by hand"
+        assert self.of("warm_cache") == "told to stop 3s ago · cancelled by hand"
         assert self.of("backfill_2019") == "when: full_refresh is False"
         assert self.of("build_mart") == "upstream load_orders failed"
         assert self.of("join_orders") == "after 1 failed attempt"

@@ -214,8 +214,8 @@ class Driver:
 
 
 COMPARED = (
-    "state counts attempt ready_at attempt_started ended_at policies reason failure history progress due_at first_attempt "
-    "held stale max_parallel run_state run_reason run started_at"
+    "state counts attempt ready_at attempt_started ended_at policies reason failure history progress due_at cancelling_at "
+    "first_attempt held stale max_parallel run_state run_reason run started_at"
 ).split()
 
 

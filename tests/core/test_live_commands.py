@@ -50,6 +50,24 @@ class TestCancel:
         driver.succeed("b")
         assert driver.run_state is RunState.CANCELLED
 
+    def test_B23_while_it_stops_it_is_known_since_when(self) -> None:
+        driver = Driver({"a": [], "b": []})
+        driver.advance(2.0)
+        driver.command(cmd.CancelTask("a"))
+        driver.advance(3.0)
+        driver.command(cmd.CancelRun())
+        assert driver.machine.ledger.cancelling_at == {0: 2.0, 1: 5.0}
+        driver.stopped("a")
+        driver.succeed("b")
+        assert driver.machine.ledger.cancelling_at == {}
+
+    def test_B23_a_reason_is_the_same_whether_a_person_cancels_a_task_or_the_run(self) -> None:
+        driver = Driver({"a": [], "b": []})
+        answer = driver.command(cmd.CancelTask("a"), by="console")
+        driver.command(cmd.CancelRun(), by="console")
+        assert (driver.reason("a"), driver.reason("b")) == ("cancelled by hand", "cancelled by hand")
+        assert answer.by == "console"
+
     def test_B23_a_second_cancel_is_refused_and_says_why(self) -> None:
         driver = Driver(_CHAIN)
         applied(driver, cmd.CancelTask("a"))

@@ -117,6 +117,16 @@ def test_a_task_that_comes_back_to_the_state_it_was_shown_in_is_drawn_anew() -> 
     assert watched.box.latest.rows[0].attempt == 2
 
 
+def test_a_row_tells_since_when_its_task_should_stop() -> None:
+    watched = Watched(_graph(1))
+    watched.tell(inp.CommandGiven(0.2, cmd.CancelTask("t0"), 1, "me"))
+    watched.publisher.publish(0.3)
+    assert watched.box.latest.rows[0].cancelling_at == 0.2
+    watched.tell(inp.AttemptStopped(0.4, 0, 1, None))
+    watched.publisher.publish(0.5)
+    assert watched.box.latest.rows[0].cancelling_at is None
+
+
 def test_a_flood_of_changes_is_shown_in_parts_and_in_the_end_completely() -> None:
     watched = Watched(_graph(3 * AT_ONCE), max_parallel=5 * AT_ONCE)
     watched.publisher.publish(0.05)

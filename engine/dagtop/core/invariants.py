@@ -23,6 +23,10 @@ def check_invariants(machine: RunMachine) -> None:
         _same(f"pending of task {index}", machine.joins.pending[index], sum(states[i] not in FINAL for i in needed))
         if (state is TaskState.BACKOFF) is not (index in machine.ledger.due_at):
             raise AssertionError(f"task {index} is {state.name}; only in BACKOFF, and always there, it has a due time")
+        if (state is TaskState.CANCELLING) is not (index in machine.ledger.cancelling_at):
+            raise AssertionError(
+                f"task {index} is {state.name}; only in CANCELLING, and always there, it was told to stop"
+            )
     if machine.is_over and machine.unfinished:
         raise AssertionError(f"the run is over and {machine.unfinished} tasks are left")
 

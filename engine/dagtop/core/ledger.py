@@ -49,6 +49,8 @@ class Ledger:
         self.history: dict[int, tuple[AttemptRecord, ...]] = {}
         self.progress: dict[int, tuple[float, float | None, str]] = {}
         self.due_at: dict[int, float] = {}
+        self.cancelling_at: dict[int, float] = {}
+        """By task that is CANCELLING: when it was first told to stop."""
         self.first_attempt: dict[int, int] = {}
         """By task: how many attempts it had had when it was last restarted."""
         self.held: set[int] = set()
@@ -59,6 +61,7 @@ class Ledger:
             self.history,
             self.progress,
             self.due_at,
+            self.cancelling_at,
             self.held,
             self.stale,
         )
@@ -122,6 +125,7 @@ class Ledger:
         else:
             self._move(index, _SUCCEEDED)
             self.due_at.pop(index, None)
+            self.cancelling_at.pop(index, None)
         self.ended_at[index] = event.at
         if event.note:
             self.reason[index] = event.note
@@ -149,6 +153,7 @@ class Ledger:
     def _cancelling(self, index: int, event: ev.TaskCancelling) -> None:
         if self.state[index] is not TaskState.CANCELLING:
             self._move(index, TaskState.CANCELLING)
+            self.cancelling_at[index] = event.at
         self.reason[index] = event.reason
 
     def _skipped(self, index: int, event: ev.TaskSkipped) -> None:
@@ -181,7 +186,7 @@ class Ledger:
         self._move(index, _WAITING)
         self.first_attempt[index] = self.attempt[index]
         self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
-        for sparse in (self.reason, self.failure, self.progress, self.due_at):
+        for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at):
             sparse.pop(index, None)
         self.stale.discard(index)
 
@@ -210,7 +215,7 @@ class Ledger:
                 self.state[index] = _WAITING
                 self.first_attempt[index] = self.attempt[index]
                 self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
-                for sparse in (self.reason, self.failure, self.progress, self.due_at):
+                for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at):
                     sparse.pop(index, None)
         self.held.clear()
         self.run_state, self.run_reason = RunState.RUNNING, ""
@@ -257,6 +262,7 @@ class Ledger:
 
     def _attempt_ended(self, index: int, at: float, ending: TaskState, failure: Failure | None) -> None:
         self.ended_at[index] = at
+        self.cancelling_at.pop(index, None)
         if failure is not None:
             self.failure[index] = failure
         begun = self.attempt_started[index]

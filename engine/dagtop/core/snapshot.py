@@ -46,6 +46,8 @@ class TaskRow(msgspec.Struct, frozen=True, gc=False):
     """An upstream ran again after it did."""
     policy: TaskPolicy = DEFAULT_POLICY
     """The policy in force now."""
+    cancelling_at: float | None = None
+    """While in CANCELLING: when it was told to stop."""
 
 
 class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,9 @@ from dagtop.core.topology import reach
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
 
+#: Who gives the commands of the console: in a reason that is "by hand", as it is when a person cancels the whole run.
+_A_PERSON = "console"
+
 
 def obey(machine: RunMachine, event: inp.CommandGiven) -> None:
     """Answer a command: `CommandRefused`, or `CommandApplied` followed by what it causes."""
@@ -30,7 +33,7 @@ def obey(machine: RunMachine, event: inp.CommandGiven) -> None:
         machine.emit(ev.CommandRefused(at, command, event.id, event.by, refusal))
         return
     machine.emit(ev.CommandApplied(at, command, event.id, event.by, effect.summary))
-    _carry_out(machine, command, at, event.by)
+    _carry_out(machine, command, at, "hand" if event.by == _A_PERSON else event.by)
 
 
 def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) -> None:
