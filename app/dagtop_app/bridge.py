@@ -100,6 +100,7 @@ class Bridge:
         self._published: RunSnapshot | None = None
         self._published_at = 0.0
         self._pending: dict[int, tuple[do.Command, do.Command | None]] = {}
+        self._undoing: set[int] = set()
         self._end: float | None = None
         self._undo: list[tuple[do.Command, do.Command]] = []
 
@@ -144,6 +145,7 @@ class Bridge:
         command, back = self._undo.pop()
         number = self.engine.send(back, by=BY)
         self._pending[number] = (back, None)
+        self._undoing.add(number)
         self.word = Word(text=f"undoing {command.verb}…", tone="warn")
         return True
 
@@ -162,11 +164,13 @@ class Bridge:
 
     def _take(self, answer: CommandApplied | CommandRefused) -> None:
         command, back = self._pending.pop(answer.id)
+        undone = "undone: " if answer.id in self._undoing else ""
+        self._undoing.discard(answer.id)
         match answer:
             case CommandApplied():
                 if back is not None:
                     self._undo.append((command, back))
                 undo = " · u undoes it" if back is not None else ""
-                self.word = Word(text=f"{answer.effect or command.verb}{undo}", tone="good")
+                self.word = Word(text=f"{undone}{answer.effect or command.verb}{undo}", tone="good")
             case CommandRefused():
                 self.word = Word(text=f"{command.verb} refused: {answer.reason}", tone="bad")

@@ -331,6 +331,9 @@ class TestSteering:
             assert "u undoes it" in seen.text
             await seen.press("u")
             assert engine.sent[-1] == ReleaseTask(task="publish")
+            engine.apply("publish may start")
+            await seen.settle()
+            assert "undone: publish may start" in seen.text
             await seen.press("p")
             assert engine.sent[-1] == ReleaseTask(task="publish")
 
