@@ -8,6 +8,7 @@ from datetime import datetime
 from dagtop.core import events as ev
 from dagtop.core.events import AnyEvent
 from dagtop.core.plan import EMPTY_PLAN, Plan
+from dagtop.core.policy import OnUpstreamFailure, Trigger
 from dagtop.core.states import RunState
 
 from dagtop_app.text import clean, duration, name_of, plural
@@ -127,8 +128,16 @@ class PlainLines:
 
     def _blocks(self, task: str) -> str:
         index = self._plan.index.get(task)
-        needed_by = [self._plan.names[i] for i in self._plan.downstream[index]] if index is not None else []
+        below = self._plan.downstream[index] if index is not None else ()
+        needed_by = [self._plan.names[i] for i in below if self._cannot_do_without_one(i)]
         return f" Needed by {some(needed_by)}." if needed_by else ""
+
+    def _cannot_do_without_one(self, index: int) -> bool:
+        """Whether a task does not run once any one of its upstream tasks has failed."""
+        policy = self._plan.policies[index]
+        if policy.on_upstream_failure == OnUpstreamFailure.RUN or policy.trigger == Trigger.ALL_DONE:
+            return False
+        return policy.trigger != Trigger.ANY_SUCCESS or len(self._plan.upstream[index]) == 1
 
     def _progress(self, name: str, event: ev.TaskProgress) -> str:
         share = event.done / event.total if event.total else 0.0

@@ -24,6 +24,20 @@ def plan_of_three():
     return graph.validate()
 
 
+def test_a_failure_names_only_those_that_will_not_run_for_it():
+    """A clean-up with trigger="all_done" was told as if it were lost."""
+    graph = Graph("etl")
+    graph.add("load", lambda: None)
+    graph.add("other", lambda: None)
+    graph.add("mart", lambda load: None)
+    graph.add("only", lambda load: None, trigger="any_success")
+    graph.add("either", lambda load, other: None, trigger="any_success")
+    graph.add("clean_up", lambda load: None, trigger="all_done")
+    graph.add("all_the_same", lambda load: None, on_upstream_failure="run")
+    sentence = PlainLines(graph.validate()).sentence(ev.TaskFailed(0.0, "load", 1, FAILURE))
+    assert sentence.endswith("ValueError: no luck. Needed by mart, only.")
+
+
 @pytest.mark.parametrize(
     ("event", "sentence"),
     [
