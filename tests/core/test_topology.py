@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.ready import ReadyQueue, ranking
@@ -64,8 +66,8 @@ def test_B8_the_queue_gives_priority_then_the_longest_way_then_the_order_of_decl
     ahead = remaining_path(plan, costs)
     queue = ReadyQueue(*ranking(plan))
     for index in data.draw(st.permutations(range(len(plan)))):
-        queue.push(index)
-    taken = [queue.pop() for _ in range(len(plan))]
+        heappush(queue.heap, queue.rank[index])
+    taken = [queue.by_rank[heappop(queue.heap)] for _ in range(len(plan))]
     assert taken == sorted(range(len(plan)), key=lambda i: (-priorities[i], -ahead[i], i))
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from heapq import heappop
+from heapq import heappop, heappush
 from typing import Any
 
 from dagtop.core import events as ev
@@ -207,12 +207,14 @@ class RunMachine:
     def become_ready(self, index: int, at: float) -> None:
         """Let a task whose time has come queue for a slot, or hold it."""
         ready = ev.TaskReady(at, self.plan.names[index])
-        self.ledger.ready(index, ready)
+        ledger = self.ledger
+        ledger.ready(index, ready)
         self.outbox.append(ready)
-        if index in self.ledger.held:
+        if ledger.held and index in ledger.held:
             self.emit(ev.TaskHeld(at, self.plan.names[index]))
         else:
-            self.queue.push(index)
+            queue = self.queue
+            heappush(queue.heap, queue.rank[index])
 
     def fill(self, at: float) -> None:
         """Start what is ready as long as there are slots, and end the run if nothing is left to do."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import heappop, heappush
 
 from dagtop.core.plan import Plan
 from dagtop.core.topology import remaining_path
@@ -34,7 +33,10 @@ def ranking(plan: Plan) -> tuple[list[int], list[int]]:
 
 
 class ReadyQueue:
-    """Ready tasks, best rank first. A task that is no longer ready is dropped by the caller when it comes out."""
+    """Ready tasks as a heap of their ranks, best first. The machine pushes and pops by itself: a call would cost as much again.
+
+    A task may be in it twice, and may no longer be ready when it comes out: whoever takes it out looks.
+    """
 
     __slots__ = ("by_rank", "heap", "rank")
 
@@ -42,17 +44,3 @@ class ReadyQueue:
         self.rank = rank
         self.by_rank = by_rank
         self.heap: list[int] = []
-        """Ranks. The machine's hot path looks at it directly: a call for each look would cost as much as the look."""
-
-    def push(self, index: int) -> None:
-        """Add a task; adding it twice makes it come out twice."""
-        heappush(self.heap, self.rank[index])
-
-    def pop(self) -> int:
-        """Take the best one.
-
-        Raises
-        ------
-        IndexError: nothing is ready.
-        """
-        return self.by_rank[heappop(self.heap)]
