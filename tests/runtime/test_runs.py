@@ -399,12 +399,21 @@ def _counting() -> Graph:
     return graph
 
 
+def test_a_result_that_is_not_there_names_the_nearest_task() -> None:
+    result = Graph("g").add("load_orders", lambda: 1).run()
+    with pytest.raises(KeyError, match=r"no task 'load_order'; did you mean 'load_orders'\?"):
+        result["load_order"]
+
+
 def test_results_read_well() -> None:
     graph = Graph("g").add("a", lambda: time.sleep(0)).add("b", lambda a: 1 / 0).add("c", lambda b: 1)
     result = graph.run()
     assert "1 succeeded, 1 failed, 1 skipped" in repr(result)
     assert "a" in result
     assert "z" not in result
+    assert repr(result["a"]) == f"TaskResult('a', succeeded, 1 attempt, {result['a'].duration:.3f} s)"
+    assert repr(result["b"]) == f"TaskResult('b', failed, 1 attempt, {result['b'].duration:.3f} s, ZeroDivisionError)"
+    assert repr(result["c"]) == "TaskResult('c', skipped)"
     plain = result.to_dict()
     assert plain["counts"] == {"succeeded": 1, "failed": 1, "skipped": 1}
     assert plain["tasks"][1]["failure"]["error"] == "ZeroDivisionError"

@@ -13,9 +13,10 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
+from dagtop.graph.options import nearest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class TaskResult:
     """How one task ended. Times are seconds since the run began."""
 
@@ -34,6 +35,16 @@ class TaskResult:
     """The attempts that did not succeed."""
     reason: str
     log_lines: int = 0
+
+    def __repr__(self) -> str:
+        parts = [repr(self.name), self.state.value]
+        if self.attempts:
+            parts.append(f"{self.attempts} attempt{'s' if self.attempts > 1 else ''}")
+        if self.duration is not None and self.attempts:
+            parts.append(f"{self.duration:.3f} s")
+        if self.failure is not None:
+            parts.append(self.failure.error)
+        return f"TaskResult({', '.join(parts)})"
 
     @property
     def duration(self) -> float | None:
@@ -96,7 +107,10 @@ class RunResult:
         return name in self.plan.index
 
     def __getitem__(self, name: str) -> TaskResult:
-        return self._task(self.plan.index[name])
+        index = self.plan.index.get(name)
+        if index is None:
+            raise KeyError(f"there is no task {name!r}{nearest(str(name), self.plan.index)}")
+        return self._task(index)
 
     def __iter__(self) -> Iterator[TaskResult]:
         return (self._task(index) for index in range(len(self.plan)))
