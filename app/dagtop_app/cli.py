@@ -37,6 +37,19 @@ _EPILOGUE = (
     "be loaded (nothing ran), 124 run timeout, 129 SIGHUP, 130 interrupted, 141 nobody reads stdout any more, 143 SIGTERM."
 )
 
+#: What the generated script does not know: which runs there are.
+_COMPLETE_RUNS = r"""_dagtop() {
+  local cur="${COMP_WORDS[COMP_CWORD]}"
+  if [[ $COMP_CWORD -eq 2 && "${COMP_WORDS[1]}" =~ ^(resume|report)$ && "$cur" != -* ]]; then
+    local runs
+    runs="$("${COMP_WORDS[0]}" runs 2>/dev/null | while read -r run _; do [[ $run != RUN ]] && echo "$run"; done)"
+    COMPREPLY=($(compgen -W "last $runs" -- "$cur"))
+  else
+    _dagtop_words "$@"
+  fi
+}
+"""
+
 app = App(
     name="dagtop",
     help="Run graphs of Python tasks, watch them and steer them while they run.",
@@ -174,7 +187,10 @@ def completion(
     /,
 ) -> int:
     """Print a script that completes commands, options and files: `source <(dagtop completion bash)`."""
-    print(app.generate_completion(prog_name="dagtop", shell=shell))
+    script = app.generate_completion(prog_name="dagtop", shell=shell)
+    if shell == "bash":
+        script = script.replace("\n_dagtop() {", f"\n{_COMPLETE_RUNS}\n_dagtop_words() {{", 1)
+    print(script)
     return 0
 
 
@@ -220,9 +236,9 @@ def call(arguments: Sequence[str]) -> int:
         result = app(list(arguments), exit_on_error=False, print_error=False)
         sys.stdout.flush()
     except UsageError as error:
-        return _refuse(str(error))
+        return _refuse(str(error), arguments)
     except cyclopts.CycloptsError as error:
-        return _refuse(_in_words(error, arguments))
+        return _refuse(_in_words(error, arguments), arguments)
     except KeyboardInterrupt:
         return _interrupted() or 130
     except BrokenPipeError:
@@ -250,11 +266,12 @@ def _interrupted() -> int | None:
     return _signals.exit_code
 
 
-def _refuse(message: str) -> int:
+def _refuse(message: str, arguments: Sequence[str]) -> int:
     from dagtop_app.text import clean  # noqa: PLC0415 - only for errors
 
     tell(f"dagtop: {clean(message, 1000)}")
-    tell("Try 'dagtop --help'.")
+    command = f" {arguments[0]}" if arguments and arguments[0] in _commands() else ""
+    tell(f"Try 'dagtop{command} --help'.")
     return USAGE_ERROR
 
 

@@ -63,21 +63,16 @@ def run_lines(runs: Sequence[RunSummary]) -> list[str]:
     """The runs in columns."""
     if not runs:
         return []
-    rows = [("RUN", "STATE", "STARTED", "TOOK", "TASKS", "GRAPH", "")]
+    rows = [("RUN", "STATE", "STARTED", "TOOK", "TASKS", "GRAPH", "ENDINGS", "FILE")]
     for run in runs:
         # Local time: that is the clock on the reader's wall.
         began = f"{datetime.fromtimestamp(run.started_at):%Y-%m-%d %H:%M:%S}"  # noqa: DTZ006
         took = duration(run.finished_at - run.started_at) if run.finished_at is not None else "-"
-        source = clean(shorter(run.source), 200)
-        rows.append(
-            (clean(run.run, 100), clean(run.state, 20), began, took, f"{run.tasks:,}", name_of(run.graph, 60), source)
-        )
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)) + f"  {row[6]}" for row in rows
-    ]
-    extra = [counts_text(dict(run.counts)) for run in runs]
+        endings, source = counts_text(dict(run.counts)) or "-", clean(shorter(run.source), 200) or "-"
+        name, state, graph = clean(run.run, 100), clean(run.state, 20), name_of(run.graph, 60)
+        rows.append((name, state, began, took, f"{run.tasks:,}", graph, endings, source))
+    widths = [max(len(row[column]) for row in rows) for column in range(7)]
     return [
-        lines[0].rstrip(),
-        *(f"{line.rstrip()}  {counts}".rstrip() for line, counts in zip(lines[1:], extra, strict=True)),
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[7]]).rstrip()
+        for row in rows
     ]

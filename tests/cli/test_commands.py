@@ -66,6 +66,7 @@ def test_dagtop_alone_prints_help_and_leaves_with_0(dagtop_here):
         (["chekc", "etl.py"], "did you mean 'check'?"),
         (["xyzzy"], "the commands are"),
         (["run"], "FILE is missing"),
+        (["resume"], "RUN is missing\nTry 'dagtop resume --help'."),
         (["run", "etl.py", "other.py"], "too many arguments: other.py"),
         (["run", "etl.py", "--max-paralel", "3"], "Did you mean --max-parallel?"),
         (["run", "etl.py", "--max-parallel", "0"], "--max-parallel takes a whole number of at least 1, not 0"),
@@ -337,7 +338,9 @@ def test_runs_are_listed_latest_first(dagtop_here, write):
     assert [(run["graph"], run["state"]) for run in listed] == [("bad", "failed"), ("etl", "succeeded")]
     assert listed[0]["counts"] == {"succeeded": 1, "failed": 1, "skipped": 1}
     head, bad = dagtop_here("runs", "--limit", "1").out.splitlines()
-    assert head.split()[:2] == ["RUN", "STATE"]
+    assert head.split() == ["RUN", "STATE", "STARTED", "TOOK", "TASKS", "GRAPH", "ENDINGS", "FILE"]
+    assert bad.index("1 succeeded, 1 failed, 1 skipped") == head.index("ENDINGS")
+    assert bad.index("bad.py") == head.index("FILE")
     assert bad.split()[:2] == [listed[0]["run"], "failed"]
 
 

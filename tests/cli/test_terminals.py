@@ -108,6 +108,8 @@ def test_the_bash_script_completes_commands_options_values_and_files(run, write,
         try() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMPREPLY=(); _dagtop; echo "${COMPREPLY[@]}"; }
         try dagtop ru; try dagtop run --max; try dagtop run --loop ''; try dagtop run gr; try dagtop completion ''
         complete -p dagtop
+        dagtop() { echo "RUN  STATE"; echo "r-71  failed"; echo "r-8  succeeded"; }
+        try dagtop resume ''; try dagtop report r-7; try dagtop resume --tr; try dagtop report last gr
     """
     told = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert told.splitlines() == [
@@ -117,4 +119,8 @@ def test_the_bash_script_completes_commands_options_values_and_files(run, write,
         "graph.py",
         "bash zsh fish",
         "complete -F _dagtop dagtop",
+        "last r-71 r-8",
+        "r-71",
+        "--trust-changes",
+        "graph.py",
     ]
