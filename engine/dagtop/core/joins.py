@@ -32,7 +32,7 @@ class Joins:
         self._bad: dict[int, int] = {}
         self.rule: dict[int, Trigger] = {}
         """Tasks whose rule is not ALL_SUCCESS. A task that runs in spite of failures waits for all to end."""
-        if len(set(map(id, plan.policies))) > 1 or (plan.policies and plan.policies[0].trigger != Trigger.ALL_SUCCESS):
+        if plan.one_policy is None or plan.one_policy.trigger != Trigger.ALL_SUCCESS:
             for index, policy in enumerate(plan.policies):
                 rule = Trigger(policy.trigger)
                 if policy.on_upstream_failure is OnUpstreamFailure.RUN and rule is not Trigger.ANY_SUCCESS:

@@ -66,7 +66,7 @@ class RunMachine:
         self._instructions: list[Instruction] = []
         self._ended: deque[int] = deque()
         self.may_time_out = policy.run_timeout is not None or any(
-            policy.timeout is not None for policy in {id(p): p for p in plan.policies}.values()
+            task.timeout is not None for task in ([plan.one_policy] if plan.one_policy else plan.policies)
         )
         """Whether any deadline of an attempt can exist; kept so that the hot path need not ask."""
 

@@ -27,6 +27,9 @@ class Plan:
     places: Mapping[int, str] = field(default_factory=dict)
     """Where a task was declared, as "file.py:12", where that is known."""
 
+    one_policy: TaskPolicy | None = None
+    """The policy of every task, where all share one object: then nobody need look at all of them."""
+
     def __len__(self) -> int:
         return len(self.names)
 

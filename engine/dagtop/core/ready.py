@@ -17,14 +17,14 @@ def ranking(plan: Plan) -> tuple[list[int], list[int]]:
     n = len(plan)
     by_rank = list(range(n))
     policies = plan.policies
-    kinds = set(map(id, policies))
-    costs = [1.0] * n if len(kinds) == 1 and n and policies[0].cost == 1 else [policy.cost for policy in policies]
+    mixed = plan.one_policy is None
+    costs = [plan.one_policy.cost] * n if plan.one_policy is not None else [policy.cost for policy in policies]
     if any(plan.downstream):
         ahead = remaining_path(plan, costs)
         by_rank.sort(key=ahead.__getitem__, reverse=True)  # stable in both directions
-    elif len(kinds) > 1:
+    elif mixed:
         by_rank.sort(key=costs.__getitem__, reverse=True)
-    if len(kinds) > 1:
+    if mixed:
         by_rank.sort(key=lambda index: policies[index].priority, reverse=True)
     rank = [0] * n
     for place, index in enumerate(by_rank):

@@ -312,4 +312,5 @@ def _make_plan(
         order=order,
         policies=policies,
         places=places,
+        one_policy=policies[0] if len(set(map(id, policies))) == 1 else None,
     )

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from pathlib import Path
@@ -43,18 +43,27 @@ class Calls:
         """By task: whether its function is a coroutine function."""
         self.contexts: dict[int, TaskContext] = {}
         """By task: the context of its attempt in progress, if it wanted one."""
-        self._sinks: dict[int, AttemptSink] = {}
+        self.sinks: dict[int, AttemptSink] = {}
+        """By task: what catches the output of its attempt in progress, if output is captured."""
         self._scratch_root: Path | None = None
         self._scratch_lock = threading.Lock()
-        self._plain = self._shared is not None and not self._shared.wants_context and not self._capture
+        self._plain: tuple[Callable[..., Any], Sequence[str], Mapping[str, Any]] | None = None
+        """(function, names, specs) if all tasks are calls of one function with a spec, and nothing else is wanted."""
+        if (
+            self._shared is not None
+            and checked.specs is not None
+            and not self._shared.wants_context
+            and not job.capture
+        ):
+            self._plain = self._shared.fn, self._plan.names, checked.specs
 
     def coroutine(self, index: int, attempt: int, context: Context) -> Coroutine[Any, Any, Any]:
         """The coroutine of an attempt, not yet stepped; `context` is made ready for it."""
-        if self._plain:
-            assert self._shared is not None and self._specs is not None  # noqa: PT018 - one fact: see _plain
-            name = self._plan.names[index]
-            spec = self._specs[name]
-            return self._shared.fn(name, self._with_outputs(index, spec) if type(spec) is dict else spec)  # type: ignore[no-any-return]
+        if self._plain is not None:
+            shared, names, specs = self._plain
+            name = names[index]
+            spec = specs[name]
+            return shared(name, self._with_outputs(index, spec) if type(spec) is dict else spec)  # type: ignore[no-any-return]
         fn, args, kwargs = self._prepared(index, attempt, context)
         return fn(*args, **kwargs)  # type: ignore[no-any-return]
 
@@ -68,14 +77,14 @@ class Calls:
         self.outputs[index] = output
         if output is not None and self.writer is not None:
             self.writer.output(self._plan.names[index], attempt, output)
-        if self._sinks or self.contexts:
+        if self.sinks or self.contexts:
             self.ended(index)
 
     def ended(self, index: int) -> None:
         """An attempt is over: let go of what it had."""
         self.contexts.pop(index, None)
         self._reports.settle(index)
-        sink = self._sinks.pop(index, None)
+        sink = self.sinks.pop(index, None)
         if sink is not None:
             sink.close()
 
@@ -97,7 +106,7 @@ class Calls:
         sink: AttemptSink | None = None
         if self._capture:
             sink = AttemptSink(self._plan.names[index], attempt, self._reports.captured)
-            self._sinks[index] = sink
+            self.sinks[index] = sink
             context.run(current.set, sink)
         call = self._shared if self._shared is not None else self._calls[index]
         task_context = self._task_context(index, attempt, sink) if call.wants_context else None

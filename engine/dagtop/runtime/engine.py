@@ -98,6 +98,9 @@ class Engine:
             outside.cancel_scope.cancel()
         if cancelled is not None:
             raise cancelled
+        await (
+            anyio.lowlevel.checkpoint_if_cancelled()
+        )  # by a scope around this, whose cancellation was heard in our place
         if self.ended_at is None:
             raise DagtopError("the engine stopped before the run had ended: this is a bug in dagtop, please report it")
 

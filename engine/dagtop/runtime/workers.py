@@ -134,12 +134,13 @@ class Workers:
                 self.group.start_soon(self._work, name="dagtop:worker")
 
     async def _work(self) -> None:  # noqa: PLR0915 - see the comment below
-        starts, machine, clock = self._starts, self.machine, self._clock
+        starts, machine, clock, epoch = self._starts, self.machine, self._clock, self._epoch
         quick = self.on_asyncio
         scopes = scope_state()
         home = scopes.cancel_scope
         # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
         calls, reports, handle, alarm = self.calls, self.reports, machine.handle, self._alarm
+        sinks, contexts, is_async = calls.sinks, calls.contexts, calls.is_async
         stray = stray_cancels()
         self._coming -= 1
         while True:
@@ -158,7 +159,7 @@ class Workers:
             if starts and self._coming < 2:
                 self._call_help()
             index = start.index
-            if quick and calls.is_async[index]:
+            if quick and is_async[index]:
                 context = self._context.copy()
                 try:
                     coroutine = calls.coroutine(index, start.attempt, context)
@@ -177,13 +178,15 @@ class Workers:
                     await leave_scopes(scopes, home)
                     error = RuntimeError(LEFT_OPEN) if error is None else error
             else:
-                ended = await (self._in_scope(start) if calls.is_async[index] else self._in_thread(start))
+                ended = await (self._in_scope(start) if is_async[index] else self._in_thread(start))
                 if ended is None:
                     continue
                 output, error = ended
-            now = clock() - self._epoch
+            moment = clock()
+            now = moment - epoch
             if error is None:
-                calls.returned(index, start.attempt, output)
+                if output is not None or sinks or contexts:  # nothing to keep, nothing to close: the call is saved
+                    calls.returned(index, start.attempt, output)
                 if reports.lines:
                     reports.drain(machine, now)
                 outcome: inp.Input = inp.AttemptSucceeded(now, index, start.attempt)
@@ -198,7 +201,7 @@ class Workers:
                 alarm.ring()
             if stray():
                 await AsyncioInterrupt().settle()
-            if now + self._epoch >= self._slice_end:
+            if moment >= self._slice_end:
                 await self._stand_back()
 
     async def _stand_back(self) -> None:
