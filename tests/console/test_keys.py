@@ -444,6 +444,22 @@ class TestLeaving:
             labels = [choice.label for choice in questions.quit_choices(replace(mix, counts=counts))]
             assert [label.rpartition(" ")[2] for label in labels[:3]] == [str(code), "130", "130"]
 
+    async def test_a_run_that_ends_while_it_is_asked_how_to_leave_is_simply_left(self) -> None:
+        engine = FakeEngine(running_mix())
+        async with console(engine) as seen:
+            await seen.press("q")
+            popup = seen.app.screen
+            assert isinstance(popup, Popup)
+            engine.latest = replace(finished_with_failures(), version=2)
+            await seen.settle()
+            popup.renew()
+            await seen.settle()
+            assert "the run is over" in seen.text
+            assert "Cancel all" not in seen.text
+            await seen.pilot.press("enter")
+            assert seen.app._exit
+            assert engine.sent == []
+
     async def test_ctrl_c_three_times_leaves_at_once(self) -> None:
         engine = FakeEngine(running_mix())
         async with console(engine) as seen:
