@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Optional
 
 import pytest
@@ -376,3 +376,20 @@ class TestSpecs:
         tasks.clear()
         needs["a"] = ["b"]
         assert graph.run().counts == {"succeeded": 2}
+
+
+def test_B1_a_function_with_a_yield_is_no_task() -> None:
+    """A generator "succeeded" at once and nothing of it ran."""
+    graph = Graph("g")
+
+    @graph.task
+    def rows() -> Iterator[int]:
+        yield 1
+
+    @graph.task
+    async def pages() -> AsyncIterator[int]:
+        yield 1
+
+    with pytest.raises(GraphError) as caught:
+        graph.validate()
+    assert [flaw.message[:15] for flaw in caught.value.problems] == ["it has a yield,"] * 2

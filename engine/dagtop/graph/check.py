@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -199,6 +200,12 @@ def _bind(
         return Call(fn, False), []
     for flaw in found:
         flaws.add(UnknownDependencyError, flaw.message, flaw.place)
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        flaws.add(
+            GraphError,
+            "it has a yield, and calling it runs nothing of it: collect what it gives and return that",
+            place,
+        )
     return call, needs
 
 

@@ -30,6 +30,8 @@ from dagtop.ports.journal import JournalStatistics
 
 #: Shortest time from one commit to the next, in seconds: under load, what comes in meanwhile is committed at once.
 PACE = 0.012
+#: Events in one commit below which it is a trickle, not a flood.
+FEW = 200
 #: Bytes after which a group is committed although more is there: whoever is faster than the disk must not starve it.
 GROUP = 8 * 2**20
 #: Longest time between two tries of a commit that fails, in seconds.
@@ -188,8 +190,11 @@ class SqliteWriter:
                 stop = self._take()
             if not self._group:
                 continue
+            begun, before = time.monotonic(), self._committed
             if self._try_commit():
-                self._closing.wait(PACE)
+                # A trickle of events is committed almost at once, so that a kill loses little; a flood at its own pace.
+                few = self._committed - before < FEW
+                self._closing.wait(min(PACE, 5 * (time.monotonic() - begun)) if few else PACE)
             else:
                 self._wait_to_retry()
         if stop.reason:

@@ -11,11 +11,14 @@ from typing import Any, Protocol
 import anyio
 import anyio.lowlevel
 
-from dagtop.core.events import AnyEvent, Problem
+from dagtop.core.events import AnyEvent, Log, Problem
 from dagtop.runtime.failures import text_of
 
 #: How long the end of a run waits for callbacks that have not caught up, in seconds.
 PATIENCE = 10.0
+
+#: How many events a callback may be behind before it gets no more lines of output.
+BACKLOG = 100_000
 
 
 class Tell(Protocol):
@@ -29,19 +32,43 @@ def is_async_callback(callback: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(callback) or inspect.iscoroutinefunction(getattr(callback, "__call__", None))  # noqa: B004
 
 
+class _Backlog:
+    """How far a callback is behind. Past `BACKLOG` events it gets no lines of output: only they can be without bound."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._given = 0
+        self._told = False
+        self.handled = 0
+        """Counted up by whoever calls back."""
+
+    def admit(self, batch: Sequence[AnyEvent]) -> Sequence[AnyEvent]:
+        """What of the batch the callback gets."""
+        if self._given - self.handled > BACKLOG:
+            if not self._told:
+                self._told = True
+                self._tell(
+                    "on_event", f"it is {BACKLOG:,} events behind; it gets no lines of output until it has caught up"
+                )
+            batch = [event for event in batch if type(event) is not Log]
+        self._given += len(batch)
+        return batch
+
+
 class ThreadCallback:
     """Calls a plain function with every event, in order, on a thread of its own."""
 
     def __init__(self, callback: Callable[[AnyEvent], Any], tell: Tell) -> None:
         self._callback = callback
         self._tell = tell
+        self._backlog = _Backlog(tell)
         self._queue: queue.SimpleQueue[Sequence[AnyEvent] | None] = queue.SimpleQueue()
         # A callback that hangs must not keep the process: a daemon, and the one bare thread outside thread.py.
         self._thread = threading.Thread(target=self._work, name="dagtop:on_event", daemon=True)
         self._thread.start()
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
-        self._queue.put(batch)
+        self._queue.put(self._backlog.admit(batch))
 
     async def finish(self) -> bool:
         """Wait until it has caught up; False if that took too long."""
@@ -58,6 +85,7 @@ class ThreadCallback:
                     self._callback(event)
                 except BaseException as error:  # noqa: BLE001 - the user's: it becomes an event (B16)
                     _complain(self._tell, event, error)
+            self._backlog.handled += len(batch)
 
 
 class AsyncCallback:
@@ -66,11 +94,12 @@ class AsyncCallback:
     def __init__(self, callback: Callable[[AnyEvent], Awaitable[Any]], tell: Tell) -> None:
         self._callback = callback
         self._tell = tell
+        self._backlog = _Backlog(tell)
         self._send, self._receive = anyio.create_memory_object_stream[Sequence[AnyEvent]](float("inf"))
         self._done = anyio.Event()
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
-        self._send.send_nowait(batch)
+        self._send.send_nowait(self._backlog.admit(batch))
 
     async def work(self) -> None:
         """Call back until `finish`."""
@@ -79,6 +108,7 @@ class AsyncCallback:
                 async for batch in self._receive:
                     for event in batch:
                         await self._call(event)
+                    self._backlog.handled += len(batch)
         finally:
             self._done.set()
 

@@ -1,0 +1,27 @@
+"""What a callback that cannot keep up is given, and what it is spared."""
+
+from __future__ import annotations
+
+import pytest
+from dagtop.core.events import AnyEvent, Log, TaskReady
+from dagtop.runtime import callbacks
+
+LINE = Log(0.0, "a", 1, "stdout", "", "text")
+READY = TaskReady(0.0, "a")
+
+
+def test_a_callback_that_is_far_behind_gets_no_more_lines_but_every_other_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(callbacks, "BACKLOG", 3)
+    backlog = callbacks._Backlog(lambda source, message: told.append(message))
+    batch: list[AnyEvent] = [LINE, READY, LINE, READY]
+
+    assert list(backlog.admit(batch)) == batch
+    assert list(backlog.admit(batch)) == [READY, READY]
+    assert list(backlog.admit(batch)) == [READY, READY]
+    assert len(told) == 1
+
+    backlog.handled = 8
+    assert list(backlog.admit(batch)) == batch
