@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import errno
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -13,24 +11,17 @@ from typing import Annotated, Literal
 import cyclopts
 from cyclopts import App, Parameter
 
+from dagtop_app.calling import signals
 from dagtop_app.options import (
     GraphOptions,
     JournalOptions,
     KeepOptions,
     OutputOptions,
     UsageError,
-    check_graph_options,
-    check_output_options,
-    parse_parameters,
+    checked,
+    tell_parser,
 )
-from dagtop_app.signals import Signals, name_of_signal
-from dagtop_app.terminal import give_up_stderr_if_it_cannot_be_written, open_missing_descriptors, tell
 from dagtop_app.version import VERSION
-
-USAGE_ERROR = 2
-
-#: What the system says when output finds no room.
-_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 
 _EPILOGUE = (
     "Exit codes: 0 all wanted tasks succeeded or were skipped by rule, 1 some failed, 2 usage or a graph that cannot "
@@ -65,7 +56,7 @@ app = App(
 File = Annotated[Path, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]
 Run = Annotated[str, Parameter(name="RUN", help='A run\'s id, the beginning of one, or "last".')]
 
-_signals = Signals()
+tell_parser(Parameter)
 
 
 @app.default
@@ -90,10 +81,10 @@ def watch(
 
     if output.json or output.plain or not settings.wants_console(stdin=os.isatty(0), stdout=os.isatty(1)):
         return run(file, graph=graph, output=output, keep=keep)
-    parameters = _checked(graph, output)
+    parameters = checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
-    return watch_command(str(file), _signals, graph, parameters, output, keep)
+    return watch_command(str(file), signals, graph, parameters, output, keep)
 
 
 @app.command
@@ -107,10 +98,10 @@ def run(
 ) -> int:
     """Run a graph without the console: live progress on a terminal, or --plain lines, or --json events."""
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
-    parameters = _checked(graph, output)
+    parameters = checked(graph, output)
     from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return run_command(str(file), _signals, graph, parameters, output, keep)
+    return run_command(str(file), signals, graph, parameters, output, keep)
 
 
 @app.command
@@ -125,7 +116,7 @@ def check(
 ) -> int:
     """Check a graph and print its plan, levels and critical path. No task runs."""
     graph = graph or GraphOptions()
-    parameters = _checked(graph)
+    parameters = checked(graph)
     from dagtop_app.checking import check_command  # noqa: PLC0415 - the engine is loaded only when it is needed
 
     return check_command(str(file), graph, parameters, as_json=json)
@@ -145,10 +136,10 @@ def resume(
 ) -> int:
     """Go on with a run that did not end well: what succeeded is kept, the rest runs."""
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or JournalOptions()
-    parameters = _checked(graph, output)
+    parameters = checked(graph, output)
     from dagtop_app.resuming import resume_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return resume_command(run, _signals, graph, parameters, output, keep, trust_changes=trust_changes)
+    return resume_command(run, signals, graph, parameters, output, keep, trust_changes=trust_changes)
 
 
 @app.command
@@ -194,14 +185,8 @@ def completion(
     return 0
 
 
-def _checked(graph: GraphOptions, output: OutputOptions | None = None) -> dict[str, object]:
-    check_graph_options(graph)
-    if output is not None:
-        check_output_options(output)
-    return parse_parameters(graph.parameters)
-
-
-def _commands() -> list[str]:
+def commands() -> list[str]:
+    """Their names."""
     return [name for name in app if not name.startswith("-")]
 
 
@@ -209,91 +194,30 @@ def _check_that_it_is_no_command(file: str) -> None:
     """`dagtop rnu` is a slip of the pen, not a file."""
     if os.path.exists(file) or "/" in file or "." in file or ":" in file:
         return
-    near = difflib.get_close_matches(file, _commands(), n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else f"; the commands are {', '.join(_commands())}"
+    near = difflib.get_close_matches(file, commands(), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else f"; the commands are {', '.join(commands())}"
     raise UsageError(f"there is no command and no file {file!r}{hint}")
 
 
-def run_command_line(arguments: Sequence[str]) -> int:
-    """Parse, do, and return the exit code, for a process that ends then.
+def parse_and_do(arguments: Sequence[str]) -> int:
+    """Do what the arguments say, and return the exit code.
 
-    What goes wrong is told in a few lines on stderr, never as a traceback.
+    Raises
+    ------
+    UsageError: they say nothing that can be done.
     """
-    open_missing_descriptors()
-    _signals.install()
-    code = call(arguments)
-    give_up_stderr_if_it_cannot_be_written()
-    if "dagtop_app.headless" in sys.modules:  # something may have run, and have left threads behind
-        from dagtop_app.headless import end_process_soon  # noqa: PLC0415 - it is there already
-
-        end_process_soon(code, _signals)
-    return code
-
-
-def call(arguments: Sequence[str]) -> int:
-    """The same inside a process that goes on afterwards."""
     try:
         result = app(list(arguments), exit_on_error=False, print_error=False)
-        sys.stdout.flush()
-    except UsageError as error:
-        return _refuse(str(error), arguments)
     except cyclopts.CycloptsError as error:
-        return _refuse(_in_words(error, arguments), arguments)
-    except KeyboardInterrupt:
-        return _interrupted() or 130
-    except BrokenPipeError:
-        return _nobody_reads()
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE and error.filename is None:
-            tell(f"dagtop: stdout cannot be written: {error.strerror}")
-            _nobody_reads()
-            return 1
-        # Ours are told in words, and after a signal nothing else counts. The rest are bugs, and keep their traceback.
-        if (code := _interrupted()) is not None:
-            return code
-        from dagtop.errors import DagtopError  # noqa: PLC0415 - loaded already if it was raised
-
-        if not isinstance(error, DagtopError):
-            raise
-        return _tell_problems(error)
+        raise UsageError(_in_words(error, arguments)) from error
     return result if isinstance(result, int) else 0
-
-
-def _interrupted() -> int | None:
-    """The exit code of the signal that came before anything ran; None if none did."""
-    if _signals.exit_code is not None:
-        tell(f"dagtop: {name_of_signal(_signals.received[0])}: nothing ran")
-    return _signals.exit_code
-
-
-def _refuse(message: str, arguments: Sequence[str]) -> int:
-    from dagtop_app.text import clean  # noqa: PLC0415 - only for errors
-
-    tell(f"dagtop: {clean(message, 1000)}")
-    command = f" {arguments[0]}" if arguments and arguments[0] in _commands() else ""
-    tell(f"Try 'dagtop{command} --help'.")
-    return USAGE_ERROR
-
-
-def _tell_problems(error: Exception) -> int:
-    from dagtop_app.problems import problem_lines  # noqa: PLC0415 - only for errors
-
-    for line in problem_lines(error):
-        tell(line)
-    return USAGE_ERROR
-
-
-def _nobody_reads() -> int:
-    """stdout has gone: point it elsewhere, so that Python's own flush at the end does not complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 141
 
 
 def _in_words(error: cyclopts.CycloptsError, arguments: Sequence[str]) -> str:
     """What was wrong with the arguments, in one sentence."""
     first = arguments[0]
     if isinstance(error, cyclopts.UnusedCliTokensError):
-        if not first.startswith("-") and first not in _commands():
+        if not first.startswith("-") and first not in commands():
             try:
                 _check_that_it_is_no_command(first)
             except UsageError as better:

@@ -19,7 +19,7 @@ def main() -> None:
     import gc  # noqa: PLC0415 - see above
 
     gc.disable()  # modules that load leave no garbage, and looking for it takes a tenth of start-up
-    from dagtop_app.cli import run_command_line  # noqa: PLC0415 - see above
+    from dagtop_app.calling import run_command_line  # noqa: PLC0415 - see above
 
     gc.enable()
     sys.exit(run_command_line(sys.argv[1:]))

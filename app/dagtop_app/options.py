@@ -7,9 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Parameter
+if TYPE_CHECKING:
+    from cyclopts import Parameter
 
 Loop = Literal["asyncio", "trio"]
 
@@ -18,7 +19,6 @@ class UsageError(Exception):
     """What was typed cannot be done; the message says what would. Exit code 2."""
 
 
-@Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOptions:
     """How the graph is made and run."""
@@ -39,7 +39,6 @@ class GraphOptions:
     timeout: Annotated[float | None, Parameter(help="Seconds for the whole run; then exit code 124.")] = None
 
 
-@Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalOptions:
     """Where runs are kept."""
@@ -47,7 +46,6 @@ class JournalOptions:
     db: Annotated[Path | None, Parameter(help="The history's file, instead of DAGTOP_DB or the user's own.")] = None
 
 
-@Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
     """What is printed and written."""
@@ -67,7 +65,6 @@ class OutputOptions:
     loop: Annotated[Loop, Parameter(help="The event loop under the tasks.")] = "asyncio"
 
 
-@Parameter(name="*")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeepOptions(JournalOptions):
     """Where the run is kept, and whether."""
@@ -75,6 +72,27 @@ class KeepOptions(JournalOptions):
     no_journal: Annotated[
         bool, Parameter(negative="", show_default=False, help="Keep nothing; the run cannot be resumed.")
     ] = False
+
+
+def tell_parser(parameter: type[Parameter]) -> None:
+    """Let the parser read the classes above. It is not imported here: not every command line needs it, and it is slow to load."""
+    globals()["Parameter"] = parameter  # where the annotations look for it
+    for options in (GraphOptions, JournalOptions, OutputOptions, KeepOptions):
+        parameter(name="*")(options)
+
+
+def checked(graph: GraphOptions, output: OutputOptions | None = None) -> dict[str, Any]:
+    """The parameters of `-p`, once all options are seen to make sense.
+
+    Raises
+    ------
+    UsageError: they do not.
+    DagtopError: a report cannot be written.
+    """
+    check_graph_options(graph)
+    if output is not None:
+        check_output_options(output)
+    return parse_parameters(graph.parameters)
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:

@@ -1,0 +1,106 @@
+"""A command line from its arguments to its exit code: signals around it, and what goes wrong told in a few lines."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from collections.abc import Sequence
+
+from dagtop_app import settings
+from dagtop_app.options import UsageError, checked
+from dagtop_app.shortcut import read
+from dagtop_app.signals import Signals, name_of_signal
+from dagtop_app.terminal import give_up_stderr_if_it_cannot_be_written, open_missing_descriptors, tell
+
+USAGE_ERROR = 2
+
+#: What the system says when output finds no room.
+_CANNOT_WRITE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+signals = Signals()
+
+
+def run_command_line(arguments: Sequence[str]) -> int:
+    """Parse, do, and return the exit code, for a process that ends then.
+
+    What goes wrong is told in a few lines on stderr, never as a traceback.
+    """
+    open_missing_descriptors()
+    signals.install()
+    code = call(arguments)
+    give_up_stderr_if_it_cannot_be_written()
+    if "dagtop_app.headless" in sys.modules:  # something may have run, and have left threads behind
+        from dagtop_app.headless import end_process_soon  # noqa: PLC0415 - it is there already
+
+        end_process_soon(code, signals)
+    return code
+
+
+def call(arguments: Sequence[str]) -> int:
+    """The same inside a process that goes on afterwards."""
+    try:
+        code = _do(arguments)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _refuse(str(error), arguments)
+    except KeyboardInterrupt:
+        return _interrupted() or 130
+    except BrokenPipeError:
+        return _nobody_reads()
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _CANNOT_WRITE and error.filename is None:
+            tell(f"dagtop: stdout cannot be written: {error.strerror}")
+            _nobody_reads()
+            return 1
+        # Ours are told in words, and after a signal nothing else counts. The rest are bugs, and keep their traceback.
+        if (after_signal := _interrupted()) is not None:
+            return after_signal
+        from dagtop.errors import DagtopError  # noqa: PLC0415 - loaded already if it was raised
+
+        if not isinstance(error, DagtopError):
+            raise
+        return _tell_problems(error)
+    return code
+
+
+def _do(arguments: Sequence[str]) -> int:
+    if settings.wants_console(stdin=os.isatty(0), stdout=os.isatty(1)) and (asked := read(arguments)) is not None:
+        parameters = checked(asked.graph, asked.output)
+        from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
+
+        return watch_command(asked.file, signals, asked.graph, parameters, asked.output, asked.keep)
+    from dagtop_app.cli import parse_and_do  # noqa: PLC0415 - the parser takes longer to load than all that is ours
+
+    return parse_and_do(arguments)
+
+
+def _interrupted() -> int | None:
+    """The exit code of the signal that came before anything ran; None if none did."""
+    if signals.exit_code is not None:
+        tell(f"dagtop: {name_of_signal(signals.received[0])}: nothing ran")
+    return signals.exit_code
+
+
+def _refuse(message: str, arguments: Sequence[str]) -> int:
+    from dagtop_app.cli import commands  # noqa: PLC0415 - only for errors
+    from dagtop_app.text import clean  # noqa: PLC0415 - as above
+
+    tell(f"dagtop: {clean(message, 1000)}")
+    command = f" {arguments[0]}" if arguments and arguments[0] in commands() else ""
+    tell(f"Try 'dagtop{command} --help'.")
+    return USAGE_ERROR
+
+
+def _tell_problems(error: Exception) -> int:
+    from dagtop_app.problems import problem_lines  # noqa: PLC0415 - only for errors
+
+    for line in problem_lines(error):
+        tell(line)
+    return USAGE_ERROR
+
+
+def _nobody_reads() -> int:
+    """stdout has gone: point it elsewhere, so that Python's own flush at the end does not complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 141
