@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -72,6 +73,7 @@ def _do(arguments: Sequence[str]) -> int:
         return watch_command(asked.file, signals, asked.graph, parameters, asked.output, asked.keep)
     from dagtop_app.cli import parse_and_do  # noqa: PLC0415 - the parser takes longer to load than all that is ours
 
+    gc.enable()  # see `entry`; the console goes on without until there is something to see
     return parse_and_do(arguments)
 
 

@@ -18,10 +18,9 @@ def main() -> None:
             return
     import gc  # noqa: PLC0415 - see above
 
-    gc.disable()  # modules that load leave no garbage, and looking for it takes a tenth of start-up
+    gc.disable()  # what loads is no garbage, and looking for it takes a tenth of start-up; on again when it is over
     from dagtop_app.calling import run_command_line  # noqa: PLC0415 - see above
 
-    gc.enable()
     sys.exit(run_command_line(sys.argv[1:]))
 
 

@@ -148,10 +148,12 @@ def open_journal(prepared: Prepared, keep: KeepOptions) -> Journal | None:
 
 def can_be_resumed(journal: Journal | None) -> bool:
     """Whether a run that is begun in it now is kept there."""
+    if journal is None:
+        return False
     from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - loaded already if there is one
 
     if not isinstance(journal, SqliteJournal):
-        return journal is not None
+        return True
     try:
         settings.check_writable(journal)
     except JournalError:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
+from pathlib import Path
+
+_HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +24,7 @@ class Palette:
 
 def palettes() -> tuple[Palette, ...]:
     """Every palette that comes along, the default one first."""
-    files = (resources.files(__name__) / "builtin").iterdir()
-    found = [_read(file.read_text("utf-8")) for file in files if file.name.endswith(".toml")]
+    found = [_read(file.read_text("utf-8")) for file in (_HERE / "builtin").glob("*.toml")]
     return tuple(sorted(found, key=lambda palette: (palette.name != "dagtop-dark", palette.name)))
 
 
@@ -34,4 +35,4 @@ def _read(text: str) -> Palette:
 
 def stylesheet() -> str:
     """The console's layout, in Textual CSS."""
-    return (resources.files(__name__) / "console.tcss").read_text("utf-8")
+    return (_HERE / "console.tcss").read_text("utf-8")
