@@ -36,6 +36,9 @@ _FALLBACK = {
 #: compute, each key press waited for all six at every turn: 3 s to the first paint, a second from key to screen.
 _SWITCH = 0.0005
 
+#: The theme that needs no choice.
+FIRST = "dagtop-dark"
+
 #: Seconds that the engine gets to end after the console has closed.
 _GRACE = 10.0
 
@@ -63,6 +66,7 @@ class ConsoleApp(App[None]):
         begin: Callable[[], None] | None = None,
     ) -> None:
         colourless = "NO_COLOR" in os.environ
+        self._first = "" if colourless or theme not in {None, FIRST} else FIRST
         super().__init__(ansi_color=True if colourless else None)
         # A crash is told on the terminal: stderr may be a pipe that leads into our own logs.
         self.error_console = Console(file=sys.__stderr__, markup=False, highlight=False)
@@ -71,13 +75,22 @@ class ConsoleApp(App[None]):
         self.terminated: int | None = None
         """The signal that told us to end, if one did."""
         self._begin = begin
+        if not self._first:
+            wanted = "ansi-dark" if colourless else theme or FIRST
+            self.theme = wanted if wanted in self.available_themes else FIRST
+
+    def _register_palettes(self) -> None:
+        """Called when Textual asks for the first colours, so that the style sheet is not read in its own ones before."""
         for palette in dagtop_themes.palettes():
             self.register_theme(theme_of(palette))
-        wanted = "ansi-dark" if colourless else theme or "dagtop-dark"
-        self.theme = wanted if wanted in self.available_themes else "dagtop-dark"
+        if self._first:
+            self.set_reactive(App.theme, self._first)
+            self.add_class(f"-theme-{self._first}", update=False)
 
     def get_css_variables(self) -> dict[str, str]:
         """Textual's, and for every theme the colours of our style classes."""
+        if FIRST not in self.available_themes:
+            self._register_palettes()
         variables = super().get_css_variables()
         for name, source in _FALLBACK.items():
             variables.setdefault(f"dt-{name}", variables[source])

@@ -57,6 +57,7 @@ class MainScreen(Looking):
         self._footer = Footer(id="footer")
         self._tiny: Painted | None = None
         self._drawing = False
+        self._first = True
 
     def compose(self) -> ComposeResult:
         """What the first paint needs, as large as it will be; the rest is made when it is first shown."""
@@ -264,6 +265,9 @@ class MainScreen(Looking):
         if not self._drawing:
             self._drawing = True
             self.call_after_refresh(self._draw_resized)
+            if self._first:  # the very first refresh shows more than an empty screen
+                self._first = False
+                self.call_later(self.draw)
 
     def _draw_resized(self) -> None:
         self._drawing = False
