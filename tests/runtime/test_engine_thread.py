@@ -116,6 +116,18 @@ def test_B24_held_open_a_run_is_reopened_and_finishes_again(start: Callable[...,
     assert (thread.result["b"].output, attempts) == (3, [1, 2, 3])
 
 
+def test_a_run_that_is_held_open_lasted_until_its_last_task_ended_not_until_it_was_left(
+    start: Callable[..., EngineThread],
+) -> None:
+    thread = start(Graph("g").add("a", lambda: 1), hold_open=True)
+    until(thread, lambda snapshot: snapshot.state is RunState.SUCCEEDED)
+    answered = answer(thread, thread.send(cmd.HoldTask("nowhere"), by="me"))
+    thread.close()
+    assert thread.join(20)
+    assert thread.result is not None
+    assert thread.result["a"].ended_at == thread.result.duration < answered.at
+
+
 def test_after_the_end_nothing_is_published_for_nothing(start: Callable[..., EngineThread]) -> None:
     thread = start(Graph("g").add("a", lambda: 1), hold_open=True)
     until(thread, lambda snapshot: snapshot.state is RunState.SUCCEEDED)

@@ -35,6 +35,8 @@ class Ledger:
         self.run_state = RunState.PENDING
         self.run_reason = ""
         self.started_at = 0.0
+        self.finished_at: float | None = None
+        """When the run was over, seconds since it began; None while it goes on."""
         self.max_parallel = max_parallel
         self.state: list[TaskState] = [_WAITING] * n
         self.counts: dict[TaskState, int] = dict.fromkeys(TaskState, 0)
@@ -218,7 +220,7 @@ class Ledger:
                 for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at):
                     sparse.pop(index, None)
         self.held.clear()
-        self.run_state, self.run_reason = RunState.RUNNING, ""
+        self.run_state, self.run_reason, self.finished_at = RunState.RUNNING, "", None
 
     def _run_paused(self, event: ev.RunPaused) -> None:
         self.run_state = RunState.PAUSED
@@ -231,10 +233,10 @@ class Ledger:
         self.run_reason = event.reason
 
     def _run_reopened(self, event: ev.RunReopened) -> None:
-        self.run_state, self.run_reason = RunState.RUNNING, ""
+        self.run_state, self.run_reason, self.finished_at = RunState.RUNNING, "", None
 
     def _run_finished(self, event: ev.RunFinished) -> None:
-        self.run_state = event.state
+        self.run_state, self.finished_at = event.state, event.at
 
     def _limit(self, event: ev.LimitChanged) -> None:
         self.max_parallel = event.limit

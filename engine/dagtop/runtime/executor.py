@@ -177,8 +177,9 @@ class DAGExecutor:
         engine = self._engine
         if engine is None:
             raise DagtopError("the run has not begun; there is no result yet")
-        duration = engine.ended_at if engine.ended_at is not None else engine.now()
-        return RunResult(engine.machine.ledger, engine.calls.outputs, duration, engine.reports.line_counts)
+        ledger = engine.machine.ledger
+        duration = ledger.finished_at if ledger.finished_at is not None else engine.now()
+        return RunResult(ledger, engine.calls.outputs, duration, engine.reports.line_counts)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
