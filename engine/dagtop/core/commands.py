@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -20,6 +20,7 @@ class CancelTask(_Command, frozen=True, tag="cancel"):
     """Stop one task: what runs is told to stop, what has not started will not."""
 
     task: str
+    reason: str = ""
 
 
 class RestartTask(_Command, frozen=True, tag="restart"):
@@ -27,6 +28,40 @@ class RestartTask(_Command, frozen=True, tag="restart"):
 
     task: str
     downstream: bool = False
+    reason: str = ""
+
+
+class RetryFailed(_Command, frozen=True, tag="retry-failed"):
+    """Run every task again that failed or timed out, and what was skipped because of it."""
+
+
+class SkipTask(_Command, frozen=True, tag="skip"):
+    """Do not run one task that has not started. What needs its output is skipped too, as its trigger rule says."""
+
+    task: str
+    reason: str = ""
+
+
+class MarkSucceeded(_Command, frozen=True, tag="mark-succeeded"):
+    """Take `value` for the output of a task that does not run now, and go on with what is downstream."""
+
+    task: str
+    value: Any = None
+    reason: str = ""
+
+
+class ApproveTask(_Command, frozen=True, tag="approve"):
+    """Let a task through its gate."""
+
+    task: str
+    reason: str = ""
+
+
+class RejectTask(_Command, frozen=True, tag="reject"):
+    """Do not let a task through its gate."""
+
+    task: str
+    reason: str = ""
 
 
 class HoldTask(_Command, frozen=True, tag="hold"):
@@ -69,10 +104,43 @@ class SetMaxParallel(_Command, frozen=True, tag="set-max-parallel"):
     limit: int
 
 
+class SetPoolLimit(_Command, frozen=True, tag="set-pool-limit"):
+    """Change how many attempts may be in progress at once in one pool."""
+
+    pool: str
+    limit: int
+
+
+class TripBreaker(_Command, frozen=True, tag="trip-breaker"):
+    """Open a circuit breaker by hand; it recovers as if it had opened by itself."""
+
+    breaker: str
+
+
+class ResetBreaker(_Command, frozen=True, tag="reset-breaker"):
+    """Close a circuit breaker by hand, and forget its failures."""
+
+    breaker: str
+
+
+class ForceBreaker(_Command, frozen=True, tag="force-breaker"):
+    """Hold a circuit breaker in `state` ("open", "closed", "half_open"), whatever happens; "" lets it go."""
+
+    breaker: str
+    state: str
+
+
+class SwapGraph(_Command, frozen=True, tag="swap-graph"):
+    """Go on with another version of the graph, which was handed to the engine under this number."""
+
+    version: int
+    summary: str = ""
+
+
 class SetPolicy(_Command, frozen=True, tag="set-policy"):
     """Change fields of one task's policy from the next decision on. None leaves a field as it is.
 
-    `timeout` of 0 takes the timeout away.
+    `timeout` of 0 takes the timeout away; so does "" for `circuit` and `pool`.
     """
 
     task: str
@@ -83,11 +151,23 @@ class SetPolicy(_Command, frozen=True, tag="set-policy"):
     factor: float | None = None
     cap: float | None = None
     jitter: float | None = None
+    retry_on_timeout: bool | None = None
+    trigger: str | None = None
+    on_upstream_failure: str | None = None
+    priority: int | None = None
+    cost: float | None = None
+    circuit: str | None = None
+    pool: str | None = None
 
 
 Command: TypeAlias = (
     CancelTask
     | RestartTask
+    | RetryFailed
+    | SkipTask
+    | MarkSucceeded
+    | ApproveTask
+    | RejectTask
     | HoldTask
     | ReleaseTask
     | PauseRun
@@ -96,6 +176,11 @@ Command: TypeAlias = (
     | CancelRun
     | AbandonRun
     | SetMaxParallel
+    | SetPoolLimit
+    | TripBreaker
+    | ResetBreaker
+    | ForceBreaker
+    | SwapGraph
     | SetPolicy
 )
 

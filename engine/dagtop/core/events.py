@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from dagtop.core.commands import Command
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import Failure
 from dagtop.core.states import RunState
 
@@ -188,14 +189,107 @@ class TaskServing(TaskEvent, frozen=True, tag="task.serving"):
     """A long-running task said `ctx.ready()`."""
 
 
+class TaskEscalated(TaskEvent, frozen=True, tag="task.escalated"):
+    """It failed for good, and this is what a person needs to know of it."""
+
+    report: EscalationReport
+
+
+class TaskTornDown(TaskEvent, frozen=True, tag="task.torn_down"):
+    """Its teardown is over. `failure` is what that raised, if it did."""
+
+    failure: Failure | None = None
+
+
+class TaskNotCached(TaskEvent, frozen=True, tag="task.not_cached"):
+    """It has a cache and runs all the same. `reason` says why: "input extract changed"."""
+
+    reason: str
+
+
+class GateWaiting(TaskEvent, frozen=True, tag="gate.waiting"):
+    """It stands at its gate: somebody must approve or reject it, within `timeout` seconds if that is given."""
+
+    prompt: str
+    timeout: float | None = None
+
+
+class GateDecided(TaskEvent, frozen=True, tag="gate.decided"):
+    """It was approved or rejected."""
+
+    approved: bool
+    by: str
+    reason: str
+
+
+# -- breakers: named, and shared by all runs of the process ---------------------------------------------------------------
+
+
+class BreakerEvent(Event, frozen=True):
+    """A fact about one circuit breaker."""
+
+    breaker: str
+    reason: str
+
+
+class BreakerOpened(BreakerEvent, frozen=True, tag="breaker.opened"):
+    """No attempt goes through; the first probe may come `probe_in` seconds after `at`."""
+
+    probe_in: float
+
+
+class BreakerHalfOpened(BreakerEvent, frozen=True, tag="breaker.half_opened"):
+    """One probe at a time goes through."""
+
+
+class BreakerClosed(BreakerEvent, frozen=True, tag="breaker.closed"):
+    """Attempts go through again."""
+
+
+class BreakerForced(BreakerEvent, frozen=True, tag="breaker.forced"):
+    """A person holds it in `state`; "" takes that back. The computed state goes on beside it."""
+
+    state: str
+
+
+# -- the graph ------------------------------------------------------------------------------------------------------------
+
+
+class AddedTask(msgspec.Struct, frozen=True):
+    """A task that came while the run went on."""
+
+    name: str
+    upstream: tuple[str, ...] = ()
+
+
+class GraphChanged(Event, frozen=True, tag="graph.changed"):
+    """Tasks came, went, or depend on others now. Those that went keep their place and are SKIPPED."""
+
+    reason: str
+    """Who did it: "spawned by crawl", "a new version of the graph"."""
+    added: tuple[AddedTask, ...] = ()
+    removed: tuple[str, ...] = ()
+    rewired: dict[str, tuple[str, ...]] = {}
+    """New upstream, by name of a task that was there before."""
+
+
 # -- everything else --------------------------------------------------------------------------------------------------
 
 
 class LimitChanged(Event, frozen=True, tag="limit.changed"):
-    """`max_parallel` is now `limit`."""
+    """A limit has a new value. `what` is "max_parallel", "window" (the adaptive limit below that) or "pool:NAME"."""
 
     limit: int
     reason: str
+    what: str = "max_parallel"
+
+
+class LoopBlocked(TaskEvent, frozen=True, tag="loop.blocked"):
+    """Async code of a task keeps the event loop from going round, or kept it: `seconds`, and where it was seen."""
+
+    attempt: int
+    seconds: float
+    stack: str
 
 
 class PolicyChanged(TaskEvent, frozen=True, tag="policy.changed"):
@@ -265,6 +359,17 @@ AnyEvent: TypeAlias = (
     | TaskStale
     | TaskProgress
     | TaskServing
+    | TaskEscalated
+    | TaskTornDown
+    | TaskNotCached
+    | GateWaiting
+    | GateDecided
+    | BreakerOpened
+    | BreakerHalfOpened
+    | BreakerClosed
+    | BreakerForced
+    | GraphChanged
+    | LoopBlocked
     | LimitChanged
     | PolicyChanged
     | CommandApplied

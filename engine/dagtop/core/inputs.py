@@ -5,12 +5,15 @@ Each says when: `at` is in seconds since the run began.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import Enum
 from typing import TypeAlias
 
 import msgspec
 
 from dagtop.core.commands import Command
 from dagtop.core.failure import Failure
+from dagtop.core.policy import TaskPolicy
 
 
 class _Input(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +49,16 @@ class AttemptRaised(_Input, frozen=True):
     """Whether the policy's exception types let this exception be tried again."""
     unit_random: float = 0.0
     """Chance for the jitter, in [0, 1)."""
+    retry_after: float | None = None
+    """Seconds after which the task itself wants to be tried again (`RetryAfter`); None leaves it to the policy."""
+
+
+class AttemptSkipped(_Input, frozen=True):
+    """The task said that it need not run (`Skip`)."""
+
+    index: int
+    attempt: int
+    reason: str
 
 
 class AttemptStopped(_Input, frozen=True):
@@ -55,6 +68,64 @@ class AttemptStopped(_Input, frozen=True):
     attempt: int
     failure: Failure | None = None
     unit_random: float = 0.0
+
+
+class Verdict(Enum):
+    """What the runtime says of a task about which it was asked."""
+
+    RUN = "run"
+    SKIP = "skip"
+    """Its `when` says that it need not run."""
+    CACHED = "cached"
+    """Its output of an earlier run was taken; it is where outputs are kept."""
+    FAIL = "fail"
+    """Its `when` raised."""
+
+
+class Consulted(_Input, frozen=True):
+    """The answer to `Consult`. `token` is that of the question: an answer to an older question does not count."""
+
+    index: int
+    token: int
+    verdict: Verdict
+    reason: str = ""
+    failure: Failure | None = None
+
+
+class TeardownEnded(_Input, frozen=True):
+    """The answer to `RunTeardown`."""
+
+    index: int
+    failure: Failure | None = None
+
+
+class WoundDown(_Input, frozen=True):
+    """The answer to `WindDown`: services are closed and the graph's teardown has run."""
+
+
+class BreakerMoved(_Input, frozen=True):
+    """Another run of this process has changed a breaker that this run uses."""
+
+    breaker: str
+
+
+class NewTask(msgspec.Struct, frozen=True):
+    """A task that is to be added; `upstream` are names."""
+
+    name: str
+    upstream: tuple[str, ...]
+    policy: TaskPolicy
+    asks: bool = False
+    """See `Plan.asks`."""
+    cleans_up: bool = False
+    """See `Plan.cleans_up`."""
+
+
+class TasksAdded(_Input, frozen=True):
+    """The graph has grown: checked by the runtime, without a cycle, no name that is there already."""
+
+    tasks: Sequence[NewTask]
+    reason: str
 
 
 class Tick(_Input, frozen=True):
@@ -69,4 +140,17 @@ class CommandGiven(_Input, frozen=True):
     by: str
 
 
-Input: TypeAlias = Begin | AttemptSucceeded | AttemptRaised | AttemptStopped | Tick | CommandGiven
+Input: TypeAlias = (
+    Begin
+    | AttemptSucceeded
+    | AttemptRaised
+    | AttemptSkipped
+    | AttemptStopped
+    | Consulted
+    | TeardownEnded
+    | WoundDown
+    | BreakerMoved
+    | TasksAdded
+    | Tick
+    | CommandGiven
+)

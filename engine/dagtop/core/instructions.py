@@ -44,4 +44,22 @@ class AbandonAttempt(msgspec.Struct, frozen=True, gc=False):
     attempt: int
 
 
-Instruction: TypeAlias = StartAttempt | StopAttempt | AbandonAttempt
+class Consult(msgspec.Struct, frozen=True, gc=False):
+    """Ask the task's `when` and its cache, and answer with `Consulted`. `fresh`: do not take the output from the cache."""
+
+    index: int
+    token: int
+    fresh: bool = False
+
+
+class RunTeardown(msgspec.Struct, frozen=True, gc=False):
+    """Nothing downstream needs the task any more: run its teardown if its setup has started; answer with `TeardownEnded`."""
+
+    index: int
+
+
+class WindDown(msgspec.Struct, frozen=True, gc=False):
+    """Every task has ended: close the services, run the graph's teardown, and answer with `WoundDown`."""
+
+
+Instruction: TypeAlias = StartAttempt | StopAttempt | AbandonAttempt | Consult | RunTeardown | WindDown

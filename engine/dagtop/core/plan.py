@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dagtop.core.policy import TaskPolicy
@@ -29,6 +29,13 @@ class Plan:
 
     one_policy: TaskPolicy | None = None
     """The policy of every task, where all share one object: then nobody need look at all of them."""
+
+    asks: Collection[int] = frozenset()
+    """Tasks about which the runtime is asked before they start: they have a `when` or a cache."""
+    cleans_up: Collection[int] = frozenset()
+    """Tasks that have a setup or a teardown."""
+    winds_down: bool = False
+    """Whether there is something to close when every task has ended."""
 
     def __len__(self) -> int:
         return len(self.names)

@@ -6,45 +6,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from dagtop.core.backoff import Backoff
-
-_E = TypeVar("_E", bound=StrEnum)
-
-
-def one_of(enum: type[_E], value: object, name: str) -> _E:
-    """The member of `enum` that `value` names.
-
-    Raises
-    ------
-    ValueError: no member has that name; the message lists the ones there are.
-    """
-    try:
-        return enum(str(value))
-    except ValueError:
-        known = ", ".join(repr(member.value) for member in enum)
-        raise ValueError(f"{name} must be one of {known}, not {value!r}") from None
-
-
-def check_count(name: str, value: object, *, least: int) -> None:
-    """Refuse anything but a whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
-
-
-def check_seconds(name: str, value: object, *, positive: bool = False) -> None:
-    """Refuse anything but a finite number of seconds, above zero if `positive`."""
-    if not _is_between(value, -sys.float_info.max, sys.float_info.max):
-        raise ValueError(f"{name} must be a number of seconds, not {value!r}")
-    assert isinstance(value, (int, float))
-    if value < 0 or (positive and value == 0):
-        raise ValueError(f"{name} must be {'more than 0' if positive else 'at least 0'} seconds, not {value!r}")
-
-
-def _is_between(value: object, least: float, most: float) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value <= most
-
+from dagtop.core.checks import check_count, check_seconds, is_between, one_of
+from dagtop.core.guards import NO_RESOURCES, Breaker, Gate, Pool, check_amounts
 
 def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
     given: tuple[object, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,)
@@ -85,6 +51,10 @@ class BackendName(StrEnum):
     """On the engine's event loop: `async def` functions."""
     THREAD = "thread"
     """In a worker thread: plain functions."""
+    PROCESS = "process"
+    """In a worker process: plain functions whose arguments and outputs can be pickled."""
+    DASK = "dask"
+    """On a Dask cluster: plain functions whose arguments and outputs can be pickled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +91,9 @@ class Retry:
         check_count("retries", self.retries, least=0)
         check_seconds("base", self.base)
         check_seconds("cap", self.cap)
-        if not _is_between(self.factor, 1, sys.float_info.max):
+        if not is_between(self.factor, 1, sys.float_info.max):
             raise ValueError(f"factor must be a finite number of at least 1, not {self.factor!r}")
-        if not _is_between(self.jitter, 0, 1):
+        if not is_between(self.jitter, 0, 1):
             raise ValueError(f"jitter must be between 0 and 1, not {self.jitter!r}")
         for name in ("on", "not_on"):
             object.__setattr__(self, name, _exception_types(name, getattr(self, name)))
@@ -147,6 +117,14 @@ class TaskPolicy:
     """Higher starts first."""
     cost: float = 1.0
     """How long the task is expected to take; only the proportions matter."""
+    circuit: str = ""
+    """Name of the circuit breaker that it asks before every attempt; "" for none."""
+    pool: str = ""
+    """Name of the pool that it runs in; "" for none."""
+    resources: Mapping[str, int] = NO_RESOURCES
+    """How much of each resource an attempt takes."""
+    gate: Gate | None = None
+    """Where it stops for a person's word before it starts."""
     tags: tuple[str, ...] = ()
     description: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -162,6 +140,16 @@ class TaskPolicy:
         if isinstance(self.priority, bool) or not isinstance(self.priority, int):
             raise ValueError(f"priority must be a whole number, not {self.priority!r}")
         check_seconds("cost", self.cost)
+        for name in ("circuit", "pool"):
+            if not isinstance(getattr(self, name), str):
+                raise ValueError(f"{name} must be a name, not {getattr(self, name)!r}")
+        if self.resources is not NO_RESOURCES:
+            object.__setattr__(self, "resources", check_amounts("resources", self.resources, least=0))
+
+    @property
+    def is_guarded(self) -> bool:
+        """Whether an attempt needs more than a slot."""
+        return bool(self.circuit or self.pool or self.resources)
 
     @property
     def attempts_allowed(self) -> int:
@@ -184,9 +172,22 @@ class RunPolicy:
     """Longest the run may take, in seconds."""
     cancel_grace: float = 10.0
     """How long a run that is being cancelled waits for tasks that do not stop, in seconds."""
+    adaptive: bool = False
+    """The number of attempts in progress follows how the tasks fare, between `min_parallel` and `max_parallel`."""
+    min_parallel: int = 1
+    """How far an adaptive limit may go down."""
+    pools: Mapping[str, Pool] = field(default_factory=dict)
+    """The pools that tasks may name."""
+    resources: Mapping[str, int] = NO_RESOURCES
+    """How much there is of each resource."""
+    breakers: Mapping[str, Breaker] = field(default_factory=dict)
+    """The breakers that are not made with the defaults, by name."""
 
     def __post_init__(self) -> None:
         check_count("max_parallel", self.max_parallel, least=1)
+        check_count("min_parallel", self.min_parallel, least=1)
+        if self.adaptive and self.min_parallel > self.max_parallel:
+            raise ValueError(f"min_parallel ({self.min_parallel}) must not be above max_parallel ({self.max_parallel})")
         if self.run_timeout is not None:
             check_seconds("run_timeout", self.run_timeout, positive=True)
         check_seconds("cancel_grace", self.cancel_grace)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from dagtop.core.policy import BackendName, Retry, RunPolicy, TaskPolicy, one_of
+from dagtop.core.checks import one_of
+from dagtop.core.policy import BackendName, Retry, RunPolicy, TaskPolicy
 from dagtop.errors import Flaw
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.

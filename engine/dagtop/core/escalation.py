@@ -1,0 +1,77 @@
+"""What a person needs to know of a task that failed for good: what was tried, why it failed, and what can be done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+import msgspec
+
+from dagtop.core.failure import AttemptRecord
+
+
+class Cause(StrEnum):
+    """Kinds of root causes, told apart from evidence."""
+
+    REPEATED = "repeated"
+    """The same error every time: a bug, or input that it cannot take."""
+    INTERMITTENT = "intermittent"
+    """Different errors, or one that came and went."""
+    TIMEOUT = "timeout"
+    """It ran out of time."""
+    UNAVAILABLE = "unavailable"
+    """A service that it needs does not answer: its circuit breaker is open."""
+    BAD_INPUT = "bad_input"
+    """What an upstream task gave it is not what it can take."""
+    EXHAUSTED = "exhausted"
+    """Memory, or the process that it ran in, gave out."""
+    UPSTREAM = "upstream"
+    """An upstream task failed, and this one was told to fail with it."""
+    REJECTED = "rejected"
+    """A person, or the deadline of a gate, rejected it."""
+    BY_HAND = "by_hand"
+    """A person stopped it."""
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """What the machine cannot know by itself."""
+
+    utc: str = ""
+    """Now, UTC, ISO 8601."""
+    inputs: Mapping[str, str] = {}
+    """By name of the upstream task or input: what it gave, described, redacted and bounded."""
+    usual_seconds: float | None = None
+    """How long the task usually takes, from earlier runs; None if that is not known."""
+
+
+class EscalationReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A task failed for good. Times are seconds since the run began."""
+
+    number: int
+    """From 1 within the run."""
+    task: str
+    run: str
+    graph: str
+    cause: Cause
+    summary: str
+    """The root cause in one sentence."""
+    evidence: tuple[str, ...]
+    """What the cause was told from, a sentence each."""
+    options: tuple[str, ...]
+    """What can be done about it, a sentence each, best first."""
+    attempts: tuple[AttemptRecord, ...]
+    """Those since the task was last restarted, at most the latest 50."""
+    attempt_count: int
+    """How many there were."""
+    circuit: str = ""
+    """Name of its breaker, "" if it has none."""
+    circuit_state: str = ""
+    inputs: Mapping[str, str] = {}
+    blocks: tuple[str, ...] = ()
+    """Downstream tasks that cannot run because of it, at most 100."""
+    blocks_count: int = 0
+    policy: Mapping[str, str] = {}
+    """The policy in force, field by field, as text."""
+    at: float
+    escalated_at: str
+    """UTC, ISO 8601."""
