@@ -3,6 +3,7 @@
 This is what a graph file imports. It needs no terminal and imports none.
 """
 
+from dagtop.core.guards import Breaker, Gate, Pool
 from dagtop.core.policy import Retry
 from dagtop.core.states import RunState, TaskState
 from dagtop.errors import (
@@ -24,17 +25,20 @@ from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.result import RunResult, TaskResult
 
 __all__ = [
+    "Breaker",
     "CommandRefused",
     "CycleError",
     "DAGExecutor",
     "DagtopError",
     "DuplicateTaskError",
     "ExecutorConfig",
+    "Gate",
     "Graph",
     "GraphError",
     "JournalError",
     "LoadError",
     "OptionError",
+    "Pool",
     "Retry",
     "RunResult",
     "RunState",

@@ -12,6 +12,7 @@ from dagtop.core.backoff import Backoff
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
 from dagtop.core.guards import NO_RESOURCES, Breaker, Gate, Pool, check_amounts
 
+
 def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
     given: tuple[object, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,)
     types = tuple(kind for kind in given if isinstance(kind, type) and issubclass(kind, BaseException))

@@ -80,9 +80,42 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
     if columns.specs is not None:
         return _check_specs(name, columns, config, index, flaws, place)
     policies, calls, needs = _check_tasks(columns, config, index, by_function, flaws)
+    _check_guards(policies, names, columns.places, config, flaws)
     upstream = [sorted(set(needed)) if len(needed) > 1 else needed for needed in needs]
     plan = _make_plan(name, names, index, upstream, policies, columns.places, flaws)
     return Checked(plan, calls)
+
+
+def _check_guards(
+    policies: Sequence[TaskPolicy],
+    names: Sequence[str],
+    places: Mapping[int, str],
+    config: ExecutorConfig,
+    flaws: _Flaws,
+) -> None:
+    """Pools and resources that a task names must be there, and large enough for it (B10)."""
+    if not any(policy.is_guarded for policy in {id(policy): policy for policy in policies}.values()):
+        return
+    run = config.run_policy()
+    for i, policy in enumerate(policies):
+        place, who = places.get(i, ""), f"task {names[i]!r}"
+        if policy.pool and policy.pool not in run.pools:
+            hint = nearest(policy.pool, run.pools) or f'; declare it with pools={{"{policy.pool}": 4}}'
+            flaws.add(OptionError, f"{who}: there is no pool {policy.pool!r}{hint}", place)
+        for resource, amount in policy.resources.items():
+            there = run.resources.get(resource)
+            if there is None:
+                hint = (
+                    nearest(resource, run.resources)
+                    or f'; declare it with resources={{"{resource}": {max(amount, 1)}}}'
+                )
+                flaws.add(OptionError, f"{who}: there is no resource {resource!r}{hint}", place)
+            elif amount > there:
+                flaws.add(
+                    OptionError,
+                    f"{who} needs {amount} of {resource!r} and there are only {there}: it could never start",
+                    place,
+                )
 
 
 def _check_names(columns: Columns, flaws: _Flaws) -> dict[str, int]:
@@ -141,6 +174,9 @@ def _check_specs(
                 flaws.add(
                     OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place
                 )
+    _check_guards(
+        policies, columns.names, dict.fromkeys(range(len(policies)), place) if columns.options else {}, config, flaws
+    )
     plan = _make_plan(name, columns.names, index, upstream, policies, {}, flaws)
     call = Call(fn, is_async(fn), by_spec=True, wants_context=takes_context)
     return Checked(plan, [call], columns.specs, takes_context)

@@ -104,7 +104,9 @@ class Graph:
         name: unique in the graph.
         fn: `def` runs in a thread, `async def` on the event loop. Its parameters name the tasks whose outputs they take.
         options: `depends_on` (names or task functions), `retries` (a number or `Retry`), `timeout` (seconds per attempt),
-            `retry_on_timeout`, `trigger`, `on_upstream_failure`, `priority`, `cost`, `backend`, `tags`, `description`.
+            `retry_on` and `no_retry_on` (exception types), `retry_on_timeout`, `trigger`, `on_upstream_failure`, `priority`,
+            `cost`, `circuit` (a breaker's name), `pool`, `resources` (such as {"gpu": 1}), `gate` (True, a question or a
+            `Gate`), `backend`, `tags`, `description`.
         """
         columns = self._columns
         if columns.specs is not None:
@@ -173,7 +175,8 @@ class Graph:
     def checked(self, config: ExecutorConfig | None = None) -> Checked:
         """The plan together with how each task's function is called; for the engine."""
         merged = (config or ExecutorConfig()).over(self.config)
-        key = (merged.default_timeout, merged.default_retries, frozenset(merged.inputs), len(self))
+        guards = repr((merged.pools, merged.resources))
+        key = (merged.default_timeout, merged.default_retries, frozenset(merged.inputs), len(self), guards)
         if self._checked is None or self._checked[0] != key:
             self._checked = (key, check(self.name, self._columns, merged, self._by_function, self.place))
         return self._checked[1]

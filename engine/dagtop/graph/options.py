@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from dagtop.core.checks import one_of
-from dagtop.core.policy import BackendName, Retry, RunPolicy, TaskPolicy
+from dagtop.core.guards import Breaker, Gate, Pool, check_amounts
+from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy
 from dagtop.errors import Flaw
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
 LATER_TASK_OPTIONS = frozenset(
     {
         "when",
-        "circuit",
-        "pool",
-        "resources",
         "cache",
         "setup",
         "teardown",
@@ -29,9 +27,7 @@ LATER_TASK_OPTIONS = frozenset(
         "replicas",
     }
 )
-LATER_GRAPH_OPTIONS = frozenset(
-    {"min_parallel", "adaptive", "backend", "breakers", "pools", "resources", "on_escalation"}
-)
+LATER_GRAPH_OPTIONS = frozenset({"backend", "on_escalation"})
 
 _POLICY_OPTIONS = (
     "timeout",
@@ -40,10 +36,14 @@ _POLICY_OPTIONS = (
     "on_upstream_failure",
     "priority",
     "cost",
+    "circuit",
+    "pool",
+    "resources",
+    "gate",
     "tags",
     "description",
 )
-TASK_OPTIONS = ("depends_on", "retries", "backend", *_POLICY_OPTIONS)
+TASK_OPTIONS = ("depends_on", "retries", "retry_on", "no_retry_on", "backend", *_POLICY_OPTIONS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +53,11 @@ class ExecutorConfig:
     Parameters
     ----------
     max_parallel: attempts in progress at once; 32 unless the graph says otherwise.
+    adaptive: let the number of attempts in progress follow how the tasks fare, between `min_parallel` and `max_parallel`.
+    min_parallel: how far that may go down; 1 unless given.
+    pools: limits for tasks that name them with `pool=`: a number of attempts at once or a `Pool`, by name.
+    resources: how much there is of what tasks take with `resources=`, by name.
+    breakers: circuit breakers that are not made with the defaults, see `Breaker`.
     fail_fast: after the first failure start nothing new; what runs goes on.
     run_timeout: longest the run may take, in seconds.
     cancel_grace: how long a run that is being cancelled waits for tasks that do not stop, in seconds; 10 unless given.
@@ -68,6 +73,11 @@ class ExecutorConfig:
     """
 
     max_parallel: int | None = None
+    adaptive: bool | None = None
+    min_parallel: int | None = None
+    pools: Mapping[str, int | Pool] | None = None
+    resources: Mapping[str, int] | None = None
+    breakers: Iterable[Breaker] | None = None
     fail_fast: bool | None = None
     run_timeout: float | None = None
     cancel_grace: float | None = None
@@ -89,7 +99,14 @@ class ExecutorConfig:
 
     def run_policy(self) -> RunPolicy:
         """The part of it that the machine goes by."""
-        given = {name: getattr(self, name) for name in ("max_parallel", "fail_fast", "run_timeout", "cancel_grace")}
+        names = ("max_parallel", "adaptive", "min_parallel", "fail_fast", "run_timeout", "cancel_grace")
+        given: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.pools is not None:
+            given["pools"] = _pools(self.pools)
+        if self.resources is not None:
+            given["resources"] = check_amounts("resources", self.resources, least=1)
+        if self.breakers is not None:
+            given["breakers"] = _breakers(self.breakers)
         return RunPolicy(**{name: value for name, value in given.items() if value is not None})
 
     def over(self, base: ExecutorConfig) -> ExecutorConfig:
@@ -104,6 +121,29 @@ class ExecutorConfig:
 
 
 GRAPH_OPTIONS = tuple(item.name for item in fields(ExecutorConfig))
+
+
+def _pools(value: object) -> dict[str, Pool]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f'pools must be a mapping such as {{"db": 4}}, not {value!r}')
+    found: dict[str, Pool] = {}
+    for name, limit in value.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"the name of a pool must be a text that is not empty, not {name!r}")
+        found[name] = limit if isinstance(limit, Pool) else Pool(limit)
+    return found
+
+
+def _breakers(value: object) -> dict[str, Breaker]:
+    listed = list(value) if isinstance(value, Iterable) else [value]
+    found: dict[str, Breaker] = {}
+    for breaker in listed:
+        if not isinstance(breaker, Breaker):
+            raise ValueError(f"breakers must be a list of Breaker objects, not {breaker!r}")
+        if breaker.name in found:
+            raise ValueError(f"there are two breakers named {breaker.name!r}")
+        found[breaker.name] = breaker
+    return found
 
 
 def as_retry(value: object) -> Retry:
@@ -137,10 +177,27 @@ def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: i
     if not isinstance(given.get("retry_on_timeout", True), bool):
         raise ValueError(f"retry_on_timeout must be True or False, not {given['retry_on_timeout']!r}")
     given.setdefault("timeout", timeout)
+    if "gate" in given:
+        given["gate"] = _gate(given["gate"])
     chosen = options.get("retries", retries)
     if chosen is not None:
         given["retry"] = as_retry(chosen)
+    kinds = {own: options[name] for name, own in (("retry_on", "on"), ("no_retry_on", "not_on")) if name in options}
+    if kinds:
+        given["retry"] = replace(given.get("retry", NO_RETRY), **kinds)
     return TaskPolicy(**given)
+
+
+def _gate(value: object) -> Gate | None:
+    if value is True:
+        return Gate()
+    if value is False or value is None:
+        return None
+    if isinstance(value, str):
+        return Gate(prompt=value)
+    if not isinstance(value, Gate):
+        raise ValueError(f"gate must be True, a question, or a Gate, not {value!r}")
+    return value
 
 
 def backend_of(options: Mapping[str, Any], *, is_async: bool) -> BackendName:
