@@ -46,7 +46,7 @@ class PlanFacts:
 
 def facts_of(plan: Plan, *, source: str = "", options: Mapping[str, Any]) -> PlanFacts:
     """Count levels and follow the critical path."""
-    costs = [policy.cost for policy in plan.policies]
+    costs = [policy.weight for policy in plan.policies]
     level = levels(plan)
     widths = [0] * (max(level, default=-1) + 1)
     for number in level:

@@ -50,9 +50,9 @@ def durations(snapshot: RunSnapshot) -> list[float]:
     rows, plan = snapshot.rows, snapshot.plan
     known = [_measured(row, snapshot.at) for row in rows]
     spent = sum(seconds for seconds in known if seconds is not None)
-    cost = sum(plan.policies[task].cost for task, seconds in enumerate(known) if seconds is not None)
+    cost = sum(plan.policies[task].weight for task, seconds in enumerate(known) if seconds is not None)
     unit = spent / cost if spent and cost else 1.0
-    guesses = [plan.policies[task].cost * unit for task in range(len(rows))]
+    guesses = [plan.policies[task].weight * unit for task in range(len(rows))]
     return [
         guess if seconds is None else max(seconds, guess) if row.state in ACTIVE else seconds
         for row, seconds, guess in zip(rows, known, guesses, strict=True)

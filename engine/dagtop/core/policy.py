@@ -116,8 +116,8 @@ class TaskPolicy:
     on_upstream_failure: OnUpstreamFailure | str = OnUpstreamFailure.SKIP
     priority: int = 0
     """Higher starts first."""
-    cost: float = 1.0
-    """How long the task is expected to take; only the proportions matter."""
+    cost: float | None = None
+    """How long the task is expected to take; only the proportions matter. None: what it took in earlier runs, else 1."""
     circuit: str = ""
     """Name of the circuit breaker that it asks before every attempt; "" for none."""
     pool: str = ""
@@ -140,7 +140,8 @@ class TaskPolicy:
             check_seconds("timeout", self.timeout, positive=True)
         if isinstance(self.priority, bool) or not isinstance(self.priority, int):
             raise ValueError(f"priority must be a whole number, not {self.priority!r}")
-        check_seconds("cost", self.cost)
+        if self.cost is not None:
+            check_seconds("cost", self.cost)
         for name in ("circuit", "pool"):
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be a name, not {getattr(self, name)!r}")
@@ -151,6 +152,11 @@ class TaskPolicy:
     def is_guarded(self) -> bool:
         """Whether an attempt needs more than a slot."""
         return bool(self.circuit or self.pool or self.resources)
+
+    @property
+    def weight(self) -> float:
+        """The declared cost, else 1."""
+        return 1.0 if self.cost is None else self.cost
 
     @property
     def attempts_allowed(self) -> int:

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heapify
 
 from dagtop.core.plan import Plan
+from dagtop.core.policy import TaskPolicy
 from dagtop.core.topology import remaining_path
 
 
-def ranking(plan: Plan) -> tuple[list[int], list[int]]:
-    """(rank by task, task by rank): rank 0 is started first.
+def ranking(
+    plan: Plan, costs: Sequence[float] | None = None, policies: Sequence[TaskPolicy] | None = None
+) -> tuple[list[int], list[int]]:
+    """(rank by task, task by rank): rank 0 is started first. `costs` and `policies` are the plan's own unless given.
 
     The longest remaining way is the classic list-scheduling priority (T. C. Hu, "Parallel sequencing and assembly line
     problems", 1961; "critical path first").
     """
     n = len(plan)
     by_rank = list(range(n))
-    policies = plan.policies
-    mixed = plan.one_policy is None
-    costs = [plan.one_policy.cost] * n if plan.one_policy is not None else [policy.cost for policy in policies]
+    one = plan.one_policy if policies is None else None
+    if policies is None:
+        policies = plan.policies
+    all_alike = costs is None and one is not None
+    if costs is None:
+        costs = [1.0] * n if all_alike else [policy.weight for policy in policies]
     if any(plan.downstream):
         ahead = remaining_path(plan, costs)
         by_rank.sort(key=ahead.__getitem__, reverse=True)  # stable in both directions
-    elif mixed:
+    elif not all_alike:
         by_rank.sort(key=costs.__getitem__, reverse=True)
-    if mixed:
+    if one is None:
         by_rank.sort(key=lambda index: policies[index].priority, reverse=True)
     rank = [0] * n
     for place, index in enumerate(by_rank):
@@ -44,3 +51,10 @@ class ReadyQueue:
         self.rank = rank
         self.by_rank = by_rank
         self.heap: list[int] = []
+
+    def rerank(self, rank: Sequence[int], by_rank: Sequence[int]) -> None:
+        """Go by another order from now on; what is in the queue stays in it."""
+        queued = [self.by_rank[place] for place in self.heap]
+        self.rank, self.by_rank = rank, by_rank
+        self.heap[:] = [rank[index] for index in queued]
+        heapify(self.heap)
