@@ -39,6 +39,8 @@ class Group:
     """Events that could not be stored."""
     chunks: list[tuple[Any, ...]] = field(default_factory=list)
     outputs: list[tuple[Any, ...]] = field(default_factory=list)
+    took: tuple[Any, ...] | None = None
+    """How long tasks took, as a row of `durations` behind run and session."""
     standing: Standing | None = None
     """Where the run stands after these events, if they changed that."""
 
@@ -46,7 +48,7 @@ class Group:
         self.last = self.committed
 
     def __bool__(self) -> bool:
-        return bool(self.chunks or self.outputs)
+        return bool(self.chunks or self.outputs or self.took)
 
     def add_output(self, task: str, attempt: int, output: Encoded) -> None:
         """Take what a task returned."""
@@ -87,6 +89,12 @@ class Group:
                 "INSERT INTO outputs (run, session, task, attempt, codec, crc, value) VALUES (?, ?, ?, ?, ?, ?, ?)",
                 self.outputs,
             )
+            if self.took is not None:
+                connection.execute(
+                    "INSERT OR REPLACE INTO durations (run, session, origin, roster, marks, seconds, names) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (self.run, self.session, *self.took),
+                )
             if self.standing is not None:
                 state, finished_at, counts = self.standing
                 connection.execute(
@@ -110,6 +118,7 @@ class Group:
         self.replaced = 0
         self.chunks.clear()
         self.outputs.clear()
+        self.took = None
         self.standing = None
 
 

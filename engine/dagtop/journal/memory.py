@@ -6,9 +6,11 @@ import os
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from dagtop.core.events import AnyEvent
+from dagtop.core.forecast import Usual
 from dagtop.errors import JournalError
 from dagtop.journal import codec
 from dagtop.journal.codec import Encoded
@@ -16,6 +18,7 @@ from dagtop.journal.problems import Problems
 from dagtop.journal.records import pack, unpack
 from dagtop.journal.standing import Standing, standing_after
 from dagtop.journal.stored import BaseStoredRun, find_run, still_open
+from dagtop.journal.usual import Timings, runs_to_look_at, timings_of, usual_of
 from dagtop.ports.journal import JournalStatistics, OnProblem, RunRecord, RunSummary, Session
 
 
@@ -29,6 +32,8 @@ class _Kept:
     """By session, task and attempt."""
     standing: Standing = field(default_factory=Standing)
     incomplete: str = ""
+    timings: list[tuple[Timings, Sequence[str]]] = field(default_factory=list)
+    """Of the sessions that came to their end, with the names that they are of."""
     writer: MemoryWriter | None = None
     """Whoever has it open."""
 
@@ -95,6 +100,17 @@ class MemoryJournal:
         with self._lock:
             return tuple(map(_summary, reversed(self._runs.values())))
 
+    def usual(self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]) -> dict[str, Usual]:
+        """How long tasks took in the latest runs of the graph from that source, or of that name if it has none."""
+        with self._lock:
+            runs = [kept for kept in self._runs.values() if _is_of(kept.sessions[0].record, source, graph)]
+        latest = [timings for kept in reversed(runs) for timings in reversed(kept.timings)][
+            : runs_to_look_at(len(names))
+        ]
+        return usual_of(
+            names, fingerprints, [(timings, partial(tuple[str, ...], theirs)) for timings, theirs in latest]
+        )
+
     def close(self) -> None:
         """Do nothing: there is no file."""
 
@@ -142,6 +158,11 @@ class MemoryWriter:
         self._kept.outputs[self._session.number, task, attempt] = encoded
         self._bytes += len(encoded.blob)
 
+    def took(self, names: Sequence[str], fingerprints: Sequence[str], seconds: Sequence[float]) -> None:
+        """Store how long the successful attempt of each task took."""
+        if not self._closed:
+            self._kept.timings.append((timings_of(names, fingerprints, seconds), tuple(names)))
+
     def statistics(self) -> JournalStatistics:
         """The numbers as they are now."""
         return JournalStatistics(queued=0, committed=self.committed, bytes=self._bytes, problems=self._problems.count)
@@ -167,6 +188,10 @@ class MemoryStoredRun(BaseStoredRun):
 
     def _encoded_output(self, session: int, task: str, attempt: int) -> Encoded | None:
         return self._kept.outputs.get((session, task, attempt))
+
+
+def _is_of(record: RunRecord, source: str, graph: str) -> bool:
+    return record.source == source and (bool(source) or record.graph == graph)
 
 
 def _summary(kept: _Kept) -> RunSummary:

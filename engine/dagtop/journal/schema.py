@@ -1,8 +1,9 @@
 """The tables of a journal file, and how an older file becomes one of today.
 
 A run is a row of `runs`; each process that works on it is a row of `sessions`; its events are rows of `chunks`, many
-events to a row, without gaps; what its tasks returned are rows of `outputs`. Texts that may hold anything (task names,
-paths) are blobs of UTF-8 that lets lone surrogates pass, so that two names are never one.
+events to a row, without gaps; what its tasks returned are rows of `outputs`; how long they took is a row of `durations`
+for each session that came to its end. `cache` holds outputs for later runs, and belongs to none. Texts that may hold
+anything (task names, paths) are blobs of UTF-8 that lets lone surrogates pass, so that two names are never one.
 """
 
 from __future__ import annotations
@@ -69,6 +70,35 @@ MIGRATIONS: tuple[str, ...] = (
     -- Not by task: names come in any order, and then each commit would touch pages all over the index.
     CREATE INDEX outputs_by_run ON outputs (run);
     """,
+    """
+    CREATE TABLE durations (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        session INTEGER NOT NULL,
+        origin BLOB NOT NULL,
+        roster BLOB NOT NULL,
+        marks BLOB NOT NULL,
+        seconds BLOB NOT NULL,
+        names BLOB,  -- those of the session's record unless given
+        PRIMARY KEY (run, session)
+    );
+    CREATE INDEX durations_by_origin ON durations (origin, run, session);
+    CREATE TABLE cache (
+        id INTEGER PRIMARY KEY,
+        origin BLOB NOT NULL,
+        task BLOB NOT NULL,
+        key BLOB NOT NULL,
+        parts BLOB NOT NULL,
+        run TEXT NOT NULL,
+        stored_at REAL NOT NULL,
+        used_at REAL NOT NULL,
+        codec TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        digest BLOB NOT NULL,
+        value BLOB NOT NULL,
+        UNIQUE (origin, task, key)
+    );
+    CREATE INDEX cache_by_use ON cache (used_at, size);
+    """,
 )
 
 #: The version that this dagtop reads and writes.
@@ -91,6 +121,11 @@ def migrate(connection: sqlite3.Connection) -> None:
     except BaseException:
         connection.rollback()
         raise
+
+
+def origin(source: str, graph: str) -> bytes:
+    """What runs of one graph have in common: the file it is loaded from, or else the graph's name."""
+    return key(source or f"\0{graph}")
 
 
 def key(text: str) -> bytes:

@@ -12,10 +12,12 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 
 from dagtop.core.events import AnyEvent
+from dagtop.core.forecast import Usual
 from dagtop.core.states import RunState
 from dagtop.errors import JournalError
 from dagtop.journal import chunks, schema
 from dagtop.journal.codec import Encoded
+from dagtop.journal.durations import find_usual
 from dagtop.journal.file import BUSY_TIMEOUT, default_path, explain, locate, open_to_read, open_to_write
 from dagtop.journal.groups import Group
 from dagtop.journal.liveness import is_alive, pid_of, this_process
@@ -80,7 +82,7 @@ class SqliteJournal:
                 raise JournalError(f"there already is a run {record.run} in the journal: give it another id") from error
             run = int(cursor.lastrowid or 0)
             _add_session(connection, run, 1, 1, packed)
-        return self._writer(connection, Group(run, 1, record.started_at, 0), problems)
+        return self._writer(connection, Group(run, 1, record.started_at, 0), problems, record)
 
     def resume(self, record: RunRecord, first: int, on_problem: OnProblem) -> SqliteWriter:
         """Go on with the stored run `record.run` as a new session; its next event has number `first`.
@@ -108,7 +110,7 @@ class SqliteJournal:
                 raise JournalError(f"the run {record.run} has {last} events, it cannot go on with number {first}")
             _add_session(connection, run, latest + 1, first, packed)
             connection.execute("UPDATE runs SET incomplete = '', tasks = ? WHERE id = ?", (len(record.names), run))
-        return self._writer(connection, Group(run, latest + 1, started_at, last), problems)
+        return self._writer(connection, Group(run, latest + 1, started_at, last), problems, record)
 
     def load(self, run: str) -> SqliteStoredRun:
         """Read a run back. `run` is an id, the beginning of one, or "last".
@@ -146,15 +148,30 @@ class SqliteJournal:
         with closing(connection), _explained(self):
             return tuple(_summaries(connection).values())
 
+    def usual(self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]) -> dict[str, Usual]:
+        """How long tasks took in the latest runs of the graph from that source, or of that name if it has none.
+
+        Raises
+        ------
+        JournalError: the file cannot be read.
+        """
+        connection = open_to_read(self.path)
+        if connection is None:
+            return {}
+        with closing(connection), _explained(self):
+            return find_usual(connection, schema.origin(source, graph), names, fingerprints)
+
     def close(self) -> None:
         """Let go of the file. Writers stay open: each is closed by whoever began it."""
         for stored in list(self._stored):
             stored.close()
 
-    def _writer(self, connection: sqlite3.Connection, group: Group, problems: Problems) -> SqliteWriter:
+    def _writer(
+        self, connection: sqlite3.Connection, group: Group, problems: Problems, record: RunRecord
+    ) -> SqliteWriter:
         connection.execute(f"PRAGMA busy_timeout = {int(_WRITER_TIMEOUT * 1000)}")
         return SqliteWriter(
-            connection, self.path, group, problems, backlog_limit=self._backlog_limit, patience=self._patience
+            connection, self.path, group, problems, record, backlog_limit=self._backlog_limit, patience=self._patience
         )
 
     @contextmanager

@@ -22,11 +22,12 @@ from typing import Any, NamedTuple
 
 from dagtop.core.events import AnyEvent
 from dagtop.errors import JournalError
-from dagtop.journal import codec
+from dagtop.journal import chunks, codec, schema
 from dagtop.journal.file import explain, kind_of
 from dagtop.journal.groups import CHUNK, Group, TakenOverError, check_ownership
 from dagtop.journal.problems import Problems
-from dagtop.ports.journal import JournalStatistics
+from dagtop.journal.usual import Timings, timings_of
+from dagtop.ports.journal import JournalStatistics, RunRecord
 
 #: Shortest time from one commit to the next, in seconds: under load, what comes in meanwhile is committed at once.
 PACE = 0.012
@@ -48,6 +49,13 @@ class _Output(NamedTuple):
     task: str
     attempt: int
     value: codec.Encoded
+
+
+class _Took(NamedTuple):
+    """In the queue: how long tasks took, and their names if they are not those of the record."""
+
+    timings: Timings
+    names: bytes | None
 
 
 class _GiveUpError(Exception):
@@ -78,17 +86,19 @@ class SqliteWriter:
         path: Path,
         group: Group,
         problems: Problems,
+        record: RunRecord,
         *,
         backlog_limit: int = BACKLOG_LIMIT,
         patience: float = PATIENCE,
     ) -> None:
         self._connection = connection
+        self._record = record
         self._path = path
         self._group = group
         self._problems = problems
         self._backlog_limit = backlog_limit
         self._patience = patience
-        self._queue: SimpleQueue[Sequence[AnyEvent] | _Output | _Stop] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[AnyEvent] | _Output | _Took | _Stop] = SimpleQueue()
         self._next = group.last + 1
         self._committed = group.last
         self._bytes = 0
@@ -140,6 +150,14 @@ class SqliteWriter:
         if not encoded.storable:
             self._problems.tell_unstorable(task, encoded)
         self._queue.put(_Output(task, attempt, encoded))
+
+    def took(self, names: Sequence[str], fingerprints: Sequence[str], seconds: Sequence[float]) -> None:
+        """Store how long the successful attempt of each task took. Never raises."""
+        if not self._closed and not self._gave_up:
+            own = tuple(names) == self._record.names
+            self._queue.put(
+                _Took(timings_of(names, fingerprints, seconds), None if own else chunks.to_json(tuple(names)))
+            )
 
     def statistics(self) -> JournalStatistics:
         """The numbers as they are now."""
@@ -216,6 +234,9 @@ class SqliteWriter:
                 stop = item
             elif isinstance(item, _Output):
                 self._group.add_output(item.task, item.attempt, item.value)
+            elif isinstance(item, _Took):
+                origin = schema.origin(self._record.source, self._record.graph)
+                self._group.took = (origin, *item.timings, item.names)
             else:
                 events.extend(item)
                 if len(events) >= CHUNK:

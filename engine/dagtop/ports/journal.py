@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeAlias
 import msgspec
 
 from dagtop.core.events import AnyEvent
+from dagtop.core.forecast import Usual
 from dagtop.ports.recorder import Recorder
 
 #: Takes (task, message); task is "" when the problem is not about one task. May be called from any thread.
@@ -155,6 +156,13 @@ class JournalWriter(Recorder, Protocol):
         """
         ...
 
+    def took(self, names: Sequence[str], fingerprints: Sequence[str], seconds: Sequence[float]) -> None:
+        """Store how long the successful attempt of each task took; -1 for a task without. Once, before `close`. Never raises.
+
+        `names` may go on behind those of the record, and `fingerprints` may be missing for those.
+        """
+        ...
+
     def statistics(self) -> JournalStatistics:
         """The numbers as they are now."""
         ...
@@ -186,6 +194,14 @@ class Journal(Protocol):
 
     def runs(self) -> Sequence[RunSummary]:
         """All runs, latest first."""
+        ...
+
+    def usual(self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]) -> dict[str, Usual]:
+        """How long tasks took in the latest runs of the graph from that source, or of that name if it has none.
+
+        Runs in which a task had the same fingerprint decide; without any, all of them do. A task of which nothing is known
+        is left out.
+        """
         ...
 
     def close(self) -> None:
