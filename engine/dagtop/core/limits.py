@@ -1,7 +1,15 @@
-"""What attempts share besides slots: pools with a limit and a rate, and resources by the amount. Counts only; who waits is `Lanes`.
+"""What attempts share besides slots: pools with a limit and a rate, and resources. Counts only: who waits is the lanes' matter.
 
 An attempt takes all that it needs or nothing. Every count has a key, which is also the lane in which tasks wait for it:
 "pool:db", "rate:db" (the pool has room and its rate has not), "resource:gpu".
+
+Nobody is overtaken for ever. The best-ranked request that waits for a key has the first claim to it: a request of a worse
+rank does not take of that key what would fit beside, so a big request starts as soon as enough has been given back, however
+many small ones come after it. A request that needs several keys and has had to go from one lane to another keeps all it
+needs free from then on, or two streams of small requests could fill each of them in turn while it waits for the other; one
+request at a time may do that. A claim weighs on worse ranks only, so claims cannot block each other. It ends whenever
+something of the key that it waits for is given back (and is made anew if that was not enough): as long as it stands, an
+attempt is in progress that will end it, and a waiter that is cancelled leaves nothing behind.
 
 The rate is a token bucket: `burst` tokens at most, `rate` new ones per second, one for each start. It is kept as a line in
 time, not as a sum of tokens (the virtual scheduling of ATM's generic cell rate algorithm, ITU-T I.371): of the starts since
@@ -13,11 +21,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Mapping
+from typing import TypeAlias
 
 from dagtop.core.guards import Pool
 from dagtop.core.policy import TaskPolicy
 
-_NOTHING: Mapping[str, int] = {}
+_Needs: TypeAlias = tuple[tuple[str, int], ...]
 
 
 class _Rate:
@@ -61,10 +70,16 @@ class Limits:
         self.in_use: dict[str, int] = dict.fromkeys(self.limit, 0)
         """By key: how much of it is taken."""
         self._rates = {name: _Rate(pool.rate, pool.burst) for name, pool in pools.items() if pool.rate is not None}
-        self._taken: dict[int, tuple[tuple[str, int], ...]] = {}
-        self._needs: dict[int, tuple[TaskPolicy, tuple[tuple[str, int], ...]]] = {}
+        self._taken: dict[int, _Needs] = {}
+        self._needs: dict[int, tuple[TaskPolicy, _Needs]] = {}
+        self._first: dict[str, int] = {}
+        """By key: the best rank that waits for it."""
+        self._went: dict[int, str] = {}
+        """By rank of a waiting request that needs several keys: for which it waits."""
+        self._all_for: tuple[int, str, _Needs] | None = None
+        """The request for which all that it needs is kept free: its rank, for which key it waits, and what it needs."""
 
-    def needs(self, policy: TaskPolicy) -> tuple[tuple[str, int], ...]:
+    def needs(self, policy: TaskPolicy) -> _Needs:
         """What an attempt takes, as (key, amount)."""
         known = self._needs.get(id(policy))
         if known is None:
@@ -74,12 +89,19 @@ class Limits:
             known = self._needs[id(policy)] = (policy, tuple(keys))  # with the policy, so that its id stays its own
         return known[1]
 
-    def blocked_by(self, policy: TaskPolicy, at: float, kept: Mapping[str, int] = _NOTHING) -> str | None:
-        """The lane in which an attempt has to wait; None if it fits now. `kept` is what is left for others, by key."""
-        limit, in_use = self.limit, self.in_use
-        for key, amount in self.needs(policy):
-            if in_use[key] + amount + kept.get(key, 0) > limit[key]:
+    def blocked_by(self, policy: TaskPolicy, at: float, rank: int | None = None) -> str | None:
+        """The lane in which an attempt has to wait; None if it fits now.
+
+        With its `rank` (0 is the best) it stands in that lane from now on, has a claim there, and respects those of others.
+        """
+        needs = self.needs(policy)
+        for key, amount in needs:
+            if self.in_use[key] + amount + self._kept(key, rank) > self.limit[key]:
+                if rank is not None:
+                    self._claim(key, rank, needs)
                 return key
+        if rank is not None and self._went:
+            self._went.pop(rank, None)
         if policy.pool in self._rates and at < self._rates[policy.pool].due():
             return f"rate:{policy.pool}"
         return None
@@ -98,15 +120,17 @@ class Limits:
             self._rates[policy.pool].take(at)
 
     def give_back(self, index: int) -> Collection[str]:
-        """The attempt of task `index` has ended: the keys of what is free again; none if it had taken nothing."""
+        """The attempt of task `index` has ended: the lanes that may move now; none if it had taken nothing."""
         taken = self._taken.pop(index, ())
         for key, amount in taken:
             self.in_use[key] -= amount
-        return [key for key, _ in taken]
+        return self._moving([key for key, _ in taken])
 
-    def set_pool_limit(self, pool: str, limit: int) -> None:
-        """A pool has a new limit; what is above it goes on to its end."""
-        self.limit[f"pool:{pool}"] = limit
+    def set_pool_limit(self, pool: str, limit: int) -> Collection[str]:
+        """A pool has a new limit; what is above it goes on to its end. The lanes that may move now."""
+        key = f"pool:{pool}"
+        self.limit[key] = limit
+        return self._moving([key])
 
     def rate_due(self, pool: str, at: float) -> float:
         """When the next start may come in a pool that has a rate, as far as the rate goes: `at` if it may come now."""
@@ -116,3 +140,32 @@ class Limits:
     def used(self) -> dict[str, tuple[int, int]]:
         """(in use, limit) by key."""
         return {key: (used, self.limit[key]) for key, used in self.in_use.items()}
+
+    # -- claims -----------------------------------------------------------------------------------------------------
+
+    def _kept(self, key: str, rank: int | None) -> int:
+        """How much of it a request of this rank must leave to better ones."""
+        if rank is None:
+            return 0
+        if self._first.get(key, rank) < rank:
+            return self.limit[key]
+        if self._all_for is not None and self._all_for[0] < rank:
+            return dict(self._all_for[2]).get(key, 0)
+        return 0
+
+    def _claim(self, key: str, rank: int, needs: _Needs) -> None:
+        if rank < self._first.get(key, rank + 1):
+            self._first[key] = rank
+        if len(needs) > 1:
+            if self._all_for is None and self._went.get(rank, key) != key:
+                self._all_for = (rank, key, needs)
+            self._went[rank] = key
+
+    def _moving(self, keys: list[str]) -> list[str]:
+        """Claims to these keys are over, and so are those to other keys of a request that waited for one of them."""
+        if self._all_for is not None and self._all_for[1] in keys:
+            keys += [key for key, _ in self._all_for[2] if key not in keys]
+            self._all_for = None
+        for key in keys:
+            self._first.pop(key, None)
+        return keys

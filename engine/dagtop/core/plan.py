@@ -34,6 +34,10 @@ class Plan:
     """Tasks about which the runtime is asked before they start: they have a `when` or a cache."""
     cleans_up: Collection[int] = frozenset()
     """Tasks that have a setup or a teardown."""
+    kinds: Sequence[int] | None = None
+    """By task: a number that tasks share if they run the same function; None if all do, or if nobody asks."""
+    sets_up: bool = False
+    """Whether something must be set up before the first task starts."""
     winds_down: bool = False
     """Whether there is something to close when every task has ended."""
 

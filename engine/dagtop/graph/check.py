@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
+from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.plan import Plan
@@ -22,6 +24,7 @@ from dagtop.graph.options import (
     task_policy,
     unknown_options,
 )
+from dagtop.graph.surroundings import NOTHING_AROUND, AroundCheck, Surroundings
 
 if TYPE_CHECKING:
     from dagtop.graph.declare import Columns
@@ -38,6 +41,8 @@ class Checked:
     """Spec by name if the graph was made by `from_specs`; then `calls` has one entry."""
     context_parameter: bool = False
     """With `specs`: whether the function takes a context as its third parameter."""
+    around: Surroundings = NOTHING_AROUND
+    """Conditions, setups and teardowns, shared services."""
 
 
 #: Flaws that come with the nearest name; of ten thousand misspelt names the first few tell enough.
@@ -79,11 +84,26 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
     index = _check_names(columns, flaws)
     if columns.specs is not None:
         return _check_specs(name, columns, config, index, flaws, place)
-    policies, calls, needs = _check_tasks(columns, config, index, by_function, flaws)
+    around = AroundCheck(columns.around, index, config.inputs, flaws)
+    policies, calls, needs = _check_tasks(columns, config, index, by_function, around, flaws)
     _check_guards(policies, names, columns.places, config, flaws)
     upstream = [sorted(set(needed)) if len(needed) > 1 else needed for needed in needs]
-    plan = _make_plan(name, names, index, upstream, policies, columns.places, flaws)
-    return Checked(plan, calls)
+    plan = _make_plan(name, names, index, upstream, policies, columns.places, around.found, flaws)
+    if config.adaptive:
+        plan = replace(plan, kinds=kinds_of(columns.fns))
+    return Checked(plan, calls, around=around.found)
+
+
+def kinds_of(fns: Sequence[Any]) -> list[int]:
+    """A number for each function; closures that one `def` made have the same."""
+    numbers: dict[int, int] = {}
+    return [numbers.setdefault(id(_code_of(fn)), len(numbers)) for fn in fns]
+
+
+def _code_of(fn: Any) -> object:
+    while type(fn) in (partial, MethodType):
+        fn = fn.func if type(fn) is partial else fn.__func__
+    return fn.__code__ if type(fn) is FunctionType else fn
 
 
 def _check_guards(
@@ -167,8 +187,11 @@ def _check_specs(
         upstream.append(found)
     base = _default_policy(config)
     policies = [base] * len(columns.names)
+    around = AroundCheck(columns.around, index, config.inputs, flaws, by_spec=True)
+    call = Call(fn, is_async(fn), by_spec=True, wants_context=takes_context)
     for i, options in enumerate(columns.options):
         if options:
+            around.task(i, columns.names[i], call, options, "", place)
             policies[i], _ = _check_options(options, config, False, f"task {columns.names[i]!r}", place, flaws)
             if "depends_on" in options or "backend" in options:
                 flaws.add(
@@ -177,9 +200,8 @@ def _check_specs(
     _check_guards(
         policies, columns.names, dict.fromkeys(range(len(policies)), place) if columns.options else {}, config, flaws
     )
-    plan = _make_plan(name, columns.names, index, upstream, policies, {}, flaws)
-    call = Call(fn, is_async(fn), by_spec=True, wants_context=takes_context)
-    return Checked(plan, [call], columns.specs, takes_context)
+    plan = _make_plan(name, columns.names, index, upstream, policies, {}, around.found, flaws)
+    return Checked(plan, [call], columns.specs, takes_context, around.found)
 
 
 def _check_spec_function(fn: Callable[..., Any], flaws: _Flaws, place: str) -> bool:
@@ -200,7 +222,12 @@ def _check_spec_function(fn: Callable[..., Any], flaws: _Flaws, place: str) -> b
 
 
 def _check_tasks(
-    columns: Columns, config: ExecutorConfig, index: dict[str, int], by_function: Mapping[int, str], flaws: _Flaws
+    columns: Columns,
+    config: ExecutorConfig,
+    index: dict[str, int],
+    by_function: Mapping[int, str],
+    around: AroundCheck,
+    flaws: _Flaws,
 ) -> tuple[list[TaskPolicy], list[Call], list[list[int]]]:
     policies: list[TaskPolicy] = []
     calls: list[Call] = []
@@ -213,7 +240,9 @@ def _check_tasks(
         if not callable(fn):
             flaws.add(GraphError, f"task {task!r} must be a function, not {fn!r}", place)
         else:
-            call, needed = _bind(fn, i, index, config, place, flaws)
+            call, needed = _bind(fn, i, index, config, place, around, options, flaws)
+            if options or around.services:
+                needed += around.task(i, task, call, options, str(options.get("backend", "")), place)
             if options:
                 policy, depends_on = _check_options(options, config, call.is_async, f"task {task!r}", place, flaws)
                 policy = base if policy == base else policy
@@ -225,11 +254,26 @@ def _check_tasks(
 
 
 def _bind(
-    fn: Callable[..., Any], own: int, index: dict[str, int], config: ExecutorConfig, place: str, flaws: _Flaws
+    fn: Callable[..., Any],
+    own: int,
+    index: dict[str, int],
+    config: ExecutorConfig,
+    place: str,
+    around: AroundCheck,
+    options: Mapping[str, Any],
+    flaws: _Flaws,
 ) -> tuple[Call, list[int]]:
     try:
         call, needs, found = bind(
-            fn, parameters_of(fn), index, own, config.inputs, place, hints=len(flaws.found) < HINTS
+            fn,
+            parameters_of(fn),
+            index,
+            own,
+            config.inputs,
+            place,
+            hints=len(flaws.found) < HINTS,
+            services=around.services,
+            resource="setup" in options,
         )
     except ValueError as error:
         flaws.add(GraphError, str(error), place)
@@ -328,6 +372,7 @@ def _make_plan(
     upstream: Sequence[Sequence[int]],
     policies: Sequence[TaskPolicy],
     places: Mapping[int, str],
+    around: Surroundings,
     flaws: _Flaws,
 ) -> Plan:
     downstream: list[list[int]] = [[] for _ in names]
@@ -356,4 +401,8 @@ def _make_plan(
         policies=policies,
         places=places,
         one_policy=policies[0] if len(set(map(id, policies))) == 1 else None,
+        asks=frozenset(around.whens),
+        cleans_up=frozenset((*around.setups, *around.teardowns)),
+        sets_up=around.setup is not None,
+        winds_down=bool(around.services) or around.setup is not None or around.teardown is not None,
     )
