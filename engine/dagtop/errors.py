@@ -10,7 +10,15 @@
     ├── TaskError                   a task did not do what was asked of it
     │   ├── TaskTimeoutError        an attempt took longer than `timeout`
     │   ├── TaskExitError           the task called `sys.exit` or raised KeyboardInterrupt
-    │   └── UpstreamFailedError     on_upstream_failure="fail", and an upstream did
+    │   ├── BackendError            the place where the task was to run cannot be had
+    │   ├── WorkerDiedError         the process that ran the task is gone
+    │   ├── TransferError           an argument or an output cannot be sent between processes
+    │   ├── RemoteError             what a task raised elsewhere, where the exception itself cannot be had here
+    │   ├── UpstreamFailedError     on_upstream_failure="fail", and an upstream did
+    │   ├── CircuitOpenError        its circuit breaker was open, and it does not wait for that
+    │   ├── GateRejectedError       somebody, or the deadline, rejected it at its gate
+    │   └── RetryAfter              raised by a task: try again in so many seconds
+    ├── Skip                        raised by a task: it need not run
     ├── JournalError                the journal cannot be read or written
     ├── CommandRefused              a command was not carried out
     └── IllegalTransitionError      a bug in dagtop: a move that the table of states does not list
@@ -22,6 +30,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from dagtop.core.checks import check_seconds
 
 
 class DagtopError(Exception):
@@ -85,8 +95,74 @@ class TaskExitError(TaskError):
     """A task tried to end the whole program."""
 
 
+class BackendError(TaskError):
+    """The place where a task was to run cannot be had."""
+
+
+class WorkerDiedError(TaskError):
+    """The process that ran a task is gone; the message says how it ended."""
+
+
+class TransferError(TaskError):
+    """A function, an argument or an output cannot be sent between processes."""
+
+
+class RemoteError(TaskError):
+    """Stands for an exception that a task raised in another process and that cannot be had here."""
+
+    def __init__(self, message: str, kinds: Sequence[str] = ()) -> None:
+        self.kinds = tuple(kinds)
+        """Its type and that one's bases, as "module.name"."""
+        super().__init__(message)
+
+
 class UpstreamFailedError(TaskError):
     """An upstream task failed, and this task was told to fail with it."""
+
+
+class CircuitOpenError(TaskError):
+    """The task's circuit breaker was open, and the breaker says `on_open="fail"`."""
+
+
+class GateRejectedError(TaskError):
+    """Somebody, or the deadline of the gate, rejected the task at its gate."""
+
+
+class RetryAfter(TaskError):  # noqa: N818 - a word that tasks say
+    """Raised by a task: this attempt has failed, try again in so many seconds.
+
+    It uses up a retry, whatever `retry_on` says; only the delay is another one. When no retry is left the task fails, with the
+    error that this was raised `from` if there is one.
+
+    Parameters
+    ----------
+    seconds: from now to the next attempt, 0 or more.
+    message: why.
+
+    Raises
+    ------
+    ValueError: `seconds` is not a number of at least 0.
+    """
+
+    def __init__(self, seconds: float, message: str = "") -> None:
+        check_seconds("RetryAfter", seconds)
+        self.seconds = float(seconds)
+        self.message = message
+        super().__init__(message or f"the task wants to be tried again in {self.seconds:g} s")
+
+    def __reduce__(self) -> tuple[type[RetryAfter], tuple[float, str]]:
+        return type(self), (self.seconds, self.message)
+
+
+class Skip(DagtopError):  # noqa: N818 - a word that tasks say
+    """Raised by a task: it need not run after all. It ends SKIPPED, with this reason, and is not tried again.
+
+    What is downstream goes by its trigger rule, as after every skipped task.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 class JournalError(DagtopError):
