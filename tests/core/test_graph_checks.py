@@ -161,7 +161,7 @@ class TestOptions:
         with pytest.raises(ValueError, match="inputs must be a mapping"):
             ExecutorConfig(inputs=["a"])  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("option", ["circuit", "pool", "cache", "restart", "when"])
+    @pytest.mark.parametrize("option", ["restart", "replicas"])
     def test_B1_an_option_of_a_later_version_is_said_to_be_one(self, option: str) -> None:
         assert "not in this version" in problems(Graph("g").add("a", nothing, **{option: "x"}))[0]
 

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from typing import Protocol, TypeAlias, assert_never
 
 from dagtop.core import commands as cmd
+from dagtop.core.events import GateWaiting
+from dagtop.core.guards import BreakerState
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
 from dagtop.core.wording import tasks
 
 _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
+
+
+TaskCommand: TypeAlias = (
+    cmd.CancelTask
+    | cmd.SkipTask
+    | cmd.MarkSucceeded
+    | cmd.ApproveTask
+    | cmd.RejectTask
+    | cmd.RestartTask
+    | cmd.HoldTask
+    | cmd.ReleaseTask
+    | cmd.SetPolicy
+)
 
 
 class Situation(Protocol):
@@ -26,6 +41,8 @@ class Situation(Protocol):
     policies: list[TaskPolicy]
     held: set[int]
     max_parallel: int
+    gates: dict[int, GateWaiting]
+    torn_down: set[int]
 
 
 class _Seen:
@@ -37,6 +54,8 @@ class _Seen:
         self.state = [row.state for row in snapshot.rows]
         self.policies = [row.policy for row in snapshot.rows]
         self.held = {row.index for row in snapshot.rows if row.held}
+        self.gates = {row.index: row.gate for row in snapshot.rows if row.gate is not None}
+        self.torn_down = {row.index for row in snapshot.rows if row.torn_down}
         self.max_parallel = snapshot.max_parallel
 
 
@@ -52,8 +71,20 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
             return _of_run(now, command)
         case cmd.SetMaxParallel(limit=limit):
             return _limit(now, limit)
+        case cmd.SetPoolLimit(pool=pool, limit=limit):
+            return _pool_limit(now, pool, limit)
+        case cmd.TripBreaker(breaker=name) | cmd.ResetBreaker(breaker=name) | cmd.ForceBreaker(breaker=name):
+            return _of_breaker(now, command, name)
+        case cmd.RetryFailed():
+            return _retry_failed(now)
+        case cmd.SwapGraph(summary=summary):
+            return cmd.BlastRadius(summary=summary or "goes on with another version of the graph")
         case (
             cmd.CancelTask(task=name)
+            | cmd.SkipTask(task=name)
+            | cmd.MarkSucceeded(task=name)
+            | cmd.ApproveTask(task=name)
+            | cmd.RejectTask(task=name)
             | cmd.RestartTask(task=name)
             | cmd.HoldTask(task=name)
             | cmd.ReleaseTask(task=name)
@@ -116,13 +147,72 @@ def _limit(now: Situation, limit: int) -> cmd.BlastRadius:
     return cmd.BlastRadius(summary=f"max_parallel {now.max_parallel} → {limit}")
 
 
-def _of_task(
-    now: Situation,
-    command: cmd.CancelTask | cmd.RestartTask | cmd.HoldTask | cmd.ReleaseTask | cmd.SetPolicy,
-    index: int,
-) -> cmd.BlastRadius:
+def _pool_limit(now: Situation, pool: str, limit: int) -> cmd.BlastRadius:
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+        return _no(f"the limit of a pool must be a whole number of at least 1, not {limit!r}")
+    inside = sum(policy.pool == pool for policy in now.policies)
+    if not inside:
+        return _no(f"no task is in a pool {pool!r}")
+    return cmd.BlastRadius(summary=f"pool {pool}: at most {limit} of its {tasks(inside)} at once")
+
+
+def _of_breaker(now: Situation, command: cmd.Command, name: str) -> cmd.BlastRadius:
+    users = sum(policy.circuit == name for policy in now.policies)
+    if not users:
+        return _no(f"no task asks a circuit breaker {name!r}")
+    match command:
+        case cmd.TripBreaker():
+            return cmd.BlastRadius(summary=f"breaker {name} opens; {tasks(users)} ask it before they start")
+        case cmd.ForceBreaker(state=state):
+            if state and state not in set(BreakerState):
+                return _no(f"a breaker is open, closed or half_open, not {state!r}")
+            said = f"is held {state.replace('_', '-')}" if state else "goes by itself again"
+            return cmd.BlastRadius(summary=f"breaker {name} {said}; {tasks(users)} ask it before they start")
+        case _:
+            return cmd.BlastRadius(summary=f"breaker {name} closes and forgets its failures")
+
+
+def _retry_failed(now: Situation) -> cmd.BlastRadius:
+    if now.run_state in _STOPPED:
+        return _no("the run is stopping")
+    chosen = retried(now)
+    failed = tuple(now.plan.names[i] for i in chosen if now.state[i] in BAD)
+    if not failed:
+        return _no("no task has failed")
+    after = f", and {tasks(len(chosen) - len(failed))} after them" if len(chosen) > len(failed) else ""
+    return cmd.BlastRadius(
+        summary=f"{tasks(len(failed))} that failed run again{after}",
+        runs_again=tuple(now.plan.names[i] for i in chosen if now.state[i] in GOOD or now.state[i] in BAD),
+    )
+
+
+def retried(now: Situation) -> list[int]:
+    """The tasks that failed, and those after them that ended because of it or on what was there, upstream first."""
+    failed = [i for i, state in enumerate(now.state) if state in BAD]
+    below = reach(now.plan.downstream, failed)
+    return [i for i in now.plan.order if now.state[i] in BAD or (i in below and now.state[i] in FINAL)]
+
+
+def lost_because_of(now: Situation, index: int) -> list[int]:
+    """The tasks after one that ended without having run, upstream first: they get another chance if it comes to a good end."""
+    below = reach(now.plan.downstream, [index])
+    return [i for i in now.plan.order if i in below and now.state[i] is TaskState.SKIPPED]
+
+
+def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
     match command:
+        case cmd.SkipTask():
+            return _settle(now, index, "skipped")
+        case cmd.MarkSucceeded():
+            return _settle(now, index, "taken as succeeded")
+        case cmd.ApproveTask() | cmd.RejectTask():
+            if index not in now.gates:
+                return _no(f"{name} does not stand at a gate ({state.value})")
+            if isinstance(command, cmd.ApproveTask):
+                return cmd.BlastRadius(summary=f"{name} may go through its gate")
+            lost = _skipped_if_lost(now, index)
+            return cmd.BlastRadius(summary=f"{name} is rejected and will not run", never_runs=(name, *lost))
         case cmd.CancelTask():
             return _cancel(now, index)
         case cmd.RestartTask(downstream=downstream):
@@ -161,12 +251,35 @@ def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
     return cmd.BlastRadius(summary=f"{name} will not run{after}", never_runs=(name, *lost))
 
 
+def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
+    """By a person's word instead of by running."""
+    name, state = now.plan.names[index], now.state[index]
+    if now.run_state in _STOPPED:
+        return _no("the run is stopping")
+    if state in ACTIVE:
+        return _no(f"{name} runs now; cancel it first")
+    if state in GOOD:
+        return _no(f"{name} has succeeded already; restart it to run it again")
+    if what == "skipped":
+        if state is TaskState.SKIPPED:
+            return _no(f"{name} is skipped already")
+        lost = _skipped_if_lost(now, index)
+        after = f", and {tasks(len(lost))} after it" if lost else ""
+        return cmd.BlastRadius(summary=f"{name} is skipped{after}", never_runs=(name, *lost))
+    chance = lost_because_of(now, index)
+    after = f"; {tasks(len(chance))} that were skipped because of it may run" if chance else ""
+    return cmd.BlastRadius(summary=f"{name} is {what}{after}")
+
+
 def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
     if now.run_state in _STOPPED:
         return _no("the run is stopping")
     if state not in FINAL and state not in ACTIVE and state is not TaskState.BACKOFF:
         return _no(f"{name} has not run yet ({state.value})")
+    torn = reach(now.plan.upstream, [index]) & now.torn_down
+    if torn:
+        return _no(f"its upstream {now.plan.names[min(torn)]} has been torn down; restart that one with its downstream")
     if not _can_start(now, index):
         culprit = next(i for i in now.plan.upstream[index] if now.state[i] in FINAL and now.state[i] not in GOOD)
         return _no(f"its upstream {now.plan.names[culprit]} did not succeed; restart that one with its downstream")
@@ -196,7 +309,7 @@ def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]
 
 def policy_changes(command: cmd.SetPolicy) -> dict[str, object]:
     """The fields that the command gives a new value."""
-    fields = ("retries", "timeout", "backoff", "base", "factor", "cap", "jitter")
+    fields = [name for name in command.__struct_fields__ if name != "task"]
     return {name: value for name in fields if (value := getattr(command, name)) is not None}
 
 

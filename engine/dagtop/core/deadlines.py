@@ -17,6 +17,10 @@ class Due(Enum):
     """The run reaches `run_timeout`."""
     GRACE = 3
     """What was told to stop has had time enough."""
+    LANE = 4
+    """A rate or a circuit breaker may let somebody through."""
+    GATE = 5
+    """Nobody has decided at a gate in time."""
 
 
 _KINDS = tuple(Due)

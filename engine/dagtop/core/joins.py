@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 
 from dagtop.core.plan import Plan
-from dagtop.core.policy import OnUpstreamFailure, Trigger
+from dagtop.core.policy import OnUpstreamFailure, TaskPolicy, Trigger
 from dagtop.core.states import FINAL, GOOD, TaskState
 
 
@@ -34,11 +34,24 @@ class Joins:
         """Tasks whose rule is not ALL_SUCCESS. A task that runs in spite of failures waits for all to end."""
         if plan.one_policy is None or plan.one_policy.trigger != Trigger.ALL_SUCCESS:
             for index, policy in enumerate(plan.policies):
-                rule = Trigger(policy.trigger)
-                if policy.on_upstream_failure is OnUpstreamFailure.RUN and rule is not Trigger.ANY_SUCCESS:
-                    rule = Trigger.ALL_DONE
-                if rule is not Trigger.ALL_SUCCESS:
-                    self.rule[index] = rule
+                self.set_rule(index, policy)
+
+    def grow(self, plan: Plan) -> None:
+        """The plan has further tasks behind those that there were. Whoever grows it asks for their verdict."""
+        self._plan = plan
+        for index in range(len(self.pending), len(plan)):
+            self.pending.append(len(plan.upstream[index]))
+            self.set_rule(index, plan.policies[index])
+
+    def set_rule(self, index: int, policy: TaskPolicy) -> None:
+        """Take the trigger rule of a policy."""
+        rule = Trigger(policy.trigger)
+        if policy.on_upstream_failure is OnUpstreamFailure.RUN and rule is not Trigger.ANY_SUCCESS:
+            rule = Trigger.ALL_DONE
+        if rule is not Trigger.ALL_SUCCESS:
+            self.rule[index] = rule
+        else:
+            self.rule.pop(index, None)
 
     def upstream_ended(self, index: int, state: TaskState) -> None:
         """One upstream task of `index` has come to a final state."""

@@ -12,7 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 from dagtop.core import events as ev
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.growth import grown
 from dagtop.core.plan import Plan
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.states import GOOD, MOVES, RunState, TaskState
@@ -38,6 +40,8 @@ class Ledger:
         self.finished_at: float | None = None
         """When the run was over, seconds since it began; None while it goes on."""
         self.max_parallel = max_parallel
+        self.window = max_parallel
+        """How many attempts may be in progress now: `max_parallel`, or less where that adapts itself."""
         self.state: list[TaskState] = [_WAITING] * n
         self.counts: dict[TaskState, int] = dict.fromkeys(TaskState, 0)
         self.counts[_WAITING] = n
@@ -57,6 +61,20 @@ class Ledger:
         """By task: how many attempts it had had when it was last restarted."""
         self.held: set[int] = set()
         self.stale: set[int] = set()
+        self.gates: dict[int, ev.GateWaiting] = {}
+        """By task that stands at its gate: what is asked."""
+        self.torn_down: set[int] = set()
+        """Tasks whose teardown is over, since they last started over."""
+        self.why_run: dict[int, str] = {}
+        """By task that has a cache and ran all the same: why."""
+        self.escalations: list[EscalationReport] = []
+        """In order; a later success of the task takes none away."""
+        self.breakers: dict[str, str] = {}
+        """State of each circuit breaker that has moved, as it goes by itself."""
+        self.forced: dict[str, str] = {}
+        """State in which a person holds a breaker."""
+        self.pool_limits: dict[str, int] = {}
+        """Limits of pools that were changed."""
         self.sparse = (
             self.reason,
             self.failure,
@@ -66,6 +84,9 @@ class Ledger:
             self.cancelling_at,
             self.held,
             self.stale,
+            self.gates,
+            self.why_run,
+            self.torn_down,
         )
         """Everything that most tasks never have."""
 
@@ -92,6 +113,17 @@ class Ledger:
             self.state[index] = _SUCCEEDED
             self.counts[_WAITING] -= 1
             self.counts[_SUCCEEDED] += 1
+
+    def grow(self, plan: Plan) -> None:
+        """Take a plan that has further tasks, behind those that there were, for the one of now."""
+        more = len(plan) - len(self.state)
+        self.plan = plan
+        self.state += [_WAITING] * more
+        self.counts[_WAITING] += more
+        self.attempt += [0] * more
+        self.policies += plan.policies[len(self.policies) :]
+        for times in (self.ready_at, self.attempt_started, self.ended_at):
+            times.extend([None] * more)
 
     def attempts_used(self, index: int) -> int:
         """Attempts since the task was last restarted."""
@@ -130,6 +162,7 @@ class Ledger:
             self.cancelling_at.pop(index, None)
         self.ended_at[index] = event.at
         if event.note:
+            self.gates.pop(index, None)
             self.reason[index] = event.note
         elif self.reason:
             self.reason.pop(index, None)
@@ -162,12 +195,30 @@ class Ledger:
         self._move(index, TaskState.SKIPPED)
         self.ended_at[index] = event.at
         self.reason[index] = event.reason
-        self.due_at.pop(index, None)
+        for sparse in (self.due_at, self.cancelling_at, self.gates):
+            sparse.pop(index, None)
 
     def _cached(self, index: int, event: ev.TaskCached) -> None:
         self._move(index, TaskState.CACHED)
         self.ended_at[index] = event.at
         self.reason[index] = event.reason
+
+    def _not_cached(self, index: int, event: ev.TaskNotCached) -> None:
+        self.why_run[index] = event.reason
+
+    def _gate(self, index: int, event: ev.GateWaiting) -> None:
+        self.gates[index] = event
+        if self.state[index] is not TaskState.HELD:
+            self._move(index, TaskState.HELD)
+
+    def _decided(self, index: int, event: ev.GateDecided) -> None:
+        self.gates.pop(index, None)
+
+    def _escalated(self, index: int, event: ev.TaskEscalated) -> None:
+        self.escalations.append(event.report)
+
+    def _torn_down(self, index: int, event: ev.TaskTornDown) -> None:
+        self.torn_down.add(index)
 
     def _blocked(self, index: int, event: ev.TaskBlocked) -> None:
         self._move(index, TaskState.BLOCKED)
@@ -188,9 +239,18 @@ class Ledger:
         self._move(index, _WAITING)
         self.first_attempt[index] = self.attempt[index]
         self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
-        for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at):
+        for sparse in (
+            self.reason,
+            self.failure,
+            self.progress,
+            self.due_at,
+            self.cancelling_at,
+            self.gates,
+            self.why_run,
+        ):
             sparse.pop(index, None)
         self.stale.discard(index)
+        self.torn_down.discard(index)
 
     def _stale(self, index: int, event: ev.TaskStale) -> None:
         self.stale.add(index)
@@ -205,7 +265,7 @@ class Ledger:
 
     def _run_started(self, event: ev.RunStarted) -> None:
         self.run, self.started_at = event.run, event.started_at
-        self.max_parallel = event.max_parallel
+        self.max_parallel = self.window = event.max_parallel
         self.run_state = RunState.RUNNING
 
     def _run_resumed(self, event: ev.RunResumed) -> None:
@@ -217,9 +277,10 @@ class Ledger:
                 self.state[index] = _WAITING
                 self.first_attempt[index] = self.attempt[index]
                 self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
-                for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at):
+                for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at, self.gates):
                     sparse.pop(index, None)
         self.held.clear()
+        self.torn_down.clear()
         self.run_state, self.run_reason, self.finished_at = RunState.RUNNING, "", None
 
     def _run_paused(self, event: ev.RunPaused) -> None:
@@ -239,7 +300,25 @@ class Ledger:
         self.run_state, self.finished_at = event.state, event.at
 
     def _limit(self, event: ev.LimitChanged) -> None:
-        self.max_parallel = event.limit
+        if event.what == "max_parallel":
+            self.max_parallel = self.window = event.limit
+        elif event.what == "window":
+            self.window = event.limit
+        else:
+            self.pool_limits[event.what.removeprefix("pool:")] = event.limit
+
+    def _breaker(self, event: ev.BreakerOpened | ev.BreakerHalfOpened | ev.BreakerClosed) -> None:
+        self.breakers[event.breaker] = event.type.removeprefix("breaker.").replace("opened", "open")
+
+    def _forced(self, event: ev.BreakerForced) -> None:
+        if event.state:
+            self.forced[event.breaker] = event.state
+        else:
+            self.forced.pop(event.breaker, None)
+
+    def _graph_changed(self, event: ev.GraphChanged) -> None:
+        if event.added and event.added[0].name not in self.plan.index:  # in replay; live, the machine has made it grow
+            self.grow(grown(self.plan, event.added))
 
     # -- shared -----------------------------------------------------------------------------------------------------
 
@@ -255,6 +334,7 @@ class Ledger:
         ran = self.state[index] in (TaskState.RUNNING, TaskState.CANCELLING)
         self._move(index, to)
         self.due_at.pop(index, None)
+        self.gates.pop(index, None)
         if ran:
             self._attempt_ended(index, at, to, failure)
         else:
@@ -291,13 +371,16 @@ def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
     ------
     ValueError: a value is out of its range.
     """
-    own = {name: value for name, value in changes.items() if name == "timeout"}
+    own = {name: value for name, value in changes.items() if name not in OF_RETRY}
     of_retry = {name: value for name, value in changes.items() if name not in own}
     if own.get("timeout") == 0:
         own["timeout"] = None
     retry: Retry = replace(policy.retry, **of_retry) if of_retry else policy.retry
     return replace(policy, retry=retry, **own)
 
+
+#: Fields of a policy that are those of its `retry`.
+OF_RETRY = frozenset({"retries", "backoff", "base", "factor", "cap", "jitter"})
 
 _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.TaskReady: Ledger.ready,
@@ -317,6 +400,11 @@ _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.TaskStale: Ledger._stale,
     ev.TaskProgress: Ledger._progress,
     ev.PolicyChanged: Ledger._policy,
+    ev.TaskNotCached: Ledger._not_cached,
+    ev.GateWaiting: Ledger._gate,
+    ev.GateDecided: Ledger._decided,
+    ev.TaskEscalated: Ledger._escalated,
+    ev.TaskTornDown: Ledger._torn_down,
 }
 
 _RUN_STEPS: dict[type, Callable[[Ledger, Any], None]] = {
@@ -328,4 +416,9 @@ _RUN_STEPS: dict[type, Callable[[Ledger, Any], None]] = {
     ev.RunReopened: Ledger._run_reopened,
     ev.RunFinished: Ledger._run_finished,
     ev.LimitChanged: Ledger._limit,
+    ev.BreakerOpened: Ledger._breaker,
+    ev.BreakerHalfOpened: Ledger._breaker,
+    ev.BreakerClosed: Ledger._breaker,
+    ev.BreakerForced: Ledger._forced,
+    ev.GraphChanged: Ledger._graph_changed,
 }

@@ -10,26 +10,37 @@ The shape, events in and instructions out through one door, is that of dask/dist
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from heapq import heappop, heappush
 from typing import Any
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
+from dagtop.core.adaptive import Window
+from dagtop.core.admission import Admission
+from dagtop.core.asking import answered, ask
+from dagtop.core.beginning import begin
+from dagtop.core.breakers import Breakers, LocalBreakers
+from dagtop.core.cleanup import Cleanup
 from dagtop.core.deadlines import Deadlines, Due
-from dagtop.core.failure import Failure
-from dagtop.core.instructions import AbandonAttempt, Instruction, StartAttempt, StopAttempt, StopReason
+from dagtop.core.diagnosis import report
+from dagtop.core.ending import give_up, wind_down, wound_down
+from dagtop.core.escalation import Evidence
+from dagtop.core.forecast import costs_of
+from dagtop.core.gates import gate_due, stand_at_gate
+from dagtop.core.growing import add_tasks
+from dagtop.core.instructions import Instruction, RunTeardown, StartAttempt, StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.ledger import Ledger
+from dagtop.core.limits import Limits
 from dagtop.core.plan import Plan
-from dagtop.core.policy import OnUpstreamFailure, RunPolicy
+from dagtop.core.policy import RunPolicy, TaskPolicy
 from dagtop.core.ready import ReadyQueue, ranking
-from dagtop.core.retrying import back_off, may_try_again, ready_again
-from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, RunState, TaskState
+from dagtop.core.retrying import after_failure, ready_again
+from dagtop.core.states import ACTIVE, BAD, RUN_OVER, TaskState
 from dagtop.core.steering import obey
-from dagtop.core.wording import blame, ending_word, out_of_time
-
-_NEVER_STARTED = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD, TaskState.BACKOFF, TaskState.BLOCKED})
+from dagtop.core.stopping import abandon_told, check_timeout, run_timeout_due, stop_run, stopped_attempt_ended
+from dagtop.core.wording import ending_word
 
 
 class RunMachine:
@@ -40,14 +51,26 @@ class RunMachine:
     plan: the checked graph.
     policy: what decides how the run goes.
     ledger: a ledger with what an earlier process had finished, for a run that is resumed.
+    breakers: the circuit breakers that tasks name; its own, made with the defaults, unless given.
+    evidence: what is known of a task beyond the run's own facts, asked for when it has failed for good.
     """
 
-    def __init__(self, plan: Plan, policy: RunPolicy, ledger: Ledger | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        policy: RunPolicy,
+        ledger: Ledger | None = None,
+        *,
+        breakers: Breakers | None = None,
+        evidence: Callable[[int], Evidence] | None = None,
+    ) -> None:
         self.plan = plan
         self.policy = policy
         self.ledger = ledger if ledger is not None else Ledger(plan, policy.max_parallel)
         self.joins = Joins(plan)
         self.queue = ReadyQueue(*ranking(plan))
+        self.usual: Mapping[int, float] = {}
+        """By task: seconds that it usually takes, from earlier runs. Whoever sets it calls `rerank`."""
         self.outbox: list[ev.AnyEvent] = []
         """Events that nobody has taken yet; whoever takes them puts a new list in its place."""
         self.active = 0
@@ -62,12 +85,30 @@ class RunMachine:
         """By task: why its attempt was told to stop."""
         self.chance: dict[int, float] = {}
         """By task in BACKOFF: the chance its delay was made with, to make it again when the policy changes."""
+        self.wished_delay: dict[int, float] = {}
+        """By task in BACKOFF: the delay that it asked for itself, in seconds."""
         self.deadlines = Deadlines()
+        self.asking: dict[int, int] = {}
+        """By task about which the runtime is asked: the token of the question."""
+        self.fresh: set[int] = set()
+        """Tasks that a person restarted: they run, whatever their cache holds."""
+        self.approved: set[int] = set()
+        """Tasks that have passed their gate."""
+        self.window = Window(policy.min_parallel, policy.max_parallel) if policy.adaptive else None
+        self.breakers: Breakers = breakers if breakers is not None else LocalBreakers(policy.breakers)
+        self.admission = Admission(self, Limits(policy.pools, policy.resources), self.breakers)
+        self.guarded = bool(self.admission.line_of)
+        """Whether some task needs more than a slot; kept, like the next two, so that the hot path need not ask."""
+        self.told_of_ends = self.guarded or self.window is not None
+        self.has_gates = any(task.gate is not None for task in _distinct(plan))
+        self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
+        self.winding_down = False
+        """Whether the runtime was told to close what there is to close."""
+        self._evidence = evidence
+        self._questions = 0
         self._instructions: list[Instruction] = []
         self._ended: deque[int] = deque()
-        self.may_time_out = policy.run_timeout is not None or any(
-            task.timeout is not None for task in ([plan.one_policy] if plan.one_policy else plan.policies)
-        )
+        self.may_time_out = policy.run_timeout is not None or any(task.timeout is not None for task in _distinct(plan))
         """Whether any deadline of an attempt can exist; kept so that the hot path need not ask."""
 
     # -- the door ---------------------------------------------------------------------------------------------------
@@ -95,33 +136,6 @@ class RunMachine:
 
     # -- inputs -----------------------------------------------------------------------------------------------------
 
-    def _begin(self, event: inp.Begin) -> None:
-        ledger, joins, at = self.ledger, self.joins, event.at
-        if event.resumed:
-            kept = sum(state in GOOD for state in ledger.state)
-            self.emit(ev.RunResumed(at, kept - len(event.reruns)))
-            self.unfinished = len(self.plan) - kept + len(event.reruns)
-            for index, reason in event.reruns:
-                self.emit(ev.TaskRestarted(at, self.plan.names[index], reason))
-            for index, needed in enumerate(self.plan.upstream):
-                if needed:
-                    joins.recount(index, ledger.state)
-            for index in joins.rule:
-                if joins.pending[index] and ledger.state[index] is TaskState.WAITING:
-                    self.evaluate(index, at)
-        else:
-            self.emit(
-                ev.RunStarted(at, event.run, self.plan.name, event.started_at, len(self.plan), self.policy.max_parallel)
-            )
-        self.starts_allowed = True
-        if self.policy.run_timeout is not None:
-            self.deadlines.push(at + self.policy.run_timeout, Due.RUN, -1, 0)
-        pending, state = joins.pending, ledger.state
-        for index in range(len(self.plan)):
-            if not pending[index] and state[index] is TaskState.WAITING:
-                self.become_ready(index, at)
-        self.fill(at)
-
     def _attempt_succeeded(self, event: inp.AttemptSucceeded) -> None:
         index = event.index
         ledger = self.ledger
@@ -129,7 +143,7 @@ class RunMachine:
             return
         if ledger.state[index] is not TaskState.RUNNING:
             if ledger.state[index] is TaskState.CANCELLING:
-                self._stopped_attempt_ended(index, event.at, None, 0.0)
+                stopped_attempt_ended(self, index, event.at, None, 0.0)
             return
         at = event.at
         done = ev.TaskSucceeded(at, self.plan.names[index], event.attempt)
@@ -137,6 +151,8 @@ class RunMachine:
         self.outbox.append(done)
         self.active -= 1
         self.unfinished -= 1
+        if self.told_of_ends:
+            self.attempt_over(index, at, True, "")
         fed = self.plan.downstream[index]
         if fed:
             joins = self.joins
@@ -148,6 +164,8 @@ class RunMachine:
                     pending[below] = left = pending[below] - 1
                     if not left and ledger.state[below] is TaskState.WAITING:
                         self.become_ready(below, at)
+        if self.cleanup is not None:
+            self._tear_down(self.cleanup.ended(index))
         self.fill(at)
 
     def _attempt_raised(self, event: inp.AttemptRaised) -> None:
@@ -155,31 +173,72 @@ class RunMachine:
         if self.ledger.attempt[index] != event.attempt or self.ledger.state[index] not in ACTIVE:
             return
         if self.ledger.state[index] is TaskState.CANCELLING:
-            self._stopped_attempt_ended(index, at, event.failure, event.unit_random)
+            stopped_attempt_ended(self, index, at, event.failure, event.unit_random)
             return
         self.active -= 1
-        if event.retriable and may_try_again(self, index):
-            back_off(self, index, at, event.failure, event.unit_random, timed_out=False)
-        else:
-            self.emit(ev.TaskFailed(at, self.plan.names[index], event.attempt, event.failure))
-            self.ended(index, at)
+        if self.told_of_ends:
+            self.attempt_over(index, at, False, f"{event.failure.error}: {event.failure.message}"[:200])
+        after_failure(
+            self,
+            index,
+            at,
+            event.failure,
+            event.unit_random,
+            retriable=event.retriable,
+            retry_after=event.retry_after,
+        )
+        self.fill(at)
+
+    def _attempt_skipped(self, event: inp.AttemptSkipped) -> None:
+        index, at = event.index, event.at
+        if self.ledger.attempt[index] != event.attempt or self.ledger.state[index] not in ACTIVE:
+            return
+        if self.ledger.state[index] is TaskState.CANCELLING:
+            stopped_attempt_ended(self, index, at, None, 0.0)
+            return
+        self.active -= 1
+        if self.told_of_ends:
+            self.attempt_over(index, at, None, event.reason)
+        self.emit(ev.TaskSkipped(at, self.plan.names[index], event.reason))
+        self.ended(index, at)
         self.fill(at)
 
     def _attempt_stopped(self, event: inp.AttemptStopped) -> None:
         if self.ledger.attempt[event.index] == event.attempt and self.ledger.state[event.index] in ACTIVE:
-            self._stopped_attempt_ended(event.index, event.at, event.failure, event.unit_random)
+            stopped_attempt_ended(self, event.index, event.at, event.failure, event.unit_random)
+
+    def _consulted(self, event: inp.Consulted) -> None:
+        answered(self, event)
+        self.fill(event.at)
+
+    def _teardown_ended(self, event: inp.TeardownEnded) -> None:
+        if self.cleanup is None or event.index not in self.cleanup.running:
+            return
+        self.emit(ev.TaskTornDown(event.at, self.plan.names[event.index], event.failure))
+        self._tear_down(self.cleanup.torn_down(event.index))
+        self.fill(event.at)
+
+    def _wound_down(self, event: inp.WoundDown) -> None:
+        wound_down(self, event.at)
+
+    def _breaker_moved(self, event: inp.BreakerMoved) -> None:
+        self.admission.moved(event.at)
+        self.fill(event.at)
+
+    def _tasks_added(self, event: inp.TasksAdded) -> None:
+        add_tasks(self, event)
+        self.fill(event.at)
 
     def _tick(self, event: inp.Tick) -> None:
         at, ledger = event.at, self.ledger
         while (due := self.deadlines.pop(at)) is not None:
             kind, index, attempt = due
             if kind is Due.RUN:
-                if not self.is_over and ledger.run_state is not RunState.CANCELLING:
-                    self.stop_run(
-                        at, StopReason.RUN_TIMEOUT, f"run_timeout of {self.policy.run_timeout:g} s", cancel=True
-                    )
+                run_timeout_due(self, at)
             elif kind is Due.GRACE:
-                self.abandon_told(at)
+                abandon_told(self, at)
+            elif kind is Due.LANE:
+                self.admission.due(at)
             elif ledger.attempt[index] != attempt:
                 continue
             elif kind is Due.BACKOFF:
@@ -189,8 +248,10 @@ class RunMachine:
                         ready_again(self, index, at)
                     else:
                         self.deadlines.push(due_at, Due.BACKOFF, index, attempt)
+            elif kind is Due.GATE:
+                gate_due(self, index, at)
             elif ledger.state[index] is TaskState.RUNNING:
-                self._check_timeout(index, at)
+                check_timeout(self, index, at)
         self.fill(at)
 
     def _command(self, event: inp.CommandGiven) -> None:
@@ -204,28 +265,55 @@ class RunMachine:
         self.ledger.apply(event)
         self.outbox.append(event)
 
+    def instruct(self, instruction: Instruction) -> None:
+        """Add to what must be done now."""
+        self._instructions.append(instruction)
+
     def become_ready(self, index: int, at: float) -> None:
-        """Let a task whose time has come queue for a slot, or hold it."""
+        """Let a task whose time has come queue for a slot, or stop it: for a question, by a person's hold, at its gate."""
+        ledger = self.ledger
+        if self.plan.asks and index in self.plan.asks and ledger.state[index] is TaskState.WAITING:
+            ask(self, index, at)
+            return
+        self.queue_up(index, at)
+
+    def queue_up(self, index: int, at: float) -> None:
+        """As `become_ready`, when there is nothing to be asked any more."""
         ready = ev.TaskReady(at, self.plan.names[index])
         ledger = self.ledger
         ledger.ready(index, ready)
         self.outbox.append(ready)
         if ledger.held and index in ledger.held:
             self.emit(ev.TaskHeld(at, self.plan.names[index]))
+        elif not (self.has_gates and stand_at_gate(self, index, at)):
+            if self.guarded:
+                self.enqueue(index)
+            else:
+                queue = self.queue
+                heappush(queue.heap, queue.rank[index])
+
+    def enqueue(self, index: int) -> None:
+        """Put a READY task into the queue, or into the line of those that need what it needs."""
+        line = self.admission.line_of.get(index)
+        if line is not None:
+            self.admission.enqueue(index, line)
         else:
-            queue = self.queue
-            heappush(queue.heap, queue.rank[index])
+            heappush(self.queue.heap, self.queue.rank[index])
 
     def fill(self, at: float) -> None:
         """Start what is ready as long as there are slots, and end the run if nothing is left to do."""
         heap = self.queue.heap
         if heap and self.starts_allowed:
             by_rank, outbox = self.queue.by_rank, self.outbox
-            ledger, names = self.ledger, self.plan.names
-            limit, state, attempts = ledger.max_parallel, ledger.state, ledger.attempt
+            ledger, names, guarded = self.ledger, self.plan.names, self.guarded
+            limit, state, attempts = ledger.window, ledger.state, ledger.attempt
             while heap and self.active < limit:
                 index = by_rank[heappop(heap)]
-                if state[index] is not TaskState.READY:
+                if guarded and (line := self.admission.line_of.get(index)) is not None:
+                    index = self.admission.next_of(line, at) if self.starts_allowed else -1
+                    if index < 0:
+                        continue
+                elif state[index] is not TaskState.READY:
                     continue
                 attempt = attempts[index] + 1
                 begun = ev.TaskStarted(at, names[index], attempt)
@@ -238,69 +326,86 @@ class RunMachine:
                         self.deadlines.push(at + timeout, Due.ATTEMPT, index, attempt)
                 self._instructions.append(StartAttempt(index, attempt))
         if not self.unfinished and not self.active and not self.is_over:
-            self._finish(at)
+            wind_down(self, at)
+
+    def attempt_over(self, index: int, at: float, ok: bool | None, reason: str) -> None:
+        """An attempt has given its slot back: so it does with all else that it took, and the adaptive limit learns of it."""
+        if self.guarded:
+            self.admission.ended(index, ok, at, reason)
+        window = self.window
+        if window is not None and ok is not None:
+            begun = self.ledger.attempt_started[index]
+            kinds = self.plan.kinds
+            kind = kinds[index] if kinds is not None else 0
+            why = window.ended(kind, at, at - (at if begun is None else begun), ok, self.active + 1)
+            if why:
+                self.emit(ev.LimitChanged(at, window.limit, why, "window"))
 
     def ended(self, index: int, at: float) -> None:
         """A task came to a final state other than by an ordinary success: tell everything downstream, however far."""
         self.unfinished -= 1
         self.stop_reasons.pop(index, None)
+        self.asking.pop(index, None)
+        if self.ledger.state[index] in BAD:
+            self.escalate(index, at)
         self._tell_downstream(index, at)
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
-            self.stop_run(
-                at,
-                StopReason.FAIL_FAST,
-                f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}",
-                cancel=False,
-            )
+            why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
+            stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
+        if self.cleanup is not None:
+            self._tear_down(self.cleanup.ended(index))
 
-    def stop_attempt(self, index: int, at: float, why: StopReason, reason: str) -> None:
-        """Tell a running attempt to stop."""
-        attempt = self.ledger.attempt[index]
-        self.stop_reasons[index] = why
-        self.emit(ev.TaskCancelling(at, self.plan.names[index], attempt, reason))
-        self._instructions.append(StopAttempt(index, attempt))
+    def escalate(self, index: int, at: float) -> None:
+        """Tell people what they need to know of a task that failed for good."""
+        evidence = self._evidence(index) if self._evidence is not None else Evidence()
+        circuit = self.ledger.policies[index].circuit
+        state = self.breakers.state(circuit, at).value if circuit else ""
+        made = report(self.ledger, self.joins, index, len(self.ledger.escalations) + 1, at, evidence, state)
+        self.emit(ev.TaskEscalated(at, self.plan.names[index], made))
 
-    def abandon_told(self, at: float) -> None:
-        """Wait no longer for the attempts that were told to stop and have not."""
-        failure = Failure(error="Abandoned", message="it was told to stop and did not; dagtop no longer waits for it")
-        for index in [i for i, state in enumerate(self.ledger.state) if state is TaskState.CANCELLING]:
-            self._instructions.append(AbandonAttempt(index, self.ledger.attempt[index]))
-            self._stopped_attempt_ended(index, at, failure, 0.0)
+    def put_back(self, index: int, at: float, reason: str) -> None:
+        """Let a task start over: it waits for its upstream as in the beginning, and is asked about again."""
+        self.asking.pop(index, None)
+        self.approved.discard(index)
+        self.emit(ev.TaskRestarted(at, self.plan.names[index], reason))
+        if self.cleanup is not None:
+            self.cleanup.started_over(index)
 
-    def cancel_unstarted(self, index: int, at: float, reason: str) -> None:
-        """End a task that does not run now."""
-        self.emit(ev.TaskCancelled(at, self.plan.names[index], self.ledger.attempt[index], reason))
-        self.ended(index, at)
+    def new_question(self, index: int) -> int:
+        """A token for a question about a task; answers to older ones do not count any more."""
+        self._questions += 1
+        self.asking[index] = self._questions
+        return self._questions
 
-    def stop_run(self, at: float, why: StopReason, reason: str, *, cancel: bool) -> None:
-        """Start nothing new; with `cancel` stop what runs too, and wait for that no longer than the grace allows."""
-        self.starts_allowed = False
-        self.stopping = why
-        self.emit(ev.RunStopping(at, reason, cancel))
-        states = self.ledger.state
-        if cancel:
-            self.deadlines.push(at + self.policy.cancel_grace, Due.GRACE, -1, 0)
-            for index in [i for i, state in enumerate(states) if state in ACTIVE]:
-                if self.stop_reasons.get(index) is not StopReason.CANCEL:
-                    self.stop_attempt(index, at, why, reason)
-        for index in range(len(states)):
-            if states[index] in _NEVER_STARTED:
-                self.cancel_unstarted(index, at, reason)
+    def reassign(self, index: int) -> None:
+        """What a task needs to start may have changed with its policy."""
+        self.guarded = self.guarded or self.ledger.policies[index].is_guarded
+        self.told_of_ends = self.told_of_ends or self.guarded
+        if self.guarded:
+            self.admission.assign(index)
+
+    def rerank(self) -> None:
+        """Priorities, costs or the graph have changed: order what is ready anew."""
+        policies = self.ledger.policies
+        costs = costs_of(policies, self.usual).by_task if self.usual else None
+        self.queue.rerank(*ranking(self.plan, costs, policies))
+        self.admission.rerank()
 
     def restart_timer(self, index: int, at: float) -> None:
         """The timeout of a running attempt has changed."""
         self.may_time_out = True
-        self._check_timeout(index, at)
+        check_timeout(self, index, at)
 
     def evaluate(self, index: int, at: float) -> None:
         """Ask the trigger rule of a WAITING task, and do what it says."""
         match self.joins.verdict(index):
             case Verdict.WAIT:
-                pass
+                self.asking.pop(index, None)
             case Verdict.START:
-                self.become_ready(index, at)
+                if index not in self.asking:
+                    self.become_ready(index, at)
             case Verdict.NEVER:
-                self._give_up(index, at)
+                give_up(self, index, at)
 
     # -- the run's own steps ----------------------------------------------------------------------------------------
 
@@ -318,81 +423,25 @@ class RunMachine:
                     self.evaluate(below, at)
             self._ended.popleft()
 
-    def _give_up(self, index: int, at: float) -> None:
-        because = blame(self.ledger, self.joins, index)
-        name = self.plan.names[index]
-        if self.ledger.policies[index].on_upstream_failure is OnUpstreamFailure.FAIL:
-            failure = Failure(error="UpstreamFailedError", message=because)
-            self.emit(ev.TaskFailed(at, name, self.ledger.attempt[index], failure))
-        else:
-            self.emit(ev.TaskSkipped(at, name, because))
-        self.ended(index, at)
-
-    def _stopped_attempt_ended(self, index: int, at: float, failure: Failure | None, unit_random: float) -> None:
-        why = self.stop_reasons.pop(index, StopReason.CANCEL)
-        name, attempt = self.plan.names[index], self.ledger.attempt[index]
-        reason = self.ledger.reason.get(index, "cancelled")
-        self.active -= 1
-        if why is StopReason.RESTART and self.stopping is not None:
-            why, reason = StopReason.CANCEL, self.ledger.run_reason
-        match why:
-            case StopReason.RESTART:
-                self.emit(ev.TaskRestarted(at, name, reason))
-                self.joins.recount(index, self.ledger.state)
-                self.evaluate(index, at)
-            case StopReason.TIMEOUT:
-                timeout = self.ledger.policies[index].timeout or 0.0
-                timed_out = out_of_time(f"attempt {attempt} took longer than its timeout of {timeout:g} s", failure)
-                if (
-                    self.ledger.policies[index].retry_on_timeout
-                    and may_try_again(self, index)
-                    and self.stopping is None
-                ):
-                    back_off(self, index, at, timed_out, unit_random, timed_out=True)
-                else:
-                    self.emit(ev.TaskTimedOut(at, name, attempt, timed_out))
-                    self.ended(index, at)
-            case StopReason.RUN_TIMEOUT:
-                late = out_of_time(f"the run reached its {reason} while this ran", failure)
-                self.emit(ev.TaskTimedOut(at, name, attempt, late))
-                self.ended(index, at)
-            case StopReason.CANCEL | StopReason.FAIL_FAST:
-                self.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
-                self.ended(index, at)
-        self.fill(at)
-
-    def _check_timeout(self, index: int, at: float) -> None:
-        """Stop a running attempt that is over its timeout of now; else look again when it would be."""
-        timeout = self.ledger.policies[index].timeout
-        begun = self.ledger.attempt_started[index]
-        if timeout is None or begun is None:
-            return
-        if at >= begun + timeout:
-            self.stop_attempt(index, at, StopReason.TIMEOUT, f"timeout of {timeout:g} s")
-        else:
-            self.deadlines.push(begun + timeout, Due.ATTEMPT, index, self.ledger.attempt[index])
-
-    def _finish(self, at: float) -> None:
-        counts = self.ledger.counts
-        if self.stopping is StopReason.RUN_TIMEOUT:
-            state = RunState.TIMED_OUT
-        elif self.stopping is StopReason.CANCEL and counts[TaskState.CANCELLED]:
-            state = RunState.CANCELLED
-        elif any(counts[bad] for bad in BAD):
-            state = RunState.FAILED
-        elif counts[TaskState.CANCELLED]:
-            state = RunState.CANCELLED
-        else:
-            state = RunState.SUCCEEDED
-        self.emit(ev.RunFinished(at, state, {kind.value: count for kind, count in counts.items() if count}))
-        self.deadlines.clear()
+    def _tear_down(self, due: list[int]) -> None:
+        self._instructions += map(RunTeardown, due)
 
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptSucceeded: RunMachine._attempt_succeeded,
     inp.AttemptRaised: RunMachine._attempt_raised,
     inp.AttemptStopped: RunMachine._attempt_stopped,
+    inp.AttemptSkipped: RunMachine._attempt_skipped,
+    inp.Consulted: RunMachine._consulted,
+    inp.TeardownEnded: RunMachine._teardown_ended,
+    inp.WoundDown: RunMachine._wound_down,
+    inp.BreakerMoved: RunMachine._breaker_moved,
+    inp.TasksAdded: RunMachine._tasks_added,
     inp.Tick: RunMachine._tick,
     inp.CommandGiven: RunMachine._command,
-    inp.Begin: RunMachine._begin,
+    inp.Begin: begin,
 }
+
+
+def _distinct(plan: Plan) -> Sequence[TaskPolicy]:
+    return [plan.one_policy] if plan.one_policy is not None else plan.policies

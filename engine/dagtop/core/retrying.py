@@ -8,11 +8,40 @@ from dagtop.core import backoff
 from dagtop.core import events as ev
 from dagtop.core.deadlines import Due
 from dagtop.core.failure import Failure
+from dagtop.core.guards import OnOpen
 from dagtop.core.joins import Verdict
 from dagtop.core.states import TaskState
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
+
+
+def after_failure(
+    machine: RunMachine,
+    index: int,
+    at: float,
+    failure: Failure,
+    unit_random: float,
+    *,
+    retriable: bool,
+    timed_out: bool = False,
+    retry_after: float | None = None,
+) -> None:
+    """An attempt has failed, and has given back what it held: try again, or end the task."""
+    circuit = machine.ledger.policies[index].circuit
+    if not retriable or not may_try_again(machine, index):
+        kind = ev.TaskTimedOut if timed_out else ev.TaskFailed
+        machine.emit(kind(at, machine.plan.names[index], machine.ledger.attempt[index], failure))
+        machine.ended(index, at)
+        return
+    if retry_after is not None:
+        machine.wished_delay[index] = retry_after
+    if circuit and not machine.breakers.is_closed(circuit, at):
+        if machine.breakers.spec(circuit).on_open is OnOpen.FAIL:
+            fail_at_breaker(machine, index, at, failure)
+            return
+        machine.wished_delay[index] = 0.0  # it waits for the breaker, which knows better when to come back
+    _back_off(machine, index, at, failure, unit_random, timed_out=timed_out)
 
 
 def may_try_again(machine: RunMachine, index: int) -> bool:
@@ -21,7 +50,25 @@ def may_try_again(machine: RunMachine, index: int) -> bool:
     return machine.ledger.attempts_used(index) <= retries and machine.stopping is None
 
 
-def back_off(
+def fail_at_breaker(machine: RunMachine, index: int, at: float, last: Failure | None) -> None:
+    """End a task whose breaker is open and that does not wait for it; `last` is what its latest attempt ended with."""
+    ledger, name = machine.ledger, machine.plan.names[index]
+    circuit = ledger.policies[index].circuit
+    message = f"circuit breaker {circuit!r} is {machine.breakers.state(circuit, at).value.replace('_', '-')}"
+    if last is None:
+        failure = Failure(error="CircuitOpenError", message=message)
+    else:
+        failure = Failure(
+            error="CircuitOpenError",
+            message=f"{message}; the last attempt ended with {last.error}: {last.message}",
+            traceback=last.traceback,
+            where=last.where,
+        )
+    machine.emit(ev.TaskFailed(at, name, ledger.attempt[index], failure))
+    machine.ended(index, at)
+
+
+def _back_off(
     machine: RunMachine, index: int, at: float, failure: Failure, unit_random: float, *, timed_out: bool
 ) -> None:
     machine.chance[index] = unit_random
@@ -36,14 +83,18 @@ def back_off(
 
 def ready_again(machine: RunMachine, index: int, at: float) -> None:
     """The delay is over. A task whose upstream has been restarted meanwhile waits for the new results first."""
+    machine.wished_delay.pop(index, None)
     if machine.joins.verdict(index) is Verdict.START:
         machine.become_ready(index, at)
     else:
-        machine.emit(ev.TaskRestarted(at, machine.plan.names[index], "its upstream runs again"))
+        machine.put_back(index, at, "its upstream runs again")
         machine.evaluate(index, at)
 
 
 def _delay(machine: RunMachine, index: int, unit_random: float) -> float:
+    wished = machine.wished_delay.get(index)
+    if wished is not None:
+        return wished
     retry = machine.ledger.policies[index].retry
     return backoff.delay(
         machine.ledger.attempts_used(index),

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from dagtop.core.events import CommandApplied, CommandRefused, Problem
+from dagtop.core.events import CommandApplied, CommandRefused, GateWaiting, Problem
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
@@ -48,6 +48,28 @@ class TaskRow(msgspec.Struct, frozen=True, gc=False):
     """The policy in force now."""
     cancelling_at: float | None = None
     """While in CANCELLING: when it was told to stop."""
+    gate: GateWaiting | None = None
+    """While it stands at its gate: what is asked, and since when."""
+    torn_down: bool = False
+    """Its teardown is over."""
+    why_run: str = ""
+    """If it has a cache and ran all the same: why."""
+
+
+class Blocked(msgspec.Struct, frozen=True, kw_only=True):
+    """What keeps the event loop from going round at this moment. Nothing else of the run can be told meanwhile."""
+
+    task: str
+    """The task whose code does it; "" if it belongs to no task."""
+    attempt: int = 0
+    seconds: float
+    """For how long, so far."""
+    stack: str
+    """Where, as the lines of a traceback, innermost last. Bounded; hostile until it is made safe for a screen."""
+    where: str = ""
+    """"file.py:12 in function" of the innermost frame of the user's code."""
+    who: str = ""
+    """Whose code it is if it is no task's, or how a task does it if not by keeping the loop: a phrase for people."""
 
 
 class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +100,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Answers to the latest commands, at most 50, oldest first; `id` tells them apart."""
     events_seen: int = 0
     """How many events the run has had."""
+    blocked: Blocked | None = None
+    """Set while something keeps the event loop from going round; the rest is then as it was before."""
 
 
 EMPTY = RunSnapshot()

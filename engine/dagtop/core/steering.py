@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, assert_never
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
-from dagtop.core.blast import policy_changes, radius, restarted_with
+from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried
+from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Verdict
-from dagtop.core.ledger import changed_policy
+from dagtop.core.ledger import OF_RETRY, changed_policy
 from dagtop.core.retrying import retime_backoff
-from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.stopping import abandon_told, stop_attempt, stop_run
 from dagtop.core.topology import reach
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ def obey(machine: RunMachine, event: inp.CommandGiven) -> None:
     command, at = event.command, event.at
     effect = radius(machine.ledger, command)
     refusal = effect.refusal
-    if not refusal and isinstance(command, cmd.SetPolicy):
-        refusal = _policy_flaw(machine, command)
+    if not refusal:
+        refusal = _flaw(machine, command)
     if refusal:
         machine.emit(ev.CommandRefused(at, command, event.id, event.by, refusal))
         return
@@ -38,14 +40,6 @@ def obey(machine: RunMachine, event: inp.CommandGiven) -> None:
 
 def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) -> None:
     match command:
-        case cmd.CancelTask(task=name):
-            _cancel(machine, machine.plan.index[name], at, f"cancelled by {by}")
-        case cmd.RestartTask(task=name, downstream=downstream):
-            _restart(machine, machine.plan.index[name], at, by, downstream=downstream)
-        case cmd.HoldTask(task=name):
-            machine.emit(ev.TaskHeld(at, name))
-        case cmd.ReleaseTask(task=name):
-            _release(machine, machine.plan.index[name], at)
         case cmd.PauseRun():
             machine.starts_allowed = False
             machine.emit(ev.RunPaused(at))
@@ -53,57 +47,152 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
             machine.starts_allowed = True
             machine.emit(ev.RunContinued(at))
         case cmd.DrainRun():
-            machine.stop_run(at, StopReason.CANCEL, f"drained by {by}", cancel=False)
+            stop_run(machine, at, StopReason.CANCEL, f"drained by {by}", cancel=False)
         case cmd.CancelRun(reason=reason):
-            machine.stop_run(at, StopReason.CANCEL, reason, cancel=True)
+            stop_run(machine, at, StopReason.CANCEL, reason, cancel=True)
         case cmd.AbandonRun():
-            machine.abandon_told(at)
+            abandon_told(machine, at)
+        case cmd.RetryFailed():
+            chosen = retried(machine.ledger)
+            failed = [i for i in chosen if machine.ledger.state[i] in BAD]
+            _start_over(machine, chosen, at, f"restarted by {by}, with all that failed", failed)
         case cmd.SetMaxParallel(limit=limit):
-            machine.emit(ev.LimitChanged(at, limit, f"set by {by}"))
-        case cmd.SetPolicy(task=name):
-            _set_policy(machine, machine.plan.index[name], command, at)
+            _set_max_parallel(machine, limit, at, by)
+        case cmd.SetPoolLimit(pool=pool, limit=limit):
+            machine.admission.limits.set_pool_limit(pool, limit)
+            machine.emit(ev.LimitChanged(at, limit, f"set by {by}", f"pool:{pool}"))
+            machine.admission.unblock(f"pool:{pool}")
+        case cmd.TripBreaker() | cmd.ResetBreaker() | cmd.ForceBreaker():
+            _move_breaker(machine, command, at, by)
+        case cmd.SwapGraph():
+            pass
+        case _:
+            _carry_out_on_task(machine, command, machine.plan.index[command.task], at, by)
+
+
+def _carry_out_on_task(machine: RunMachine, command: TaskCommand, index: int, at: float, by: str) -> None:
+    match command:
+        case cmd.CancelTask(reason=why):
+            _cancel(machine, index, at, _said(f"cancelled by {by}", why))
+        case cmd.RestartTask(downstream=downstream, reason=why):
+            machine.fresh.add(index)
+            chosen = restarted_with(machine.ledger, index, downstream=downstream)
+            _start_over(machine, chosen, at, _said(f"restarted by {by}", why), [index])
+        case cmd.SkipTask(reason=why):
+            _settle(machine, index, at, _said(f"skipped by {by}", why), skipped=True)
+        case cmd.MarkSucceeded(reason=why):
+            _settle(machine, index, at, _said(f"marked by {by}", why), skipped=False)
+        case cmd.ApproveTask(reason=why):
+            decide(machine, index, at, by, why, approved=True)
+        case cmd.RejectTask(reason=why):
+            decide(machine, index, at, by, why, approved=False)
+        case cmd.HoldTask(task=name):
+            machine.emit(ev.TaskHeld(at, name))
+        case cmd.ReleaseTask():
+            _release(machine, index, at)
+        case cmd.SetPolicy():
+            _set_policy(machine, index, command, at)
         case _ as unreachable:
             assert_never(unreachable)
 
 
+def _move_breaker(
+    machine: RunMachine, command: cmd.TripBreaker | cmd.ResetBreaker | cmd.ForceBreaker, at: float, by: str
+) -> None:
+    match command:
+        case cmd.TripBreaker(breaker=name):
+            machine.breakers.trip(name, at, by)
+        case cmd.ResetBreaker(breaker=name):
+            machine.breakers.reset(name, at, by)
+        case cmd.ForceBreaker(breaker=name, state=state):
+            machine.breakers.force(name, state, at, by)
+        case _ as unreachable:
+            assert_never(unreachable)
+    machine.admission.moved(at)
+
+
 def _cancel(machine: RunMachine, index: int, at: float, reason: str) -> None:
     if machine.ledger.state[index] in ACTIVE:
-        machine.stop_attempt(index, at, StopReason.CANCEL, reason)
-    else:
-        machine.cancel_unstarted(index, at, reason)
+        stop_attempt(machine, index, at, StopReason.CANCEL, reason)
+        return
+    tried = machine.ledger.state[index] is TaskState.BACKOFF
+    machine.emit(ev.TaskCancelled(at, machine.plan.names[index], machine.ledger.attempt[index], reason))
+    if tried:
+        machine.escalate(index, at)
+    machine.ended(index, at)
+
+
+def _said(what: str, why: str) -> str:
+    return f"{what}: {why}" if why else what
 
 
 def _release(machine: RunMachine, index: int, at: float) -> None:
     machine.emit(ev.TaskReleased(at, machine.plan.names[index]))
-    if machine.ledger.state[index] is TaskState.HELD:
+    if machine.ledger.state[index] is TaskState.HELD and index not in machine.ledger.gates:
         machine.become_ready(index, at)
 
 
-def _restart(machine: RunMachine, index: int, at: float, by: str, *, downstream: bool) -> None:
-    """Put tasks back to the beginning, then ask the trigger rules again, upstream first."""
-    ledger, names = machine.ledger, machine.plan.names
+def _set_max_parallel(machine: RunMachine, limit: int, at: float, by: str) -> None:
+    machine.emit(ev.LimitChanged(at, limit, f"set by {by}"))
+    window = machine.window
+    if window is not None:
+        reason = window.set_bounds(min(machine.policy.min_parallel, limit), limit)
+        if window.limit != limit:
+            machine.emit(ev.LimitChanged(at, window.limit, reason or "as before", "window"))
+
+
+def _settle(machine: RunMachine, index: int, at: float, reason: str, *, skipped: bool) -> None:
+    """End a task by a person's word; what was skipped because of it before gets another chance."""
+    ledger, name = machine.ledger, machine.plan.names[index]
+    chance = lost_because_of(ledger, index) if ledger.state[index] in FINAL else []
+    if ledger.state[index] in FINAL:
+        _reopen(machine, at)
+        for i in (index, *chance):
+            machine.unfinished += 1
+            machine.put_back(i, at, reason)
+        _recount(machine, [index, *chance])
+    if skipped:
+        machine.emit(ev.TaskSkipped(at, name, reason))
+    else:
+        machine.emit(ev.TaskSucceeded(at, name, ledger.attempt[index], reason))
+    machine.ended(index, at)
+    for i in chance:
+        if ledger.state[i] is TaskState.WAITING:
+            machine.evaluate(i, at)
+
+
+def _reopen(machine: RunMachine, at: float) -> None:
     if machine.is_over:
         machine.stopping = None
         machine.starts_allowed = True
         machine.emit(ev.RunReopened(at))
-    chosen = restarted_with(ledger, index, downstream=downstream)
-    reason = f"restarted by {by}"
+
+
+def _recount(machine: RunMachine, put_back: list[int]) -> list[int]:
+    """Tasks have left their final states: count their endings anew; what they feed."""
+    fed = sorted({below for i in put_back for below in machine.plan.downstream[i]})
+    for i in (*put_back, *fed):
+        machine.joins.recount(i, machine.ledger.state)
+    return fed
+
+
+def _start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, named: list[int]) -> None:
+    """Put tasks back to the beginning, then ask the trigger rules again, upstream first. `named`: those asked for."""
+    ledger, names = machine.ledger, machine.plan.names
+    _reopen(machine, at)
     put_back: list[int] = []
     for i in chosen:
         state = ledger.state[i]
         if state in ACTIVE:
-            machine.stop_attempt(i, at, StopReason.RESTART, reason)
+            stop_attempt(machine, i, at, StopReason.RESTART, reason)
         else:
             machine.unfinished += state in FINAL
-            machine.emit(ev.TaskRestarted(at, names[i], reason))
+            machine.put_back(i, at, reason)
             put_back.append(i)
-    if not downstream:
-        for i in sorted(reach(machine.plan.downstream, [index])):
-            if ledger.state[i] in GOOD or ledger.state[i] in ACTIVE:
-                machine.emit(ev.TaskStale(at, names[i], names[index]))
-    fed = sorted({below for i in put_back for below in machine.plan.downstream[i]})
-    for i in (*put_back, *fed):
-        machine.joins.recount(i, ledger.state)
+    for i in sorted(reach(machine.plan.downstream, named).difference(chosen)):
+        if ledger.state[i] in GOOD or ledger.state[i] in ACTIVE:
+            machine.emit(ev.TaskStale(at, names[i], names[named[0]]))
+    fed = _recount(machine, put_back)
     put_back += _withdrawn(machine, fed, at, reason)
     for i in put_back:
         if ledger.state[i] is TaskState.WAITING:
@@ -116,16 +205,36 @@ def _withdrawn(machine: RunMachine, fed: list[int], at: float, reason: str) -> l
     for index in fed:
         about_to_start = states[index] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF)
         if about_to_start and machine.joins.verdict(index) is not Verdict.START:
-            machine.emit(ev.TaskRestarted(at, machine.plan.names[index], reason))
+            machine.put_back(index, at, reason)
+            found.append(index)
+        elif states[index] is TaskState.WAITING:
+            machine.asking.pop(index, None)
             found.append(index)
     return found
 
 
+def _flaw(machine: RunMachine, command: cmd.Command) -> str:
+    """What only the machine can see is wrong with a command."""
+    match command:
+        case cmd.SetPolicy():
+            return _policy_flaw(machine, command)
+        case cmd.RestartTask(task=name):
+            tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
+            above = reach(machine.plan.upstream, [machine.plan.index[name]])
+            for i in sorted(tearing & {machine.plan.index[name], *above}):
+                return f"the teardown of {machine.plan.names[i]} is running; wait for its end"
+        case cmd.SwapGraph():
+            return "the graph of this run cannot be swapped"
+    return ""
+
+
 def _policy_flaw(machine: RunMachine, command: cmd.SetPolicy) -> str:
     try:
-        changed_policy(machine.ledger.policies[machine.plan.index[command.task]], policy_changes(command))
-    except ValueError as error:
+        changed = changed_policy(machine.ledger.policies[machine.plan.index[command.task]], policy_changes(command))
+    except (TypeError, ValueError) as error:
         return str(error)
+    if changed.pool and f"pool:{changed.pool}" not in machine.admission.limits.limit:
+        return f"there is no pool {changed.pool!r}"
     return ""
 
 
@@ -133,8 +242,16 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
     changes = policy_changes(command)
     machine.emit(ev.PolicyChanged(at, command.task, changes))
     state = machine.ledger.state[index]
-    if state is TaskState.BACKOFF and set(changes) - {"timeout"}:
+    if state is TaskState.BACKOFF and changes.keys() & OF_RETRY:
         retime_backoff(machine, index, at)
     elif state is TaskState.RUNNING and "timeout" in changes:
         machine.restart_timer(index, at)
     machine.may_time_out = machine.may_time_out or "timeout" in changes
+    if changes.keys() & {"trigger", "on_upstream_failure"}:
+        machine.joins.set_rule(index, machine.ledger.policies[index])
+        if state is TaskState.WAITING:
+            machine.evaluate(index, at)
+    if changes.keys() & {"priority", "cost"}:
+        machine.rerank()
+    if changes.keys() & {"circuit", "pool"}:
+        machine.reassign(index)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import compress
@@ -21,7 +22,7 @@ from dagtop.core.events import (
     TaskSucceeded,
 )
 from dagtop.core.ledger import Ledger
-from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
+from dagtop.core.snapshot import EMPTY, Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import TaskState
 
 #: Shortest time between two snapshots, and longest while the run goes on (its clock ticks), in seconds.
@@ -38,12 +39,14 @@ _COMMON = frozenset({TaskReady, TaskStarted, TaskSucceeded, Log})
 
 
 class SnapshotBox:
-    """Holds the latest snapshot. Replaced as a whole by the engine, read by anybody."""
+    """Holds the latest snapshot. Replaced as a whole by the engine, and by the watchdog if the engine cannot; read by anybody."""
 
-    __slots__ = ("latest",)
+    __slots__ = ("latest", "lock")
 
     def __init__(self) -> None:
         self.latest: RunSnapshot = EMPTY
+        self.lock = threading.Lock()
+        """Held for a moment by whoever replaces it."""
 
 
 class Publisher:
@@ -116,25 +119,38 @@ class Publisher:
             self._rows = rows
             self._touched.difference_update(dirty)
         self._published_at = now
-        self._box.latest = RunSnapshot(
-            version=self._box.latest.version + 1,
-            run=ledger.run,
-            graph=ledger.plan.name,
-            state=ledger.run_state,
-            at=now,
-            started_at=ledger.started_at,
-            plan=ledger.plan,
-            rows=self._rows,
-            counts=dict(ledger.counts),
-            max_parallel=ledger.max_parallel,
-            reason=ledger.run_reason,
-            problems=tuple(self._problems),
-            problem_count=self._problem_count,
-            answers=tuple(self._answers),
-            events_seen=self._events,
-        )
+        self._put(ledger, now)
         if clock is not None:
             self._shortest = max(SHORTEST, 10 * (clock() - begun))
+
+    def show_blocked(self, blocked: Blocked) -> None:
+        """Add to the latest snapshot what keeps the loop; the next `publish` takes it away again. From any thread."""
+        with self._box.lock:
+            latest = self._box.latest
+            more = blocked.seconds - (latest.blocked.seconds if latest.blocked is not None else 0.0)
+            self._box.latest = msgspec.structs.replace(
+                latest, version=latest.version + 1, at=latest.at + max(0.0, more), blocked=blocked
+            )
+
+    def _put(self, ledger: Ledger, now: float) -> None:
+        with self._box.lock:
+            self._box.latest = RunSnapshot(
+                version=self._box.latest.version + 1,
+                run=ledger.run,
+                graph=ledger.plan.name,
+                state=ledger.run_state,
+                at=now,
+                started_at=ledger.started_at,
+                plan=ledger.plan,
+                rows=self._rows,
+                counts=dict(ledger.counts),
+                max_parallel=ledger.max_parallel,
+                reason=ledger.run_reason,
+                problems=tuple(self._problems),
+                problem_count=self._problem_count,
+                answers=tuple(self._answers),
+                events_seen=self._events,
+            )
 
     def _dirty(self, ledger: Ledger) -> list[int]:
         """Tasks whose row is out of date."""
@@ -171,4 +187,7 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         held=index in ledger.held,
         stale=index in ledger.stale,
         cancelling_at=ledger.cancelling_at.get(index),
+        gate=ledger.gates.get(index),
+        torn_down=index in ledger.torn_down,
+        why_run=ledger.why_run.get(index, ""),
     )

@@ -1,0 +1,183 @@
+"""Ready tasks that need more than a slot: a place in a pool, resources, a breaker that lets them through.
+
+Tasks that need the same things stand in one line, ordered like the ready queue. A line that is not blocked has one token in
+the ready queue, the rank of its first task; a line whose first task found something missing is blocked on that, e.g. on
+"pool:db", has no token, and holds nothing. So a place that becomes free costs a look at the lines that were blocked on it,
+however many tasks wait in them.
+"""
+
+from __future__ import annotations
+
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core.breakers import Breakers
+from dagtop.core.deadlines import Due
+from dagtop.core.guards import OnOpen
+from dagtop.core.limits import Limits
+from dagtop.core.policy import TaskPolicy
+from dagtop.core.retrying import fail_at_breaker, ready_again
+from dagtop.core.states import TaskState
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+
+class Line:
+    """Ready tasks that need the same things, as a heap of their ranks."""
+
+    __slots__ = ("blocked_on", "has_token", "heap")
+
+    def __init__(self) -> None:
+        self.heap: list[int] = []
+        self.blocked_on = ""
+        self.has_token = False
+
+
+class Admission:
+    """The lines of one run, and what they wait for."""
+
+    def __init__(self, machine: RunMachine, limits: Limits, breakers: Breakers) -> None:
+        self._machine = machine
+        self.limits = limits
+        self.breakers = breakers
+        self.line_of: dict[int, Line] = {}
+        """By task that needs more than a slot."""
+        self._lines: dict[object, Line] = {}
+        self._blocked: dict[str, list[Line]] = {}
+        self._passed: dict[int, str] = {}
+        """By task in progress: the breaker that let it through."""
+        for index, policy in enumerate(machine.ledger.policies):
+            if policy.is_guarded:
+                self._assign(index, policy)
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    def enqueue(self, index: int, line: Line) -> None:
+        """A task is ready."""
+        heappush(line.heap, self._machine.queue.rank[index])
+        self._give_token(line)
+
+    def next_of(self, line: Line, at: float) -> int:
+        """The line's token has come up: the task that may start now, with all that it needs taken for it; -1 if none may."""
+        machine = self._machine
+        state, by_rank, policies = machine.ledger.state, machine.queue.by_rank, machine.ledger.policies
+        line.has_token = False
+        while line.heap:
+            index = by_rank[line.heap[0]]
+            if state[index] is not TaskState.READY or self.line_of.get(index) is not line:
+                heappop(line.heap)
+                continue
+            policy = policies[index]
+            lane = self.limits.blocked_by(policy, at)
+            if lane is None and policy.circuit and not self.breakers.may_pass(policy.circuit, index, at):
+                self.moved(at)
+                if self.breakers.spec(policy.circuit).on_open is OnOpen.FAIL:
+                    heappop(line.heap)
+                    fail_at_breaker(machine, index, at, machine.ledger.failure.get(index))
+                    continue
+                lane = f"breaker:{policy.circuit}"
+            if lane is not None:
+                self._block(line, lane, policy, at)
+                return -1
+            heappop(line.heap)
+            self.limits.take(index, policy, at)
+            if policy.circuit:
+                self._passed[index] = policy.circuit
+                self.moved(at)
+            self._give_token(line)
+            return index
+        return -1
+
+    def ended(self, index: int, ok: bool | None, at: float, reason: str) -> None:
+        """An attempt is over: `ok` None means that it neither succeeded nor failed."""
+        for lane in self.limits.give_back(index):
+            self.unblock(lane)
+        circuit = self._passed.pop(index, None)
+        if circuit is not None:
+            self.breakers.ended(circuit, index, ok, at, reason)
+            self.moved(at)
+            self.unblock(f"breaker:{circuit}")  # the probe may have been given back
+
+    def unblock(self, lane: str) -> None:
+        """Something of it may be there again: the lines that were blocked on it try."""
+        for line in self._blocked.pop(lane, ()):
+            line.blocked_on = ""
+            self._give_token(line)
+
+    def due(self, at: float) -> None:
+        """A moment has come at which a rate or a breaker lets somebody through."""
+        self.moved(at)
+        for lane in [lane for lane in self._blocked if lane.startswith(("rate:", "breaker:"))]:
+            self.unblock(lane)
+
+    # -- breakers ---------------------------------------------------------------------------------------------------
+
+    def moved(self, at: float) -> None:
+        """Tell of what breakers have done since the last time, and do what follows from it."""
+        machine = self._machine
+        for event in self.breakers.moved():
+            machine.emit(event)
+            if isinstance(event, ev.BreakerEvent):
+                self.unblock(f"breaker:{event.breaker}")
+                if not self.breakers.is_closed(event.breaker, at):
+                    _wake_sleepers(machine, event.breaker, at)
+        due = self.breakers.next_due()
+        if due is not None:
+            machine.deadlines.push(max(due, at), Due.LANE, -1, 0)
+
+    # -- changes of the order, of policies, of the graph ------------------------------------------------------------
+
+    def assign(self, index: int) -> None:
+        """The policy of a task has changed, or the task is new."""
+        machine = self._machine
+        policy = machine.ledger.policies[index]
+        before = self.line_of.pop(index, None)
+        if policy.is_guarded:
+            self._assign(index, policy)
+        if before is not None:
+            before.has_token = False
+            self._give_token(before)
+        if machine.ledger.state[index] is TaskState.READY:
+            machine.enqueue(index)
+
+    def rerank(self) -> None:
+        """The ready queue has another order: the lines are made anew from the tasks that are ready."""
+        state, rank = self._machine.ledger.state, self._machine.queue.rank
+        for line in self._lines.values():
+            line.heap.clear()
+            line.has_token = False
+        for index, line in self.line_of.items():
+            if state[index] is TaskState.READY:
+                line.heap.append(rank[index])
+        for line in self._lines.values():
+            heapify(line.heap)
+            self._give_token(line)
+
+    def _assign(self, index: int, policy: TaskPolicy) -> None:
+        needs = (policy.pool, policy.circuit, tuple(sorted(policy.resources.items())))
+        self.line_of[index] = self._lines.setdefault(needs, Line())
+
+    def _give_token(self, line: Line) -> None:
+        if line.heap and not line.blocked_on and not line.has_token:
+            line.has_token = True
+            heappush(self._machine.queue.heap, line.heap[0])
+
+    def _block(self, line: Line, lane: str, policy: TaskPolicy, at: float) -> None:
+        line.blocked_on = lane
+        self._blocked.setdefault(lane, []).append(line)
+        if lane.startswith("rate:"):
+            self._machine.deadlines.push(self.limits.rate_due(policy.pool, at), Due.LANE, -1, 0)
+
+
+def _wake_sleepers(machine: RunMachine, breaker: str, at: float) -> None:
+    """Tasks in BACKOFF whose breaker has opened do not sleep on: they wait for the breaker, or fail (B20)."""
+    ledger = machine.ledger
+    for index in [i for i in ledger.due_at if ledger.policies[i].circuit == breaker]:
+        if ledger.state[index] is not TaskState.BACKOFF:
+            continue
+        if machine.admission.breakers.spec(breaker).on_open is OnOpen.FAIL:
+            fail_at_breaker(machine, index, at, machine.ledger.failure.get(index))
+        else:
+            ready_again(machine, index, at)

@@ -1,0 +1,46 @@
+"""How a run begins: everything from the start, or on with what an earlier process left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core import inputs as inp
+from dagtop.core.deadlines import Due
+from dagtop.core.states import GOOD, TaskState
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+
+def begin(machine: RunMachine, event: inp.Begin) -> None:
+    """Start the run, or go on with one that another process left."""
+    ledger, joins, at = machine.ledger, machine.joins, event.at
+    if event.resumed:
+        kept = sum(state in GOOD for state in ledger.state)
+        machine.emit(ev.RunResumed(at, kept - len(event.reruns)))
+        machine.unfinished = len(machine.plan) - kept + len(event.reruns)
+        for index, reason in event.reruns:
+            machine.put_back(index, at, reason)
+        for index, needed in enumerate(machine.plan.upstream):
+            if needed:
+                joins.recount(index, ledger.state)
+        for index in joins.rule:
+            if joins.pending[index] and ledger.state[index] is TaskState.WAITING:
+                machine.evaluate(index, at)
+    else:
+        machine.emit(
+            ev.RunStarted(
+                at, event.run, machine.plan.name, event.started_at, len(machine.plan), machine.policy.max_parallel
+            )
+        )
+    machine.starts_allowed = True
+    if machine.window is not None and machine.window.limit != ledger.window:
+        machine.emit(ev.LimitChanged(at, machine.window.limit, "it begins low and looks how tasks fare", "window"))
+    if machine.policy.run_timeout is not None:
+        machine.deadlines.push(at + machine.policy.run_timeout, Due.RUN, -1, 0)
+    pending, state = joins.pending, ledger.state
+    for index in range(len(machine.plan)):
+        if not pending[index] and state[index] is TaskState.WAITING:
+            machine.become_ready(index, at)
+    machine.fill(at)

@@ -1,0 +1,66 @@
+"""How a run ends: when nothing is left to do, what there is to close is closed, and then it has the state that it deserves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core.failure import Failure
+from dagtop.core.instructions import StopReason, WindDown
+from dagtop.core.policy import OnUpstreamFailure
+from dagtop.core.states import BAD, RunState, TaskState
+from dagtop.core.wording import blame
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+
+def give_up(machine: RunMachine, index: int, at: float) -> None:
+    """End a task whose trigger rule can no longer be met."""
+    because = blame(machine.ledger, machine.joins, index)
+    name = machine.plan.names[index]
+    if machine.ledger.policies[index].on_upstream_failure is OnUpstreamFailure.FAIL:
+        failure = Failure(error="UpstreamFailedError", message=because)
+        machine.emit(ev.TaskFailed(at, name, machine.ledger.attempt[index], failure))
+    else:
+        machine.emit(ev.TaskSkipped(at, name, because))
+    machine.ended(index, at)
+
+
+def wind_down(machine: RunMachine, at: float) -> None:
+    """No task is left to do: have everything closed, and then end the run."""
+    if not _nothing_left(machine):
+        return
+    if not machine.plan.winds_down:
+        _finish(machine, at)
+    elif not machine.winding_down:
+        machine.winding_down = True
+        machine.instruct(WindDown())
+
+
+def wound_down(machine: RunMachine, at: float) -> None:
+    """Everything is closed. A command may have given the run something to do again meanwhile."""
+    machine.winding_down = False
+    if _nothing_left(machine):
+        _finish(machine, at)
+
+
+def _nothing_left(machine: RunMachine) -> bool:
+    tearing = machine.cleanup is not None and bool(machine.cleanup.running)
+    return not machine.unfinished and not machine.active and not machine.is_over and not tearing
+
+
+def _finish(machine: RunMachine, at: float) -> None:
+    counts = machine.ledger.counts
+    if machine.stopping is StopReason.RUN_TIMEOUT:
+        state = RunState.TIMED_OUT
+    elif machine.stopping is StopReason.CANCEL and counts[TaskState.CANCELLED]:
+        state = RunState.CANCELLED
+    elif any(counts[bad] for bad in BAD):
+        state = RunState.FAILED
+    elif counts[TaskState.CANCELLED]:
+        state = RunState.CANCELLED
+    else:
+        state = RunState.SUCCEEDED
+    machine.emit(ev.RunFinished(at, state, {kind.value: count for kind, count in counts.items() if count}))
+    machine.deadlines.clear()
