@@ -1,11 +1,11 @@
-"""How the parameters of a task's function are filled: by upstream outputs, inputs, and the task's context."""
+"""How the parameters of a function are filled: by upstream outputs, inputs, services, and the task's context."""
 
 from __future__ import annotations
 
 import difflib
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
@@ -35,7 +35,19 @@ class FromContext:
     """The task's `TaskContext`."""
 
 
-Source = FromTask | FromInput | FromContext
+@dataclass(frozen=True, slots=True)
+class FromService:
+    """The shared service of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class FromResource:
+    """What the task's `setup` returned."""
+
+
+Source = FromTask | FromInput | FromContext | FromService | FromResource
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +127,14 @@ def bind(
     place: str,
     *,
     hints: bool = True,
+    services: Collection[str] = (),
+    resource: bool = False,
+    own_output: bool = False,
 ) -> tuple[Call, list[int], list[Flaw]]:
-    """Find a source for each parameter: (call, tasks it thereby depends on, what is wrong, with the nearest name if `hints`)."""
+    """Find a source for each parameter: (call, tasks it thereby depends on, what is wrong, with the nearest name if `hints`).
+
+    `resource`: there is a setup whose result a parameter of that name takes. `own_output`: a parameter may name the task itself.
+    """
     arguments: list[tuple[Parameter, Source]] = []
     needs: list[int] = []
     flaws: list[Flaw] = []
@@ -129,16 +147,23 @@ def bind(
         elif task is not None and task != own:
             arguments.append((parameter, FromTask(task)))
             needs.append(task)
+        elif task is not None and own_output:
+            arguments.append((parameter, FromTask(task)))
+        elif parameter.name in services:
+            arguments.append((parameter, FromService(parameter.name)))
         elif parameter.name in inputs:
             arguments.append((parameter, FromInput(parameter.name)))
+        elif resource and parameter.name == "resource":
+            arguments.append((parameter, FromResource()))
         elif not parameter.has_default:
-            others = [name for name in index if index[name] != own] if hints else []
+            others = [*(name for name in index if index[name] != own), *services] if hints else []
             way_out = (
                 nearest(parameter.name, others)
                 or _near_input(parameter.name, inputs)
                 or (f"; as an input it is given with -p {parameter.name}=VALUE or inputs={{{parameter.name!r}: …}}")
             )
-            flaws.append(Flaw(f"parameter {parameter.name!r} is no task and no input{way_out}", place))
+            kinds = "no task, no service and no input" if services else "no task and no input"
+            flaws.append(Flaw(f"parameter {parameter.name!r} is {kinds}{way_out}", place))
     return Call(fn, is_async(fn), tuple(arguments), wants_context=wants_context), needs, flaws
 
 

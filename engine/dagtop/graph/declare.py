@@ -14,6 +14,7 @@ from dagtop.errors import Flaw, GraphError, OptionError
 from dagtop.graph.check import Checked, check
 from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
+from dagtop.graph.surroundings import Declarations, Declared
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,6 +34,7 @@ class Columns:
     places: dict[int, str] = field(default_factory=dict)
     specs: Mapping[Any, Any] | None = None
     dependencies: Mapping[Any, Iterable[Any]] | None = None
+    around: Declarations = field(default_factory=Declarations)
 
 
 class Graph:
@@ -41,6 +43,8 @@ class Graph:
     Parameters
     ----------
     name: what the graph is called on screen and in the history.
+    setup: called before the first task, see `Graph.setup`.
+    teardown: called after everything, see `Graph.teardown`.
     options: those of `ExecutorConfig`; one that does not exist is an error.
 
     Raises
@@ -60,7 +64,14 @@ class Graph:
     4
     """
 
-    def __init__(self, name: str = "graph", **options: Any) -> None:
+    def __init__(
+        self,
+        name: str = "graph",
+        *,
+        setup: Callable[..., Any] | None = None,
+        teardown: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> None:
         self.place = _caller()
         flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, self.place)
         if not isinstance(name, str) or not name.strip():
@@ -72,6 +83,10 @@ class Graph:
         self._columns = Columns()
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
+        if setup is not None:
+            self.setup(setup)
+        if teardown is not None:
+            self.teardown(teardown)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}, {len(self)} tasks)"
@@ -106,7 +121,9 @@ class Graph:
         options: `depends_on` (names or task functions), `retries` (a number or `Retry`), `timeout` (seconds per attempt),
             `retry_on` and `no_retry_on` (exception types), `retry_on_timeout`, `trigger`, `on_upstream_failure`, `priority`,
             `cost`, `circuit` (a breaker's name), `pool`, `resources` (such as {"gpu": 1}), `gate` (True, a question or a
-            `Gate`), `backend`, `tags`, `description`.
+            `Gate`), `backend`, `tags`, `description`; `when` (a function that says whether it need run, or True or False),
+            `setup` (its result is the parameter `resource`, or `ctx.resource`) and `teardown`, which runs once setup has
+            started, when nothing downstream needs the task any more.
         """
         columns = self._columns
         if columns.specs is not None:
@@ -120,6 +137,60 @@ class Graph:
         self._by_function.setdefault(id(fn), name)
         self._checked = None
         return self
+
+    def setup(self, fn: F, /) -> F:
+        """Have a function called before the first task. If it fails the run fails and no task runs. It may be sync or async; its
+        parameters are inputs and services. Returned unchanged.
+
+        Raises
+        ------
+        GraphError: there is one already.
+        """
+        self._only_one("setup", self._columns.around.setup)
+        self._columns.around.setup = Declared(fn, _caller())
+        self._checked = None
+        return fn
+
+    def teardown(self, fn: F, /) -> F:
+        """Have a function called when everything is over and services are closed, however the run ended, a failed setup included.
+
+        It may be sync or async; its parameters are inputs, and `resource` for what the graph's setup returned. It is returned
+        unchanged.
+
+        Raises
+        ------
+        GraphError: there is one already.
+        """
+        self._only_one("teardown", self._columns.around.teardown)
+        self._columns.around.teardown = Declared(fn, _caller())
+        self._checked = None
+        return fn
+
+    @overload
+    def service(self, fn: F, /, *, name: str | None = None) -> F: ...
+
+    @overload
+    def service(self, fn: None = None, /, *, name: str | None = None) -> Callable[[F], F]: ...
+
+    def service(self, fn: F | None = None, /, *, name: str | None = None) -> F | Callable[[F], F]:
+        """Declare what tasks share: opened once, at its first use, and closed when everything has ended, last opened first.
+
+        The function yields the value (`async def` on the event loop, `def` in a thread of its own) or gives a context manager.
+        Tasks take the value as a parameter of that name, or with `ctx.service(name)`. Its own parameters are inputs and other
+        services. Returned unchanged.
+        """
+
+        def declare(function: F) -> F:
+            called = name if name is not None else getattr(function, "__name__", "")
+            self._columns.around.services.append((called, Declared(function, _caller())))
+            self._checked = None
+            return function
+
+        return declare if fn is None else declare(fn)
+
+    def _only_one(self, what: str, there: Declared | None) -> None:
+        if there is not None:
+            raise GraphError([Flaw(f"the graph has a {what} already, at {there.place}; call both from one", _caller())])
 
     @classmethod
     def from_specs(
@@ -141,7 +212,7 @@ class Graph:
         run: called as `run(task_id, spec)`, or `run(task_id, spec, ctx)` if it takes a third parameter; sync or async.
             A spec that is a dict reaches it as a copy with the outputs of the task's dependencies, by id, under
             "_dep_outputs"; other specs as they are.
-        task_options: options of `add`, by task id.
+        task_options: options of `add`, by task id; `when`, `setup` and `teardown` are called as `run` is.
         options: those of the graph.
         """
         graph = cls(name, **options)

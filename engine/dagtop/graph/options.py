@@ -15,10 +15,7 @@ from dagtop.errors import Flaw
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
 LATER_TASK_OPTIONS = frozenset(
     {
-        "when",
         "cache",
-        "setup",
-        "teardown",
         "restart",
         "max_restarts",
         "restart_backoff",
@@ -43,7 +40,17 @@ _POLICY_OPTIONS = (
     "tags",
     "description",
 )
-TASK_OPTIONS = ("depends_on", "retries", "retry_on", "no_retry_on", "backend", *_POLICY_OPTIONS)
+TASK_OPTIONS = (
+    "depends_on",
+    "retries",
+    "retry_on",
+    "no_retry_on",
+    "backend",
+    "when",
+    "setup",
+    "teardown",
+    *_POLICY_OPTIONS,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
