@@ -46,17 +46,6 @@ class Cleanup:
                     self._open_below[above] += 1
                     stack.append(above)
 
-    def grow(self, plan: Plan) -> None:
-        """The plan has further tasks behind those that there were."""
-        first = len(self._closed)
-        self._plan = plan
-        self._closed += [False] * (len(plan) - first)
-        self._open_below += [0] * (len(plan) - first)
-        for new in range(first, len(plan)):
-            for above in plan.upstream[new]:
-                self._open_below[above] += 1
-                self.started_over(above)
-
     def _told(self, index: int) -> list[int]:
         """Tell the upstream that a task is closed; those of it for which it was the last one."""
         last: list[int] = []

@@ -1,4 +1,4 @@
-"""A run whose graph grows while it goes on."""
+"""A run whose graph changes while it goes on: tasks come, go, and depend on others."""
 
 from __future__ import annotations
 
@@ -7,35 +7,98 @@ from typing import TYPE_CHECKING
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.cleanup import Cleanup
+from dagtop.core.commands import SwapGraph
 from dagtop.core.growth import grown
-from dagtop.core.stopping import cancel_unstarted
+from dagtop.core.instructions import StopReason
+from dagtop.core.joins import Joins
+from dagtop.core.restarting import recount, reopen, start_over, withdrawn
+from dagtop.core.states import ACTIVE, FINAL, TaskState
+from dagtop.core.stopping import cancel_unstarted, stop_attempt
+from dagtop.core.topology import reach
+from dagtop.core.wording import tasks
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
 
 
-def add_tasks(machine: RunMachine, event: inp.TasksAdded) -> None:
-    """Take further tasks into the run. Those whose upstream lets them start, start."""
-    at, first = event.at, len(machine.plan)
-    added = tuple(ev.AddedTask(task.name, task.upstream) for task in event.tasks)
-    plan = grown(machine.plan, event.tasks)
-    machine.plan = plan
-    machine.ledger.grow(plan)
-    machine.joins.grow(plan)
-    if machine.cleanup is not None:
-        machine.cleanup.grow(plan)
-    elif plan.cleans_up:
-        machine.cleanup = Cleanup(machine.ledger)
+def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
+    """Go on with the changed graph. Whatever may start by it, starts; what its new upstream holds back, waits."""
+    at, change = event.at, event.change
+    if event.number:
+        command = SwapGraph(event.number, _summary(change))
+        if machine.stopping is not None and not machine.is_over:
+            machine.emit(ev.CommandRefused(at, command, event.number, event.by, "the run is stopping"))
+            return
+        machine.emit(ev.CommandApplied(at, command, event.number, event.by, _summary(change)))
+    first = len(machine.plan)
+    _take(machine, event)
+    plan, ledger = machine.plan, machine.ledger
+    if len(plan) > first:
+        reopen(machine, at)
+    for name in change.removed:
+        _remove(machine, plan.index[name], at)
+    again = {plan.index[name] for name in change.changed if ledger.state[plan.index[name]] is not TaskState.WAITING}
+    if again:
+        below = reach(plan.downstream, again)
+        chosen = [i for i in plan.order if i in again or (i in below and _has_begun(ledger.state[i]))]
+        start_over(machine, chosen, at, event.reason, sorted(again))
+    rewired = [plan.index[name] for name in change.rewired]
+    recount(machine, rewired)
+    asked = [*withdrawn(machine, rewired, at, event.reason), *rewired, *range(first, len(plan))]
+    for index in asked:
+        if ledger.state[index] is TaskState.WAITING:
+            if machine.stopping is None:
+                machine.evaluate(index, at)
+            else:
+                cancel_unstarted(machine, index, at, ledger.run_reason)
+
+
+def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
+    """Everything that is kept by task index takes the new plan."""
+    change, ledger = event.change, machine.ledger
+    first = len(machine.plan)
+    plan = grown(machine.plan, change.added, change.rewired, change.policies)
+    machine.plan = ledger.next_plan = plan
+    added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
+    machine.emit(ev.GraphChanged(event.at, event.reason, added, change.removed, dict(change.rewired)))
+    machine.joins = Joins(plan)
+    for index in range(len(plan)):
+        machine.joins.recount(index, ledger.state)
     machine.unfinished += len(added)
-    machine.emit(ev.GraphChanged(at, event.reason, added))
+    for name, policy in change.policies.items():
+        ledger.policies[plan.index[name]] = policy
+    if plan.cleans_up:
+        tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
+        machine.cleanup = Cleanup(ledger)
+        machine.cleanup.running |= tearing
     machine.rerank()
-    for task in event.tasks:
-        machine.may_time_out = machine.may_time_out or task.policy.timeout is not None
-        machine.has_gates = machine.has_gates or task.policy.gate is not None
-    for index in range(first, len(plan)):
+    touched = [*(plan.index[name] for name in change.policies), *range(first, len(plan))]
+    for index in touched:
+        policy = plan.policies[index]
+        machine.may_time_out = machine.may_time_out or policy.timeout is not None
+        machine.has_gates = machine.has_gates or policy.gate is not None
         machine.reassign(index)
-    for index in range(first, len(plan)):
-        if machine.stopping is None:
-            machine.evaluate(index, at)
-        else:
-            cancel_unstarted(machine, index, at, machine.ledger.run_reason)
+
+
+def _remove(machine: RunMachine, index: int, at: float) -> None:
+    state, reason = machine.ledger.state[index], "removed from the graph"
+    if state in ACTIVE:
+        stop_attempt(machine, index, at, StopReason.CANCEL, reason)
+    elif state not in FINAL:
+        machine.emit(ev.TaskSkipped(at, machine.plan.names[index], reason))
+        machine.ended(index, at)
+
+
+def _has_begun(state: TaskState) -> bool:
+    return state in FINAL or state in ACTIVE or state is TaskState.BACKOFF
+
+
+def _summary(change: inp.GraphChange) -> str:
+    parts = [
+        f"{tasks(len(names))} {word}"
+        for names, word in ((change.added, "added"), (change.removed, "removed"), (change.changed, "changed"))
+        if names
+    ]
+    if change.rewired:
+        parts.append(f"{tasks(len(change.rewired))} with other dependencies")
+    return ", ".join(parts) or "nothing is different"

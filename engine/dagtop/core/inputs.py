@@ -5,7 +5,7 @@ Each says when: `at` is in seconds since the run began.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TypeAlias
 
@@ -99,6 +99,12 @@ class TeardownEnded(_Input, frozen=True):
     failure: Failure | None = None
 
 
+class SetUpEnded(_Input, frozen=True):
+    """The answer to `SetUp`."""
+
+    failure: Failure | None = None
+
+
 class WoundDown(_Input, frozen=True):
     """The answer to `WindDown`: services are closed and the graph's teardown has run."""
 
@@ -121,11 +127,27 @@ class NewTask(msgspec.Struct, frozen=True):
     """See `Plan.cleans_up`."""
 
 
-class TasksAdded(_Input, frozen=True):
-    """The graph has grown: checked by the runtime, without a cycle, no name that is there already."""
+class GraphChange(msgspec.Struct, frozen=True, kw_only=True):
+    """How the graph is to change: checked by the runtime, without a cycle, names of tasks that there are or will be."""
 
-    tasks: Sequence[NewTask]
+    added: Sequence[NewTask] = ()
+    removed: tuple[str, ...] = ()
+    """They keep their place, and end if they have not."""
+    rewired: Mapping[str, tuple[str, ...]] = {}
+    """The whole new upstream, by name of a task that was there before."""
+    policies: Mapping[str, TaskPolicy] = {}
+    """By name of a task that was there before and has another policy now."""
+    changed: tuple[str, ...] = ()
+    """Tasks whose code is another one: what they have done does not count any more."""
+
+
+class GraphGiven(_Input, frozen=True):
+    """The graph changes while the run goes on. `number` and `by` are those of a command that asked for it, if one did."""
+
+    change: GraphChange
     reason: str
+    number: int = 0
+    by: str = ""
 
 
 class Tick(_Input, frozen=True):
@@ -148,9 +170,10 @@ Input: TypeAlias = (
     | AttemptStopped
     | Consulted
     | TeardownEnded
+    | SetUpEnded
     | WoundDown
     | BreakerMoved
-    | TasksAdded
+    | GraphGiven
     | Tick
     | CommandGiven
 )

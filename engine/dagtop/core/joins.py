@@ -36,13 +36,6 @@ class Joins:
             for index, policy in enumerate(plan.policies):
                 self.set_rule(index, policy)
 
-    def grow(self, plan: Plan) -> None:
-        """The plan has further tasks behind those that there were. Whoever grows it asks for their verdict."""
-        self._plan = plan
-        for index in range(len(self.pending), len(plan)):
-            self.pending.append(len(plan.upstream[index]))
-            self.set_rule(index, plan.policies[index])
-
     def set_rule(self, index: int, policy: TaskPolicy) -> None:
         """Take the trigger rule of a policy."""
         rule = Trigger(policy.trigger)

@@ -73,6 +73,8 @@ class Ledger:
         """State of each circuit breaker that has moved, as it goes by itself."""
         self.forced: dict[str, str] = {}
         """State in which a person holds a breaker."""
+        self.next_plan: Plan | None = None
+        """What the machine has made of the plan, with the policies that an event cannot carry; taken with `GraphChanged`."""
         self.pool_limits: dict[str, int] = {}
         """Limits of pools that were changed."""
         self.sparse = (
@@ -114,7 +116,7 @@ class Ledger:
             self.counts[_WAITING] -= 1
             self.counts[_SUCCEEDED] += 1
 
-    def grow(self, plan: Plan) -> None:
+    def _grow(self, plan: Plan) -> None:
         """Take a plan that has further tasks, behind those that there were, for the one of now."""
         more = len(plan) - len(self.state)
         self.plan = plan
@@ -317,8 +319,8 @@ class Ledger:
             self.forced.pop(event.breaker, None)
 
     def _graph_changed(self, event: ev.GraphChanged) -> None:
-        if event.added and event.added[0].name not in self.plan.index:  # in replay; live, the machine has made it grow
-            self.grow(grown(self.plan, event.added))
+        plan, self.next_plan = self.next_plan, None
+        self._grow(plan if plan is not None else grown(self.plan, event.added, event.rewired))
 
     # -- shared -----------------------------------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ from dagtop.core.ending import give_up, wind_down, wound_down
 from dagtop.core.escalation import Evidence
 from dagtop.core.forecast import costs_of
 from dagtop.core.gates import gate_due, stand_at_gate
-from dagtop.core.growing import add_tasks
+from dagtop.core.growing import change_graph
 from dagtop.core.instructions import Instruction, RunTeardown, StartAttempt, StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.ledger import Ledger
@@ -37,6 +37,7 @@ from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy, TaskPolicy
 from dagtop.core.ready import ReadyQueue, ranking
 from dagtop.core.retrying import after_failure, ready_again
+from dagtop.core.setting_up import set_up_ended
 from dagtop.core.states import ACTIVE, BAD, RUN_OVER, TaskState
 from dagtop.core.steering import obey
 from dagtop.core.stopping import abandon_told, check_timeout, run_timeout_due, stop_run, stopped_attempt_ended
@@ -102,6 +103,8 @@ class RunMachine:
         self.told_of_ends = self.guarded or self.window is not None
         self.has_gates = any(task.gate is not None for task in _distinct(plan))
         self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
+        self.setting_up = False
+        """Whether the graph's setup runs: nothing starts before it is over."""
         self.winding_down = False
         """Whether the runtime was told to close what there is to close."""
         self._evidence = evidence
@@ -225,8 +228,8 @@ class RunMachine:
         self.admission.moved(event.at)
         self.fill(event.at)
 
-    def _tasks_added(self, event: inp.TasksAdded) -> None:
-        add_tasks(self, event)
+    def _graph_given(self, event: inp.GraphGiven) -> None:
+        change_graph(self, event)
         self.fill(event.at)
 
     def _tick(self, event: inp.Tick) -> None:
@@ -434,9 +437,10 @@ _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptSkipped: RunMachine._attempt_skipped,
     inp.Consulted: RunMachine._consulted,
     inp.TeardownEnded: RunMachine._teardown_ended,
+    inp.SetUpEnded: set_up_ended,
     inp.WoundDown: RunMachine._wound_down,
     inp.BreakerMoved: RunMachine._breaker_moved,
-    inp.TasksAdded: RunMachine._tasks_added,
+    inp.GraphGiven: RunMachine._graph_given,
     inp.Tick: RunMachine._tick,
     inp.CommandGiven: RunMachine._command,
     inp.Begin: begin,

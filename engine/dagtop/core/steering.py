@@ -10,10 +10,10 @@ from dagtop.core import inputs as inp
 from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
-from dagtop.core.joins import Verdict
 from dagtop.core.ledger import OF_RETRY, changed_policy
+from dagtop.core.restarting import recount, reopen, start_over
 from dagtop.core.retrying import retime_backoff
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 from dagtop.core.stopping import abandon_told, stop_attempt, stop_run
 from dagtop.core.topology import reach
 
@@ -44,7 +44,7 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
             machine.starts_allowed = False
             machine.emit(ev.RunPaused(at))
         case cmd.ContinueRun():
-            machine.starts_allowed = True
+            machine.starts_allowed = not machine.setting_up
             machine.emit(ev.RunContinued(at))
         case cmd.DrainRun():
             stop_run(machine, at, StopReason.CANCEL, f"drained by {by}", cancel=False)
@@ -55,7 +55,7 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
         case cmd.RetryFailed():
             chosen = retried(machine.ledger)
             failed = [i for i in chosen if machine.ledger.state[i] in BAD]
-            _start_over(machine, chosen, at, f"restarted by {by}, with all that failed", failed)
+            start_over(machine, chosen, at, f"restarted by {by}, with all that failed", failed)
         case cmd.SetMaxParallel(limit=limit):
             _set_max_parallel(machine, limit, at, by)
         case cmd.SetPoolLimit(pool=pool, limit=limit):
@@ -77,7 +77,7 @@ def _carry_out_on_task(machine: RunMachine, command: TaskCommand, index: int, at
         case cmd.RestartTask(downstream=downstream, reason=why):
             machine.fresh.add(index)
             chosen = restarted_with(machine.ledger, index, downstream=downstream)
-            _start_over(machine, chosen, at, _said(f"restarted by {by}", why), [index])
+            start_over(machine, chosen, at, _said(f"restarted by {by}", why), [index])
         case cmd.SkipTask(reason=why):
             _settle(machine, index, at, _said(f"skipped by {by}", why), skipped=True)
         case cmd.MarkSucceeded(reason=why):
@@ -146,11 +146,11 @@ def _settle(machine: RunMachine, index: int, at: float, reason: str, *, skipped:
     ledger, name = machine.ledger, machine.plan.names[index]
     chance = lost_because_of(ledger, index) if ledger.state[index] in FINAL else []
     if ledger.state[index] in FINAL:
-        _reopen(machine, at)
+        reopen(machine, at)
         for i in (index, *chance):
             machine.unfinished += 1
             machine.put_back(i, at, reason)
-        _recount(machine, [index, *chance])
+        recount(machine, [index, *chance])
     if skipped:
         machine.emit(ev.TaskSkipped(at, name, reason))
     else:
@@ -159,58 +159,6 @@ def _settle(machine: RunMachine, index: int, at: float, reason: str, *, skipped:
     for i in chance:
         if ledger.state[i] is TaskState.WAITING:
             machine.evaluate(i, at)
-
-
-def _reopen(machine: RunMachine, at: float) -> None:
-    if machine.is_over:
-        machine.stopping = None
-        machine.starts_allowed = True
-        machine.emit(ev.RunReopened(at))
-
-
-def _recount(machine: RunMachine, put_back: list[int]) -> list[int]:
-    """Tasks have left their final states: count their endings anew; what they feed."""
-    fed = sorted({below for i in put_back for below in machine.plan.downstream[i]})
-    for i in (*put_back, *fed):
-        machine.joins.recount(i, machine.ledger.state)
-    return fed
-
-
-def _start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, named: list[int]) -> None:
-    """Put tasks back to the beginning, then ask the trigger rules again, upstream first. `named`: those asked for."""
-    ledger, names = machine.ledger, machine.plan.names
-    _reopen(machine, at)
-    put_back: list[int] = []
-    for i in chosen:
-        state = ledger.state[i]
-        if state in ACTIVE:
-            stop_attempt(machine, i, at, StopReason.RESTART, reason)
-        else:
-            machine.unfinished += state in FINAL
-            machine.put_back(i, at, reason)
-            put_back.append(i)
-    for i in sorted(reach(machine.plan.downstream, named).difference(chosen)):
-        if ledger.state[i] in GOOD or ledger.state[i] in ACTIVE:
-            machine.emit(ev.TaskStale(at, names[i], names[named[0]]))
-    fed = _recount(machine, put_back)
-    put_back += _withdrawn(machine, fed, at, reason)
-    for i in put_back:
-        if ledger.state[i] is TaskState.WAITING:
-            machine.evaluate(i, at)
-
-
-def _withdrawn(machine: RunMachine, fed: list[int], at: float, reason: str) -> list[int]:
-    """Tasks that were about to start on results that are being made anew: they wait for them again."""
-    states, found = machine.ledger.state, []
-    for index in fed:
-        about_to_start = states[index] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF)
-        if about_to_start and machine.joins.verdict(index) is not Verdict.START:
-            machine.put_back(index, at, reason)
-            found.append(index)
-        elif states[index] is TaskState.WAITING:
-            machine.asking.pop(index, None)
-            found.append(index)
-    return found
 
 
 def _flaw(machine: RunMachine, command: cmd.Command) -> str:

@@ -1,0 +1,67 @@
+"""Tasks that start over, and what that means for those after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core.instructions import StopReason
+from dagtop.core.joins import Verdict
+from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
+from dagtop.core.stopping import stop_attempt
+from dagtop.core.topology import reach
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+
+def reopen(machine: RunMachine, at: float) -> None:
+    if machine.is_over:
+        machine.stopping = None
+        machine.starts_allowed = True
+        machine.emit(ev.RunReopened(at))
+
+
+def recount(machine: RunMachine, put_back: list[int]) -> list[int]:
+    """Tasks have left their final states: count their endings anew; what they feed."""
+    fed = sorted({below for i in put_back for below in machine.plan.downstream[i]})
+    for i in (*put_back, *fed):
+        machine.joins.recount(i, machine.ledger.state)
+    return fed
+
+
+def start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, named: list[int]) -> None:
+    """Put tasks back to the beginning, then ask the trigger rules again, upstream first. `named`: those asked for."""
+    ledger, names = machine.ledger, machine.plan.names
+    reopen(machine, at)
+    put_back: list[int] = []
+    for i in chosen:
+        state = ledger.state[i]
+        if state in ACTIVE:
+            stop_attempt(machine, i, at, StopReason.RESTART, reason)
+        else:
+            machine.unfinished += state in FINAL
+            machine.put_back(i, at, reason)
+            put_back.append(i)
+    for i in sorted(reach(machine.plan.downstream, named).difference(chosen)):
+        if ledger.state[i] in GOOD or ledger.state[i] in ACTIVE:
+            machine.emit(ev.TaskStale(at, names[i], names[named[0]]))
+    fed = recount(machine, put_back)
+    put_back += withdrawn(machine, fed, at, reason)
+    for i in put_back:
+        if ledger.state[i] is TaskState.WAITING:
+            machine.evaluate(i, at)
+
+
+def withdrawn(machine: RunMachine, fed: list[int], at: float, reason: str) -> list[int]:
+    """Tasks that were about to start on results that are being made anew: they wait for them again."""
+    states, found = machine.ledger.state, []
+    for index in fed:
+        about_to_start = states[index] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF)
+        if about_to_start and machine.joins.verdict(index) is not Verdict.START:
+            machine.put_back(index, at, reason)
+            found.append(index)
+        elif states[index] is TaskState.WAITING:
+            machine.asking.pop(index, None)
+            found.append(index)
+    return found
