@@ -14,11 +14,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from dagtop.core.events import AnyEvent, Log, Problem
-from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app.faces import TALLIES, TASK_FACES, glyph
 from dagtop_app.headless import Engine, at_most_a_second
+from dagtop_app.plain import blocked_sentence
 from dagtop_app.terminal import Terminal, own_terminal, write_all
 from dagtop_app.text import bar, clean, clock, cut, fit, name_of
 from dagtop_app.text import width as cells
@@ -159,6 +160,10 @@ class LivePrinter:
                 self._add(f"{name_of(event.task)} | {clean(event.line)}" if event.task else clean(event.line))
             elif isinstance(event, Problem):
                 self._add(f"problem with {clean(event.source)}: {clean(event.message)}")
+
+    def loop_blocked(self, blocked: Blocked) -> None:
+        """Say at once what keeps the engine: no event can come meanwhile."""
+        self._add(blocked_sentence(blocked))
 
     def start(self, engine: Engine, printed: Callable[[], None], nobody_reads: Callable[[], None]) -> None:
         """Take the terminal and begin to draw. A terminal that goes away does not stop the run: SIGHUP does."""

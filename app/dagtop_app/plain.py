@@ -9,6 +9,7 @@ from dagtop.core import events as ev
 from dagtop.core.events import AnyEvent
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.policy import OnUpstreamFailure, Trigger
+from dagtop.core.snapshot import Blocked
 from dagtop.core.states import RunState
 
 from dagtop_app.text import clean, duration, name_of, plural
@@ -152,6 +153,22 @@ class PlainLines:
 _RUN_WORDS = {state: state.value.replace("_", " ") for state in RunState}
 
 
+def blocked_sentence(blocked: Blocked) -> str:
+    """What keeps the engine's loop at this moment."""
+    who = name_of(blocked.task) if blocked.task else clean(blocked.who)
+    what = "keeps the event loop from going round"
+    if blocked.task and blocked.who:
+        what = f"was in the way of everything: {clean(blocked.who)}"
+    at = f", at {clean(blocked.where)}" if blocked.where else ""
+    return f"{who} {what}, for {duration(blocked.seconds)} so far{at}"
+
+
+def _innermost(stack: str) -> str:
+    """The last line of code of a stack."""
+    lines = [line.strip() for line in stack.splitlines() if line.lstrip().startswith("File ")]
+    return f": {clean(lines[-1])}" if lines else ""
+
+
 def _rest(event: ev.TaskEvent) -> str:
     match event:
         case ev.TaskCancelling():
@@ -174,6 +191,8 @@ def _rest(event: ev.TaskEvent) -> str:
             return f"may be out of date: {clean(event.because)}"
         case ev.TaskServing():
             return "is ready"
+        case ev.LoopBlocked():
+            return f"kept the event loop from going round for {duration(event.seconds)}{_innermost(event.stack)}"
         case ev.PolicyChanged():
             changes = ", ".join(f"{clean(str(k))} {clean(str(v))}" for k, v in event.changes.items())
             return f"has a new policy: {changes}"

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Sequence
 
 from dagtop.core.events import AnyEvent, RunStarted
+from dagtop.core.snapshot import Blocked
 from dagtop.observe.wire import encode_batch
 
-from dagtop_app.headless import Engine
-from dagtop_app.plain import PlainLines
+from dagtop_app.headless import Engine, say
+from dagtop_app.plain import PlainLines, blocked_sentence
 from dagtop_app.spool import Encode, Spool
 from dagtop_app.terminal import tell, write_all
 
@@ -68,6 +69,10 @@ class StreamPrinter:
                 if isinstance(self._lines, Wire):
                     self._lines.run = start.run
         self._spool.put(first, batch)
+
+    def loop_blocked(self, blocked: Blocked) -> None:
+        """Say at once what keeps the engine: no event can come meanwhile."""
+        say(blocked_sentence(blocked))
 
     def start(self, engine: Engine, printed: Callable[[], None], nobody_reads: Callable[[], None]) -> None:
         """Begin to print."""

@@ -30,7 +30,7 @@ class Abandoned(BaseException):
 class Attempt:
     """An attempt in progress that can be told to stop."""
 
-    __slots__ = ("_flag", "abandoned", "handle", "in_thread", "index", "number", "stop_told")
+    __slots__ = ("_flag", "abandoned", "coroutine", "handle", "in_thread", "index", "number", "stop_told", "thread")
 
     def __init__(
         self, index: int, number: int, handle: Interrupt, flag: Flag | None = None, *, in_thread: bool = False
@@ -42,6 +42,10 @@ class Attempt:
         self.abandoned = False
         self._flag = flag
         self.in_thread = in_thread
+        self.coroutine: Coroutine[Any, Any, Any] | None = None
+        """The task's own, if it is async."""
+        self.thread: Any = None
+        """Where it runs, if it is in a thread."""
 
     def stop(self) -> None:
         """Raise its flag, and interrupt it where it waits; a thread cannot be interrupted and must look at its flag."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import sniffio
 
@@ -16,3 +17,14 @@ def loop_clock() -> Callable[[], float]:
     import asyncio  # noqa: PLC0415
 
     return asyncio.get_running_loop().time
+
+
+def running_loop() -> Any:
+    """The asyncio loop that runs here, or the root task of trio's: where all tasks of it are found from other threads."""
+    if sniffio.current_async_library() == "trio":
+        import trio  # noqa: PLC0415 - as above
+
+        return trio.lowlevel.current_root_task()
+    import asyncio  # noqa: PLC0415
+
+    return asyncio.get_running_loop()

@@ -5,26 +5,34 @@ The machine decides, the workers carry out, and this looks after both until the 
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 
 from dagtop.core import inputs as inp
 from dagtop.core.commands import CancelRun, Command
-from dagtop.core.events import TaskRestarted
+from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
+from dagtop.core.snapshot import Blocked
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.calls import Calls
-from dagtop.runtime.clock import loop_clock
+from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
 from dagtop.runtime.job import Job
 from dagtop.runtime.outlet import Outlet
 from dagtop.runtime.publisher import Publisher
 from dagtop.runtime.reports import Reports
+from dagtop.runtime.watchdog import WATCHDOG, Patient, sentence, stack_of
+from dagtop.runtime.where import where_is
 from dagtop.runtime.workers import Workers
+
+_log = logging.getLogger("dagtop")
 
 #: Shortest wait for something due later, in seconds: a shorter one may vanish in the clock's rounding, and nothing is ever due.
 SOONEST = 1e-6
@@ -50,6 +58,12 @@ class Engine:
         self.ended_at: float | None = None
         """When the run was over and nobody held it open, seconds since it began."""
         self.workers = Workers(self.machine, self.calls, self.reports, self.alarm)
+        self.rounds = 0
+        """How often this has gone round on the loop: it grows as long as the loop lives and has something to do."""
+        self.thread = 0
+        """The thread that the loop runs in, and the loop itself (on trio: its root task); set when the run begins."""
+        self.loop: Any = None
+        self._patient: Patient
         self._outlet = Outlet(self.machine, job.recorders, job.first_event)
         self._clock: Callable[[], float] = lambda: 0.0
         self._epoch = 0.0
@@ -84,6 +98,7 @@ class Engine:
         """
         self._clock = loop_clock()
         self._epoch = self._clock() - self.job.elapsed
+        self.thread, self.loop = threading.get_ident(), running_loop()
         self.alarm.set_again()
         self.doorbell.bind()
         cancelled: BaseException | None = None
@@ -93,7 +108,12 @@ class Engine:
                 async with anyio.create_task_group() as group:
                     self.workers.begin(group, self._clock, self._epoch)
                     self._begin()
-                    cancelled = await self._supervise()
+                    self._patient = Patient(self, self._hear_of_blocked_loop)
+                    WATCHDOG.watch(self._patient)
+                    try:
+                        cancelled = await self._supervise()
+                    finally:
+                        WATCHDOG.forget(self._patient)
                     self.workers.send_home()
             outside.cancel_scope.cancel()
         if cancelled is not None:
@@ -137,6 +157,8 @@ class Engine:
             self.alarm.set_again()
             wait = self._go_round()
             if self.machine.is_over and not self.hold_open and not self.alarm.rung and wait != 0:
+                WATCHDOG.forget(self._patient)
+                self._tell_what_kept_the_loop()
                 self.ended_at = self.now()
                 self._outlet.flush(self.ended_at)
                 if self.publisher is not None:
@@ -159,6 +181,9 @@ class Engine:
     def _go_round(self) -> float | None:
         """Do all that is due now; how long until something is due again (None: nothing foreseen)."""
         machine = self.machine
+        self.rounds += 1
+        if self._patient.has_news:
+            self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
             command, number, by = told
             before = len(machine.outbox)
@@ -189,3 +214,24 @@ class Engine:
             return None
         wait = min(waits)
         return max(wait, SOONEST) if wait > 0 else 0.0
+
+    # -- the loop itself ----------------------------------------------------------------------------------------------
+
+    def where(self, task: str) -> str:
+        """Where a task is now: the lines of a traceback, innermost last, or a sentence that says why not. From any thread."""
+        return where_is(self, task)
+
+    def _hear_of_blocked_loop(self, blocked: Blocked) -> None:
+        """On the watchdog's thread, while nothing can be told by events."""
+        if not self._outlet.hear(blocked) and self.publisher is None:
+            _log.warning("%s", sentence(blocked))
+
+    def _tell_what_kept_the_loop(self) -> None:
+        for blocked in self._patient.take():
+            if blocked.task:
+                event: AnyEvent = LoopBlocked(
+                    self.now(), blocked.task, blocked.attempt, blocked.seconds, stack_of(blocked)
+                )
+            else:
+                event = Problem(self.now(), "the event loop", sentence(blocked))
+            self.machine.note(event)

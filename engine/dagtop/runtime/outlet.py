@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 from msgspec import structs
 
 from dagtop.core.events import AnyEvent, Problem, RunFinished
 from dagtop.core.machine import RunMachine
-from dagtop.ports.recorder import Recorder
+from dagtop.core.snapshot import Blocked
+from dagtop.ports.recorder import HearsBlocked, Recorder
 from dagtop.runtime.failures import text_of
 
 
@@ -23,6 +25,14 @@ class Outlet:
     def add(self, recorders: Sequence[Recorder]) -> None:
         """Have further recorders take every event from now on."""
         self._recorders.extend(recorders)
+
+    def hear(self, blocked: Blocked) -> bool:
+        """Tell those recorders that want to know at once what keeps the loop; whether there are any. From any thread."""
+        hearers = [recorder for recorder in self._recorders.copy() if isinstance(recorder, HearsBlocked)]
+        for hearer in hearers:
+            with contextlib.suppress(Exception):  # it hears of it again, as an event
+                hearer.loop_blocked(blocked)
+        return bool(hearers)
 
     def flush(self, at: float) -> None:
         """Hand out what has happened since the last time."""

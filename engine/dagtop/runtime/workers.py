@@ -37,6 +37,7 @@ from dagtop.core import inputs as inp
 from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt
 from dagtop.core.machine import RunMachine
 from dagtop.runtime.calls import Calls
+from dagtop.runtime.cpu import ThreadPlace
 from dagtop.runtime.failures import failure_of, may_be_retried
 from dagtop.runtime.inbox import Alarm
 from dagtop.runtime.reports import Reports
@@ -283,6 +284,7 @@ class Workers:
         self, attempt: Attempt, context: Context, coroutine: Coroutine[Any, Any, Any], waiting: Any
     ) -> _Ended | None:
         self.running[attempt.index] = attempt
+        attempt.coroutine = coroutine
         output: Any = None
         error: BaseException | None = None
         try:
@@ -303,11 +305,16 @@ class Workers:
         handle: Interrupt = AsyncioInterrupt() if self.on_asyncio else ScopeInterrupt(scope)
         attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
         self.running[start.index] = attempt
+
+        def told_where() -> Any:
+            attempt.thread = ThreadPlace()
+            return fn()
+
         output: Any = None
         error: BaseException | None = None
         with scope:
             try:
-                output, error = await self._threads.run(context, fn)
+                output, error = await self._threads.run(context, told_where)
             except BaseException as raised:
                 if not attempt.abandoned and (not self.on_asyncio or self.is_breaking_down):
                     raise
