@@ -22,11 +22,14 @@ from dagtop.errors import (
     UnknownDependencyError,
 )
 from dagtop.graph import ExecutorConfig, Graph
+from dagtop.runtime.answer import Answer
 from dagtop.runtime.context import TaskContext
 from dagtop.runtime.executor import DAGExecutor
+from dagtop.runtime.handle import Run
 from dagtop.runtime.result import RunResult, TaskResult
 
 __all__ = [
+    "Answer",
     "Breaker",
     "CommandRefused",
     "CycleError",
@@ -43,6 +46,7 @@ __all__ = [
     "Pool",
     "Retry",
     "RetryAfter",
+    "Run",
     "RunResult",
     "RunState",
     "Skip",

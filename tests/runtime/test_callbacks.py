@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dagtop.core.events import AnyEvent, Log, TaskReady
+from dagtop.graph.listening import Interest, Listener
 from dagtop.runtime import callbacks
 
 LINE = Log(0.0, "a", 1, "stdout", "", "text")
@@ -15,7 +16,7 @@ def test_a_callback_that_is_far_behind_gets_no_more_lines_but_every_other_event(
 ) -> None:
     told: list[str] = []
     monkeypatch.setattr(callbacks, "BACKLOG", 3)
-    backlog = callbacks._Backlog(lambda source, message: told.append(message))
+    backlog = callbacks._Line(Listener(print, Interest()), lambda source, message: told.append(message))
     batch: list[AnyEvent] = [LINE, READY, LINE, READY]
 
     assert list(backlog.admit(batch)) == batch

@@ -13,6 +13,7 @@ from dagtop.core.plan import Plan
 from dagtop.errors import Flaw, GraphError, OptionError
 from dagtop.graph.check import Checked, check
 from dagtop.graph.fingerprint import fingerprints
+from dagtop.graph.listening import Listeners, Listening
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
 from dagtop.graph.surroundings import Declarations, Declared
 
@@ -37,7 +38,7 @@ class Columns:
     around: Declarations = field(default_factory=Declarations)
 
 
-class Graph:
+class Graph(Listening):
     """Tasks and who depends on whom.
 
     Parameters
@@ -83,6 +84,7 @@ class Graph:
         self._columns = Columns()
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
+        self.listeners = Listeners()
         if setup is not None:
             self.setup(setup)
         if teardown is not None:
@@ -233,6 +235,18 @@ class Graph:
     def names(self) -> Sequence[str]:
         """The tasks' names in the order of declaration."""
         return tuple(self._columns.names)
+
+    def name_of(self, fn: Callable[..., Any]) -> str:
+        """What the task is called that this function is.
+
+        Raises
+        ------
+        GraphError: it is none of the graph's tasks.
+        """
+        name = self._by_function.get(id(fn))
+        if name is None:
+            raise GraphError(f"{fn!r} is no task of {self.name}")
+        return name
 
     def validate(self, config: ExecutorConfig | None = None) -> Plan:
         """Check everything and return the graph as the engine sees it.

@@ -24,7 +24,7 @@ LATER_TASK_OPTIONS = frozenset(
         "replicas",
     }
 )
-LATER_GRAPH_OPTIONS = frozenset({"backend", "on_escalation"})
+LATER_GRAPH_OPTIONS = frozenset({"backend"})
 
 _POLICY_OPTIONS = (
     "timeout",
@@ -73,6 +73,8 @@ class ExecutorConfig:
     inputs: values for parameters that are no tasks, by name; they win over the graph's own.
     on_event: called with every event: a plain function on a thread of its own, an async one on the loop. What it raises is
         shown, not fatal.
+    on_escalation: called with the `EscalationReport` of each task that fails for good; sync or async, like `on_event`.
+    cancel_event: a `threading.Event`, or one of asyncio, anyio or trio: when it is set, the run is cancelled.
 
     Raises
     ------
@@ -92,6 +94,8 @@ class ExecutorConfig:
     default_retries: int | Retry | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     on_event: Callable[[Any], Any] | None = None
+    on_escalation: Callable[[Any], Any] | None = None
+    cancel_event: Any = None
 
     def __post_init__(self) -> None:
         self.run_policy()
@@ -103,6 +107,12 @@ class ExecutorConfig:
             raise ValueError(f"inputs must be a mapping of names to values, not {self.inputs!r}")
         if self.on_event is not None and not callable(self.on_event):
             raise ValueError(f"on_event must be callable, not {self.on_event!r}")
+        if self.on_escalation is not None and not callable(self.on_escalation):
+            raise ValueError(f"on_escalation must be callable, not {self.on_escalation!r}")
+        if self.cancel_event is not None and not _is_event(self.cancel_event):
+            raise ValueError(
+                f"cancel_event must be an Event of threading, asyncio, anyio or trio, not {self.cancel_event!r}"
+            )
 
     def run_policy(self) -> RunPolicy:
         """The part of it that the machine goes by."""
@@ -128,6 +138,10 @@ class ExecutorConfig:
 
 
 GRAPH_OPTIONS = tuple(item.name for item in fields(ExecutorConfig))
+
+
+def _is_event(value: object) -> bool:
+    return not isinstance(value, type) and all(callable(getattr(value, name, None)) for name in ("is_set", "wait"))
 
 
 def _pools(value: object) -> dict[str, Pool]:

@@ -13,28 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from dagtop.core.commands import CancelRun
 from dagtop.core.events import Problem
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, JournalError
 from dagtop.graph.declare import Graph
+from dagtop.graph.listening import Interest, Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
 from dagtop.ports.journal import Journal, JournalWriter, RunRecord
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import capture as capturing
-from dagtop.runtime.callbacks import PATIENCE, AsyncCallback, ThreadCallback, is_async_callback
+from dagtop.runtime import costs
+from dagtop.runtime.callbacks import Callbacks
+from dagtop.runtime.caller_event import CallersEvent, library_here
 from dagtop.runtime.engine import Engine
 from dagtop.runtime.job import Job
 from dagtop.runtime.result import RunResult
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
+    from dagtop.runtime.handle import Run
 
 
 _log = logging.getLogger("dagtop")
 _ONCE = "a DAGExecutor runs once; make another one for another run"
 
 
-class DAGExecutor:
+class DAGExecutor(Listening):
     """Runs a graph once.
 
     Parameters
@@ -47,10 +52,12 @@ class DAGExecutor:
     run_id: None makes one.
     resume: goes on with a stored run instead of beginning a new one.
     capture: True makes events of what tasks print and log, instead of printing it; None prints it too; False only prints.
+    cancel_event: a `threading.Event`, or one of asyncio, anyio or trio: when it is set, the run is cancelled.
 
     Raises
     ------
     GraphError: the graph cannot be run.
+    ValueError: cancel_event is no event.
     """
 
     def __init__(
@@ -65,9 +72,12 @@ class DAGExecutor:
         resume: Resumption | None = None,
         capture: bool | None = None,
         options: dict[str, Any] | None = None,
+        cancel_event: Any = None,
     ) -> None:
         self.graph = graph
         self.config = (config or ExecutorConfig()).over(graph.config)
+        if cancel_event is not None:
+            self.config = ExecutorConfig(cancel_event=cancel_event).over(self.config)
         self.checked = graph.checked(self.config)
         self.plan = self.checked.plan
         self.resume = resume
@@ -78,7 +88,20 @@ class DAGExecutor:
         self._options = options or {}
         self._capture = capture
         self._engine: Engine | None = None
+        self._record_kept: RunRecord | None = None
         self._begun = False
+        self._callbacks = Callbacks(self._tell, lambda callbacks: self.prepared.add_recorders([callbacks]))
+        self._callers_event: CallersEvent | None = None
+        if self.config.cancel_event is not None:
+            self._callers_event = CallersEvent(self.config.cancel_event, self._cancel_for_event, self._tell)
+        self.listeners = Listeners()
+        self.listeners.joined = self._callbacks.add
+        if self.config.on_event is not None:
+            self.listeners.add(Listener(self.config.on_event, Interest()))
+        if self.config.on_escalation is not None:
+            self.listeners.add(
+                Listener(self.config.on_escalation, Interest(("task.escalated",)), source="on_escalation")
+            )
         self.late_problems: tuple[Problem, ...] = ()
         """What went wrong around the run after its last event: in `on_event`, or while the journal was closed."""
 
@@ -124,11 +147,21 @@ class DAGExecutor:
         if self._begun:
             raise DagtopError(_ONCE)
         self._begun = True
-        engine = self._engine if self._engine is not None else self.prepare()
+        engine = self.prepared
+        if self._callers_event is not None:
+            self._callers_event.check()
         writer = self._open_journal(engine)
-        callback = self._callback(engine)
-        engine.add_recorders([item for item in (writer, callback) if item is not None])
+        if writer is not None:
+            engine.add_recorders([writer])
         engine.calls.writer = writer
+        if (
+            writer is not None
+            and self._record_kept is not None
+            and not isinstance(self.journal, (str, Path, type(None)))
+        ):
+            costs.learn(engine, self.journal, self._record_kept)
+        for listener in self.graph.listeners.all.copy():
+            self._callbacks.add(listener)
         with ExitStack() as stack:
             stack.callback(engine.calls.clear_away)
             if writer is not None:
@@ -136,7 +169,9 @@ class DAGExecutor:
             if self._capture is not False:
                 capturing.install(tee=self._capture is None)
                 stack.callback(capturing.uninstall)
-            failed = await self._carry_out(engine, callback)
+            failed = await self._carry_out(engine)
+            if writer is not None and self._record_kept is not None:
+                costs.leave(engine.machine.ledger, writer, self._record_kept)
             if failed is not None:
                 raise failed
         self.late_problems = engine.reports.late(engine.now())
@@ -145,20 +180,39 @@ class DAGExecutor:
                 _log.warning("%s: %s", problem.source, problem.message)
         return self.result()
 
-    async def _carry_out(self, engine: Engine, callback: ThreadCallback | AsyncCallback | None) -> BaseException | None:
+    def start(self, *, loop: str | None = None, hold_open: bool = False) -> Run:
+        """Begin the run in a thread of its own and return at once, from code that is async or not.
+
+        Parameters
+        ----------
+        loop: "asyncio" or "trio", under the tasks; None takes the one that runs here, or else asyncio.
+        hold_open: stay when all tasks have ended, for commands that give the run something to do again, until `Run.close`.
+
+        Raises
+        ------
+        DagtopError: it ran before, or its `cancel_event` belongs to another loop.
+        """
+        from dagtop.runtime.handle import Run  # noqa: PLC0415 - it stands on this
+
+        run = Run(self, loop=loop or library_here() or "asyncio", hold_open=hold_open)
+        if self._callers_event is not None:
+            self._callers_event.wait_here()
+        run.begin()
+        return run
+
+    async def _carry_out(self, engine: Engine) -> BaseException | None:
         """Run the engine; what ended it before its time comes back bare, not wrapped in a group for each task group of ours."""
         try:
             async with anyio.create_task_group() as group:
-                if isinstance(callback, AsyncCallback):
-                    group.start_soon(callback.work, name="dagtop:on_event")
+                self._callbacks.open(group)
+                if self._callers_event is not None:
+                    group.start_soon(self._callers_event.work, name="dagtop:cancel_event")
                 try:
                     await engine.run()
                 finally:
-                    if callback is not None and not await callback.finish():
-                        message = (
-                            f"it had not caught up {PATIENCE:g} s after the run; the latest events did not reach it"
-                        )
-                        engine.reports.problem("on_event", message)
+                    if self._callers_event is not None:
+                        await self._callers_event.end()
+                    await self._callbacks.finish()
                     group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
             only: BaseException = errors
@@ -216,7 +270,7 @@ class DAGExecutor:
             if isinstance(journal, (str, Path)):
                 from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
 
-                journal = SqliteJournal(Path(journal))
+                self.journal = journal = SqliteJournal(Path(journal))
             if self.resume is not None:
                 return journal.resume(self._record(engine), self.resume.next_event, tell)
             return journal.begin(self._record(engine), tell)
@@ -228,7 +282,7 @@ class DAGExecutor:
 
     def _record(self, engine: Engine) -> RunRecord:
         plan = self.plan
-        return RunRecord(
+        self._record_kept = RunRecord(
             run=self.run_id,
             graph=self.graph.name,
             source=self._source,
@@ -240,13 +294,21 @@ class DAGExecutor:
             parameters=dict(self.config.inputs),
             options=self._options,
         )
+        return self._record_kept
 
-    def _callback(self, engine: Engine) -> ThreadCallback | AsyncCallback | None:
-        callback = self.config.on_event
-        if callback is None:
-            return None
-        kind = AsyncCallback if is_async_callback(callback) else ThreadCallback
-        return kind(callback, engine.reports.problem)
+    @property
+    def prepared(self) -> Engine:
+        """What `prepare` made, or makes now."""
+        return self._engine if self._engine is not None else self.prepare()
+
+    def _tell(self, source: str, message: str) -> None:
+        self.prepared.reports.problem(source, message)
+
+    def _cancel_for_event(self) -> None:
+        engine = self.prepared
+        engine.close()
+        if not engine.machine.is_over:
+            engine.send(CancelRun(reason="cancelled by the caller's event"), 0, "the caller")
 
 
 def new_run_id() -> str:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 import threading
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import anyio
 from msgspec import structs
 
 from dagtop.core.commands import Command
-from dagtop.core.events import CommandRefused
+from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.publisher import ANSWERS, PROBLEMS, Publisher, SnapshotBox
 from dagtop.runtime.result import RunResult
+
+Answered: TypeAlias = CommandApplied | CommandRefused
 
 
 class EngineThread:
@@ -32,15 +36,19 @@ class EngineThread:
         self._loop = loop
         self._box = SnapshotBox()
         self._numbers = itertools.count(1)
-        self._border = threading.Lock()
+        self._border = threading.RLock()
         """Held for a moment where a command is handed in or refused, so that each of them is answered by somebody."""
         self._over = False
+        self._asked: dict[int, Callable[[Answered], None]] = {}
+        """By number of a command: who waits for its answer."""
+        self.at_end: list[Callable[[], None]] = []
+        """Called on the engine's thread when all is over."""
         self.logs = LogBook()
         """The latest lines of every task; safe to read from any thread."""
         self._engine = executor.prepare()
         self._engine.publisher = Publisher(self._box)
         self._engine.hold_open = hold_open
-        self._engine.add_recorders([self.logs])
+        self._engine.add_recorders([self.logs, self])
         self._thread = threading.Thread(target=self._run, name="dagtop:engine", daemon=True)
         self.result: RunResult | None = None
         """Set when the run has ended."""
@@ -56,17 +64,29 @@ class EngineThread:
         """Begin the run."""
         self._thread.start()
 
-    def send(self, command: Command, *, by: str) -> int:
+    @property
+    def is_this_thread(self) -> bool:
+        """Whether who asks runs in the engine's thread, and would wait for itself."""
+        return threading.get_ident() == self._thread.ident
+
+    def send(self, command: Command, *, by: str, answered: Callable[[Answered], None] | None = None) -> int:
         """Hand in a command and return at once; the number appears in the event that answers it.
 
-        Once the thread has ended it is refused, which `latest.answers` shows.
+        `answered` is called with that event, on the engine's thread. Once the thread has ended a command is refused, which
+        `latest.answers` shows.
         """
         with self._border:
             number = next(self._numbers)
+            if answered is not None:
+                self._asked[number] = answered
             self._engine.send(command, number, by)
             if self._over:
                 self._refuse_the_rest()
         return number
+
+    def where(self, task: str) -> str:
+        """Where a task is now: its stack, innermost last, or a sentence that says why there is none."""
+        return self._engine.where(task)
 
     def close(self) -> None:
         """Do not stay open any longer than the run goes on."""
@@ -79,6 +99,18 @@ class EngineThread:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        """Take events: answers go to whoever asked."""
+        if self._asked:
+            for event in batch:
+                if isinstance(event, (CommandApplied, CommandRefused)):
+                    self._answer(event)
+
+    def _answer(self, event: Answered) -> None:
+        answered = self._asked.pop(event.id, None)
+        if answered is not None:
+            answered(event)
+
     def _run(self) -> None:
         try:
             self.result = anyio.run(self._executor.run, backend=self._loop)
@@ -88,6 +120,8 @@ class EngineThread:
             self._over = True
             self._tell_late_problems()
             self._refuse_the_rest()
+        for told in self.at_end:
+            told()
 
     def _refuse_the_rest(self) -> None:
         """Answer the commands that came after the end."""
@@ -98,6 +132,7 @@ class EngineThread:
             self._box.latest = structs.replace(
                 latest, version=latest.version + 1, answers=(*latest.answers, refused)[-ANSWERS:]
             )
+            self._answer(refused)
 
     def _tell_late_problems(self) -> None:
         latest, late = self._box.latest, self._executor.late_problems

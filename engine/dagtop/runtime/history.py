@@ -1,0 +1,124 @@
+"""Every event of a run from the first one, for any number of readers, each at its own pace."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+import anyio.lowlevel
+
+from dagtop.core.events import AnyEvent, Log
+from dagtop.graph.listening import Interest
+from dagtop.runtime.callbacks import BACKLOG
+from dagtop.runtime.waiting import Bell
+
+
+class History:
+    """A recorder that keeps all events. Of lines of output, which alone can be without bound, the latest `BACKLOG`."""
+
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        self.bell = Bell()
+        self.over = False
+        """Set after the last batch."""
+        self.batches: list[Sequence[AnyEvent]] = []
+        self.thinned = 0
+        """Batches before this one have no lines any more."""
+        self._tell = tell
+        self._with_lines: deque[tuple[int, int]] = deque()
+        self._lines = 0
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        self.batches.append(batch)
+        if Log in set(map(type, batch)):
+            self._thin_out(sum(type(event) is Log for event in batch))
+        self.bell.ring()
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        self.over = True
+        self.bell.ring()
+
+    def missed(self) -> None:
+        """A reader came to a batch without its lines."""
+        self._tell(
+            "events",
+            f"somebody reads the run's events more than {BACKLOG:,} lines of output behind, and gets none of the older ones",
+        )
+
+    def _thin_out(self, lines: int) -> None:
+        self._with_lines.append((len(self.batches) - 1, lines))
+        self._lines += lines
+        while self._lines > BACKLOG and len(self._with_lines) > 1:
+            place, gone = self._with_lines.popleft()
+            self._lines -= gone
+            self.batches[place] = [event for event in self.batches[place] if type(event) is not Log]
+            self.thinned = place + 1
+
+
+class Events:
+    """The events of one run, in order, to its end: for `for` as well as for `async for`."""
+
+    def __init__(self, history: History, interest: Interest, ended: Callable[[], None]) -> None:
+        self._history = history
+        self._interest = interest
+        self._ended = ended
+        self._next_batch = 0
+        self._batch: Sequence[AnyEvent] = ()
+        self._next = 0
+        self._wants_lines = interest.kinds is None or Log in interest.kinds
+
+    def __iter__(self) -> Events:
+        return self
+
+    def __next__(self) -> AnyEvent:
+        while True:
+            event = self._in_this_batch()
+            if event is not None:
+                return event
+            if not self._turn_over():
+                if self._is_over():
+                    self._ended()
+                    raise StopIteration
+                self._history.bell.wait(self._is_there_more)
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> AnyEvent:
+        while True:
+            event = self._in_this_batch()
+            if event is not None:
+                return event
+            if self._turn_over():
+                await anyio.lowlevel.checkpoint()
+            elif self._is_over():
+                self._ended()
+                raise StopAsyncIteration
+            else:
+                await self._history.bell.hear(self._is_there_more)
+
+    def _in_this_batch(self) -> AnyEvent | None:
+        while self._next < len(self._batch):
+            event = self._batch[self._next]
+            self._next += 1
+            if self._interest.about(event):
+                return event
+        return None
+
+    def _turn_over(self) -> bool:
+        """Go on to the next batch, if there is one."""
+        history = self._history
+        if self._next_batch >= len(history.batches):
+            return False
+        if self._next_batch < history.thinned and self._wants_lines:
+            self._wants_lines = False
+            history.missed()
+        self._batch, self._next = self._interest.among(history.batches[self._next_batch]), 0
+        self._next_batch += 1
+        return True
+
+    def _is_over(self) -> bool:
+        return self._history.over and self._next_batch >= len(self._history.batches)
+
+    def _is_there_more(self) -> bool:
+        return self._history.over or self._next_batch < len(self._history.batches)
