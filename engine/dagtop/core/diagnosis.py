@@ -2,9 +2,30 @@
 
 from __future__ import annotations
 
-from dagtop.core.escalation import Cause, EscalationReport, Evidence
+from collections.abc import Sequence
+
+import msgspec
+
+from dagtop.core.causes import Case, cut, find, seconds
+from dagtop.core.escalation import EscalationReport, Evidence
+from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.impact import blocked_by
 from dagtop.core.joins import Joins
 from dagtop.core.ledger import Ledger
+from dagtop.core.policy import TaskPolicy
+from dagtop.core.remedies import options
+from dagtop.core.states import FINAL, GOOD
+from dagtop.core.wording import ending_word
+
+#: Names that a report lists, of tasks that cannot run.
+BLOCKED = 100
+#: Room for texts of the user's in one report, in bytes as encoded; with the rest that makes less than 100 KB.
+TRACEBACKS, MESSAGES, NAMES, INPUTS = 48_000, 20_000, 8_000, 8_000
+
+#: Room that every attempt has for the texts that are not its traceback, however many there are.
+LEAST = 300
+#: Characters of attempts that fit whatever they are: none takes more than 6 bytes.
+FITS = TRACEBACKS // 6
 
 
 def report(
@@ -18,23 +39,188 @@ def report(
     at: seconds since the run began.
     circuit_state: of the breaker that the task names, "" if it names none.
     """
-    failure = ledger.failure.get(index)
-    policy = ledger.policies[index]
-    first = ledger.first_attempt.get(index, 0)
+    case = _case(ledger, index, evidence, circuit_state)
+    found = find(case)
+    blocked = blocked_by(ledger, joins, index)
+    policy = case.policy
     return EscalationReport(
         number=number,
-        task=ledger.plan.names[index],
+        task=case.name,
         run=ledger.run,
         graph=ledger.plan.name,
-        cause=Cause.REPEATED,
-        summary=failure.message if failure is not None else ledger.reason.get(index, ""),
-        evidence=(),
-        options=(),
-        attempts=tuple(past for past in ledger.history.get(index, ()) if past.number > first),
-        attempt_count=ledger.attempts_used(index),
+        state=case.state.value,
+        cause=found.cause,
+        summary=found.summary,
+        evidence=found.evidence,
+        options=options(case, found),
+        attempts=bounded(case.attempts),
+        attempt_count=case.used,
         circuit=policy.circuit,
         circuit_state=circuit_state,
-        inputs=evidence.inputs,
+        inputs=_bounded_inputs(evidence),
+        blocks=_bounded_names([ledger.plan.names[i] for i in blocked[:BLOCKED]]),
+        blocks_count=len(blocked),
+        policy=policy_text(policy),
         at=at,
         escalated_at=evidence.utc,
     )
+
+
+def _case(ledger: Ledger, index: int, evidence: Evidence, circuit_state: str) -> Case:
+    first = ledger.first_attempt.get(index, 0)
+    states, names = ledger.state, ledger.plan.names
+    return Case(
+        name=names[index],
+        state=states[index],
+        reason=ledger.reason.get(index, ""),
+        failure=ledger.failure.get(index),
+        attempts=tuple(past for past in ledger.history.get(index, ()) if past.number > first),
+        used=ledger.attempts_used(index),
+        before=first,
+        policy=ledger.policies[index],
+        evidence=evidence,
+        circuit_state=circuit_state,
+        trouble=tuple(
+            (names[i], ending_word(states[i]))
+            for i in ledger.plan.upstream[index]
+            if states[i] in FINAL and states[i] not in GOOD
+        ),
+    )
+
+
+def policy_text(policy: TaskPolicy) -> dict[str, str]:
+    """The policy, field by field, as people read it; what is not in use is left out."""
+    retry = policy.retry
+    told = {"retries": str(retry.retries)}
+    if retry.retries:
+        told["backoff"] = _backoff_text(policy)
+        told["retry_on"] = _type_names(retry.on)
+        if retry.not_on:
+            told["no_retry_on"] = _type_names(retry.not_on)
+    told["timeout"] = "none" if policy.timeout is None else seconds(policy.timeout)
+    if policy.timeout is not None and retry.retries:
+        told["retry_on_timeout"] = "yes" if policy.retry_on_timeout else "no"
+    told["trigger"] = str(policy.trigger)
+    told["on_upstream_failure"] = str(policy.on_upstream_failure)
+    if policy.circuit:
+        told["circuit"] = cut(policy.circuit)
+    if policy.pool:
+        told["pool"] = cut(policy.pool)
+    if policy.resources:
+        told["resources"] = cut(", ".join(f"{name} {amount}" for name, amount in policy.resources.items()))
+    if policy.gate is not None:
+        told["gate"] = cut(policy.gate.prompt) or "yes"
+    return told
+
+
+def _type_names(kinds: Sequence[type]) -> str:
+    read = type.__dict__["__qualname__"].__get__  # past what a metaclass of the user's makes of that
+    return cut(", ".join(read(kind) for kind in kinds[:10]))
+
+
+def _backoff_text(policy: TaskPolicy) -> str:
+    retry = policy.retry
+    if retry.backoff == "none":
+        return "none"
+    grows = f" × {retry.factor:g}" if retry.backoff == "exponential" else ""
+    jitter = f", less up to {retry.jitter:.0%} by chance" if retry.jitter else ""
+    return f"{retry.backoff} from {seconds(retry.base)}{grows} up to {seconds(retry.cap)}{jitter}"
+
+
+# -- bounds -----------------------------------------------------------------------------------------------------------
+
+
+def bounded(attempts: Sequence[AttemptRecord]) -> tuple[AttemptRecord, ...]:
+    """The attempts with no more text than a report has room for: the latest keeps most, and nothing is told twice."""
+    if sum(map(_length, attempts)) <= FITS:
+        return tuple(attempts)
+    tracebacks, messages = TRACEBACKS, MESSAGES
+    last_with: dict[str, int] = {}
+    for place, past in enumerate(attempts):
+        if past.failure is not None and past.failure.traceback:
+            last_with[past.failure.traceback] = place
+    kept: list[AttemptRecord] = []
+    for place in range(len(attempts) - 1, -1, -1):
+        past = attempts[place]
+        failure = past.failure
+        if failure is not None:
+            shown_at = last_with.get(failure.traceback, place)
+            if shown_at != place:
+                traceback = f"(as of attempt {attempts[shown_at].number})"
+            else:
+                traceback = _fitted(failure.traceback, tracebacks)
+                tracebacks -= _size(traceback)
+            shorter, used = _shortened(failure, traceback, max(messages // 2, LEAST))
+            messages -= used
+            if shorter is not failure:
+                past = msgspec.structs.replace(past, failure=shorter)
+        kept.append(past)
+    return tuple(kept[::-1])
+
+
+def _length(past: AttemptRecord) -> int:
+    failure = past.failure
+    return len(failure.traceback) + len(failure.message) + len(failure.root) + len(failure.where) if failure else 0
+
+
+def _shortened(failure: Failure, traceback: str, room: int) -> tuple[Failure, int]:
+    """The failure with that traceback, and with its other texts in `room` bytes; and how many they take."""
+    error = _fitted(failure.error, room // 8)
+    message = _fitted(failure.message, room // 3)
+    root = _fitted(failure.root, room // 6)
+    where = _fitted(failure.where, room // 4)
+    kinds = failure.kinds if sum(_size(kind) + 3 for kind in failure.kinds) <= room // 8 else ()
+    used = sum(map(_size, (error, message, root, where, *kinds)))
+    changes = {"error": error, "message": message, "root": root, "where": where, "kinds": kinds, "traceback": traceback}
+    if all(getattr(failure, name) == text for name, text in changes.items()):
+        return failure, used
+    return msgspec.structs.replace(failure, **changes), used
+
+
+def _fitted(text: str, room: int) -> str:
+    """`text`, without its middle if it is longer than `room` bytes, encoded."""
+    size = _size(text)
+    if size <= room:
+        return text
+    if room < 60:
+        return text[: max(0, room - 3) // 6] + "…"
+    keep = max(1, (room - 50) * len(text) // size // 2)
+    short = f"{text[:keep]}\n… {len(text) - 2 * keep:,} characters left out …\n{text[-keep:]}"
+    return short if _size(short) <= room else _fitted(short, room - 50)
+
+
+def _size(text: str) -> int:
+    """Bytes of `text` in JSON."""
+    if len(text) > _LONGEST:
+        return 6 * len(text)
+    try:
+        return len(_encode(text)) - 2
+    except UnicodeEncodeError:  # lone surrogates; whoever writes them down makes "\\udc80" or U+FFFD of each
+        return 6 * len(text)
+
+
+_encode = msgspec.json.Encoder().encode
+_LONGEST = 100_000
+
+
+def _bounded_names(names: Sequence[str]) -> tuple[str, ...]:
+    """As many as there is room for."""
+    room, kept = NAMES, 0
+    for name in names:
+        room -= _size(name) + 3
+        if room < 0:
+            break
+        kept += 1
+    return tuple(names[:kept])
+
+
+def _bounded_inputs(evidence: Evidence) -> dict[str, str]:
+    told: dict[str, str] = {}
+    room = INPUTS
+    for name, text in evidence.inputs.items():
+        room -= _size(name) + _size(text) + 6
+        if room < 0:
+            told["…"] = f"and {len(evidence.inputs) - len(told):,} more"
+            break
+        told[name] = text
+    return told

@@ -20,7 +20,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     where: str = ""
     """"file.py:12 in function" of the innermost frame of the user's code."""
     root: str = ""
-    """"Type: message" of what it comes from in the end: the last of its chain of causes, the first of its group; "" if there is none."""
+    """"Type: message" of what it comes from in the end: the last of its chain of causes, the first of its group; "" if none."""
     kinds: tuple[str, ...] = ()
     """Names of its base classes, and of whatever caused it or is in it, with theirs; `Exception` and the like left out."""
     given_by: str = ""

@@ -25,7 +25,7 @@ def blocked_by(ledger: Ledger, joins: Joins, index: int) -> list[int]:
     lost_before = 0
     while queue:
         for below in downstream[queue.popleft()]:
-            if below in found or lost_before >= LOST_BEFORE and states[below] in FINAL:
+            if below in found or (lost_before >= LOST_BEFORE and states[below] in FINAL):
                 continue
             becomes = _becomes(ledger, joins, below, found)
             if becomes is None:
