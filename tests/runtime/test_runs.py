@@ -344,6 +344,8 @@ class TestRecorders:
                 else:
                     self.stored[task] = value
 
+            def took(self, names: Any, fingerprints: Any, seconds: Any) -> None: ...
+
             def statistics(self) -> None: ...
 
             def close(self, timeout: float = 5.0) -> bool:
@@ -357,6 +359,9 @@ class TestRecorders:
                 self.record = record
                 self.writer = Writer(on_problem)
                 return self.writer
+
+            def usual(self, *asked: Any) -> dict[str, Any]:
+                return {}
 
         kept, watch = Kept(), Watch()
         graph = Graph("g").add("odd", threading.Event).add("plain", lambda odd: 5)

@@ -35,6 +35,8 @@ class Job:
     """By task index; filled as tasks succeed."""
     capture: bool = False
     """Whether what tasks print and log becomes events."""
+    usual: dict[int, float] = field(default_factory=dict)
+    """By task: the seconds that it usually takes, from earlier runs; filled before the run begins, if there is a journal."""
 
     @property
     def plan(self) -> Plan:
