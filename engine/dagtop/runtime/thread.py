@@ -39,8 +39,8 @@ class EngineThread:
         self._border = threading.RLock()
         """Held for a moment where a command is handed in or refused, so that each of them is answered by somebody."""
         self._over = False
-        self._asked: dict[int, Callable[[Answered], None]] = {}
-        """By number of a command: who waits for its answer."""
+        self._asked: dict[int, tuple[Command, str, Callable[[Answered], None]]] = {}
+        """By number of a command: it, who gave it, and who waits for the answer."""
         self.at_end: list[Callable[[], None]] = []
         """Called on the engine's thread when all is over."""
         self.logs = LogBook()
@@ -78,7 +78,7 @@ class EngineThread:
         with self._border:
             number = next(self._numbers)
             if answered is not None:
-                self._asked[number] = answered
+                self._asked[number] = command, by, answered
             self._engine.send(command, number, by)
             if self._over:
                 self._refuse_the_rest()
@@ -107,9 +107,9 @@ class EngineThread:
                     self._answer(event)
 
     def _answer(self, event: Answered) -> None:
-        answered = self._asked.pop(event.id, None)
-        if answered is not None:
-            answered(event)
+        asked = self._asked.pop(event.id, None)
+        if asked is not None:
+            asked[2](event)
 
     def _run(self) -> None:
         try:
@@ -120,6 +120,9 @@ class EngineThread:
             self._over = True
             self._tell_late_problems()
             self._refuse_the_rest()
+            for number, (command, by, _) in list(self._asked.items()):  # taken by an engine that broke down over it
+                reason = "the engine ended before it could answer"
+                self._answer(CommandRefused(self._box.latest.at, command, number, by, reason))
         for told in self.at_end:
             told()
 
