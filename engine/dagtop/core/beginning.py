@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
+from dagtop.core.setting_up import open_doors
 from dagtop.core.states import GOOD, TaskState
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
                 at, event.run, machine.plan.name, event.started_at, len(machine.plan), machine.policy.max_parallel
             )
         )
-    machine.starts_allowed = True
+    if machine.unfinished:
+        open_doors(machine)
     if machine.window is not None and machine.window.limit != ledger.window:
         machine.emit(ev.LimitChanged(at, machine.window.limit, "it begins low and looks how tasks fare", "window"))
     if machine.policy.run_timeout is not None:

@@ -56,7 +56,7 @@ def _finish(machine: RunMachine, at: float) -> None:
         state = RunState.TIMED_OUT
     elif machine.stopping is StopReason.CANCEL and counts[TaskState.CANCELLED]:
         state = RunState.CANCELLED
-    elif any(counts[bad] for bad in BAD):
+    elif machine.stopping is StopReason.SETUP or any(counts[bad] for bad in BAD):
         state = RunState.FAILED
     elif counts[TaskState.CANCELLED]:
         state = RunState.CANCELLED

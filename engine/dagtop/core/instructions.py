@@ -15,6 +15,8 @@ class StopReason(StrEnum):
     """A task failed and the run was told to start nothing after that."""
     RESTART = "restart"
     """The task is to start over."""
+    SETUP = "setup"
+    """What must be set up before the first task could not be."""
     TIMEOUT = "timeout"
     """The attempt took longer than its timeout."""
     RUN_TIMEOUT = "run_timeout"
@@ -58,8 +60,12 @@ class RunTeardown(msgspec.Struct, frozen=True, gc=False):
     index: int
 
 
+class SetUp(msgspec.Struct, frozen=True, gc=False):
+    """Run the graph's setup; answer with `SetUpEnded`. No attempt is started before that."""
+
+
 class WindDown(msgspec.Struct, frozen=True, gc=False):
     """Every task has ended: close the services, run the graph's teardown, and answer with `WoundDown`."""
 
 
-Instruction: TypeAlias = StartAttempt | StopAttempt | AbandonAttempt | Consult | RunTeardown | WindDown
+Instruction: TypeAlias = StartAttempt | StopAttempt | AbandonAttempt | Consult | RunTeardown | SetUp | WindDown

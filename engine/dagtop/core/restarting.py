@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dagtop.core import events as ev
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Verdict
+from dagtop.core.setting_up import open_doors
 from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
 from dagtop.core.stopping import stop_attempt
 from dagtop.core.topology import reach
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
 def reopen(machine: RunMachine, at: float) -> None:
     if machine.is_over:
         machine.stopping = None
-        machine.starts_allowed = True
         machine.emit(ev.RunReopened(at))
+        open_doors(machine)
 
 
 def recount(machine: RunMachine, put_back: list[int]) -> list[int]:
