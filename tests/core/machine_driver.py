@@ -6,28 +6,44 @@ cannot hide itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.failure import Failure
-from dagtop.core.instructions import AbandonAttempt, Instruction, StartAttempt, StopAttempt
+from dagtop.core.instructions import (
+    AbandonAttempt,
+    Consult,
+    Instruction,
+    RunTeardown,
+    StartAttempt,
+    StopAttempt,
+    WindDown,
+)
 from dagtop.core.invariants import check_invariants
 from dagtop.core.ledger import Ledger
 from dagtop.core.machine import RunMachine
 from dagtop.core.plan import Plan
 from dagtop.core.policy import OnUpstreamFailure, RunPolicy, TaskPolicy, Trigger
 from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
-from dagtop.core.topology import topological_order
+from dagtop.core.topology import reach, topological_order
+from machine_books import Books
 
 BROKEN = Failure(error="ValueError", message="no")
 
 _ENDINGS = (ev.TaskSucceeded, ev.TaskFailed, ev.TaskTimedOut, ev.TaskCancelled, ev.TaskRetrying, ev.TaskRestarted)
 
 
-def plan_of(tasks: Mapping[str, Sequence[str]], policies: Mapping[str, TaskPolicy] | None = None) -> Plan:
+def plan_of(
+    tasks: Mapping[str, Sequence[str]],
+    policies: Mapping[str, TaskPolicy] | None = None,
+    *,
+    asks: Collection[str] = (),
+    cleans_up: Collection[str] = (),
+    winds_down: bool = False,
+) -> Plan:
     """A plan from "what each task needs"."""
     names = tuple(tasks)
     index = {name: i for i, name in enumerate(names)}
@@ -45,6 +61,9 @@ def plan_of(tasks: Mapping[str, Sequence[str]], policies: Mapping[str, TaskPolic
         downstream=downstream,
         order=topological_order(upstream, downstream),
         policies=[(policies or {}).get(name, default) for name in names],
+        asks={index[name] for name in asks},
+        cleans_up={index[name] for name in cleans_up},
+        winds_down=winds_down,
     )
 
 
@@ -57,10 +76,14 @@ class Driver:
         policies: Mapping[str, TaskPolicy] | None = None,
         *,
         begin: bool = True,
+        asks: Collection[str] = (),
+        cleans_up: Collection[str] = (),
+        winds_down: bool = False,
         **run_policy: Any,
     ) -> None:
-        self.plan = plan_of(tasks, policies)
-        self.machine = RunMachine(self.plan, RunPolicy(**run_policy))
+        plan = plan_of(tasks, policies, asks=asks, cleans_up=cleans_up, winds_down=winds_down)
+        self.run_policy = RunPolicy(**run_policy)
+        self.machine = RunMachine(plan, self.run_policy)
         self.at = 0.0
         self.events: list[ev.AnyEvent] = []
         self.running: dict[int, int] = {}
@@ -69,12 +92,23 @@ class Driver:
         """Tasks whose attempt was told to stop."""
         self.started: list[str] = []
         """Names in the order of their starts."""
-        self.mirror = Ledger(self.plan)
+        self.asked: dict[int, int] = {}
+        """Token of the latest question, by task that was asked about and has had no answer."""
+        self.tearing: set[int] = set()
+        """Tasks whose teardown was ordered and has not answered."""
+        self.winding_down = False
+        self.books = Books(self.run_policy)
+        self.mirror = Ledger(plan)
         """The fold of the events, for comparison with the live ledger."""
         self._open: set[str] = set()
         self._commands = 0
         if begin:
             self.begin()
+
+    @property
+    def plan(self) -> Plan:
+        """The graph as it is now."""
+        return self.machine.plan
 
     # -- what goes in -----------------------------------------------------------------------------------------------
 
@@ -97,6 +131,34 @@ class Driver:
             index = self.plan.index[name]
             assert index in self.told, f"{name} was never told to stop"
             self.tell(inp.AttemptStopped(self.at, index, self.running.pop(index), failure))
+
+    def skip(self, *names: str, reason: str = "no need") -> None:
+        """The task says that it need not run."""
+        for name in names:
+            index = self.plan.index[name]
+            self.tell(inp.AttemptSkipped(self.at, index, self.running.pop(index), reason))
+
+    def answer(self, name: str, verdict: str = "run", reason: str = "") -> None:
+        """Answer the question about a task."""
+        index = self.plan.index[name]
+        token = self.asked.pop(index)
+        self.tell(inp.Consulted(self.at, index, token, inp.Verdict(verdict), reason))
+
+    def torn_down(self, *names: str, failure: Failure | None = None) -> None:
+        """The teardown of a task is over."""
+        for name in names:
+            self.tearing.remove(self.plan.index[name])
+            self.tell(inp.TeardownEnded(self.at, self.plan.index[name], failure))
+
+    def wound_down(self) -> None:
+        """Everything is closed."""
+        assert self.winding_down, "nobody was told to close anything"
+        self.winding_down = False
+        self.tell(inp.WoundDown(self.at))
+
+    def change(self, reason: str = "spawned by a test", number: int = 0, **change: Any) -> None:
+        """The graph changes."""
+        self.tell(inp.GraphGiven(self.at, inp.GraphChange(**change), reason, number, "a person" if number else ""))
 
     def command(self, command: cmd.Command, by: str = "a person") -> ev.CommandApplied | ev.CommandRefused:
         """Give a command and return its answer; exactly one is demanded."""
@@ -157,9 +219,24 @@ class Driver:
     # -- the books --------------------------------------------------------------------------------------------------
 
     def _obey(self, instruction: Instruction) -> None:
+        if isinstance(instruction, Consult):
+            assert self.machine.ledger.state[instruction.index] is TaskState.WAITING
+            self.asked[instruction.index] = instruction.token
+            return
+        if isinstance(instruction, RunTeardown):
+            self._tear_down(instruction.index)
+            return
+        if isinstance(instruction, WindDown):
+            assert not self.winding_down, "it was told twice to close everything"
+            assert not self.running, "everything is closed while something runs"
+            assert not self.tearing, "everything is closed while a teardown runs"
+            self.winding_down = True
+            return
         index, attempt = instruction.index, instruction.attempt
         if isinstance(instruction, StartAttempt):
             assert index not in self.running, f"task {index} started while it runs"
+            assert index not in self.tearing, f"task {index} started while its teardown runs"
+            self.asked.pop(index, None)
             self.running[index] = attempt
             self.started.append(self.plan.names[index])
             self.told.discard(index)
@@ -171,11 +248,22 @@ class Driver:
             assert index in self.told, f"task {index} is abandoned without having been told to stop"
             assert self.running.pop(index) == attempt
 
+    def _tear_down(self, index: int) -> None:
+        assert index not in self.tearing, f"task {index} is torn down twice at once"
+        states = self.machine.ledger.state
+        below = reach(self.plan.downstream, [index])
+        assert all(states[i] in FINAL for i in below), f"task {index} is torn down while it may be needed"
+        assert not below & self.tearing, f"task {index} is torn down before what depends on it"
+        self.tearing.add(index)
+
     def _take_events(self) -> None:
         fresh, self.machine.outbox = self.machine.outbox, []
         for event in fresh:
             assert event.at <= self.at
             self._check(event)
+            self.books.take(event, self.plan, self.machine.ledger.policies)
+            if isinstance(event, ev.GraphChanged):
+                self.mirror.next_plan = self.machine.plan  # policies are in no event
             self.mirror.apply(event)
         self.events += fresh
 
@@ -189,12 +277,12 @@ class Driver:
             assert index not in mirror.held, f"{event.task} is held and starts"
             assert mirror.run_state is RunState.RUNNING, f"{event.task} starts in a run that is {mirror.run_state}"
             assert may_start(self.plan, index, mirror.state), f"{event.task} starts against its trigger rule"
-        elif isinstance(event, ev.TaskSkipped) or _gave_up(event):
+        elif (isinstance(event, ev.TaskSkipped) and event.reason.startswith("upstream ")) or _gave_up(event):
             assert event.task not in self._open, f"{event.task} runs and is skipped"
             assert never_may_start(self.plan, self.plan.index[event.task], mirror.state), (
                 f"{event.task} is given up early"
             )
-        elif isinstance(event, _ENDINGS):
+        elif isinstance(event, (*_ENDINGS, ev.TaskSkipped)):
             self._open.discard(event.task)
         elif isinstance(event, ev.RunFinished):
             assert mirror.run_state not in RUN_OVER, "the run finished twice"
@@ -215,7 +303,8 @@ class Driver:
 
 COMPARED = (
     "state counts attempt ready_at attempt_started ended_at policies reason failure history progress due_at cancelling_at "
-    "first_attempt held stale max_parallel run_state run_reason run started_at"
+    "first_attempt held stale max_parallel run_state run_reason run started_at window gates torn_down escalations "
+    "breakers forced pool_limits why_run"
 ).split()
 
 
