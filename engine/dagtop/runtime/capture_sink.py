@@ -110,6 +110,10 @@ class AttemptSink:
         self._deliver = deliver
         self._output: _Output | None = None
 
+    def goes_to(self, deliver: Callable[[Captured], None]) -> bool:
+        """Whether this is who gets what it captures."""
+        return self._deliver == deliver
+
     def write(self, stream: str, text: str) -> None:
         """Take printed text. Complete lines are delivered at once."""
         (self._output or self._open()).take_text(stream, text)

@@ -8,6 +8,7 @@ that tells whose it is.
 from __future__ import annotations
 
 import inspect
+import os
 from asyncio.events import Handle
 from contextvars import Context
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ _DRIVE: CodeType = inspect.unwrap(drive).__code__
 _STEPS = frozenset({Workers._work.__code__, Workers._in_scope.__code__})
 _HANDLE = Handle._run.__code__
 _CALLBACK = AsyncCallback._call.__code__
+_TRIO_RUN = os.path.join("trio", "_core", "_run.py")
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
 
@@ -54,8 +56,11 @@ def is_asleep(frames: list[FrameType]) -> bool:
         name, file = frame.f_code.co_name, frame.f_code.co_filename
         if name == "_run_once" and file.endswith("base_events.py"):
             return inner is None or inner.f_code is not _HANDLE
-        if name == "unrolled_run" and file.endswith("_run.py"):
-            return inner is None or not inner.f_code.co_flags & _ASYNC
+        if file.endswith(_TRIO_RUN) and name in {
+            "unrolled_run",
+            "run",
+        }:  # it waits in `run`, and runs tasks in the other
+            return name == "run" or inner is None or not inner.f_code.co_flags & _ASYNC
         inner = frame
     return not frames
 
@@ -64,7 +69,7 @@ def culprit_of(frames: list[FrameType], engine: Engine) -> Culprit:
     """Whose code it is in; `frames` innermost first."""
     for depth, frame in enumerate(frames):
         code = frame.f_code
-        if code is _DRIVE or code in _STEPS:
+        if code is _DRIVE or code in _STEPS or _is_chore(code):
             found = _stepped(frame, engine)
             if found is not None:
                 return _in_their_code(frames[:depth], *found)
@@ -84,8 +89,9 @@ def _stepped(frame: FrameType, engine: Engine) -> tuple[str, int] | None:
     known = frame.f_locals
     attempt: Any = known.get("attempt")
     if type(attempt) is Attempt:
-        ours = engine.workers.running.get(attempt.index) is attempt
-        return (engine.job.plan.names[attempt.index], attempt.number) if ours else None
+        if engine.workers.running.get(attempt.index) is attempt:
+            return engine.job.plan.names[attempt.index], attempt.number
+        return _told_by(known.get("context"), engine)
     start: Any = known.get("start")
     if type(start) is not StartAttempt or known.get("self") is not engine.workers:
         return None
@@ -99,12 +105,23 @@ def _in_their_code(inner: list[FrameType], task: str, attempt: int) -> Culprit:
 
 
 def _started_by_a_task(inner: list[FrameType], context: Context, engine: Engine) -> Culprit:
-    sink = context.get(current)
-    if isinstance(sink, AttemptSink) and not _all_ours(inner):
-        index = engine.job.plan.index.get(sink.task, -1)
-        if engine.calls.sinks.get(index) is sink:
-            return Culprit(sink.task, sink.attempt, places=_places(inner))
-    return Culprit(who=OURS if _all_ours(inner) else NOBODYS, places=_places(inner))
+    if _all_ours(inner):
+        return Culprit(who=OURS, places=_places(inner))
+    found = _told_by(context, engine)
+    return Culprit(who=NOBODYS, places=_places(inner)) if found is None else Culprit(*found, places=_places(inner))
+
+
+def _told_by(context: Any, engine: Engine) -> tuple[str, int] | None:
+    """The attempt of this engine whose output is captured in a context."""
+    sink = context.get(current) if type(context) is Context else None
+    return (
+        (sink.task, sink.attempt) if isinstance(sink, AttemptSink) and sink.goes_to(engine.reports.captured) else None
+    )
+
+
+def _is_chore(code: CodeType) -> bool:
+    """A setup, teardown or condition takes its first step here."""
+    return code.co_name == "_on_loop" and is_ours(code)
 
 
 def _context_of(frame: FrameType) -> Context | None:
@@ -113,7 +130,7 @@ def _context_of(frame: FrameType) -> Context | None:
     found: Any = None
     if code is _HANDLE:
         found = getattr(frame.f_locals.get("self"), "_context", None)
-    elif code.co_name == "unrolled_run" and code.co_filename.endswith("_run.py"):
+    elif code.co_name == "unrolled_run" and code.co_filename.endswith(_TRIO_RUN):
         found = getattr(frame.f_locals.get("task"), "context", None)
     return found if type(found) is Context else None
 

@@ -47,7 +47,10 @@ HELD = "its thread held the interpreter, so that nothing else in the process cou
 class Patient:
     """One engine's loop under observation. The watchdog's thread looks, the loop's takes what was found."""
 
-    def __init__(self, engine: Engine, hear: Callable[[Blocked], None]) -> None:
+    def __init__(
+        self, engine: Engine, hear: Callable[[Blocked], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
         self._engine = engine
         self._hear = hear
         self._thread = threading.get_ident()
@@ -68,7 +71,7 @@ class Patient:
     def take(self) -> list[Blocked]:
         """The loop goes round again: what kept it, and for how long in all."""
         with self._lock:
-            self._end(time.monotonic())
+            self._end(self._clock())
             found = list(self._ended)
             self._ended.clear()
             self.has_news = False
@@ -78,6 +81,7 @@ class Patient:
         """The run is over; from now on nothing is looked at or changed any more."""
         with self._lock:
             self._gone = True
+            self._culprit = None  # it holds the user's frames
 
     # -- on the watchdog's thread -------------------------------------------------------------------------------------
 
