@@ -117,7 +117,7 @@ class Admission:
     def moved(self, at: float) -> None:
         """Tell of what breakers have done since the last time, and do what follows from it."""
         machine = self._machine
-        for event in self.breakers.moved():
+        for event in self.breakers.moved(at):
             machine.emit(event)
             if isinstance(event, ev.BreakerEvent):
                 self.unblock(f"breaker:{event.breaker}")
