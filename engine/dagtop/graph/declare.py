@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from dagtop.core.plan import Plan
@@ -244,6 +245,9 @@ class Graph(Listening):
         GraphError: it is none of the graph's tasks.
         """
         name = self._by_function.get(id(fn))
+        if name is None and isinstance(fn, MethodType):  # another object each time that it is asked for
+            equals = (name for name, own in zip(self._columns.names, self._columns.fns, strict=False) if own == fn)
+            name = next(equals, None)
         if name is None:
             raise GraphError(f"{fn!r} is no task of {self.name}")
         return name

@@ -14,15 +14,18 @@ import anyio
 import anyio.lowlevel
 
 from dagtop.core import inputs as inp
-from dagtop.core.commands import CancelRun, Command
+from dagtop.core.commands import CancelRun, Command, MarkSucceeded
+from dagtop.core.escalation import Evidence
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
 from dagtop.core.snapshot import Blocked
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
+from dagtop.runtime import by_hand
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
+from dagtop.runtime.evidence import evidence_of
 from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
 from dagtop.runtime.job import Job
 from dagtop.runtime.outlet import Outlet
@@ -46,7 +49,7 @@ class Engine:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.machine = RunMachine(job.plan, job.policy, job.ledger)
+        self.machine = RunMachine(job.plan, job.policy, job.ledger, evidence=self._evidence)
         self.alarm = Alarm()
         self.doorbell = Doorbell(self.alarm.ring)
         self.inbox: Inbox[tuple[Command, int, str]] = Inbox(self.doorbell)
@@ -86,6 +89,9 @@ class Engine:
     def now(self) -> float:
         """Seconds since the run began."""
         return self._clock() - self._epoch
+
+    def _evidence(self, index: int) -> Evidence:
+        return evidence_of(self.job, self.machine.ledger, self.calls.outputs, index, self.now())
 
     # -- the run ----------------------------------------------------------------------------------------------------
 
@@ -178,6 +184,17 @@ class Engine:
                 cancelled = error
                 self._stop_from_outside()
 
+    def _obey(self, command: Command, number: int, by: str) -> None:
+        machine, before = self.machine, len(self.machine.outbox)
+        instructions = machine.handle(inp.CommandGiven(self.now(), by_hand.recordable(command), number, by))
+        caused = machine.outbox[before:]
+        for event in caused:
+            if type(event) is TaskRestarted:
+                self.calls.forget(event.task)
+        if type(command) is MarkSucceeded:
+            by_hand.keep(self.calls, machine.plan.index, command, caused)
+        self.workers.obey(instructions)
+
     def _go_round(self) -> float | None:
         """Do all that is due now; how long until something is due again (None: nothing foreseen)."""
         machine = self.machine
@@ -185,12 +202,7 @@ class Engine:
         if self._patient.has_news:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
-            command, number, by = told
-            before = len(machine.outbox)
-            self.workers.obey(machine.handle(inp.CommandGiven(self.now(), command, number, by)))
-            for event in machine.outbox[before:]:
-                if type(event) is TaskRestarted:
-                    self.calls.forget(event.task)
+            self._obey(*told)
         now = self.now()
         report_wait = self.reports.drain(machine, now)
         while machine.is_over and self.reports.lines:  # all of them belong before `run.finished`
