@@ -170,6 +170,10 @@ def _timeout(case: Case, last: Failure) -> Finding:
                 if short
                 else f"Its timeout of {seconds(timeout)} leaves room for that: this time it hung, or had much more to do."
             )
+    else:
+        told.append("How long it usually takes is not known: no earlier run of it was kept.")
+    if last.where:
+        told.append(f"When it was stopped it stood at {cut_left(last.where)}.")
     late = sum(signs.is_timeout(one) for one in case.failures)
     if case.attempts:
         if late == len(case.failures):
@@ -233,7 +237,7 @@ def _repeated(case: Case, last: Failure) -> Finding:
     n = len(case.failures) or 1
     told: list[str] = []
     if n > 1:
-        told.append(f"All {n} attempts ended in the same error at the same place.")
+        told.append(f"{_all(n)} ended in the same error at the same place.")
     if signs.is_certain(last):
         told.append(f"{cut(last.error, 80)} is an error that code or data brings about, not chance.")
     if n > 1 and max(case.took, default=0.0) < 1.0 and signs.is_certain(last):
@@ -280,7 +284,11 @@ def attempts(count: int) -> str:
 
 
 def _each(count: int, what: str) -> str:
-    return f"The one attempt {what}." if count == 1 else f"All {count} attempts {what}."
+    return f"The one attempt {what}." if count == 1 else f"{_all(count)} {what}."
+
+
+def _all(count: int) -> str:
+    return "Both attempts" if count == 2 else f"All {count} attempts"
 
 
 def _counted(kinds: Counter[str]) -> str:

@@ -122,7 +122,7 @@ class TaskPolicy:
     """Name of the circuit breaker that it asks before every attempt; "" for none."""
     pool: str = ""
     """Name of the pool that it runs in; "" for none."""
-    resources: Mapping[str, int] = NO_RESOURCES
+    resources: Mapping[str, int] = field(default_factory=lambda: NO_RESOURCES)
     """How much of each resource an attempt takes."""
     gate: Gate | None = None
     """Where it stops for a person's word before it starts."""
@@ -185,7 +185,7 @@ class RunPolicy:
     """How far an adaptive limit may go down."""
     pools: Mapping[str, Pool] = field(default_factory=dict)
     """The pools that tasks may name."""
-    resources: Mapping[str, int] = NO_RESOURCES
+    resources: Mapping[str, int] = field(default_factory=lambda: NO_RESOURCES)
     """How much there is of each resource."""
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
     """The breakers that are not made with the defaults, by name."""

@@ -38,12 +38,11 @@ def tasks(count: int) -> str:
 
 
 def out_of_time(message: str, failure: Failure | None) -> Failure:
-    """Out of time; `failure` is what the attempt raised when it was told to stop, if it did."""
+    """Out of time; `failure` is what the attempt raised when it was told to stop, if it did.
+
+    One that has no name tells only where the attempt stood.
+    """
     if failure is None:
         return Failure(error="TaskTimeoutError", message=message)
-    return Failure(
-        error="TaskTimeoutError",
-        message=f"{message}; then {failure.error}: {failure.message}",
-        traceback=failure.traceback,
-        where=failure.where,
-    )
+    said = f"{message}; then {failure.error}: {failure.message}" if failure.error else message
+    return Failure(error="TaskTimeoutError", message=said, traceback=failure.traceback, where=failure.where)

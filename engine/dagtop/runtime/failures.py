@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import linecache
-import os
-import sysconfig
+import sys
 import traceback
-from types import TracebackType
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType, TracebackType
+from typing import Any, NamedTuple
 
 from dagtop.core.failure import Failure
 from dagtop.core.policy import Retry
-from dagtop.errors import TaskExitError
-
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-
-#: Where code lies that the user did not write: the standard library and what is installed.
-_NOT_THEIRS = tuple(
-    path + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib") if (path := sysconfig.get_path(name))
-)
+from dagtop.errors import RetryAfter, Skip, TaskExitError
+from dagtop.runtime.families import family_of, kinds_of, leaves_of, told_by, trace_of
+from dagtop.runtime.suspects import HERE, giver_of, innermost
 
 #: Longest message and traceback that are kept, in characters.
 MESSAGE, TRACEBACK = 2_000, 20_000
+#: Longest line that tells where an exception comes from.
+ROOT = 300
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-def failure_of(error: BaseException) -> Failure:
-    """What is kept of an exception that user code raised. Never raises."""
+def failure_of(error: BaseException, given: Mapping[str, Any] = NOTHING) -> Failure:
+    """What is kept of an exception that user code raised. Never raises.
+
+    `given` is what its upstream gave the task, by name: the failure says which of it the failing line had in its hands.
+    """
     if issubclass(type(error), (SystemExit, KeyboardInterrupt)):
         said = (
             f"the task called sys.exit({text_of(error)})"
@@ -32,15 +35,56 @@ def failure_of(error: BaseException) -> Failure:
             else "the task raised KeyboardInterrupt"
         )
         shown: BaseException = TaskExitError(f"{said}; a task ends by returning or raising an ordinary exception")
-        shown.__traceback__ = BaseException.__dict__["__traceback__"].__get__(error)
+        shown.__traceback__ = trace_of(error)
         error = shown
-    trace = _without_ours(BaseException.__dict__["__traceback__"].__get__(error))
+    told = told_by(error)
+    family = family_of(told)
+    root = family[-1] if family[-1] is not told else None
     return Failure(
-        error=_type_name(type(error)),
-        message=text_of(error)[:MESSAGE],
-        traceback=_formatted(error, trace),
-        where=_where(trace),
+        error=_type_name(type(told)),
+        message=text_of(told)[:MESSAGE],
+        traceback=_formatted(error, _without_ours(trace_of(error))),
+        where=_where(told, family),
+        root="" if root is None else f"{_type_name(type(root))}: {text_of(root)}"[:ROOT],
+        kinds=kinds_of(family),
+        given_by=giver_of(family, given) if given else "",
     )
+
+
+def wish_of(error: BaseException) -> Wish | None:
+    """What a task asked for by raising `Skip` or `RetryAfter`, by itself or as all that is in a group. Never raises.
+
+    In a group with other errors neither counts: those are what happened.
+    """
+    if not issubclass(type(error), (Skip, RetryAfter, BaseExceptionGroup)):
+        return None
+    told = leaves_of(error)
+    if all(issubclass(type(one), Skip) for one in told):
+        return Wish(skip=_reason(told[0]))
+    delays = [_seconds(one) for one in told if issubclass(type(one), RetryAfter)]
+    if len(delays) == len(told):
+        return Wish(retry_after=max(delays))
+    return None
+
+
+class Wish(NamedTuple):
+    """What a task asks for by what it raises: exactly one is set."""
+
+    skip: str | None = None
+    """It need not run; why."""
+    retry_after: float | None = None
+    """Seconds until it wants to be tried again."""
+
+
+def _reason(skip: BaseException) -> str:
+    reason = text_of(skip)[:ROOT]
+    return reason or "it said that it need not run"
+
+
+def _seconds(wish: BaseException) -> float:
+    """As it was checked when it was made; 0 if that has been tampered with."""
+    seconds = BaseException.__getattribute__(wish, "__dict__").get("seconds")
+    return seconds if type(seconds) is float and 0 <= seconds <= sys.float_info.max else 0.0
 
 
 def _type_name(kind: type) -> str:
@@ -57,8 +101,16 @@ def text_of(error: BaseException) -> str:
 
 
 def may_be_retried(error: BaseException, retry: Retry) -> bool:
-    """Whether the policy's exception types let this one be tried again. Never raises."""
+    """Whether the policy's exception types let this one be tried again. Never raises.
+
+    A group may if it is of such a type itself, or all that is in it is; not if anything in it is of a type that never may.
+    """
     try:
+        if issubclass(type(error), BaseExceptionGroup):
+            leaves = leaves_of(error)
+            if any(isinstance(one, retry.not_on) for one in (error, *leaves)):
+                return False
+            return isinstance(error, retry.on) or all(isinstance(one, retry.on) for one in leaves)
         return isinstance(error, retry.on) and not isinstance(error, retry.not_on)
     except BaseException:  # noqa: BLE001 - the user's types decide what isinstance does
         return False
@@ -66,7 +118,7 @@ def may_be_retried(error: BaseException, retry: Retry) -> bool:
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:
     """The traceback from the first frame that is not dagtop's."""
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HERE):
         trace = trace.tb_next
     return trace
 
@@ -86,15 +138,18 @@ def _formatted(error: BaseException, trace: TracebackType | None) -> str:
     return text
 
 
-def _where(trace: TracebackType | None) -> str:
-    """The innermost line that the user wrote; the innermost one of all if none is theirs."""
-    frames: list[TracebackType] = []
-    while trace is not None:
-        frames.append(trace)
-        trace = trace.tb_next
-    if not frames:
+def _where(error: BaseException, family: Sequence[BaseException]) -> str:
+    """Where it was raised; a group with one error in it is where that one is."""
+    if issubclass(type(error), BaseExceptionGroup):
+        inside = leaves_of(error)
+        error = inside[0] if len(inside) == 1 else error
+    return place_of(error) or next((place for one in family if (place := place_of(one))), "")
+
+
+def place_of(error: BaseException) -> str:
+    """The innermost line that the user wrote; the innermost one that is not dagtop's if none is theirs; "" if there is none."""
+    found = innermost(trace_of(error))
+    if found is None:
         return ""
-    theirs = [one for one in frames if not one.tb_frame.f_code.co_filename.startswith((*_NOT_THEIRS, "<frozen "))]
-    found = (theirs or frames)[-1]
     code = found.tb_frame.f_code
-    return f"{code.co_filename}:{found.tb_lineno} in {code.co_name}"
+    return f"{code.co_filename}:{found.tb_lineno} in {code.co_name}"[-ROOT:]

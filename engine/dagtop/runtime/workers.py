@@ -34,11 +34,14 @@ from dagtop.backends.event_loop import (
 )
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
-from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt
+from dagtop.core.failure import Failure
+from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt, StopReason
 from dagtop.core.machine import RunMachine
+from dagtop.errors import Skip
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.cpu import ThreadPlace
-from dagtop.runtime.failures import failure_of, may_be_retried
+from dagtop.runtime.evidence import given_to
+from dagtop.runtime.failures import failure_of, may_be_retried, place_of, wish_of
 from dagtop.runtime.inbox import Alarm
 from dagtop.runtime.reports import Reports
 
@@ -142,6 +145,7 @@ class Workers:
         # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
         calls, reports, handle, alarm = self.calls, self.reports, machine.handle, self._alarm
         sinks, contexts, is_async = calls.sinks, calls.contexts, calls.is_async
+        cached = calls.caching is not None
         stray = stray_cancels()
         self._coming -= 1
         while True:
@@ -186,7 +190,9 @@ class Workers:
             moment = clock()
             now = moment - epoch
             if error is None:
-                if output is not None or sinks or contexts:  # nothing to keep, nothing to close: the call is saved
+                if (
+                    output is not None or sinks or contexts or cached
+                ):  # nothing to keep, nothing to close: the call is saved
                     calls.returned(index, start.attempt, output)
                 if reports.lines:
                     reports.drain(machine, now)
@@ -333,8 +339,8 @@ class Workers:
             return output, error
         await attempt.handle.settle()
         if not attempt.abandoned:
-            quiet = error is None or isinstance(error, anyio.get_cancelled_exc_class())
-            failure = None if quiet or error is None else failure_of(error)
+            quiet = error is None or isinstance(error, (anyio.get_cancelled_exc_class(), Skip))
+            failure = self._stood_at(attempt, error) if quiet or error is None else failure_of(error)
             if self.machine.ledger.attempt[attempt.index] == attempt.number:
                 self.calls.ended(attempt.index)
             if self.reports.lines:
@@ -343,11 +349,20 @@ class Workers:
             self.obey(self.machine.handle(stopped))
         return None
 
-    def _raised(self, start: StartAttempt, error: BaseException, now: float) -> inp.AttemptRaised:
+    def _stood_at(self, attempt: Attempt, error: BaseException | None) -> Failure | None:
+        """Where an attempt was when its time was up; None of one that was stopped for another reason."""
+        late = self.machine.stop_reasons.get(attempt.index) in (StopReason.TIMEOUT, StopReason.RUN_TIMEOUT)
+        place = place_of(error) if late and error is not None else ""
+        return Failure(error="", message="", where=place) if place else None
+
+    def _raised(self, start: StartAttempt, error: BaseException, now: float) -> inp.Input:
         self.calls.ended(start.index)
         if self.reports.lines:
             self.reports.drain(self.machine, now)
-        retry = self.machine.ledger.policies[start.index].retry
-        return inp.AttemptRaised(
-            now, start.index, start.attempt, failure_of(error), may_be_retried(error, retry), random.random()
-        )
+        wish = wish_of(error)
+        if wish is not None and wish.skip is not None:
+            return inp.AttemptSkipped(now, start.index, start.attempt, wish.skip)
+        later = wish.retry_after if wish is not None else None
+        again = later is not None or may_be_retried(error, self.machine.ledger.policies[start.index].retry)
+        failure = failure_of(error, given_to(self.machine.plan, self.calls.outputs, start.index))
+        return inp.AttemptRaised(now, start.index, start.attempt, failure, again, random.random(), later)
