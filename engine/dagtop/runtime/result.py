@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
@@ -35,6 +36,8 @@ class TaskResult:
     """The attempts that did not succeed."""
     reason: str
     log_lines: int = 0
+    escalation: EscalationReport | None = None
+    """What was told when it last failed for good, also if it was restarted and succeeded after that."""
 
     def __repr__(self) -> str:
         parts = [repr(self.name), self.state.value]
@@ -67,7 +70,19 @@ class TaskResult:
             "failure": msgspec.to_builtins(self.failure),
             "history": msgspec.to_builtins(self.history),
             "log_lines": self.log_lines,
+            "escalation": msgspec.to_builtins(self.escalation),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeardownFailure:
+    """Something that could not be torn down or closed; the run went on all the same."""
+
+    of: str
+    """What it was, for people: "task 'load'", "service 'db'", "the graph"."""
+    task: str
+    """The task; "" for a service and for the graph."""
+    failure: Failure
 
 
 def _elapsed(task: TaskResult) -> float:
@@ -80,7 +95,14 @@ def _elapsed(task: TaskResult) -> float:
 class RunResult:
     """How a run ended, and every task in it: `result["load"].output`."""
 
-    def __init__(self, ledger: Ledger, outputs: Sequence[Any], duration: float, log_lines: dict[int, int]) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        outputs: Sequence[Any],
+        duration: float,
+        log_lines: dict[int, int],
+        teardown_failures: Sequence[TeardownFailure] = (),
+    ) -> None:
         self.run = ledger.run
         self.plan: Plan = ledger.plan
         self.graph = ledger.plan.name
@@ -92,6 +114,11 @@ class RunResult:
         """Seconds from the run's beginning to its end."""
         self.counts: dict[str, int] = {state.value: count for state, count in ledger.counts.items() if count}
         """Final states by name in lower case."""
+        self.teardown_failures = tuple(teardown_failures)
+        """What could not be torn down or closed, in order; the run's state does not depend on it."""
+        self.escalations: tuple[EscalationReport, ...] = tuple(ledger.escalations)
+        """What was told of each task that failed for good, in order; a later success takes none away."""
+        self._latest = {report.task: report for report in self.escalations}
         self._ledger = ledger
         self._outputs = outputs
         self._log_lines = log_lines
@@ -157,4 +184,5 @@ class RunResult:
             history=ledger.history.get(index, ()),
             reason=ledger.reason.get(index, ""),
             log_lines=self._log_lines.get(index, 0),
+            escalation=self._latest.get(self.plan.names[index]),
         )
