@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from dagtop.core.policy import TaskPolicy
 from dagtop.graph.binding import Call, FromInput
 from dagtop.graph.check import Checked
 
@@ -32,8 +33,7 @@ def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]
         key = (id(call.fn), id(policy))
         own = shared.get(key)
         if own is None:
-            rule = f"{policy.trigger}/{policy.on_upstream_failure}"
-            own = shared[key] = _digest(_source(call.fn) + _BETWEEN + rule)
+            own = shared[key] = code_mark(call.fn, policy)
         extra: list[str] = []
         if specs is not None:
             spec = specs[plan.names[index]]
@@ -43,6 +43,16 @@ def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]
             extra += [f"{name}={_stable(inputs[name])}" for name in _input_names(call) if name in inputs]
         found.append(_digest(_BETWEEN.join((own, *extra))) if extra else own)
     return tuple(found)
+
+
+def code_mark(fn: Callable[..., Any], policy: TaskPolicy) -> str:
+    """The part of a task's fingerprint that its inputs have no part in."""
+    return _digest(f"{_source(fn)}{_BETWEEN}{policy.trigger}/{policy.on_upstream_failure}")
+
+
+def source_mark(fn: Callable[..., Any]) -> str:
+    """A hash of a function's code and of what it closes over."""
+    return _digest(_source(fn))
 
 
 def _digest(text: str) -> str:
