@@ -401,7 +401,7 @@ def _make_plan(
         policies=policies,
         places=places,
         one_policy=policies[0] if len(set(map(id, policies))) == 1 else None,
-        asks=frozenset(around.whens),
+        asks=frozenset((*around.whens, *around.caches)),
         cleans_up=frozenset((*around.setups, *around.teardowns)),
         sets_up=around.setup is not None,
         winds_down=bool(around.services) or around.setup is not None or around.teardown is not None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -15,7 +16,6 @@ from dagtop.errors import Flaw
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
 LATER_TASK_OPTIONS = frozenset(
     {
-        "cache",
         "restart",
         "max_restarts",
         "restart_backoff",
@@ -47,6 +47,7 @@ TASK_OPTIONS = (
     "no_retry_on",
     "backend",
     "when",
+    "cache",
     "setup",
     "teardown",
     *_POLICY_OPTIONS,
@@ -71,6 +72,8 @@ class ExecutorConfig:
     default_timeout: timeout of an attempt, in seconds, for tasks that give none.
     default_retries: retries (a number or a `Retry`) for tasks that give none.
     inputs: values for parameters that are no tasks, by name; they win over the graph's own.
+    cache: where tasks with `cache=` keep what they return: the path of a SQLite file. None takes the journal's file, or else
+        the memory of this process. False takes nothing from there; every task runs, and what it returns is stored anew.
     on_event: called with every event: a plain function on a thread of its own, an async one on the loop. What it raises is
         shown, not fatal.
     on_escalation: called with the `EscalationReport` of each task that fails for good; sync or async, like `on_event`.
@@ -96,6 +99,7 @@ class ExecutorConfig:
     on_event: Callable[[Any], Any] | None = None
     on_escalation: Callable[[Any], Any] | None = None
     cancel_event: Any = None
+    cache: str | os.PathLike[str] | bool | None = None
 
     def __post_init__(self) -> None:
         self.run_policy()
@@ -109,6 +113,8 @@ class ExecutorConfig:
             raise ValueError(f"on_event must be callable, not {self.on_event!r}")
         if self.on_escalation is not None and not callable(self.on_escalation):
             raise ValueError(f"on_escalation must be callable, not {self.on_escalation!r}")
+        if self.cache is True or not isinstance(self.cache, (str, os.PathLike, bool, type(None))):
+            raise ValueError(f"cache must be the path of a file, or False to take nothing from it, not {self.cache!r}")
         if self.cancel_event is not None and not _is_event(self.cancel_event):
             raise ValueError(
                 f"cancel_event must be an Event of threading, asyncio, anyio or trio, not {self.cancel_event!r}"

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: Options of a task that stand around it.
 AROUND = ("when", "setup", "teardown")
 
+#: Options whose function is asked before the first attempt.
+_ASKED = ("when", "cache")
+
 #: Backends whose code does not share this process's objects.
 _ELSEWHERE = frozenset({"process", "dask"})
 
@@ -64,6 +67,8 @@ class Surroundings:
 
     whens: dict[int, Call | None] = field(default_factory=dict)
     """What is asked before the task runs; None for `when=False`."""
+    caches: dict[int, Call | None] = field(default_factory=dict)
+    """The tasks that have a cache, each with the function that adds to its key, if it has one."""
     setups: dict[int, Call] = field(default_factory=dict)
     teardowns: dict[int, Call] = field(default_factory=dict)
     needs: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -145,6 +150,13 @@ class AroundCheck:
                 needs += services_of(made.arguments)
             else:
                 found.teardowns[index] = made
+        if options.get("cache"):
+            fn, who = options["cache"], f"cache of task {name!r}"
+            made, more = (
+                (None, []) if fn is True else self._of_task("cache", fn, index, who, place_of(fn) or place, False)
+            )
+            found.caches[index] = made
+            needed += more
         if needs:
             found.needs[index] = tuple(dict.fromkeys(needs))
         shared = services_of(call.arguments)
@@ -161,14 +173,14 @@ class AroundCheck:
         self, option: str, fn: Any, own: int, who: str, place: str, resource: bool
     ) -> tuple[Call | None, list[int]]:
         if not callable(fn):
-            kinds = "a function, True or False" if option == "when" else "a function"
+            kinds = "a function, True or False" if option in _ASKED else "a function"
             self._flaws.add(OptionError, f"{who} must be {kinds}, not {fn!r}", place)
             return None, []
         parameters = self._parameters(fn, who, place)
         if parameters is None:
             return None, []
         if self._by_spec:
-            return self._called_by_spec(fn, parameters, who, place, most=2 if option == "when" else 3), []
+            return self._called_by_spec(fn, parameters, who, place, most=2 if option in _ASKED else 3), []
         call, needs, flaws = bind(
             fn,
             parameters,
@@ -176,13 +188,13 @@ class AroundCheck:
             own,
             self._inputs,
             place,
-            services=self.services,
+            services=() if option == "cache" else self.services,
             resource=resource and option == "teardown",
             own_output=option == "teardown",
         )
         for flaw in flaws:
             self._flaws.add(UnknownDependencyError, f"{who}: {flaw.message}", place)
-        if option == "when" and call.wants_context:
+        if option in _ASKED and call.wants_context:
             self._flaws.add(OptionError, f"{who} takes no TaskContext: no attempt has begun when it is asked", place)
         return call, needs
 

@@ -11,7 +11,7 @@ from contextvars import Context
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagtop.graph.binding import Call, FromContext, FromInput, FromTask
 from dagtop.ports.journal import JournalWriter
@@ -19,6 +19,9 @@ from dagtop.runtime.capture import AttemptSink, current, task_logger
 from dagtop.runtime.context import TaskContext
 from dagtop.runtime.job import Job
 from dagtop.runtime.reports import Reports
+
+if TYPE_CHECKING:
+    from dagtop.runtime.caching import Caching
 
 
 class Calls:
@@ -29,6 +32,8 @@ class Calls:
         self._inputs = job.inputs
         self.writer: JournalWriter | None = None
         """Stores outputs, if the run is kept."""
+        self.caching: Caching | None = None
+        """Keeps outputs for later runs, if some task has a cache."""
         self._reports = reports
         self._capture = job.capture
         checked = job.checked
@@ -77,6 +82,8 @@ class Calls:
         self.outputs[index] = output
         if output is not None and self.writer is not None:
             self.writer.output(self._plan.names[index], attempt, output)
+        if self.caching is not None:
+            self.caching.store(index, output)
         if self.sinks or self.contexts:
             self.ended(index)
 

@@ -169,6 +169,8 @@ class DAGExecutor(Listening):
             if self._capture is not False:
                 capturing.install(tee=self._capture is None)
                 stack.callback(capturing.uninstall)
+            if self.checked.around.caches:
+                await self._open_cache(engine, stack)
             failed = await self._carry_out(engine)
             if writer is not None and self._record_kept is not None:
                 costs.leave(engine.machine.ledger, writer, self._record_kept)
@@ -295,6 +297,17 @@ class DAGExecutor(Listening):
             options=self._options,
         )
         return self._record_kept
+
+    async def _open_cache(self, engine: Engine, stack: ExitStack) -> None:
+        from dagtop.runtime.cache_places import place_of  # noqa: PLC0415 - only where some task has a cache
+        from dagtop.runtime.caching import Caching  # noqa: PLC0415 - as above
+
+        cache = place_of(self.config.cache, self.journal, self.graph, self._source, engine.reports)
+        takes = self.config.cache is not False
+        caching = Caching(engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger.state, takes=takes)
+        stack.callback(caching.close)
+        await caching.open()
+        engine.calls.caching = caching
 
     @property
     def prepared(self) -> Engine:

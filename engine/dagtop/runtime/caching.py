@@ -1,0 +1,290 @@
+"""Tasks with a cache: whether what an earlier run stored can be taken, why not, and what is stored for later runs.
+
+The key of a result is made of digests: of the task's code and the options that change what it does, of the inputs and the
+spec that it takes, of what each of its upstream tasks returned, and of what its key function returned, if it has one. An
+upstream that ran again and returned the same changes nothing here: that is the early cut-off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias
+
+import anyio
+import anyio.to_thread
+
+from dagtop.backends.event_loop import Abandoned
+from dagtop.core.states import GOOD, TaskState
+from dagtop.errors import JournalError
+from dagtop.graph.binding import Call, FromInput
+from dagtop.graph.fingerprint import code_mark, source_mark
+from dagtop.journal import codec
+from dagtop.journal.digests import UndigestibleError, digest, is_small
+from dagtop.ports.cache import Cache, Entry
+from dagtop.runtime.calls import Calls
+from dagtop.runtime.failures import text_of
+from dagtop.runtime.job import Job
+from dagtop.runtime.reports import Reports
+
+#: Upstream tasks whose digests are kept one by one, to tell which of them changed; of more, one for all.
+TOLD_APART = 100
+#: Changes that are told of one by one.
+CHANGES = 3
+
+Ended: TypeAlias = tuple[Any, BaseException | None]
+#: Calls code of the user's: (what to call, whether that gives a coroutine) -> (what it returned, what it raised).
+CallUser: TypeAlias = Callable[[Callable[[], Any], bool], Awaitable[Ended]]
+
+
+class Hit(NamedTuple):
+    """The output was taken from the cache; it is where outputs are."""
+
+    reason: str
+
+
+class Miss(NamedTuple):
+    """The task must run."""
+
+    reason: str
+
+
+class _Key(NamedTuple):
+    digest: bytes
+    parts: Mapping[str, str]
+
+
+class _Taken(NamedTuple):
+    run: str
+    output: Any
+
+
+class _UncachedError(Exception):
+    """No key can be made. The message says why; `problem` says so as well where somebody should know of it."""
+
+    def __init__(self, reason: str, problem: str = "") -> None:
+        super().__init__(reason)
+        self.problem = problem
+
+
+class Caching:
+    """The cached tasks of one run. Belongs to the loop's thread.
+
+    Parameters
+    ----------
+    cache: where outputs are kept.
+    states: the states of all tasks, by index, as they are now.
+    takes: False takes nothing from the cache; what tasks return is stored all the same.
+    """
+
+    def __init__(
+        self, job: Job, calls: Calls, reports: Reports, cache: Cache, states: Callable[[], Any], *, takes: bool = True
+    ) -> None:
+        self._job = job
+        self._calls = calls
+        self._reports = reports
+        self._cache = cache
+        self._states = states
+        self._takes = takes
+        self._broken = ""
+        """Why nothing can be read, if it cannot."""
+        self._keys: dict[int, _Key] = {}
+        """By task that was looked up and is to run: what its output is stored under."""
+        self._looks: dict[int, object] = {}
+        """By task: its latest look-up; an earlier one that is still going on does not count any more."""
+        self._digests: dict[int, tuple[Any, str]] = {}
+        """By upstream task: its output, and the digest of that."""
+        self._inputs: dict[str, str] = {}
+        self._told: set[tuple[int, str]] = set()
+
+    @property
+    def keys(self) -> Mapping[int, Call | None]:
+        """The cached tasks by index, each with its key function if it has one."""
+        return self._job.checked.around.caches
+
+    async def open(self) -> None:
+        """Find what is stored. A cache that cannot be read is told of, and every task runs."""
+        try:
+            await anyio.to_thread.run_sync(self._cache.open)
+        except JournalError as error:
+            self._broken = str(error)
+            self._reports.problem("cache", f"nothing is taken from it in this run: {error}")
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._cache.close()
+
+    # -- before a task runs ---------------------------------------------------------------------------------------------
+
+    async def lookup(self, index: int, fresh: bool = False, call: CallUser | None = None) -> Hit | Miss:
+        """Whether the task's output can be taken from the cache; if so it is put where outputs are, and into the journal.
+
+        Parameters
+        ----------
+        fresh: it was restarted by hand: it runs, whatever is stored.
+        call: calls its key function; in a thread or on the loop unless given.
+        """
+        self._keys.pop(index, None)
+        look = self._looks[index] = object()
+        if self._broken:
+            return Miss("the cache cannot be read")
+        try:
+            key = await self._key(index, call or _call)
+        except _UncachedError as uncached:
+            if uncached.problem:
+                self._reports.problem("cache", uncached.problem, self._job.plan.names[index])
+            return Miss(str(uncached))
+        entry: _Taken | Miss = Miss("restarted by hand") if fresh else await self._look(index, key)
+        if self._looks.get(index) is not look or self._states()[index] is not TaskState.WAITING:
+            return Miss("nobody waits for it any more")
+        if isinstance(entry, Miss):
+            self._keys[index] = key
+            return entry
+        self._calls.outputs[index] = entry.output
+        if self._calls.writer is not None:
+            self._calls.writer.output(self._job.plan.names[index], 0, entry.output)
+        return Hit(f"code, options and inputs unchanged since run {entry.run}")
+
+    async def _look(self, index: int, key: _Key) -> _Taken | Miss:
+        name = self._job.plan.names[index]
+        if not self._takes:
+            return Miss("this run takes nothing from the cache")
+        if not self._cache.has(name, key.digest):
+            return Miss(_difference(key.parts, self._cache.latest(name)))
+        get = partial(self._taken, name, key.digest)
+        try:
+            taken = await anyio.to_thread.run_sync(get) if self._cache.is_far(name, key.digest) else get()
+        except JournalError as error:
+            self._reports.problem("cache", f"what is stored cannot be taken, the task runs: {error}", name)
+            return Miss("what is stored is damaged")
+        return taken if taken is not None else Miss("what was stored is gone")
+
+    def _taken(self, name: str, key: bytes) -> _Taken | None:
+        entry = self._cache.get(name, key)
+        return _Taken(entry.run, codec.decode(entry.codec, entry.value)) if entry is not None else None
+
+    # -- after it has succeeded -----------------------------------------------------------------------------------------
+
+    def store(self, index: int, output: Any) -> None:
+        """Keep what a task returned, if it was looked up before it ran. Never raises."""
+        key = self._keys.pop(index, None)
+        if key is None:
+            return
+        name = self._job.plan.names[index]
+        encoded = codec.encode(output)
+        if not encoded.storable:
+            if (index, "") not in self._told:
+                self._told.add((index, ""))
+                self._reports.problem("cache", f"the output {encoded.reason}; it is not cached", name)
+            return
+        self._cache.put(
+            Entry(
+                task=name,
+                key=key.digest,
+                parts=key.parts,
+                run=self._job.run_id,
+                codec=encoded.codec,
+                value=encoded.blob,
+            )
+        )
+
+    # -- the key --------------------------------------------------------------------------------------------------------
+
+    async def _key(self, index: int, call: CallUser) -> _Key:
+        job, checked = self._job, self._job.checked
+        own = checked.calls[0] if checked.specs is not None else checked.calls[index]
+        parts = {"code": self._code(index, own)}
+        if checked.specs is not None:
+            parts["spec"] = await self._digest(checked.specs[job.plan.names[index]], "its spec")
+        for name in sorted({source.name for _, source in own.arguments if isinstance(source, FromInput)}):
+            if name not in self._inputs:
+                self._inputs[name] = await self._digest(job.inputs[name], f"input {name}")
+            parts[f"input {name}"] = self._inputs[name]
+        parts |= await self._upstream(index)
+        key_function = self.keys.get(index)
+        if key_function is not None:
+            parts["its cache key"] = await self._asked(index, key_function, call)
+        blob = json.dumps(["dagtop cache 1", sorted(parts.items())], ensure_ascii=True).encode()
+        return _Key(hashlib.blake2b(blob, digest_size=16).digest(), parts)
+
+    def _code(self, index: int, own: Call) -> str:
+        around = self._job.checked.around
+        setup = around.setups.get(index)
+        mark = code_mark(own.fn, self._job.plan.policies[index])
+        return mark if setup is None else f"{mark} {source_mark(setup.fn)}"
+
+    async def _upstream(self, index: int) -> dict[str, str]:
+        names = self._job.plan.names
+        found = {f"input {names[above]}": await self._of_upstream(above) for above in self._job.plan.upstream[index]}
+        if len(found) <= TOLD_APART:
+            return found
+        blob = json.dumps(found, ensure_ascii=True).encode()
+        return {"one of its inputs": hashlib.blake2b(blob, digest_size=16).hexdigest()}
+
+    async def _of_upstream(self, above: int) -> str:
+        if self._states()[above] not in GOOD:
+            return "none"  # it was skipped or has failed, and the task runs all the same
+        output = self._calls.outputs[above]
+        known = self._digests.get(above)
+        if known is None or known[0] is not output:
+            known = output, await self._digest(output, f"input {self._job.plan.names[above]}")
+            self._digests[above] = known
+        return known[1]
+
+    async def _digest(self, value: Any, what: str) -> str:
+        try:
+            return digest(value) if is_small(value) else await anyio.to_thread.run_sync(digest, value)
+        except UndigestibleError as error:
+            raise _UncachedError(f"{what} cannot be compared: it {error}") from None
+
+    async def _asked(self, index: int, key: Call, call: CallUser) -> str:
+        returned, error = await call(self._calls.beside(index, key), key.is_async)
+        if isinstance(error, (Abandoned, anyio.get_cancelled_exc_class())):
+            raise _UncachedError("nobody waits for it any more")
+        if error is not None:
+            said = f"{type(error).__name__}: {text_of(error)}"[:300]
+            raise _UncachedError(f"its cache key raised {said}", f"its cache key raised {said}; it runs uncached")
+        try:
+            found = await self._digest(returned, "what its cache key returned")
+        except _UncachedError as error:
+            raise _UncachedError(str(error), f"{error}; it runs uncached") from None
+        return f"{found} {source_mark(key.fn)}"
+
+
+async def _call(fn: Callable[[], Any], is_async: bool) -> Ended:
+    """Call code of the user's, sync in a thread."""
+    try:
+        if is_async:
+            return await fn(), None
+        return await anyio.to_thread.run_sync(_guarded, fn, abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        raise
+    except BaseException as error:  # noqa: BLE001 - the user's
+        return None, error
+
+
+def _guarded(fn: Callable[[], Any]) -> Ended:
+    try:
+        return fn(), None
+    except BaseException as error:  # noqa: BLE001 - as above
+        return None, error
+
+
+def _difference(parts: Mapping[str, str], before: Mapping[str, str]) -> str:
+    """What is different about a task from when its result was last stored, for people."""
+    if not before:
+        return "nothing stored yet"
+    changes = [
+        f"{'its code' if name == 'code' else 'its spec' if name == 'spec' else name} changed"
+        if name in before
+        else f"{name} is new"
+        for name in parts
+        if parts[name] != before.get(name)
+    ]
+    changes += [f"{name} is gone" for name in before if name not in parts]
+    if not changes:
+        return "what was stored is gone"
+    rest = len(changes) - CHANGES
+    return ", ".join(changes[:CHANGES]) + (f" and {rest} more" if rest > 0 else "")
