@@ -124,7 +124,7 @@ class Admission:
                 if not self.breakers.is_closed(event.breaker, at):
                     _wake_sleepers(machine, event.breaker, at)
         due = self.breakers.next_due()
-        if due is not None:
+        if due is not None and not machine.is_over:
             machine.deadlines.push(max(due, at), Due.LANE, -1, 0)
 
     # -- changes of the order, of policies, of the graph ------------------------------------------------------------
