@@ -6,14 +6,15 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextvars import Context
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from dagtop.graph.binding import Call, FromContext, FromInput, FromTask
+from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask
+from dagtop.graph.surroundings import Service
 from dagtop.ports.journal import JournalWriter
 from dagtop.runtime.capture import AttemptSink, current, task_logger
 from dagtop.runtime.context import TaskContext
@@ -22,6 +23,8 @@ from dagtop.runtime.reports import Reports
 
 if TYPE_CHECKING:
     from dagtop.runtime.caching import Caching
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 class Calls:
@@ -45,11 +48,17 @@ class Calls:
         self.is_async: list[bool] = (
             [self._shared.is_async] * n if self._shared is not None else [call.is_async for call in checked.calls]
         )
-        """By task: whether its function is a coroutine function."""
+        """By task: whether its attempt is nothing but a call of a coroutine function."""
         self.contexts: dict[int, TaskContext] = {}
         """By task: the context of its attempt in progress, if it wanted one."""
         self.sinks: dict[int, AttemptSink] = {}
         """By task: what catches the output of its attempt in progress, if output is captured."""
+        self.surrounded: Collection[int] = checked.around.surrounded
+        """Tasks whose attempts are more than a call of their function."""
+        for index in self.surrounded:
+            self.is_async[index] = False
+        self.find_service: Callable[[str], Any] | None = None
+        """For `ctx.service`, if the graph has services."""
         self._scratch_root: Path | None = None
         self._scratch_lock = threading.Lock()
         self._plain: tuple[Callable[..., Any], Sequence[str], Mapping[str, Any]] | None = None
@@ -105,6 +114,63 @@ class Calls:
             shutil.rmtree(self._scratch_root, ignore_errors=True)
             self._scratch_root = None
 
+    # -- what stands around the attempts ----------------------------------------------------------------------------
+
+    def begin(self, index: int, attempt: int, context: Context, *, wants_context: bool) -> TaskContext | None:
+        """Make an attempt ready whose calls come one after the other, with `beside`."""
+        sink = self.sink_in(context, self._plan.names[index], attempt)
+        if sink is not None:
+            self.sinks[index] = sink
+        return self._task_context(index, attempt, sink) if wants_context else None
+
+    def sink_in(self, context: Context, task: str = "", attempt: int = 0) -> AttemptSink | None:
+        """Have what is printed in `context` captured, if output is; "" for what belongs to no task."""
+        if not self._capture:
+            return None
+        sink = AttemptSink(task, attempt, self._reports.captured)
+        context.run(current.set, sink)
+        return sink
+
+    def later_context(self, index: int, attempt: int, sink: AttemptSink | None, resource: Any) -> TaskContext:
+        """A context for code that runs when the task's attempts are over."""
+        made = self._made_context(index, attempt, sink)
+        made.resource = resource
+        return made
+
+    def call_of(self, index: int) -> Call:
+        """How the task's function is called."""
+        return self._shared if self._shared is not None else self._calls[index]
+
+    def beside(
+        self,
+        index: int,
+        call: Call,
+        task_context: TaskContext | None = None,
+        services: Mapping[str, Any] = _NONE,
+        resource: Any = None,
+    ) -> Callable[[], Any]:
+        """A call for the task, ready to be made: of its own function, or of one that stands beside it."""
+        args: list[Any] = []
+        kwargs: dict[str, Any] = {}
+        if call.by_spec:
+            assert self._specs is not None, "a call by spec has specs"
+            name = self._plan.names[index]
+            spec = self._specs[name]
+            args = [name, self._with_outputs(index, spec) if type(spec) is dict else spec]
+            if task_context is not None and call.wants_context:
+                args.append(task_context)
+        else:
+            self._fill(call, task_context, args, kwargs, services, resource)
+        return partial(call.fn, *args, **kwargs)
+
+    def of_graph(self, call: Call, services: Mapping[str, Any] = _NONE, resource: Any = None) -> Callable[[], Any]:
+        """A call that belongs to no task, ready to be made."""
+        return self.beside(-1, call, None, services, resource)
+
+    def of_service(self, service: Service, services: Mapping[str, Any]) -> Callable[[], Any]:
+        """The call that gives a service's context manager, ready to be made."""
+        return self.of_graph(Call(service.enter, service.on_loop, service.arguments), services)
+
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _prepared(
@@ -130,7 +196,15 @@ class Calls:
             self._fill(call, task_context, args, kwargs)
         return call.fn, args, kwargs
 
-    def _fill(self, call: Call, task_context: TaskContext | None, args: list[Any], kwargs: dict[str, Any]) -> None:
+    def _fill(
+        self,
+        call: Call,
+        task_context: TaskContext | None,
+        args: list[Any],
+        kwargs: dict[str, Any],
+        services: Mapping[str, Any] = _NONE,
+        resource: Any = None,
+    ) -> None:
         for parameter, source in call.arguments:
             value: Any
             match source:
@@ -140,6 +214,10 @@ class Calls:
                     value = self._inputs[name]
                 case FromContext():
                     value = task_context
+                case FromService(name=name):
+                    value = services[name]
+                case FromResource():
+                    value = resource
             if parameter.positional:
                 args.append(value)
             else:
@@ -150,18 +228,21 @@ class Calls:
         return {**spec, "_dep_outputs": {names[i]: outputs[i] for i in self._plan.upstream[index]}}
 
     def _task_context(self, index: int, attempt: int, sink: AttemptSink | None) -> TaskContext:
+        made = self.contexts[index] = self._made_context(index, attempt, sink)
+        return made
+
+    def _made_context(self, index: int, attempt: int, sink: AttemptSink | None) -> TaskContext:
         names = self._plan.names
         name = names[index]
-        made = TaskContext(
+        return TaskContext(
             task=name,
             attempt=attempt,
             upstream=MappingProxyType({names[i]: self.outputs[i] for i in self._plan.upstream[index]}),
             report=partial(self._reports.told, index),
             make_log=lambda: task_logger(sink or AttemptSink(name, attempt, self._reports.captured)),
             scratch=partial(self._scratch, index),
+            find_service=self.find_service,
         )
-        self.contexts[index] = made
-        return made
 
     def _scratch(self, index: int, name: str) -> Path:
         with self._scratch_lock:  # tasks ask from their threads

@@ -5,14 +5,34 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from dagtop.errors import DagtopError, TaskError
+
+
+class Answer(Future[Any]):
+    """A service that a thread waits for."""
 
 
 class TaskContext:
     """Handed to a task that has a parameter annotated `TaskContext`, or named `ctx` and not annotated. Usable from any thread."""
 
-    __slots__ = ("_cancelled", "_log", "_make_log", "_report", "_scratch", "attempt", "task", "upstream")
+    __slots__ = (
+        "_answer",
+        "_cancelled",
+        "_find_service",
+        "_log",
+        "_make_log",
+        "_report",
+        "_scratch",
+        "attempt",
+        "resource",
+        "task",
+        "upstream",
+    )
 
     def __init__(
         self,
@@ -22,6 +42,7 @@ class TaskContext:
         report: Callable[[str, tuple[Any, ...]], None],
         make_log: Callable[[], logging.Logger],
         scratch: Callable[[str], Path],
+        find_service: Callable[[str], Any] | None = None,
     ) -> None:
         self.task = task
         """The task's name."""
@@ -29,9 +50,14 @@ class TaskContext:
         """Number of this attempt, from 1."""
         self.upstream = upstream
         """Outputs of the tasks it depends on, by name; None for one that did not succeed."""
+        self.resource: Any = None
+        """What the task's `setup` returned."""
         self._report = report
         self._make_log = make_log
         self._scratch = scratch
+        self._find_service = find_service
+        self._answer: Answer | None = None
+        """Of a service that the task waits for in a thread."""
         self._log: logging.Logger | None = None
         self._cancelled = False
 
@@ -70,6 +96,34 @@ class TaskContext:
         """Say that a long-running task now does what it is there for."""
         self._report("ready", ())
 
+    def service(self, name: str) -> Any:
+        """The shared service of this name, opened if it is not yet.
+
+        In a plain function this waits and gives the value; on the event loop it gives something to await:
+        `db = await ctx.service("db")`.
+
+        Raises
+        ------
+        DagtopError: the graph has no such service.
+        BaseException: whatever kept it from opening.
+        """
+        if self._find_service is None:
+            raise DagtopError(f"there is no service {name!r}; declare it with @graph.service")
+        found = self._find_service(name)
+        if type(found) is not Answer:
+            return found
+        self._answer = found
+        if self._cancelled:
+            self._wait_no_longer()
+        return found.result()
+
     def cancel(self) -> None:
         """Told by the engine, not by tasks: `cancelled` is True from now on."""
         self._cancelled = True
+        self._wait_no_longer()
+
+    def _wait_no_longer(self) -> None:
+        answer = self._answer
+        if answer is not None and not answer.done():
+            with suppress(InvalidStateError):  # it has come this very moment
+                answer.set_exception(TaskError("told to stop while it waited for a service"))

@@ -23,6 +23,7 @@ from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
+from dagtop.runtime.aside import Aside
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.evidence import evidence_of
@@ -61,6 +62,8 @@ class Engine:
         self.ended_at: float | None = None
         """When the run was over and nobody held it open, seconds since it began."""
         self.workers = Workers(self.machine, self.calls, self.reports, self.alarm)
+        self.aside = Aside(self.machine, self.calls, self.workers, self.reports, job.checked.around)
+        self.workers.aside = self.aside
         self.rounds = 0
         """How often this has gone round on the loop: it grows as long as the loop lives and has something to do."""
         self.thread = 0
@@ -211,7 +214,7 @@ class Engine:
         if due is not None and due <= now:
             self.workers.obey(machine.handle(inp.Tick(now)))
         self._outlet.flush(now)
-        waits = [] if report_wait is None else [report_wait]
+        waits = [wait for wait in (report_wait, self.aside.look(now)) if wait is not None]
         due = machine.next_due()
         if due is not None:
             waits.append(due - now)

@@ -235,7 +235,9 @@ class DAGExecutor(Listening):
             raise DagtopError("the run has not begun; there is no result yet")
         ledger = engine.machine.ledger
         duration = ledger.finished_at if ledger.finished_at is not None else engine.now()
-        return RunResult(ledger, engine.calls.outputs, duration, engine.reports.line_counts)
+        return RunResult(
+            ledger, engine.calls.outputs, duration, engine.reports.line_counts, engine.aside.lifecycle.failures
+        )
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -304,7 +306,9 @@ class DAGExecutor(Listening):
 
         cache = place_of(self.config.cache, self.journal, self.graph, self._source, engine.reports)
         takes = self.config.cache is not False
-        caching = Caching(engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger.state, takes=takes)
+        caching = Caching(
+            engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger.state, takes=takes
+        )
         stack.callback(caching.close)
         await caching.open()
         engine.calls.caching = caching

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, copy_context
 from types import CoroutineType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -35,15 +35,28 @@ from dagtop.backends.event_loop import (
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core import inputs as inp
 from dagtop.core.failure import Failure
-from dagtop.core.instructions import Instruction, StartAttempt, StopAttempt, StopReason
+from dagtop.core.instructions import (
+    Consult,
+    Instruction,
+    RunTeardown,
+    SetUp,
+    StartAttempt,
+    StopAttempt,
+    StopReason,
+    WindDown,
+)
 from dagtop.core.machine import RunMachine
 from dagtop.errors import Skip
 from dagtop.runtime.calls import Calls
+from dagtop.runtime.chores import interruptible, stage
 from dagtop.runtime.cpu import ThreadPlace
 from dagtop.runtime.evidence import given_to
 from dagtop.runtime.failures import failure_of, may_be_retried, place_of, wish_of
 from dagtop.runtime.inbox import Alarm
 from dagtop.runtime.reports import Reports
+
+if TYPE_CHECKING:
+    from dagtop.runtime.aside import Aside
 
 #: Longest time that workers go on without letting the loop go round, in seconds. The bar is a gap of 20 ms.
 SLICE = 0.005
@@ -66,6 +79,8 @@ class Workers:
         """Set when the run has ended: workers go home."""
         self.on_asyncio = True
         self.group: TaskGroup
+        self.aside: Aside
+        """Carries out what is no attempt; set before `begin`."""
         self._alarm = alarm
         self._starts: deque[StartAttempt] = deque()
         self._coming = 0
@@ -83,6 +98,7 @@ class Workers:
         self.on_asyncio = sniffio.current_async_library() != "trio"
         self._context = copy_context()
         self._threads = ThreadBackend()
+        self.aside.begin(group, self._threads)
 
     def now(self) -> float:
         """Seconds since the run began."""
@@ -91,8 +107,13 @@ class Workers:
     def send_home(self) -> None:
         """The run has ended: every worker that waits ends."""
         self.closing = True
+        self.aside.send_home()
         for parked in self._parked:
             parked.set()
+
+    def ring(self) -> None:
+        """Wake the engine: something is to be looked at."""
+        self._alarm.ring()
 
     def obey(self, instructions: list[Instruction]) -> None:
         """Carry instructions out."""
@@ -100,6 +121,9 @@ class Workers:
         for instruction in instructions:
             if type(instruction) is StartAttempt:
                 self._starts.append(instruction)
+                continue
+            if isinstance(instruction, (Consult, RunTeardown, SetUp, WindDown)):
+                self.aside.obey(instruction)
                 continue
             attempt = self.running.get(instruction.index)
             if attempt is None or attempt.number != instruction.attempt:
@@ -303,8 +327,36 @@ class Workers:
             del self.running[attempt.index]
         return await self._settled(attempt, output, error)
 
+    async def _surrounded(self, start: StartAttempt) -> _Ended | None:
+        """A whole attempt of a task that needs services or has a setup or a teardown: one call after the other."""
+        index, calls, lifecycle = start.index, self.calls, self.aside.lifecycle
+        context, call = self._context.copy(), calls.call_of(index)
+        setup = self.aside.around.setups.get(index)
+        wants_context = call.wants_context or (setup is not None and setup.wants_context)
+        flag = calls.begin(index, start.attempt, context, wants_context=wants_context)
+        handle, scope = interruptible()
+        attempt = Attempt(index, start.attempt, handle, flag)
+        self.running[index] = attempt
+        output: Any = None
+        error: BaseException | None = None
+        try:
+            with scope:
+                services, error = await lifecycle.prepare(attempt, context, flag)
+                if error is None and not attempt.stop_told:
+                    fn = calls.beside(index, call, flag, services, lifecycle.resource(index))
+                    output, error = await stage(attempt, context, fn, self._threads, is_async=call.is_async)
+        except RuntimeError:  # trio leaves the scopes inside ours, and complains
+            error = RuntimeError(LEFT_OPEN) if error is None else error
+        if self.is_breaking_down and isinstance(error, anyio.get_cancelled_exc_class()):
+            raise error  # another worker has crashed: there is no machine to tell
+        if self.running.get(index) is attempt:
+            del self.running[index]
+        return await self._settled(attempt, output, error)
+
     async def _in_thread(self, start: StartAttempt) -> _Ended | None:
         """A whole attempt of a plain function."""
+        if start.index in self.calls.surrounded:
+            return await self._surrounded(start)
         context = self._context.copy()
         fn = self.calls.thunk(start.index, start.attempt, context)
         scope = anyio.CancelScope()
