@@ -12,6 +12,7 @@ from dagtop.core.policy import OnUpstreamFailure, Trigger
 from dagtop.core.snapshot import Blocked
 from dagtop.core.states import RunState
 
+from dagtop_app.escalated import details, headline
 from dagtop_app.text import clean, duration, name_of, plural
 from dagtop_app.why import error_line
 
@@ -19,6 +20,8 @@ from dagtop_app.why import error_line
 NAMES_SHOWN = 3
 #: A task's progress is told again after this share of the way.
 PROGRESS_STEP = 0.1
+#: As wide as the clock in front of a line, and a little more.
+_MARGIN = " " * 11
 
 
 def some(names: Sequence[str]) -> str:
@@ -44,8 +47,15 @@ class PlainLines:
 
     def encode(self, first: int, batch: Sequence[AnyEvent]) -> bytes:
         """The lines of a batch, as they go out."""
-        lines = [line for event in batch if (line := self.line(event))]
+        lines = [line for event in batch for line in self.lines(event)]
         return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+
+    def lines(self, event: AnyEvent) -> list[str]:
+        """One event as a line, or a few; none for one that tells people nothing of their own."""
+        line = self.line(event)
+        if isinstance(event, ev.TaskEscalated):
+            return [line, *(f"{_MARGIN}{detail}" for detail in details(event.report))]
+        return [line] if line else []
 
     def line(self, event: AnyEvent) -> str:
         """One event as a line; "" for one that tells people nothing of their own."""
@@ -113,12 +123,12 @@ class PlainLines:
                 )
             case ev.TaskFailed() | ev.TaskTimedOut():
                 what = "timed out" if isinstance(event, ev.TaskTimedOut) else "failed"
-                return (
-                    f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_line(event.failure)}."
-                    f"{self._blocks(event.task)}"
-                )
+                tried = f", {self._attempt(event.task, event.attempt)}" if event.attempt else " without having run"
+                return f"{name} {what}{tried}: {error_line(event.failure)}.{self._blocks(event.task)}"
             case ev.TaskProgress():
                 return self._progress(name, event)
+            case ev.TaskEscalated():
+                return headline(event.report)
             case _:
                 return f"{name} {_rest(event)}."
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
@@ -59,6 +60,7 @@ class FakeRun:
     reason: str = ""
     started_at: float = 1_735_787_045.25
     duration: float = 1.0
+    escalations: Sequence[EscalationReport] = ()
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[FakeTask]:

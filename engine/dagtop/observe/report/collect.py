@@ -10,12 +10,14 @@ from typing import Any, Protocol
 
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
 from dagtop.observe.describe import Described, describe, describe_all
+from dagtop.observe.report.escalations import writable, writable_failure
 from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
 from dagtop.observe.report.schema import Attempt, CommandReport, Pause, ProblemReport, Report, TaskReport
 from dagtop.observe.visible import storable
@@ -66,6 +68,8 @@ class EndedRun(Protocol):
     def duration(self) -> float: ...
     @property
     def plan(self) -> Plan: ...
+    @property
+    def escalations(self) -> Sequence[EscalationReport]: ...
     def __iter__(self) -> Iterator[EndedTask]: ...
 
 
@@ -80,11 +84,13 @@ def collect(
 
     Parameters
     ----------
-    recorder: what listened to the run; without it the report has no commands, problems and pauses.
+    recorder: what listened to the run; without it the report has no commands, problems and pauses, but its escalations.
     inputs: the graph's inputs; values whose name looks secret are left out.
     source: the graph's file.
     """
     at = result.duration
+    if recorder is None:
+        recorder = _recorder_of_result(result)
     stale: dict[str, bool] = {}
     rows = {task.name: _row_of(task) for task in result}
     outputs = {task.name: describe(task.output) for task in result if task.state in GOOD}
@@ -139,6 +145,13 @@ def _row_of(task: EndedTask) -> TaskRow:
     )
 
 
+def _recorder_of_result(result: EndedRun) -> ReportRecorder:
+    """What a result itself keeps of escalations."""
+    kept = ReportRecorder(attempts=0)
+    kept.record(1, [ev.TaskEscalated(one.at, one.task, one) for one in result.escalations])
+    return kept
+
+
 def _recorder_of(snapshot: RunSnapshot) -> ReportRecorder:
     """What a snapshot itself keeps of commands and problems."""
     kept = ReportRecorder(attempts=0)
@@ -182,7 +195,7 @@ def _tasks(
                 on_critical_path=index in on_path,
                 upstream=tuple([names[i] for i in plan.upstream[index]]),
                 timeline=timeline,
-                failure=None if row.state in GOOD else _storable(row.failure),
+                failure=None if row.state in GOOD else writable_failure(row.failure),
                 output=outputs.get(name),
                 description=storable(policy.description),
                 tags=tuple(storable(tag) for tag in policy.tags),
@@ -204,7 +217,7 @@ def _timeline(row: TaskRow, seen: Sequence[SeenAttempt], at: float) -> tuple[Att
             started_at=past.started_at,
             ended_at=past.ended_at,
             ending=str(past.ending),
-            failure=_storable(past.failure),
+            failure=writable_failure(past.failure),
         )
     if row.attempt not in found and row.started_at is not None:
         if row.state is TaskState.SUCCEEDED and row.ended_at is not None:
@@ -232,17 +245,6 @@ def _queue_time(ready_at: float | None, timeline: Sequence[Attempt]) -> float | 
     if ready_at is None:
         return None
     return next((a.started_at - ready_at for a in timeline if a.started_at >= ready_at), None)
-
-
-def _storable(failure: Failure | None) -> Failure | None:
-    if failure is None:
-        return None
-    return Failure(
-        error=storable(failure.error),
-        message=storable(failure.message),
-        traceback=storable(failure.traceback),
-        where=storable(failure.where),
-    )
 
 
 # -- the run ----------------------------------------------------------------------------------------------------------
@@ -287,6 +289,8 @@ def _report(
         commands_left_out=heard.command_count - len(heard.commands),
         problems=tuple([_problem(problem) for problem in heard.problems]),
         problems_left_out=max(0, heard.problem_count - len(heard.problems)),
+        escalations=tuple([writable(one) for one in heard.escalations]),
+        escalations_left_out=heard.escalation_count - len(heard.escalations),
         pauses=_pauses(heard, at),
         made_by=_versions(),
     )

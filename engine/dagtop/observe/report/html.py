@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from dagtop.core.topology import reach
 from dagtop.observe.describe import Described
+from dagtop.observe.report.escalations import CauseView, PastView, cause_view, past_views
 from dagtop.observe.report.schema import Report, TaskReport
 from dagtop.observe.report.timeline import ROW_HEIGHT, timeline
 from dagtop.observe.report.words import TASK_FACES, Face, duration, plural, run_face, task_face, verdict
@@ -44,6 +45,8 @@ class FailureView(NamedTuple):
     traceback: str
     earlier: Sequence[str]
     """One line for each earlier attempt that failed otherwise or the same."""
+    why: CauseView | None
+    """What was told of it when it failed for good."""
     stopped: str
     """What did not run because of it, in words."""
 
@@ -88,6 +91,8 @@ def _page(report: Report) -> dict[str, Any]:
         "parts": [(task_face(s), s, n, 100 * n / report.task_count) for s, n in _by_weight(report.counts)],
         "failures": failures,
         "failures_left_out": left_out,
+        "past": _past(report, failures),
+        "past_left_out": report.escalations_left_out,
         "failure_of": {view.task.name: view.number for view in failures},
         "timeline": timeline(report),
         "row_height": ROW_HEIGHT,
@@ -134,6 +139,7 @@ def _failures(report: Report) -> tuple[list[FailureView], int]:
     """Those shown, and how many are left out. What failed of itself comes before what failed because of an upstream."""
     bad = [task for task in report.tasks if task.state in _BAD]
     bad.sort(key=lambda task: (not task.timeline, task.ended_at if task.ended_at is not None else 0.0))
+    told = {escalation.task: escalation for escalation in report.escalations}
     places, fed = _downstream(report) if bad else ({}, [])
     views: list[FailureView] = []
     budget = _TRACEBACKS
@@ -146,11 +152,19 @@ def _failures(report: Report) -> tuple[list[FailureView], int]:
                 task=task,
                 face=task_face(task.state),
                 traceback=traceback,
+                why=cause_view(told[task.name]) if task.name in told else None,
                 earlier=_earlier(task),
                 stopped=_stopped(report, fed, places[task.name]),
             )
         )
     return views, len(bad) - len(views)
+
+
+def _past(report: Report, failures: Sequence[FailureView]) -> list[PastView]:
+    """Escalations that are not shown with a failure, the latest first."""
+    latest = {escalation.task: escalation.number for escalation in report.escalations}
+    shown = {view.task.name: latest[view.task.name] for view in failures if view.task.name in latest}
+    return past_views(report.escalations[::-1], shown)[:FAILURES]
 
 
 def _downstream(report: Report) -> tuple[dict[str, int], list[list[int]]]:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from dagtop.core import events as ev
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import AnyEvent
+from dagtop.observe.report.escalations import KEPT, without_tracebacks
 
 COMMANDS = 1000
 PROBLEMS = 200
@@ -45,6 +47,8 @@ class ReportRecorder:
         self.command_count = 0
         self.problems: deque[ev.Problem] = deque(maxlen=PROBLEMS)
         self.problem_count = 0
+        self.escalations: deque[EscalationReport] = deque(maxlen=KEPT)
+        self.escalation_count = 0
         self.pauses: deque[tuple[float, float]] = deque(maxlen=PAUSES)
         self.paused_at: float | None = None
         self.max_parallel = 0
@@ -102,6 +106,10 @@ class ReportRecorder:
         self.commands.append(event)
         self.command_count += 1
 
+    def _escalated(self, event: ev.TaskEscalated) -> None:
+        self.escalations.append(without_tracebacks(event.report))
+        self.escalation_count += 1
+
     def _problem(self, event: ev.Problem) -> None:
         self.problems.append(event)
         self.problem_count += 1
@@ -121,4 +129,5 @@ _STEPS: Mapping[type[ev.Event], Callable[[ReportRecorder, Any], None]] = {
     ev.CommandApplied: ReportRecorder._command,
     ev.CommandRefused: ReportRecorder._command,
     ev.Problem: ReportRecorder._problem,
+    ev.TaskEscalated: ReportRecorder._escalated,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import Failure
 from dagtop.observe.describe import Described
 
@@ -130,6 +131,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     commands_left_out: int = 0
     problems: tuple[ProblemReport, ...] = ()
     problems_left_out: int = 0
+    escalations: tuple[EscalationReport, ...] = ()
+    """What was told of each task that failed for good or was stopped by hand, oldest first. Tracebacks are with the task's
+    attempts in its `timeline`."""
+    escalations_left_out: int = 0
     pauses: tuple[Pause, ...] = ()
     made_by: str = ""
     """Versions of dagtop and Python."""
