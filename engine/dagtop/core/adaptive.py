@@ -2,6 +2,79 @@
 
 from __future__ import annotations
 
+import math
+
+#: Failures up to this share are never taken for overload: bugs and bad inputs fail at any load.
+TOLERATED = 0.05
+#: A share of failures above this is never taken for bugs.
+NOT_ALL = 0.6
+#: Latency against its usual: from here on the window goes down; and up to here it may go up.
+SLOW, CALM = 1.5, 1.15
+#: Latency samples that are the least to decide by.
+FEW = 10
+#: Seconds that are added to every latency before they are compared: what is a millisecond more of nothing is not slower.
+GRAIN = 0.002
+#: Up to this standard deviation of their logarithms latencies are alike: a factor of 1.3.
+ALIKE = 0.25
+#: The least part of the window that one step down leaves.
+STEP_DOWN = 0.6
+#: The part of it that is left while it is tried whether fewer at once are quicker, and after how many full round trips that is
+#: tried when latencies are all alike, and when they are not. It costs a healthy run under 3 % of its time, and halves each time.
+DIP, DIP_AFTER, DIP_LATER, DIP_SELDOM = 0.75, 24, 64, 512
+#: Most full round trips to wait before a window that had trouble is tried again.
+PATIENCE = 64
+
+
+class _Usual:
+    """How long the tasks of one kind take, as a logarithm; learned from its first attempts."""
+
+    __slots__ = ("begun", "count", "first", "known", "learned", "log", "seconds")
+
+    def __init__(self, begun: float) -> None:
+        self.begun, self.count, self.log, self.seconds = begun, 0, 0.0, 0.0
+        self.first = 0.0
+        self.known = self.learned = False
+
+    def learn(self, at: float, seconds: float, shift: float) -> None:
+        """Those that end first are the quick ones: it is known when eight times their time has passed."""
+        self.count += 1
+        self.log += (math.log(seconds + GRAIN) - shift - self.log) / self.count
+        self.seconds += (seconds - self.seconds) / self.count
+        if self.count == FEW:
+            self.first = self.log
+        self.known = self.known or (self.count >= FEW and at >= self.begun + 8 * self.seconds)
+        self.learned = at >= self.begun + 16 * self.seconds
+
+
+class _Sums:
+    """Number, mean and spread of what was added."""
+
+    __slots__ = ("n", "squares", "total")
+
+    def __init__(self) -> None:
+        self.n, self.total, self.squares = 0, 0.0, 0.0
+
+    def add(self, value: float) -> None:
+        self.n += 1
+        self.total += value
+        self.squares += value * value
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.n if self.n else 0.0
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation, never quite 0."""
+        if self.n < 2:
+            return 1.0
+        return max(0.05, math.sqrt(max(0.0, (self.squares - self.total * self.mean) / (self.n - 1))))
+
+    @property
+    def error(self) -> float:
+        """Of the mean."""
+        return self.spread / math.sqrt(max(self.n, 1))
+
 
 class Window:
     """The adaptive limit of a run: always within its bounds, which are those of the run.
@@ -13,8 +86,47 @@ class Window:
     """
 
     def __init__(self, least: int, most: int) -> None:
-        self.least, self.most = least, most
+        self.least, self.most = min(least, most), most
         self.limit = most
+        self._usual: dict[int, _Usual] = {}
+        self._shift = 0.0
+        """Added to what is usual of every kind: when all have become quicker or slower together."""
+        self._fails = TOLERATED
+        """The share of failures that is no sign of overload here."""
+        self._mean = 0.0
+        """Seconds that an attempt took lately."""
+        self._unlike = 1.0
+        """How much attempts of one kind differ in time, from 0.2 for hardly to 1."""
+        self._to_fail = 0.0
+        """Seconds that one took lately to fail."""
+        self._since = -math.inf
+        """When the limit changed."""
+        self._settled_at = 0.0
+        """From when on latencies are those of the new limit: the quick ones end first."""
+        self._ended = self._failed = 0
+        """Attempts since the limit changed, of those that began after that."""
+        self._spent = self._wasted = 0.0
+        """Seconds that those took, and that those of them took that failed."""
+        self._bad: int | None = None
+        """A limit at which there was trouble."""
+        self._good: int | None = None
+        """The limit before it was raised for a try."""
+        self._was_good = False
+        """Whether the limit is one that was good before more was tried."""
+        self._calm = 0
+        """Full round trips since the limit changed."""
+        self._patience = 1
+        self._before_cut: tuple[int, float] | None = None
+        """(limit, share of failures) when it was cut, to see whether that helped."""
+        self._no_help = 0
+        self._dip: tuple[int, float, int] | None = None
+        """While it is tried whether fewer are quicker: limit and mean latency before, and the limit before all such steps."""
+        self._since_dip, self._dip_after = 0, 0
+        self._hint = False
+        """The first attempts were quicker than those after them: perhaps those waited for each other from the start."""
+        self._at_bottom = False
+        """What is usual is known to be without waiting: fewer at once were not quicker."""
+        self._new_round()
 
     def ended(self, kind: int, at: float, seconds: float, ok: bool, in_flight: int) -> str:
         """An attempt ended: why the limit has changed, "" if it has not.
@@ -28,10 +140,214 @@ class Window:
             stopped is not told at all: it says nothing about the load.)
         in_flight: attempts in progress when it ended, itself included.
         """
-        return ""
+        begun = at - seconds
+        if begun < self._since - 1e-9 * max(1.0, at):
+            return ""
+        if not self._ended:
+            self._settled_at = begun + max((1 + self._unlike) * self._mean, 1.2 * self._to_fail)
+        self._busiest = max(self._busiest, in_flight)
+        self._ended += 1
+        self._settled += at >= self._settled_at
+        self._spent += seconds
+        self._tried += 1
+        if ok:
+            self._mean += (seconds - self._mean) * (0.1 if self._mean else 1.0)
+            self._time(kind, at, begun, seconds)
+        else:
+            self._to_fail += (seconds - self._to_fail) * (0.1 if self._to_fail else 1.0)
+            self._wasted += seconds
+            self._failed += 1
+            self._missed += 1
+        return self._failing(at) or self._slow(kind, at) or self._round_over(at)
 
     def set_bounds(self, least: int, most: int) -> str:
         """The run has new bounds: why the limit has changed, "" if it has not."""
+        free = self.limit == self.most and self._bad is None
         self.least, self.most = min(least, most), most
-        was, self.limit = self.limit, min(max(self.limit, self.least), most)
-        return "" if self.limit == was else f"max_parallel is {most} now"
+        limit = most if free else min(max(self.limit, self.least), most)
+        if limit == self.limit:
+            return ""
+        self._dip = self._good = self._before_cut = None
+        return self._move(limit, self._since, f"max_parallel is {most} now")
+
+    # -- what is seen -----------------------------------------------------------------------------------------------
+
+    def _time(self, kind: int, at: float, begun: float, seconds: float) -> None:
+        usual = self._usual.get(kind)
+        if usual is None:
+            usual = self._usual[kind] = _Usual(begun)
+        if usual.known and at >= self._settled_at:
+            self._times.add(math.log(seconds + GRAIN) - usual.log - self._shift)
+        if not usual.known or (not usual.learned and self._since < usual.begun):
+            usual.learn(at, seconds, self._shift)
+            self._hint = self._hint or (usual.known and usual.log > usual.first + math.log(SLOW))
+
+    def _failing(self, at: float) -> str:
+        """Go down if more failed than chance explains."""
+        for failed, tried in ((self._missed, self._tried), (self._failed, self._ended)):
+            if failed >= 3 and failed > _at_most(self._fails, tried):
+                share = max(failed / tried, self._wasted / (self._spent or 1.0))
+                self._dip = None
+                if share >= 0.9 and self.limit == self.least:
+                    return ""
+                why = f"{failed} of {tried} failed"
+                if self._good is not None:
+                    return self._back(at, why)
+                acute = failed >= NOT_ALL * tried and not self._was_good
+                if tried < max(self.limit, FEW) and not acute:
+                    continue  # those of the round trip that have not ended yet may not fail
+                return self._cut(at, share, tried, why)
+        return ""
+
+    def _slow(self, kind: int, at: float) -> str:
+        """Go down if attempts take longer than usual."""
+        times = self._times
+        if (
+            self._dip is not None
+            or times.n < max(FEW, self.limit // 2)
+            or times.mean < math.log(SLOW)
+            or times.mean < 4 * times.error
+        ):
+            return ""
+        factor = math.exp(times.mean)
+        usual = self._usual[kind]
+        known = usual.log + self._shift if usual.known else math.log(self._mean + GRAIN)
+        why = f"latency {factor:.1f} × its usual {max(0.0, math.exp(known) - GRAIN) * 1000:.3g} ms"
+        if self._good is not None:
+            return self._back(at, why)
+        return self._try_fewer(at, max(STEP_DOWN, 1 / factor), times.mean, why)
+
+    # -- down -------------------------------------------------------------------------------------------------------
+
+    def _cut(self, at: float, share: float, tried: int, why: str) -> str:
+        """Go down, unless as many failed when that was done before: then it is not the load."""
+        if self._before_cut is not None:
+            limit, share_then = self._before_cut
+            same = 0.75 * share_then < share < min(1.5 * share_then, NOT_ALL)
+            self._no_help = self._no_help + 1 if same else 0
+            if self._no_help > 1:
+                self._before_cut, self._no_help, self._bad = None, 0, None
+                self._fails = min(max(share, self._failed / self._ended), NOT_ALL)
+                return self._move(limit, at, f"{why}, as many as with more at once: it is not the load")
+        if not self._no_help:
+            self._before_cut = (self.limit, share)
+        self._bad = self.limit
+        self._patience = 1
+        return self._move(min(self.limit - 1, round(self.limit * max(STEP_DOWN, 1 - share))), at, why)
+
+    def _back(self, at: float, why: str) -> str:
+        """What was tried was too much."""
+        good, self._good, self._bad = self._good, None, self.limit
+        assert good is not None
+        self._patience = min(2 * self._patience + 1, PATIENCE)
+        why = self._move(good, at, f"{why} with {self.limit} at once")
+        self._was_good = True
+        return why
+
+    # -- a full round trip without trouble ---------------------------------------------------------------------------
+
+    def _round_over(self, at: float) -> str:
+        if self._settled < max(self.limit, FEW):
+            return ""
+        if self._dip is not None:
+            return self._dip_over(at)
+        times, full = self._times, self._busiest >= self.limit
+        if times.n >= FEW and times.mean < -4 * times.error:
+            self._shift += times.mean
+        clear = (
+            self._failed <= self._fails * self._ended
+            and self._wasted <= self._fails * self._spent
+            and (times.n < FEW or times.mean < math.log(CALM))
+        )
+        alike = times.spread < ALIKE
+        mean, known = times.mean, times.n >= FEW
+        if known:
+            self._unlike = min(1.0, 4 * times.spread)
+        if not self._missed and (1 - self._failed / self._ended) ** self._tried < 0.01:
+            self._failed, self._wasted = 0, 0.0  # what was wrong is over: chance does not do that
+        if self._failed < self._fails * self._ended:
+            self._fails = max(TOLERATED, self._fails - 0.2 * (self._fails - self._failed / self._ended))
+        if full:
+            self._calm += 1
+            self._since_dip += 1
+        self._new_round()
+        if full and clear and self.limit < self.most and self._calm >= self._wait():
+            return self._raise(at)
+        hint = alike and self._hint and not self._at_bottom
+        if full and known and (hint or self._since_dip >= (self._dip_after or (DIP_AFTER if alike else DIP_LATER))):
+            self._since_dip, self._good, self._hint = 0, None, False
+            return self._try_fewer(
+                at, DIP if alike else STEP_DOWN, mean, "to see whether attempts are quicker with fewer at once"
+            )
+        return ""
+
+    def _wait(self) -> int:
+        """Full round trips before the next step up."""
+        if self._bad is None or self.limit + 1 < self._bad:
+            return 1
+        return 2 if self.limit >= self._bad else self._patience
+
+    def _raise(self, at: float) -> str:
+        stride = 1
+        if self._good is not None:  # the last step up went well
+            stride = 2 * (self.limit - self._good)
+            self._patience = max(1, self._patience // 2)
+        if self._bad is not None and self.limit >= self._bad:
+            self._bad = None
+        self._good = self.limit
+        self._before_cut, self._no_help = None, 0
+        limit = self.limit + stride
+        if self._bad is not None:
+            limit = min(limit, max(self._bad - 1, self.limit + 1))
+        return self._move(limit, at, f"all is well with {self.limit} at once")
+
+    def _try_fewer(self, at: float, part: float, mean: float, why: str, root: int = 0) -> str:
+        limit = max(self.least, math.ceil(self.limit * part))
+        if limit == self.limit:
+            return ""
+        self._dip = (self.limit, mean, root or self.limit)
+        return self._move(limit, at, why)
+
+    def _dip_over(self, at: float) -> str:
+        """Are attempts quicker with fewer at once? If as much quicker as there are fewer, those above only waited."""
+        assert self._dip is not None
+        times, (limit, mean, root) = self._times, self._dip
+        if times.n < min(4 * limit, max(FEW, (times.spread / 0.05) ** 2)) and self._settled < 4 * limit:
+            return ""
+        self._dip = None
+        quicker, now = mean - times.mean, self.limit
+        self._dip_after = min(2 * (self._dip_after or (DIP_AFTER if times.spread < ALIKE else DIP_LATER)), DIP_SELDOM)
+        if times.n < FEW or quicker < 0.5 * math.log(limit / now) or quicker < 3 * times.error:
+            if mean > math.log(CALM) and times.mean > mean + 0.1:
+                why = f"latency {math.exp(times.mean - mean):.1f} × what it was with {limit} at once, and rising"
+                return self._try_fewer(at, STEP_DOWN, times.mean, why, root) or self._move(now, at, "")
+            self._at_bottom = True
+            if mean > math.log(CALM):
+                self._shift += times.mean
+            return self._move(root, at, f"attempts are not quicker with {now} at once")
+        self._bad, self._patience = limit, 1
+        self._shift += min(0.0, times.mean)
+        why = f"latency {1 - math.exp(-quicker):.0%} lower with {now} than with {limit} at once"
+        if not self._at_bottom and quicker > 0.8 * math.log(limit / now):
+            return self._try_fewer(at, STEP_DOWN, max(0.0, times.mean), why)
+        self._at_bottom = True
+        return self._move(max(now, math.ceil(limit * math.exp(-quicker))), at, why)
+
+    # -- shared -----------------------------------------------------------------------------------------------------
+
+    def _move(self, limit: int, at: float, why: str) -> str:
+        was, self.limit = self.limit, min(max(limit, self.least), self.most)
+        self._was_good = False
+        self._since, self._spent, self._wasted = at, 0.0, 0.0
+        self._ended = self._failed = self._calm = 0
+        self._new_round()
+        return why if self.limit != was else ""
+
+    def _new_round(self) -> None:
+        self._tried = self._missed = self._settled = self._busiest = 0
+        self._times = _Sums()
+
+
+def _at_most(share: float, tried: int) -> float:
+    """So many failures of `tried` that chance explains them: the mean, three standard deviations, and one."""
+    return share * tried + 3 * math.sqrt(tried * share * (1 - share)) + 1
