@@ -22,6 +22,7 @@ from dagtop.errors import (
     UnknownDependencyError,
 )
 from dagtop.graph import ExecutorConfig, Graph
+from dagtop.ports.plugin import Plugin
 from dagtop.runtime.answer import Answer
 from dagtop.runtime.context import TaskContext
 from dagtop.runtime.executor import DAGExecutor
@@ -43,6 +44,7 @@ __all__ = [
     "JournalError",
     "LoadError",
     "OptionError",
+    "Plugin",
     "Pool",
     "Retry",
     "RetryAfter",

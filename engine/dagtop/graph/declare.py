@@ -14,6 +14,7 @@ from dagtop.core.plan import Plan
 from dagtop.errors import Flaw, GraphError, OptionError
 from dagtop.graph.check import Checked, check
 from dagtop.graph.fingerprint import fingerprints
+from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listeners, Listening
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
 from dagtop.graph.surroundings import Declarations, Declared
@@ -86,6 +87,8 @@ class Graph(Listening):
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
         self.listeners = Listeners()
+        self.hooks = Hooks()
+        """`@graph.hooks.after_task` and so on: see `Hooks`."""
         if setup is not None:
             self.setup(setup)
         if teardown is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from asyncio.events import Handle
 from contextvars import Context
 from dataclasses import dataclass, field
 from types import CodeType, FrameType
@@ -31,8 +30,8 @@ CALLBACK = "on_event"
 
 _DRIVE: CodeType = inspect.unwrap(drive).__code__
 _STEPS = frozenset({Workers._work.__code__, Workers._in_scope.__code__})
-_HANDLE = Handle._run.__code__
 _CALLBACK = AsyncCallback._call.__code__
+_ASYNCIO_EVENTS = os.path.join("asyncio", "events.py")
 _TRIO_RUN = os.path.join("trio", "_core", "_run.py")
 _ASYNC = inspect.CO_COROUTINE | inspect.CO_ITERABLE_COROUTINE | inspect.CO_ASYNC_GENERATOR
 
@@ -55,7 +54,7 @@ def is_asleep(frames: list[FrameType]) -> bool:
     for frame in frames:
         name, file = frame.f_code.co_name, frame.f_code.co_filename
         if name == "_run_once" and file.endswith("base_events.py"):
-            return inner is None or inner.f_code is not _HANDLE
+            return inner is None or not _is_handle(inner.f_code)
         if file.endswith(_TRIO_RUN) and name in {
             "unrolled_run",
             "run",
@@ -119,6 +118,11 @@ def _told_by(context: Any, engine: Engine) -> tuple[str, int] | None:
     )
 
 
+def _is_handle(code: CodeType) -> bool:
+    """asyncio's `Handle._run`: it runs one callback, or one step of a task. asyncio may not be loaded, and is slow to load."""
+    return code.co_name == "_run" and code.co_filename.endswith(_ASYNCIO_EVENTS)
+
+
 def _is_chore(code: CodeType) -> bool:
     """A setup, teardown or condition takes its first step here."""
     return code.co_name == "_on_loop" and is_ours(code)
@@ -128,7 +132,7 @@ def _context_of(frame: FrameType) -> Context | None:
     """The context that a loop runs a callback or a step of a task in, told by the loop's own frame."""
     code = frame.f_code
     found: Any = None
-    if code is _HANDLE:
+    if _is_handle(code):
         found = getattr(frame.f_locals.get("self"), "_context", None)
     elif code.co_name == "unrolled_run" and code.co_filename.endswith(_TRIO_RUN):
         found = getattr(frame.f_locals.get("task"), "context", None)

@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +18,10 @@ from dagtop.core.events import Problem
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, JournalError
 from dagtop.graph.declare import Graph
+from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Interest, Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
+from dagtop.loaders.plugins import Wanted, check_wanted, load_plugins
 from dagtop.ports.journal import Journal, JournalWriter, RunRecord
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import capture as capturing
@@ -27,6 +29,7 @@ from dagtop.runtime import costs
 from dagtop.runtime.callbacks import Callbacks
 from dagtop.runtime.caller_event import CallersEvent, library_here
 from dagtop.runtime.engine import Engine
+from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
 from dagtop.runtime.result import RunResult
 
@@ -53,11 +56,12 @@ class DAGExecutor(Listening):
     resume: goes on with a stored run instead of beginning a new one.
     capture: True makes events of what tasks print and log, instead of printing it; None prints it too; False only prints.
     cancel_event: a `threading.Event`, or one of asyncio, anyio or trio: when it is set, the run is cancelled.
+    plugins: `Plugin`s, or names of them, that are told what happens; "installed" takes all that installed packages bring.
 
     Raises
     ------
     GraphError: the graph cannot be run.
-    ValueError: cancel_event is no event.
+    ValueError: cancel_event is no event, or plugins are none.
     """
 
     def __init__(
@@ -73,8 +77,14 @@ class DAGExecutor(Listening):
         capture: bool | None = None,
         options: dict[str, Any] | None = None,
         cancel_event: Any = None,
+        plugins: Wanted | None = None,
     ) -> None:
+        check_wanted(plugins)
         self.graph = graph
+        self.hooks = Hooks()
+        """`@executor.hooks.after_task` and so on: see `Hooks`."""
+        self.plugins = plugins
+        self._caller = Caller()
         self.config = (config or ExecutorConfig()).over(graph.config)
         if cancel_event is not None:
             self.config = ExecutorConfig(cancel_event=cancel_event).over(self.config)
@@ -161,6 +171,8 @@ class DAGExecutor(Listening):
         ):
             costs.learn(engine, self.journal, self._record_kept)
         for listener in self.graph.listeners.all.copy():
+            self._callbacks.add(listener)
+        for listener in self._plugged_in(engine):
             self._callbacks.add(listener)
         with ExitStack() as stack:
             stack.callback(engine.calls.clear_away)
@@ -311,12 +323,25 @@ class DAGExecutor(Listening):
         )
         stack.callback(caching.close)
         await caching.open()
-        engine.calls.caching = caching
+        engine.calls.caching = engine.aside.consulting.caching = caching
 
     @property
     def prepared(self) -> Engine:
         """What `prepare` made, or makes now."""
         return self._engine if self._engine is not None else self.prepare()
+
+    def _plugged_in(self, engine: Engine) -> Iterator[Listener]:
+        """The plugins and hooks of this run. A plugin that cannot be loaded is told of, and the run goes on without."""
+        loaded = load_plugins(self.plugins)
+        for problem in loaded.problems:
+            self._tell("plugins", problem)
+        job = engine.job
+
+        def follow() -> Follow:
+            return Follow(job.plan, job.run_id, job.started_at, job.policy.max_parallel)
+
+        plugins = [*loaded.plugins, *self.graph.hooks.plugins, *self.hooks.plugins]
+        return listeners_for(plugins, follow, engine.reports.problem, self._caller.context())
 
     def _tell(self, source: str, message: str) -> None:
         self.prepared.reports.problem(source, message)

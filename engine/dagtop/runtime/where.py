@@ -6,7 +6,6 @@ sentence that says why there is none.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Coroutine, Iterator, Mapping
 from types import FrameType
@@ -30,6 +29,8 @@ from dagtop.runtime.stacks import (
 )
 
 if TYPE_CHECKING:
+    import asyncio
+
     from dagtop.runtime.engine import Engine
 
 #: How many of the tasks that an attempt has started are shown, and how many levels of them that wait for each other.
@@ -112,7 +113,7 @@ def _chain(coroutine: Any, waits_for: Any, seen: set[int]) -> list[Place]:
     """The frames of a coroutine, and those of the asyncio tasks that it waits for, one after the other; outermost first."""
     places = [place(frame) for frame in waiting_frames(coroutine)]
     for _ in range(LEVELS):
-        if not isinstance(waits_for, asyncio.Task) or id(waits_for.get_coro()) in seen:
+        if not _is_task(waits_for) or id(waits_for.get_coro()) in seen:
             break
         seen.add(id(waits_for.get_coro()))
         places += [place(frame) for frame in waiting_frames(waits_for.get_coro())]
@@ -130,10 +131,12 @@ def _children(engine: Engine, attempt: Attempt, seen: set[int]) -> Iterator[tupl
     """(name, coroutine, what it waits for) of what an attempt has started on its own and that still runs."""
     sink = engine.calls.sinks.get(attempt.index)
     if engine.workers.on_asyncio:
+        import asyncio  # noqa: PLC0415 - slow to load, and loaded already if it runs
+
         gathered = list(getattr(_waits_for(attempt), "_children", ()))
         of_context = [task for task in asyncio.all_tasks(engine.loop) if sink is not None and _context_is(task, sink)]
         for task in sorted({*gathered, *of_context}, key=_name_of):
-            coroutine = task.get_coro() if isinstance(task, asyncio.Task) else None
+            coroutine = task.get_coro() if _is_task(task) else None
             if coroutine is not None and id(coroutine) not in seen and not _is_worker(coroutine):
                 yield _name_of(task), coroutine, getattr(task, "_fut_waiter", None)
         return
@@ -148,7 +151,11 @@ def _context_is(task: asyncio.Task[Any], sink: object) -> bool:
 
 
 def _name_of(task: Any) -> str:
-    return str(task.get_name()) if isinstance(task, asyncio.Task) else ""
+    return str(task.get_name()) if _is_task(task) else ""
+
+
+def _is_task(value: Any) -> bool:
+    return hasattr(value, "get_coro") and hasattr(value, "get_name")
 
 
 def _is_worker(coroutine: Any) -> bool:
