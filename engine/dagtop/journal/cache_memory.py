@@ -34,6 +34,13 @@ class Shelf:
         """The parts of a task's latest entry."""
         return self._latest.get((origin, task), {})
 
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self._latest.clear()
+            self._size = 0
+
     def put(self, origin: bytes, entry: Entry) -> None:
         """Keep an entry, and let go of others if there is no room."""
         place = origin, entry.task, entry.key

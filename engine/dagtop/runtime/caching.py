@@ -177,7 +177,9 @@ class Caching:
         if not encoded.storable:
             if (index, "") not in self._told:
                 self._told.add((index, ""))
-                self._reports.problem("cache", f"the output {encoded.reason}; it is not cached", name)
+                self._reports.problem(
+                    "cache", f"the output {encoded.reason}; it is not cached, and the task runs next time", name
+                )
             return
         self._cache.put(
             Entry(
