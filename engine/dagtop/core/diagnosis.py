@@ -182,11 +182,14 @@ def _fitted(text: str, room: int) -> str:
     size = _size(text)
     if size <= room:
         return text
-    if room < 60:
-        return text[: max(0, room - 3) // 6] + "…"
-    keep = max(1, (room - 50) * len(text) // size // 2)
-    short = f"{text[:keep]}\n… {len(text) - 2 * keep:,} characters left out …\n{text[-keep:]}"
-    return short if _size(short) <= room else _fitted(short, room - 50)
+    aim = room
+    while aim > 60:
+        keep = max(1, (aim - 50) * len(text) // size // 2)
+        short = f"{text[:keep]}\n… {len(text) - 2 * keep:,} characters left out …\n{text[-keep:]}"
+        if _size(short) <= room:
+            return short
+        aim = aim * 4 // 5  # what is dear to encode was not spread evenly
+    return text[: max(0, room - 3) // 6] + "…"
 
 
 def _size(text: str) -> int:

@@ -77,7 +77,7 @@ class EscalationReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     task: str
     run: str
     graph: str
-    state: str = "failed"
+    state: str
     """How the task ended: "failed", "timed_out" or "cancelled"."""
     cause: Cause
     summary: str
