@@ -220,8 +220,9 @@ class Driver:
 
     def _obey(self, instruction: Instruction) -> None:
         if isinstance(instruction, Consult):
-            assert self.machine.ledger.state[instruction.index] is TaskState.WAITING
-            self.asked[instruction.index] = instruction.token
+            if self.machine.asking.get(instruction.index) == instruction.token:  # else it was withdrawn at once
+                assert self.machine.ledger.state[instruction.index] is TaskState.WAITING
+                self.asked[instruction.index] = instruction.token
             return
         if isinstance(instruction, RunTeardown):
             self._tear_down(instruction.index)
@@ -276,12 +277,18 @@ class Driver:
             assert event.attempt == mirror.attempt[index] + 1
             assert index not in mirror.held, f"{event.task} is held and starts"
             assert mirror.run_state is RunState.RUNNING, f"{event.task} starts in a run that is {mirror.run_state}"
-            assert may_start(self.plan, index, mirror.state), f"{event.task} starts against its trigger rule"
+            policies = self.machine.ledger.policies
+            assert may_start(self.plan, policies[index], index, mirror.state), (
+                f"{event.task} starts against its trigger rule"
+            )
         elif (isinstance(event, ev.TaskSkipped) and event.reason.startswith("upstream ")) or _gave_up(event):
             assert event.task not in self._open, f"{event.task} runs and is skipped"
-            assert never_may_start(self.plan, self.plan.index[event.task], mirror.state), (
-                f"{event.task} is given up early"
-            )
+            assert never_may_start(
+                self.plan,
+                self.machine.ledger.policies[self.plan.index[event.task]],
+                self.plan.index[event.task],
+                mirror.state,
+            ), f"{event.task} is given up early"
         elif isinstance(event, (*_ENDINGS, ev.TaskSkipped)):
             self._open.discard(event.task)
         elif isinstance(event, ev.RunFinished):
@@ -308,10 +315,9 @@ COMPARED = (
 ).split()
 
 
-def may_start(plan: Plan, index: int, states: Sequence[TaskState]) -> bool:
+def may_start(plan: Plan, policy: TaskPolicy, index: int, states: Sequence[TaskState]) -> bool:
     """Whether the trigger rule lets a task start; written from the rules' words, not from the machine's counters."""
     upstream = [states[i] for i in plan.upstream[index]]
-    policy = plan.policies[index]
     done = all(state in FINAL for state in upstream)
     good = [state for state in upstream if state in GOOD]
     if not upstream:
@@ -329,10 +335,9 @@ def may_start(plan: Plan, index: int, states: Sequence[TaskState]) -> bool:
             return done and all(state in GOOD or state is TaskState.SKIPPED for state in upstream)
 
 
-def never_may_start(plan: Plan, index: int, states: Sequence[TaskState]) -> bool:
+def never_may_start(plan: Plan, policy: TaskPolicy, index: int, states: Sequence[TaskState]) -> bool:
     """Whether the trigger rule is lost, whatever else ends; from the words again."""
     upstream = [states[i] for i in plan.upstream[index]]
-    policy = plan.policies[index]
     ended = [state for state in upstream if state in FINAL]
     lost = [state for state in ended if state not in GOOD]
     if policy.on_upstream_failure is OnUpstreamFailure.RUN:

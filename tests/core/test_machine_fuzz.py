@@ -12,8 +12,11 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.blast import radius
+from dagtop.core.guards import Breaker, Gate, Pool
+from dagtop.core.inputs import NewTask
 from dagtop.core.policy import OnUpstreamFailure, Retry, TaskPolicy, Trigger
-from dagtop.core.states import FINAL, RUN_OVER, RunState
+from dagtop.core.states import FINAL, RUN_OVER, RunState, TaskState
+from dagtop.core.topology import reach
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from machine_driver import BROKEN, Driver
@@ -24,7 +27,9 @@ STORIES = 2 * EXAMPLES
 
 _KINDS = (
     "succeed succeed succeed succeed fail fail fatal stopped stopped_badly late tick tick advance "
-    "cancel restart restart restart_below restart_below hold release pause continue drain cancel_run abandon limit policy"
+    "cancel restart restart restart_below restart_below hold release pause continue drain cancel_run abandon limit policy "
+    "skip answer answer answer torn_down wound_down skip_task mark retry_failed approve approve reject pool_limit "
+    "trip reset force grow swap lines"
 ).split()
 
 
@@ -51,6 +56,10 @@ policies = st.builds(
     trigger=st.sampled_from(list(Trigger)),
     on_upstream_failure=st.sampled_from(list(OnUpstreamFailure)),
     priority=st.integers(-1, 1),
+    circuit=st.sampled_from(["", "", "api", "mail"]),
+    pool=st.sampled_from(["", "", "db", "slow"]),
+    resources=st.sampled_from([{}, {}, {"gpu": 1}, {"gpu": 2, "ram": 1}]),
+    gate=st.sampled_from([None, None, None, Gate(), Gate(timeout=2.0, on_timeout="approve"), Gate(on_reject="skip")]),
 )
 plain = st.sampled_from([TaskPolicy(), TaskPolicy(retry=Retry(retries=1, base=1.0)), TaskPolicy(timeout=1.5)])
 step = st.builds(Step, st.sampled_from(_KINDS), st.integers(0, 30), st.integers(0, 30))
@@ -58,7 +67,7 @@ steps = st.one_of(st.lists(step, max_size=15), st.lists(step, min_size=25, max_s
 
 
 @st.composite
-def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, TaskPolicy]]:
+def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, TaskPolicy], dict[str, Any]]:
     count = draw(st.integers(1, 8))
     names = [f"t{i}" for i in range(count)]
     ranks = draw(st.permutations(range(count)))  # so that the order of declaration is not the order of running
@@ -67,7 +76,9 @@ def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, TaskPolicy]
     for i, name in enumerate(names):
         earlier = [names[j] for j in range(count) if ranks[j] < ranks[i]]
         tasks[name] = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
-    return tasks, {name: draw(some) for name in names}
+    some_names = st.lists(st.sampled_from(names), unique=True, max_size=3)
+    more = {"asks": draw(some_names), "cleans_up": draw(some_names), "winds_down": draw(st.booleans())}
+    return tasks, {name: draw(some) for name in names}, more
 
 
 run_policies = st.fixed_dictionaries(
@@ -75,8 +86,17 @@ run_policies = st.fixed_dictionaries(
         "max_parallel": st.integers(1, 4),
         "fail_fast": st.booleans(),
         "run_timeout": st.sampled_from([None, None, 5.0]),
+        "adaptive": st.booleans(),
     }
 )
+AROUND: dict[str, Any] = {
+    "pools": {"db": Pool(2), "slow": Pool(2, rate=0.5)},
+    "resources": {"gpu": 2, "ram": 1},
+    "breakers": {
+        "api": Breaker("api", failure_threshold=1, recovery_timeout=1.0),
+        "mail": Breaker("mail", failure_threshold=2, recovery_timeout=3.0, success_threshold=2, on_open="fail"),
+    },
+}
 
 
 def take(driver: Driver, step: Step) -> None:
@@ -99,8 +119,57 @@ def take(driver: Driver, step: Step) -> None:
             driver.tell(inp.Tick(driver.at))
         case "advance":
             driver.advance(step.y / 8)
+        case "skip" if chosen:
+            driver.skip(chosen)
+        case "answer" if driver.asked:
+            asked = sorted(driver.asked)
+            verdict = ("run", "run", "run", "skip", "cached", "fail")[step.y % 6]
+            driver.answer(driver.plan.names[asked[step.x % len(asked)]], verdict)
+        case "torn_down" if driver.tearing:
+            tearing = sorted(driver.tearing)
+            failure = BROKEN if step.y % 4 == 0 else None
+            driver.torn_down(driver.plan.names[tearing[step.x % len(tearing)]], failure=failure)
+        case "wound_down" if driver.winding_down:
+            driver.wound_down()
+        case "grow" if len(driver.plan) < 14:
+            grow(driver, step)
+        case "swap":
+            swap(driver, step)
         case _:
             command(driver, step)
+
+
+def grow(driver: Driver, step: Step) -> None:
+    """Tasks come, and hold back one that has not started."""
+    plan, states = driver.plan, driver.machine.ledger.state
+    first = len(plan)
+    policy = (TaskPolicy(), TaskPolicy(pool="db"), TaskPolicy(circuit="api", retry=Retry(retries=1)))[step.y % 3]
+    above = (plan.names[step.x % first],) if step.y % 2 else ()
+    added = [NewTask(f"t{first}", above, policy, asks=step.y % 5 == 0, cleans_up=step.y % 7 == 0)]
+    if step.x % 2:
+        added.append(NewTask(f"t{first + 1}", (f"t{first}",), TaskPolicy()))
+    reaches = reach(plan.upstream, [plan.index[name] for name in above]) | {plan.index[name] for name in above}
+    waiting = [i for i in range(first) if states[i] is TaskState.WAITING and i not in reaches]
+    rewired: dict[str, tuple[str, ...]] = {}
+    if waiting and step.x % 3 == 0:
+        held_back = waiting[step.y % len(waiting)]
+        rewired[plan.names[held_back]] = (*(plan.names[i] for i in plan.upstream[held_back]), f"t{first}")
+    driver.change(added=added, rewired=rewired)
+
+
+def swap(driver: Driver, step: Step) -> None:
+    """A new version of the graph: one task is gone, another has other code."""
+    plan = driver.plan
+    gone, other = step.x % len(plan), step.y % len(plan)
+    changed = (plan.names[other],) if other != gone else ()
+    rewired = {
+        plan.names[i]: tuple(plan.names[j] for j in plan.upstream[i] if j != gone)
+        for i in range(len(plan))
+        if gone in plan.upstream[i] or (i == gone and plan.upstream[i])
+    }
+    if plan.upstream[gone]:
+        rewired[plan.names[gone]] = ()
+    driver.change("a new version", 900 + step.x, removed=(plan.names[gone],), rewired=rewired, changed=changed)
 
 
 def late(driver: Driver, step: Step) -> None:
@@ -145,6 +214,23 @@ def command_of(step: Step, name: str) -> cmd.Command | None:
         "policy": cmd.SetPolicy(
             name, retries=y % 3, timeout=(None, 0.0, 0.7, 4.0)[y % 4], base=(None, 0.2, 5.0)[y % 3]
         ),
+        "lines": cmd.SetPolicy(
+            name,
+            pool=(None, "", "db", "slow")[y % 4],
+            circuit=(None, "", "api")[y % 3],
+            priority=(None, 3, -3)[y % 3],
+            trigger=(None, "all_done", "all_success")[y % 3],
+            on_upstream_failure=(None, "run", "fail")[y % 3],
+        ),
+        "skip_task": cmd.SkipTask(name),
+        "mark": cmd.MarkSucceeded(name, y),
+        "retry_failed": cmd.RetryFailed(),
+        "approve": cmd.ApproveTask(name),
+        "reject": cmd.RejectTask(name),
+        "pool_limit": cmd.SetPoolLimit(("db", "slow")[y % 2], 1 + y % 3),
+        "trip": cmd.TripBreaker(("api", "mail")[y % 2]),
+        "reset": cmd.ResetBreaker(("api", "mail")[y % 2]),
+        "force": cmd.ForceBreaker(("api", "mail")[y % 2], ("open", "closed", "half_open", "")[y // 2 % 4]),
     }
     return commands.get(step.kind)
 
@@ -158,10 +244,20 @@ def finish(driver: Driver) -> None:
             driver.command(cmd.ContinueRun())
         for index in sorted(driver.machine.ledger.held):
             driver.command(cmd.ReleaseTask(driver.plan.names[index]))
+        for index in sorted(driver.machine.ledger.gates):
+            driver.command(cmd.ApproveTask(driver.plan.names[index]))
+        for breaker in sorted(driver.machine.ledger.forced):
+            driver.command(cmd.ForceBreaker(breaker, ""))
         running = sorted(driver.running_names())
         if running:
             name = running[0]
             driver.stopped(name) if driver.plan.index[name] in driver.told else driver.succeed(name)
+        elif driver.asked:
+            driver.answer(driver.plan.names[min(driver.asked)])
+        elif driver.tearing:
+            driver.torn_down(driver.plan.names[min(driver.tearing)])
+        elif driver.winding_down:
+            driver.wound_down()
         elif (due := driver.machine.next_due()) is not None:
             driver.at = max(driver.at, due)
             driver.tell(inp.Tick(driver.at))
@@ -177,14 +273,24 @@ def check_the_end(driver: Driver) -> None:
     finished, reopened = len(driver.of(ev.RunFinished)), len(driver.of(ev.RunReopened))
     assert finished == reopened + 1, "run.finished once for the run and once for each time it was reopened"
     assert driver.machine.next_due() is None
+    assert not driver.tearing
+    assert not driver.winding_down
+    assert not driver.machine.asking
+    assert not any(driver.books.in_use.values()), "something of a pool or a resource is never given back"
+    assert not any(used for used, _ in driver.machine.admission.limits.used().values())
+    for event in driver.of(ev.TaskEscalated):
+        assert event.report.task == event.task
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(graphs(), run_policies, steps)
 def test_B26_commands_are_safe_at_any_instant_and_B40_the_events_replay_to_the_live_state(
-    graph: tuple[dict[str, list[str]], dict[str, TaskPolicy]], run_policy: dict[str, Any], script: list[Step]
+    graph: tuple[dict[str, list[str]], dict[str, TaskPolicy], dict[str, Any]],
+    run_policy: dict[str, Any],
+    script: list[Step],
 ) -> None:
-    driver = Driver(*graph, **run_policy)
+    tasks, of_tasks, more = graph
+    driver = Driver(tasks, of_tasks, **more, **run_policy, **AROUND)
     for step in script:
         take(driver, step)
     finish(driver)
@@ -211,7 +317,7 @@ def random_driver(chance: random.Random) -> Driver:
     names = [f"t{i}" for i in range(chance.randint(2, 9))]
     width = chance.choice([1, 2, 3])
     tasks = {name: chance.sample(names[:i], min(i, chance.randint(0, width))) for i, name in enumerate(names)}
-    odd = chance.random()
+    odd, guarded = chance.random(), chance.choice([0.0, 0.3, 0.8])
 
     def policy() -> TaskPolicy:
         return TaskPolicy(
@@ -221,11 +327,20 @@ def random_driver(chance: random.Random) -> Driver:
             trigger=chance.choice(list(Trigger)) if chance.random() < odd else Trigger.ALL_SUCCESS,
             on_upstream_failure=chance.choice(list(OnUpstreamFailure)) if chance.random() < odd else "skip",
             priority=chance.randrange(2),
+            circuit=chance.choice(["api", "mail"]) if chance.random() < guarded else "",
+            pool=chance.choice(["db", "slow"]) if chance.random() < guarded else "",
+            resources=chance.choice([{"gpu": 1}, {"gpu": 2, "ram": 1}]) if chance.random() < guarded else {},
+            gate=chance.choice([Gate(), Gate(timeout=2.0)]) if chance.random() < guarded / 2 else None,
         )
 
     return Driver(
         tasks,
         {name: policy() for name in names},
+        asks=[name for name in names if chance.random() < guarded / 2],
+        cleans_up=[name for name in names if chance.random() < guarded / 2],
+        winds_down=chance.random() < guarded,
+        adaptive=chance.random() < guarded / 2,
+        **AROUND,
         max_parallel=chance.randint(1, 4),
         fail_fast=chance.random() < 0.2,
         run_timeout=chance.choice([None, None, None, 9.0]),

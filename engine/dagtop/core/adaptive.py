@@ -10,6 +10,7 @@ TOLERATED = 0.05
 NOT_ALL = 0.6
 #: Latency against its usual: from here on the window goes down; and up to here it may go up.
 SLOW, CALM = 1.5, 1.15
+_LOG_SLOW, _LOG_CALM = math.log(SLOW), math.log(CALM)
 #: Latency samples that are the least to decide by.
 FEW = 10
 #: Seconds that are added to every latency before they are compared: what is a millisecond more of nothing is not slower.
@@ -158,7 +159,13 @@ class Window:
             self._wasted += seconds
             self._failed += 1
             self._missed += 1
-        return self._failing(at) or self._slow(kind, at) or self._round_over(at)
+        why = self._failing(at) if self._missed else ""
+        times = self._times
+        if not why and times.n >= FEW and times.total > _LOG_SLOW * times.n:
+            why = self._slow(kind, at)
+        if not why and self._settled >= self._enough:
+            why = self._round_over(at)
+        return why
 
     def set_bounds(self, least: int, most: int) -> str:
         """The run has new bounds: why the limit has changed, "" if it has not."""
@@ -180,7 +187,7 @@ class Window:
             self._times.add(math.log(seconds + GRAIN) - usual.log - self._shift)
         if not usual.known or (not usual.learned and self._since < usual.begun):
             usual.learn(at, seconds, self._shift)
-            self._hint = self._hint or (usual.known and usual.log > usual.first + math.log(SLOW))
+            self._hint = self._hint or (usual.known and usual.log > usual.first + _LOG_SLOW)
 
     def _failing(self, at: float) -> str:
         """Go down if more failed than chance explains."""
@@ -202,12 +209,7 @@ class Window:
     def _slow(self, kind: int, at: float) -> str:
         """Go down if attempts take longer than usual."""
         times = self._times
-        if (
-            self._dip is not None
-            or times.n < max(FEW, self.limit // 2)
-            or times.mean < math.log(SLOW)
-            or times.mean < 4 * times.error
-        ):
+        if self._dip is not None or times.n < self.limit // 2 or times.mean < 4 * times.error:
             return ""
         factor = math.exp(times.mean)
         usual = self._usual[kind]
@@ -247,8 +249,6 @@ class Window:
     # -- a full round trip without trouble ---------------------------------------------------------------------------
 
     def _round_over(self, at: float) -> str:
-        if self._settled < max(self.limit, FEW):
-            return ""
         if self._dip is not None:
             return self._dip_over(at)
         times, full = self._times, self._busiest >= self.limit
@@ -257,7 +257,7 @@ class Window:
         clear = (
             self._failed <= self._fails * self._ended
             and self._wasted <= self._fails * self._spent
-            and (times.n < FEW or times.mean < math.log(CALM))
+            and (times.n < FEW or times.mean < _LOG_CALM)
         )
         alike = times.spread < ALIKE
         mean, known = times.mean, times.n >= FEW
@@ -318,11 +318,11 @@ class Window:
         quicker, now = mean - times.mean, self.limit
         self._dip_after = min(2 * (self._dip_after or (DIP_AFTER if times.spread < ALIKE else DIP_LATER)), DIP_SELDOM)
         if times.n < FEW or quicker < 0.5 * math.log(limit / now) or quicker < 3 * times.error:
-            if mean > math.log(CALM) and times.mean > mean + 0.1:
+            if mean > _LOG_CALM and times.mean > mean + 0.1:
                 why = f"latency {math.exp(times.mean - mean):.1f} × what it was with {limit} at once, and rising"
                 return self._try_fewer(at, STEP_DOWN, times.mean, why, root) or self._move(now, at, "")
             self._at_bottom = True
-            if mean > math.log(CALM):
+            if mean > _LOG_CALM:
                 self._shift += times.mean
             return self._move(root, at, f"attempts are not quicker with {now} at once")
         self._bad, self._patience = limit, 1
@@ -346,6 +346,7 @@ class Window:
     def _new_round(self) -> None:
         self._tried = self._missed = self._settled = self._busiest = 0
         self._times = _Sums()
+        self._enough = max(self.limit, FEW)
 
 
 def _at_most(share: float, tried: int) -> float:

@@ -46,11 +46,18 @@ class Admission:
         """By task that needs more than a slot."""
         self._lines: dict[object, Line] = {}
         self._blocked: dict[str, list[Line]] = {}
+        self._alarm_at: float | None = None
+        """For when breakers have last asked to be looked at."""
         self._passed: dict[int, str] = {}
         """By task in progress: the breaker that let it through."""
         for index, policy in enumerate(machine.ledger.policies):
             if policy.is_guarded:
                 self._assign(index, policy)
+
+    def circuits(self) -> list[str]:
+        """Names of the breakers that tasks ask, as things are."""
+        policies = self._machine.ledger.policies
+        return list(dict.fromkeys(policies[index].circuit for index in self.line_of if policies[index].circuit))
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
@@ -70,7 +77,7 @@ class Admission:
                 heappop(line.heap)
                 continue
             policy = policies[index]
-            lane = self.limits.blocked_by(policy, at)
+            lane = self.limits.blocked_by(policy, at, line.heap[0])
             if lane is None and policy.circuit and not self.breakers.may_pass(policy.circuit, index, at):
                 self.moved(at)
                 if self.breakers.spec(policy.circuit).on_open is OnOpen.FAIL:
@@ -108,6 +115,7 @@ class Admission:
 
     def due(self, at: float) -> None:
         """A moment has come at which a rate or a breaker lets somebody through."""
+        self._alarm_at = None
         self.moved(at)
         for lane in [lane for lane in self._blocked if lane.startswith(("rate:", "breaker:"))]:
             self.unblock(lane)
@@ -124,7 +132,8 @@ class Admission:
                 if not self.breakers.is_closed(event.breaker, at):
                     _wake_sleepers(machine, event.breaker, at)
         due = self.breakers.next_due()
-        if due is not None and not machine.is_over:
+        if due is not None and due != self._alarm_at and not machine.is_over:
+            self._alarm_at = due
             machine.deadlines.push(max(due, at), Due.LANE, -1, 0)
 
     # -- changes of the order, of policies, of the graph ------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeAlias, assert_never
 
 from dagtop.core import commands as cmd
@@ -14,7 +14,7 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
-from dagtop.core.wording import tasks
+from dagtop.core.wording import is_blame, tasks
 
 _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
 
@@ -40,6 +40,7 @@ class Situation(Protocol):
     state: list[TaskState]
     policies: list[TaskPolicy]
     held: set[int]
+    reason: dict[int, str]
     max_parallel: int
     gates: dict[int, GateWaiting]
     torn_down: set[int]
@@ -54,6 +55,7 @@ class _Seen:
         self.state = [row.state for row in snapshot.rows]
         self.policies = [row.policy for row in snapshot.rows]
         self.held = {row.index for row in snapshot.rows if row.held}
+        self.reason = {row.index: row.reason for row in snapshot.rows if row.reason}
         self.gates = {row.index: row.gate for row in snapshot.rows if row.gate is not None}
         self.torn_down = {row.index for row in snapshot.rows if row.torn_down}
         self.max_parallel = snapshot.max_parallel
@@ -190,13 +192,22 @@ def retried(now: Situation) -> list[int]:
     """The tasks that failed, and those after them that ended because of it or on what was there, upstream first."""
     failed = [i for i, state in enumerate(now.state) if state in BAD]
     below = reach(now.plan.downstream, failed)
-    return [i for i in now.plan.order if now.state[i] in BAD or (i in below and now.state[i] in FINAL)]
+    before = torn_down_before(now, failed)
+    return [
+        i
+        for i in now.plan.order
+        if now.state[i] in BAD or (i in before and now.state[i] in FINAL) or (i in below and now.state[i] in FINAL)
+    ]
 
 
 def lost_because_of(now: Situation, index: int) -> list[int]:
     """The tasks after one that ended without having run, upstream first: they get another chance if it comes to a good end."""
     below = reach(now.plan.downstream, [index])
-    return [i for i in now.plan.order if i in below and now.state[i] is TaskState.SKIPPED]
+    return [
+        i
+        for i in now.plan.order
+        if i in below and now.state[i] is TaskState.SKIPPED and is_blame(now.reason.get(i, ""))
+    ]
 
 
 def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadius:
@@ -277,20 +288,20 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
         return _no("the run is stopping")
     if state not in FINAL and state not in ACTIVE and state is not TaskState.BACKOFF:
         return _no(f"{name} has not run yet ({state.value})")
-    torn = reach(now.plan.upstream, [index]) & now.torn_down
-    if torn:
-        return _no(f"its upstream {now.plan.names[min(torn)]} has been torn down; restart that one with its downstream")
     if not _can_start(now, index):
         culprit = next(i for i in now.plan.upstream[index] if now.state[i] in FINAL and now.state[i] not in GOOD)
         return _no(f"its upstream {now.plan.names[culprit]} did not succeed; restart that one with its downstream")
     below = reach(now.plan.downstream, [index])
-    affected = sorted({index, *below}) if downstream else [index]
+    before = torn_down_before(now, [index])
+    affected = sorted({index, *below, *before}) if downstream else sorted({index, *before})
     stops = tuple(now.plan.names[i] for i in affected if now.state[i] in ACTIVE)
     again = tuple(now.plan.names[i] for i in affected if now.state[i] in FINAL)
     stale: tuple[str, ...] = ()
     if not downstream:
         stale = tuple(now.plan.names[i] for i in sorted(below) if now.state[i] in GOOD or now.state[i] in ACTIVE)
     parts = [f"{tasks(len({name, *again, *stops}))} run again" if downstream else f"{name} runs again"]
+    if before:
+        parts.append(f"{tasks(len(before))} before it too, because of what was torn down")
     if stops:
         parts.append(f"{tasks(len(stops))} told to stop first")
     if stale:
@@ -300,11 +311,21 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
 
 def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]:
     """The tasks that a restart puts back to the beginning, upstream first."""
+    before = torn_down_before(now, [index])
     if not downstream:
-        return [index]
-    below = reach(now.plan.downstream, [index])
+        return [i for i in now.plan.order if i == index or i in before]
+    below = reach(now.plan.downstream, [index]) | before
     below.add(index)
     return [i for i in now.plan.order if i in below and (now.state[i] in FINAL or now.state[i] in ACTIVE or i == index)]
+
+
+def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
+    """Upstream tasks of those chosen that were torn down, and all on the way from them: what was set up must be there again."""
+    if not now.torn_down:
+        return set()
+    above = reach(now.plan.upstream, chosen)
+    torn = above & now.torn_down
+    return torn | (reach(now.plan.downstream, torn) & above)
 
 
 def policy_changes(command: cmd.SetPolicy) -> dict[str, object]:

@@ -5,6 +5,8 @@ That is the reverse of the dependency order, and no resource is kept longer than
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.states import FINAL
@@ -13,15 +15,15 @@ from dagtop.core.states import FINAL
 class Cleanup:
     """Who is closed: ended, torn down, and everything downstream closed as well. Each ending costs O(degree)."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, running: Collection[int] = ()) -> None:
         self._ledger = ledger
         self._plan: Plan = ledger.plan
         self._open_below: list[int] = [len(fed) for fed in self._plan.downstream]
         self._closed: list[bool] = [False] * len(self._plan)
-        self.running: set[int] = set()
+        self.running = set(running)
         """Tasks whose teardown runs now."""
         for index in reversed(self._plan.order):
-            if ledger.state[index] in FINAL and not self._open_below[index]:
+            if ledger.state[index] in FINAL and not self._open_below[index] and index not in self.running:
                 self._closed[index] = True
                 self._told(index)
 
@@ -32,6 +34,8 @@ class Cleanup:
     def torn_down(self, index: int) -> list[int]:
         """The teardown of a task is over: the tasks whose teardown may run now."""
         self.running.discard(index)
+        if self._ledger.state[index] not in FINAL:
+            return []  # it has started over meanwhile
         self._closed[index] = True
         return self._close_from(self._told(index))
 

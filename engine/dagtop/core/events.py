@@ -195,6 +195,10 @@ class TaskEscalated(TaskEvent, frozen=True, tag="task.escalated"):
     report: EscalationReport
 
 
+class TaskTearingDown(TaskEvent, frozen=True, tag="task.tearing_down"):
+    """Nothing downstream needs it any more, and its teardown begins. To be used again, it has to start over."""
+
+
 class TaskTornDown(TaskEvent, frozen=True, tag="task.torn_down"):
     """Its teardown is over. `failure` is what that raised, if it did."""
 
@@ -360,6 +364,7 @@ AnyEvent: TypeAlias = (
     | TaskProgress
     | TaskServing
     | TaskEscalated
+    | TaskTearingDown
     | TaskTornDown
     | TaskNotCached
     | GateWaiting

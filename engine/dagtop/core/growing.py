@@ -61,16 +61,17 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     machine.plan = ledger.next_plan = plan
     added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
     machine.emit(ev.GraphChanged(event.at, event.reason, added, change.removed, dict(change.rewired)))
-    machine.joins = Joins(plan)
-    for index in range(len(plan)):
-        machine.joins.recount(index, ledger.state)
     machine.unfinished += len(added)
     for name, policy in change.policies.items():
         ledger.policies[plan.index[name]] = policy
+    machine.joins = Joins(plan)
+    for index, policy in enumerate(ledger.policies):  # a person may have changed them since the plan was made
+        machine.joins.set_rule(index, policy)
+        machine.joins.recount(index, ledger.state)
+    machine.may_wait_longer = bool(plan.asks or plan.cleans_up)
     if plan.cleans_up:
         tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
-        machine.cleanup = Cleanup(ledger)
-        machine.cleanup.running |= tearing
+        machine.cleanup = Cleanup(ledger, tearing)
     machine.rerank()
     touched = [*(plan.index[name] for name in change.policies), *range(first, len(plan))]
     for index in touched:

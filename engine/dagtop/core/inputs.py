@@ -110,7 +110,7 @@ class WoundDown(_Input, frozen=True):
 
 
 class BreakerMoved(_Input, frozen=True):
-    """Another run of this process has changed a breaker that this run uses."""
+    """Somebody else in this process has moved a breaker that this run uses, or has given its probe back."""
 
     breaker: str
 

@@ -64,7 +64,7 @@ class Ledger:
         self.gates: dict[int, ev.GateWaiting] = {}
         """By task that stands at its gate: what is asked."""
         self.torn_down: set[int] = set()
-        """Tasks whose teardown is over, since they last started over."""
+        """Tasks whose teardown has begun since they last started over."""
         self.why_run: dict[int, str] = {}
         """By task that has a cache and ran all the same: why."""
         self.escalations: list[EscalationReport] = []
@@ -219,7 +219,7 @@ class Ledger:
     def _escalated(self, index: int, event: ev.TaskEscalated) -> None:
         self.escalations.append(event.report)
 
-    def _torn_down(self, index: int, event: ev.TaskTornDown) -> None:
+    def _tearing_down(self, index: int, event: ev.TaskTearingDown) -> None:
         self.torn_down.add(index)
 
     def _blocked(self, index: int, event: ev.TaskBlocked) -> None:
@@ -406,7 +406,7 @@ _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.GateWaiting: Ledger._gate,
     ev.GateDecided: Ledger._decided,
     ev.TaskEscalated: Ledger._escalated,
-    ev.TaskTornDown: Ledger._torn_down,
+    ev.TaskTearingDown: Ledger._tearing_down,
 }
 
 _RUN_STEPS: dict[type, Callable[[Ledger, Any], None]] = {

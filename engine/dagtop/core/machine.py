@@ -103,6 +103,8 @@ class RunMachine:
         self.told_of_ends = self.guarded or self.window is not None
         self.has_gates = any(task.gate is not None for task in _distinct(plan))
         self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
+        self.may_wait_longer = bool(plan.asks or plan.cleans_up)
+        """Whether some task may have to wait although its upstream lets it start."""
         self.setting_up = False
         """Whether the graph's setup runs: nothing starts before it is over."""
         self.winding_down = False
@@ -168,7 +170,7 @@ class RunMachine:
                     if not left and ledger.state[below] is TaskState.WAITING:
                         self.become_ready(below, at)
         if self.cleanup is not None:
-            self._tear_down(self.cleanup.ended(index))
+            self._tear_down(self.cleanup.ended(index), at)
         self.fill(at)
 
     def _attempt_raised(self, event: inp.AttemptRaised) -> None:
@@ -218,7 +220,9 @@ class RunMachine:
         if self.cleanup is None or event.index not in self.cleanup.running:
             return
         self.emit(ev.TaskTornDown(event.at, self.plan.names[event.index], event.failure))
-        self._tear_down(self.cleanup.torn_down(event.index))
+        self._tear_down(self.cleanup.torn_down(event.index), event.at)
+        if self.ledger.state[event.index] is TaskState.WAITING and self.stopping is None:
+            self.evaluate(event.index, event.at)
         self.fill(event.at)
 
     def _wound_down(self, event: inp.WoundDown) -> None:
@@ -226,6 +230,7 @@ class RunMachine:
 
     def _breaker_moved(self, event: inp.BreakerMoved) -> None:
         self.admission.moved(event.at)
+        self.admission.unblock(f"breaker:{event.breaker}")  # a probe that was given back is no transition
         self.fill(event.at)
 
     def _graph_given(self, event: inp.GraphGiven) -> None:
@@ -275,9 +280,12 @@ class RunMachine:
     def become_ready(self, index: int, at: float) -> None:
         """Let a task whose time has come queue for a slot, or stop it: for a question, by a person's hold, at its gate."""
         ledger = self.ledger
-        if self.plan.asks and index in self.plan.asks and ledger.state[index] is TaskState.WAITING:
-            ask(self, index, at)
-            return
+        if self.may_wait_longer and ledger.state[index] is TaskState.WAITING:
+            if self.cleanup is not None and index in self.cleanup.running:
+                return  # it starts over when its teardown is over
+            if index in self.plan.asks:
+                ask(self, index, at)
+                return
         self.queue_up(index, at)
 
     def queue_up(self, index: int, at: float) -> None:
@@ -356,7 +364,7 @@ class RunMachine:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
         if self.cleanup is not None:
-            self._tear_down(self.cleanup.ended(index))
+            self._tear_down(self.cleanup.ended(index), at)
 
     def escalate(self, index: int, at: float) -> None:
         """Tell people what they need to know of a task that failed for good."""
@@ -426,8 +434,10 @@ class RunMachine:
                     self.evaluate(below, at)
             self._ended.popleft()
 
-    def _tear_down(self, due: list[int]) -> None:
-        self._instructions += map(RunTeardown, due)
+    def _tear_down(self, due: list[int], at: float) -> None:
+        for index in due:
+            self.emit(ev.TaskTearingDown(at, self.plan.names[index]))
+            self._instructions.append(RunTeardown(index))
 
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {

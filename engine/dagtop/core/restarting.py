@@ -20,6 +20,7 @@ def reopen(machine: RunMachine, at: float) -> None:
     if machine.is_over:
         machine.stopping = None
         machine.emit(ev.RunReopened(at))
+        machine.admission.due(at)  # nobody looked at breakers and rates meanwhile
         open_doors(machine)
 
 

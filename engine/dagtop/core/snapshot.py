@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from dagtop.core.breakers import BreakerView
 from dagtop.core.events import CommandApplied, CommandRefused, GateWaiting, Problem
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import EMPTY_PLAN, Plan
@@ -51,7 +52,7 @@ class TaskRow(msgspec.Struct, frozen=True, gc=False):
     gate: GateWaiting | None = None
     """While it stands at its gate: what is asked, and since when."""
     torn_down: bool = False
-    """Its teardown is over."""
+    """Its teardown has begun, or is over."""
     why_run: str = ""
     """If it has a cache and ran all the same: why."""
 
@@ -100,6 +101,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Answers to the latest commands, at most 50, oldest first; `id` tells them apart."""
     events_seen: int = 0
     """How many events the run has had."""
+    breakers: tuple[BreakerView, ...] = ()
+    """Those that the run declares or asks. What has not changed is the same object from snapshot to snapshot."""
     blocked: Blocked | None = None
     """Set while something keeps the event loop from going round; the rest is then as it was before."""
 

@@ -11,11 +11,10 @@ from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radi
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
 from dagtop.core.ledger import OF_RETRY, changed_policy
-from dagtop.core.restarting import recount, reopen, start_over
+from dagtop.core.restarting import recount, reopen, start_over, withdrawn
 from dagtop.core.retrying import retime_backoff
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 from dagtop.core.stopping import abandon_told, stop_attempt, stop_run
-from dagtop.core.topology import reach
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -59,9 +58,9 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
         case cmd.SetMaxParallel(limit=limit):
             _set_max_parallel(machine, limit, at, by)
         case cmd.SetPoolLimit(pool=pool, limit=limit):
-            machine.admission.limits.set_pool_limit(pool, limit)
             machine.emit(ev.LimitChanged(at, limit, f"set by {by}", f"pool:{pool}"))
-            machine.admission.unblock(f"pool:{pool}")
+            for lane in machine.admission.limits.set_pool_limit(pool, limit):
+                machine.admission.unblock(lane)
         case cmd.TripBreaker() | cmd.ResetBreaker() | cmd.ForceBreaker():
             _move_breaker(machine, command, at, by)
         case cmd.SwapGraph():
@@ -150,7 +149,7 @@ def _settle(machine: RunMachine, index: int, at: float, reason: str, *, skipped:
         for i in (index, *chance):
             machine.unfinished += 1
             machine.put_back(i, at, reason)
-        recount(machine, [index, *chance])
+        chance += withdrawn(machine, recount(machine, [index, *chance]), at, reason)
     if skipped:
         machine.emit(ev.TaskSkipped(at, name, reason))
     else:
@@ -166,11 +165,6 @@ def _flaw(machine: RunMachine, command: cmd.Command) -> str:
     match command:
         case cmd.SetPolicy():
             return _policy_flaw(machine, command)
-        case cmd.RestartTask(task=name):
-            tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
-            above = reach(machine.plan.upstream, [machine.plan.index[name]])
-            for i in sorted(tearing & {machine.plan.index[name], *above}):
-                return f"the teardown of {machine.plan.names[i]} is running; wait for its end"
         case cmd.SwapGraph():
             return "the graph of this run cannot be swapped"
     return ""

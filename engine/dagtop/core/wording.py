@@ -32,6 +32,11 @@ def blame(ledger: Ledger, joins: Joins, index: int) -> str:
     return f"upstream {names[lost[0]]} {ending_word(states[lost[0]])}{more}"
 
 
+def is_blame(reason: str) -> bool:
+    """Whether a task ended because of its upstream."""
+    return reason.startswith(("upstream ", "no upstream "))
+
+
 def tasks(count: int) -> str:
     """ "1 task", "3 tasks"."""
     return f"{count} task" if count == 1 else f"{count:,} tasks"
