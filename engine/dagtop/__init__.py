@@ -24,6 +24,7 @@ from dagtop.errors import (
 from dagtop.graph import ExecutorConfig, Graph
 from dagtop.ports.plugin import Plugin
 from dagtop.runtime.answer import Answer
+from dagtop.runtime.breaker_board import breakers
 from dagtop.runtime.context import TaskContext
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.handle import Run
@@ -58,4 +59,5 @@ __all__ = [
     "TaskState",
     "TaskTimeoutError",
     "UnknownDependencyError",
+    "breakers",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -24,6 +25,7 @@ from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
 from dagtop.runtime.aside import Aside
+from dagtop.runtime.breakers import RunBreakers
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.evidence import evidence_of
@@ -50,11 +52,16 @@ class Engine:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.machine = RunMachine(job.plan, job.policy, job.ledger, evidence=self._evidence)
         self.alarm = Alarm()
         self.doorbell = Doorbell(self.alarm.ring)
         self.inbox: Inbox[tuple[Command, int, str]] = Inbox(self.doorbell)
+        self._moved: Inbox[str] = Inbox(self.doorbell)
+        """Names of breakers that somebody else has moved."""
         self.reports = Reports(job.plan, self.doorbell)
+        self.breakers = RunBreakers(
+            job.policy.breakers, on_moved=self._moved.put, tell=partial(self.reports.problem, "breakers")
+        )
+        self.machine = RunMachine(job.plan, job.policy, job.ledger, breakers=self.breakers, evidence=self._evidence)
         self.calls = Calls(job, self.reports)
         self.publisher: Publisher | None = None
         self.hold_open = False
@@ -113,7 +120,7 @@ class Engine:
         cancelled: BaseException | None = None
         async with anyio.create_task_group() as outside:
             outside.start_soon(self._hear_cancellation, name="dagtop:cancellation")
-            with anyio.CancelScope(shield=True):
+            with anyio.CancelScope(shield=True), self.breakers.in_use(self.now(), self.machine.admission.circuits()):
                 async with anyio.create_task_group() as group:
                     self.workers.begin(group, self._clock, self._epoch)
                     self._begin()
@@ -141,7 +148,7 @@ class Engine:
         self.workers.obey(self.machine.handle(begin))
         if self.publisher is not None:
             self._outlet.flush(self.now())
-            self.publisher.watch(self.machine.ledger)
+            self.publisher.watch(self.machine.ledger, self.breakers.views)
             self._outlet.add([self.publisher])
 
     async def _hear_cancellation(self) -> None:
@@ -206,6 +213,9 @@ class Engine:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
             self._obey(*told)
+        while (name := self._moved.take()) is not None:
+            if self.hold_open or not machine.is_over:
+                self.workers.obey(machine.handle(inp.BreakerMoved(self.now(), name)))
         now = self.now()
         report_wait = self.reports.drain(machine, now)
         while machine.is_over and self.reports.lines:  # all of them belong before `run.finished`

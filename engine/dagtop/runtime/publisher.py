@@ -10,6 +10,7 @@ from operator import is_not, ne
 
 import msgspec
 
+from dagtop.core.breakers import BreakerView
 from dagtop.core.events import (
     AnyEvent,
     CommandApplied,
@@ -59,6 +60,7 @@ class Publisher:
     def __init__(self, box: SnapshotBox) -> None:
         self._box = box
         self._ledger: Ledger | None = None
+        self._breakers: Callable[[float], tuple[BreakerView, ...]] | None = None
         self._rows: list[TaskRow] = []
         self._states: list[TaskState] = []
         self._attempts: list[int] = []
@@ -71,9 +73,10 @@ class Publisher:
         self._published_at = -LONGEST
         self._shortest = SHORTEST
 
-    def watch(self, ledger: Ledger) -> None:
-        """Start with the ledger as it is now."""
+    def watch(self, ledger: Ledger, breakers: Callable[[float], tuple[BreakerView, ...]] | None = None) -> None:
+        """Start with the ledger as it is now. `breakers` shows those of the run at a moment."""
         self._ledger = ledger
+        self._breakers = breakers
         self._rows = [row_of(ledger, index) for index in range(len(ledger.plan))]
         self._states, self._attempts = ledger.state.copy(), ledger.attempt.copy()
 
@@ -150,6 +153,7 @@ class Publisher:
                 problem_count=self._problem_count,
                 answers=tuple(self._answers),
                 events_seen=self._events,
+                breakers=self._breakers(now) if self._breakers is not None else (),
             )
 
     def _dirty(self, ledger: Ledger) -> list[int]:
