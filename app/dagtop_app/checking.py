@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
+from dagtop.core.forecast import Usual
 from dagtop.core.plan import Plan
-from dagtop.core.topology import critical_path, levels
+from dagtop.core.topology import levels
 from dagtop.errors import DagtopError, GraphError, LoadError
 from dagtop.graph import ExecutorConfig
 from dagtop.observe.describe import describe_named
 from dagtop.observe.visible import storable
 
-from dagtop_app.options import GraphOptions
+from dagtop_app.forecasting import Outlook, forecast_lines, forecast_object, history_of, outlook_of
+from dagtop_app.options import GraphOptions, JournalOptions
 from dagtop_app.running import Prepared, prepare
 from dagtop_app.terminal import stdout_reserved, write_all
 from dagtop_app.text import clean, name_of, plural
@@ -34,33 +37,27 @@ class PlanFacts:
     edges: int
     widths: tuple[int, ...]
     """Number of tasks on each level."""
-    path: tuple[str, ...]
-    """The critical path by declared costs."""
-    cost: float
-    """Its cost."""
-    total_cost: float
-    """Cost of all tasks."""
+    outlook: Outlook
+    """The critical path, and how long a run will take."""
     options: Mapping[str, Any]
     """Those in force."""
 
 
-def facts_of(plan: Plan, *, source: str = "", options: Mapping[str, Any]) -> PlanFacts:
-    """Count levels and follow the critical path."""
-    costs = [policy.weight for policy in plan.policies]
+def facts_of(
+    plan: Plan, *, source: str = "", options: Mapping[str, Any], usual: Mapping[int, Usual] = MappingProxyType({})
+) -> PlanFacts:
+    """Count levels, and look ahead."""
     level = levels(plan)
     widths = [0] * (max(level, default=-1) + 1)
     for number in level:
         widths[number] += 1
-    path = critical_path(plan, costs)
     return PlanFacts(
         graph=plan.name,
         source=source,
         tasks=len(plan),
         edges=sum(len(needed) for needed in plan.upstream),
         widths=tuple(widths),
-        path=tuple(plan.names[index] for index in path),
-        cost=sum(costs[index] for index in path),
-        total_cost=sum(costs),
+        outlook=outlook_of(plan, options["max_parallel"], usual),
         options=options,
     )
 
@@ -87,9 +84,12 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
     if facts.widths:
         yield f"  widest level      {plural(max(facts.widths), 'task')}"
         yield "  levels            " + _some([f"{width:,}" for width in facts.widths], MOST_LEVELS, " · ")
-        share = f" of {facts.total_cost:g}" if facts.total_cost else ""
-        yield f"  critical path     {plural(len(facts.path), 'task')}, cost {facts.cost:g}{share}"
-        yield "                    " + _some([name_of(name, 60) for name in facts.path], MOST_ON_PATH, " → ")
+        outlook = facts.outlook
+        found = outlook.forecast
+        share = f" of {outlook.amount(found.total_cost).removeprefix('cost ')}" if found.total_cost else ""
+        yield f"  critical path     {plural(len(found.critical_path), 'task')}, {outlook.amount(found.path_cost)}{share}"
+        yield "                    " + _some([*map(outlook.on_path, found.critical_path)], MOST_ON_PATH, " → ")
+        yield from forecast_lines(outlook)
     for name, value in facts.options.items():
         if name == "inputs":
             for parameter, text in value.items():
@@ -105,7 +105,9 @@ def _some(items: list[str], most: int, between: str) -> str:
     return between.join([*items[:head], f"… {len(items) - head - tail:,} more …", *items[-tail:]])
 
 
-def check_command(where: str, options: GraphOptions, parameters: Mapping[str, Any], *, as_json: bool) -> int:
+def check_command(
+    where: str, options: GraphOptions, parameters: Mapping[str, Any], keep: JournalOptions, *, as_json: bool
+) -> int:
     """Load, check, print. With `as_json` problems are an object on stdout as well as lines on stderr.
 
     Raises
@@ -114,7 +116,7 @@ def check_command(where: str, options: GraphOptions, parameters: Mapping[str, An
     """
     with stdout_reserved() as out:
         try:
-            facts = _facts(prepare(where, options, parameters))
+            facts = _facts(prepare(where, options, parameters), keep)
         except DagtopError as error:
             if as_json:
                 write_all(out, _line({"v": 1, "ok": False, "problems": _problems(error)}))
@@ -126,9 +128,14 @@ def check_command(where: str, options: GraphOptions, parameters: Mapping[str, An
     return 0
 
 
-def _facts(prepared: Prepared) -> PlanFacts:
+def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
     plan = prepared.graph.validate(prepared.config)
-    return facts_of(plan, source=prepared.source, options=options_in_force(prepared.config))
+    return facts_of(
+        plan,
+        source=prepared.source,
+        options=options_in_force(prepared.config),
+        usual=history_of(prepared, plan, keep),
+    )
 
 
 def _object(facts: PlanFacts) -> dict[str, Any]:
@@ -139,9 +146,10 @@ def _object(facts: PlanFacts) -> dict[str, Any]:
         "edges": facts.edges,
         "levels": len(facts.widths),
         "widths": facts.widths,
-        "critical_path": facts.path,
-        "critical_cost": facts.cost,
-        "total_cost": facts.total_cost,
+        "critical_path": [facts.outlook.plan.names[index] for index in facts.outlook.forecast.critical_path],
+        "critical_cost": facts.outlook.forecast.path_cost,
+        "total_cost": facts.outlook.forecast.total_cost,
+        "forecast": forecast_object(facts.outlook),
         "options": facts.options,
         "problems": [],
     }

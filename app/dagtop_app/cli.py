@@ -113,13 +113,14 @@ def check(
     json: Annotated[
         bool, Parameter(negative="", show_default=False, help="The plan as one JSON object on stdout.")
     ] = False,
+    keep: JournalOptions | None = None,
 ) -> int:
-    """Check a graph and print its plan, levels and critical path. No task runs."""
+    """Check a graph, print its plan and critical path, and how long a run will take. No task runs."""
     graph = graph or GraphOptions()
     parameters = checked(graph)
     from dagtop_app.checking import check_command  # noqa: PLC0415 - the engine is loaded only when it is needed
 
-    return check_command(str(file), graph, parameters, as_json=json)
+    return check_command(str(file), graph, parameters, keep or JournalOptions(), as_json=json)
 
 
 @app.command

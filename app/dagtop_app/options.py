@@ -37,6 +37,9 @@ class GraphOptions:
         bool, Parameter(negative="", show_default=False, help="After the first failure start nothing new.")
     ] = False
     timeout: Annotated[float | None, Parameter(help="Seconds for the whole run; then exit code 124.")] = None
+    no_cache: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Take nothing from the cache: every task runs.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

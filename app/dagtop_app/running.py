@@ -79,6 +79,7 @@ def prepare(
         fail_fast=options.fail_fast or None,
         run_timeout=options.timeout,
         inputs=everything,
+        cache=False if options.no_cache else None,
     ).over(base)
     graph.validate(config)
     _check_that_all_are_taken(parameters, loaded, graph, config)

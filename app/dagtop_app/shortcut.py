@@ -43,7 +43,7 @@ _ONE = {
     "--timeout": _Option("timeout", _NUMBER, float),
     "--db": _Option("db", _ANY, Path),
 }
-_FLAGS = {"--fail-fast": "fail_fast", "--no-journal": "no_journal"}
+_FLAGS = {"--fail-fast": "fail_fast", "--no-cache": "no_cache", "--no-journal": "no_journal"}
 
 
 def read(arguments: Sequence[str]) -> Asked | None:
@@ -69,7 +69,7 @@ def read(arguments: Sequence[str]) -> Asked | None:
     return Asked(
         file,
         GraphOptions(
-            **{name: given[name] for name in ("parameters", "max_parallel", "fail_fast", "timeout") if name in given}
+            **{name: given[name] for name in ("parameters", "max_parallel", "fail_fast", "timeout", "no_cache") if name in given}
         ),
         OutputOptions(**{name: given[name] for name in ("report",) if name in given}),
         KeepOptions(**{name: given[name] for name in ("db", "no_journal") if name in given}),

@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from dagtop import Graph
+from dagtop.journal.sqlite import SqliteJournal
+from dagtop.loaders.python import load
+from dagtop.ports.journal import RunRecord
 from dagtop_app.version import VERSION
 
 ETL = """
@@ -137,6 +141,7 @@ def test_check_prints_the_plan_and_runs_nothing(dagtop_here, write):
         "  levels            1 · 2",
         "  critical path     2 tasks, cost 4 of 5",
         "                    extract → load",
+        "  forecast          cost 4 with 4 at once, of which it uses 2",
         "  max_parallel      4",
         "  fail_fast         no",
         "  default_retries   0",
@@ -153,6 +158,50 @@ def test_check_tells_the_same_as_json(dagtop_here, write):
     assert (plan["tasks"], plan["edges"], plan["levels"], plan["widths"]) == (3, 2, 2, [1, 2])
     assert (plan["critical_path"], plan["critical_cost"]) == (["extract", "load"], 4)
     assert (plan["options"]["max_parallel"], plan["options"]["fail_fast"]) == (2, True)
+
+
+def test_B8_check_forecasts_from_earlier_runs_and_says_from_how_many(dagtop_here, write, tmp_path):
+    path = write(
+        "plan.py",
+        "from dagtop import Graph\n"
+        "g = Graph('g', max_parallel=1)\n"
+        "g.add('a', lambda: 1).add('b', lambda a: 1).add('c', lambda: 1).add('d', lambda: 1, cost=2)\n",
+    )
+    journal = SqliteJournal(tmp_path / "runs.db")
+    graph = load(str(path), {}, kinds=(Graph,)).target
+    for number, seconds in enumerate([[2.0, 4.0, -1.0, 3.0], [4.0, 6.0, -1.0, 5.0], [3.0, -1.0, -1.0, 4.0]]):
+        record = RunRecord(
+            run=f"r{number}", graph="g", source=str(path), started_at=1.0, pid=1, names=graph.names,
+            upstream=((), (0,), (), ()), fingerprints=graph.fingerprints(),
+        )  # fmt: skip
+        writer = journal.begin(record, lambda task, message: None)
+        writer.took(graph.names, graph.fingerprints(), seconds)
+        writer.close()
+    told = dagtop_here("check", "plan.py")
+    # a 3 s, b 5 s; d took 4 s and is declared as 2, so 1 is 2 s; c counts as the median of 3, 4 and 5 s.
+    assert told.out.splitlines()[3:9] == [
+        "  critical path     2 tasks, 8.0s of 0:16",
+        "                    a 3.0s (3 runs) → b 5.0s (2 runs)",
+        "  forecast          0:16 with 1 at once, of which it uses 1",
+        "  known from        2 to 3 runs of 3 tasks",
+        "                    1 declared cost, 1 taken as 2.0s",
+        "                    nothing of c: taken as 4.0s",
+    ]
+    found = json.loads(dagtop_here("check", "plan.py", "--json", "--max-parallel", "2").out)["forecast"]
+    assert (found["makespan"], found["unit"], found["max_parallel"], found["width"]) == (8, "seconds", 2, 2)
+    known = {task["task"]: (task["cost"], task["from"], task["runs"]) for task in found["tasks"]}
+    assert known == {"a": (3, "runs", 3), "b": (5, "runs", 2), "c": (4, "nothing", 0), "d": (4, "declared", 3)}
+    (tmp_path / "broken.db").write_text("no database" * 1000)
+    assert dagtop_here("check", "plan.py", "--db", "broken.db").code == 2
+
+
+def test_a_second_run_takes_what_is_unchanged_unless_it_is_told_not_to(dagtop_here, write):
+    write("cached.py", "from dagtop import Graph\ng = Graph('g')\ng.add('a', lambda: 1, cache=True)\n")
+    states = []
+    for arguments in ([], [], ["--no-cache"], ["--no-journal"]):
+        told = dagtop_here("run", "cached.py", "--json", *arguments)
+        states.append(json.loads(told.out.splitlines()[-1])["counts"])
+    assert states == [{"succeeded": 1}, {"cached": 1}, {"succeeded": 1}, {"succeeded": 1}]
 
 
 def test_check_tells_problems_as_json_too(dagtop_here, write):
