@@ -189,6 +189,8 @@ def _rest(event: ev.TaskEvent) -> str:
             return f"skipped: {clean(event.reason)}"
         case ev.TaskCached():
             return f"kept its result: {clean(event.reason)}"
+        case ev.TaskNotCached():
+            return f"is not taken from the cache: {clean(event.reason)}"
         case ev.TaskBlocked():
             return f"is blocked: {clean(event.reason)}"
         case ev.TaskHeld():
