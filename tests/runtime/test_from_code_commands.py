@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -298,10 +299,9 @@ def test_B22_every_command_of_many_threads_is_answered_however_close_to_the_end(
     for thread in threads:
         thread.join(20)
     for answer in answers:
-        try:
-            assert answer.wait(20)
-        except CommandRefused as refused:
-            assert str(refused)
+        with suppress(CommandRefused):
+            answer.wait(20)
+        assert answer.effect or answer.refusal
 
 
 def test_B22_the_blast_radius_is_told_before(scene: Scene) -> None:

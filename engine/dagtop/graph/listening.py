@@ -50,7 +50,7 @@ class Interest:
         if self.tasks is None:
             return True
         name = getattr(event, "task", "")
-        return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.tasks)
+        return bool(name) and any(name == pattern or fnmatchcase(name, pattern) for pattern in self.tasks)
 
 
 class Listener:
@@ -125,10 +125,10 @@ class Listening:
         return self._listen(callback, Interest(types, tasks))
 
     @overload
-    def on_event(self, callback: F, /) -> F: ...
+    def on_event(self, *types: EventType, tasks: str | Iterable[str] | None = None) -> Callable[[F], F]: ...
 
     @overload
-    def on_event(self, *types: EventType, tasks: str | Iterable[str] | None = None) -> Callable[[F], F]: ...
+    def on_event(self, callback: F, /) -> F: ...
 
     def on_event(
         self, *types: EventType | F, tasks: str | Iterable[str] | None = None

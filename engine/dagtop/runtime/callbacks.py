@@ -61,8 +61,9 @@ class Callbacks:
         for line in self._lines.copy():
             if line.listener.active:
                 line.offer(batch)
-            else:
+            elif line.is_done:
                 self._lines.remove(line)
+            else:  # to be waited for at the end of the run: until then its last call may go on
                 line.end()
 
     async def finish(self) -> None:
@@ -84,6 +85,8 @@ class Callbacks:
             return
         while self._new:
             listener = self._new.popleft()
+            if not listener.active:
+                continue
             if not self._listening:
                 self._listening = True
                 self._listen(self)
@@ -164,6 +167,7 @@ class ThreadCallback(_Line):
     def __init__(self, listener: Listener, tell: Tell) -> None:
         super().__init__(listener, tell)
         self._queue: queue.SimpleQueue[Sequence[AnyEvent] | None] = queue.SimpleQueue()
+        self._told_to_end = False
         # A callback that hangs must not keep the process: a daemon, and a bare thread outside thread.py.
         self._thread = threading.Thread(target=self._work, name=f"dagtop:{listener.source}", daemon=True)
         self._thread.start()
@@ -172,7 +176,9 @@ class ThreadCallback(_Line):
         self._queue.put(batch)
 
     def end(self) -> None:
-        self._queue.put(None)
+        if not self._told_to_end:
+            self._told_to_end = True
+            self._queue.put(None)
 
     async def caught_up(self) -> None:
         while not self.is_done:  # noqa: ASYNC110 - on a virtual clock, waiting for an event would be no wait at all
