@@ -78,10 +78,10 @@ class TestRates:
         return times
 
     def test_ten_per_second_are_a_tenth_of_a_second_apart_and_do_not_drift(self) -> None:
-        times = self.starts(Pool(5, rate=10), 100_001)
+        times = self.starts(Pool(5, rate=10), 5_001)
         assert times[0] == 0.0
         assert times[1] == 0.1
-        assert times[100_000] == 10_000.0
+        assert times[5_000] == 500.0
 
     def test_a_burst_starts_at_once_and_is_saved_up_again_when_it_is_quiet(self) -> None:
         limits = Limits({"api": Pool(9, rate=2, burst=3)}, {})

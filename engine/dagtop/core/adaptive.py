@@ -17,6 +17,9 @@ FEW = 10
 GRAIN = 0.002
 #: Up to this standard deviation of their logarithms latencies are alike: a factor of 1.3.
 ALIKE = 0.25
+#: How many groups of latencies must be slow, one after the other; a group is two thirds of a round trip. One hiccup of the
+#: machine hits all attempts that are in progress at once, and is over.
+SLOW_GROUPS = 3
 #: The least part of the window that one step down leaves.
 STEP_DOWN = 0.6
 #: The part of it that is left while it is tried whether fewer at once are quicker, and after how many full round trips that is
@@ -86,6 +89,32 @@ class Window:
     most: how far it may go up.
     """
 
+    _ended: int
+    """Attempts that ended, of those that began with this limit."""
+    _failed: int
+    _spent: float
+    """Seconds that they took."""
+    _wasted: float
+    """Seconds that those of them took that failed."""
+    _calm: int
+    """Full round trips with this limit."""
+    _was_good: bool
+    """Whether this limit is one that was good before more was tried."""
+    _group: _Sums
+    """Latencies that are looked at together: logarithms of how they compare with what is usual."""
+    _group_size: int
+    _slow_groups: int
+    """How many groups were slow, one after the other."""
+    _tried: int
+    """Attempts that ended in this round trip; then those that failed, that ended when the limit had settled, most at once."""
+    _missed: int
+    _settled: int
+    _busiest: int
+    _times: _Sums
+    """The latencies of this round trip."""
+    _enough: int
+    """How many attempts make a round trip."""
+
     def __init__(self, least: int, most: int) -> None:
         self.least, self.most = min(least, most), most
         self.limit = most
@@ -104,18 +133,10 @@ class Window:
         """When the limit changed."""
         self._settled_at = 0.0
         """From when on latencies are those of the new limit: the quick ones end first."""
-        self._ended = self._failed = 0
-        """Attempts since the limit changed, of those that began after that."""
-        self._spent = self._wasted = 0.0
-        """Seconds that those took, and that those of them took that failed."""
         self._bad: int | None = None
         """A limit at which there was trouble."""
         self._good: int | None = None
         """The limit before it was raised for a try."""
-        self._was_good = False
-        """Whether the limit is one that was good before more was tried."""
-        self._calm = 0
-        """Full round trips since the limit changed."""
         self._patience = 1
         self._before_cut: tuple[int, float] | None = None
         """(limit, share of failures) when it was cut, to see whether that helped."""
@@ -127,7 +148,7 @@ class Window:
         """The first attempts were quicker than those after them: perhaps those waited for each other from the start."""
         self._at_bottom = False
         """What is usual is known to be without waiting: fewer at once were not quicker."""
-        self._new_round()
+        self._restart()
 
     def ended(self, kind: int, at: float, seconds: float, ok: bool, in_flight: int) -> str:
         """An attempt ended: why the limit has changed, "" if it has not.
@@ -160,8 +181,7 @@ class Window:
             self._failed += 1
             self._missed += 1
         why = self._failing(at) if self._missed else ""
-        times = self._times
-        if not why and times.n >= FEW and times.total > _LOG_SLOW * times.n:
+        if not why and self._group.n >= self._group_size:
             why = self._slow(kind, at)
         if not why and self._settled >= self._enough:
             why = self._round_over(at)
@@ -184,7 +204,9 @@ class Window:
         if usual is None:
             usual = self._usual[kind] = _Usual(begun)
         if usual.known and at >= self._settled_at:
-            self._times.add(math.log(seconds + GRAIN) - usual.log - self._shift)
+            ratio = math.log(seconds + GRAIN) - usual.log - self._shift
+            self._times.add(ratio)
+            self._group.add(ratio)
         if not usual.known or (not usual.learned and self._since < usual.begun):
             usual.learn(at, seconds, self._shift)
             self._hint = self._hint or (usual.known and usual.log > usual.first + _LOG_SLOW)
@@ -208,16 +230,18 @@ class Window:
 
     def _slow(self, kind: int, at: float) -> str:
         """Go down if attempts take longer than usual."""
-        times = self._times
-        if self._dip is not None or times.n < self.limit // 2 or times.mean < 4 * times.error:
+        group, self._group = self._group, _Sums()
+        is_slow = group.mean > max(_LOG_SLOW, 4 * group.error)
+        self._slow_groups = self._slow_groups + 1 if is_slow else 0
+        if self._slow_groups < SLOW_GROUPS or self._dip is not None:
             return ""
-        factor = math.exp(times.mean)
+        factor = math.exp(group.mean)
         usual = self._usual[kind]
         known = usual.log + self._shift if usual.known else math.log(self._mean + GRAIN)
         why = f"latency {factor:.1f} × its usual {max(0.0, math.exp(known) - GRAIN) * 1000:.3g} ms"
         if self._good is not None:
             return self._back(at, why)
-        return self._try_fewer(at, max(STEP_DOWN, 1 / factor), times.mean, why)
+        return self._try_fewer(at, max(STEP_DOWN, 1 / factor), group.mean, why)
 
     # -- down -------------------------------------------------------------------------------------------------------
 
@@ -337,16 +361,21 @@ class Window:
 
     def _move(self, limit: int, at: float, why: str) -> str:
         was, self.limit = self.limit, min(max(limit, self.least), self.most)
-        self._was_good = False
-        self._since, self._spent, self._wasted = at, 0.0, 0.0
-        self._ended = self._failed = self._calm = 0
-        self._new_round()
+        self._since = at
+        self._restart()
         return why if self.limit != was else ""
+
+    def _restart(self) -> None:
+        """What was seen with another limit does not count."""
+        self._ended = self._failed = self._calm = self._slow_groups = 0
+        self._spent = self._wasted = 0.0
+        self._was_good = False
+        self._group, self._group_size = _Sums(), max(FEW, -(-2 * self.limit // 3))
+        self._new_round()
 
     def _new_round(self) -> None:
         self._tried = self._missed = self._settled = self._busiest = 0
-        self._times = _Sums()
-        self._enough = max(self.limit, FEW)
+        self._times, self._enough = _Sums(), max(self.limit, FEW)
 
 
 def _at_most(share: float, tried: int) -> float:
