@@ -169,7 +169,7 @@ async def test_B36_it_runs_shielded_when_the_whole_run_is_cancelled(how: str) ->
         async with anyio.create_task_group() as group:
             group.start_soon(run.executor.run)
             await run.until(ev.TaskStarted, "hangs")
-            while not steps:  # noqa: ASYNC110 - the setup is on this loop and needs no more than some rounds
+            while not steps:
                 await anyio.lowlevel.checkpoint()
             if how == "command":
                 run.send(cmd.CancelRun())

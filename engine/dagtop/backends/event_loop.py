@@ -212,11 +212,8 @@ def _let_go(context: Context, coroutine: Coroutine[Any, Any, Any]) -> None:
     """
     for _ in range(_PATIENCE):
         try:
-            context.run(coroutine.close)
-        except RuntimeError:
-            if coroutine.cr_frame is not None:  # type: ignore[attr-defined]  # it awaited once more instead of ending
-                continue
+            # close() would do, but up to Python 3.12 it leaves an async generator that is awaited in where it is.
+            context.run(coroutine.throw, Abandoned())
         except BaseException:  # noqa: BLE001 - what it raises at its very end is nobody's any more
             return
-        return
     _UNDYING.append(coroutine)

@@ -245,8 +245,9 @@ class Services:
             del self._lives[life.service.name]
         if not life.is_open and error is None:
             error = RuntimeError(f"{who} ended before it had given a value")
-        elif not life.is_open and isinstance(error, Abandoned):
-            error = DagtopError(f"{who} did not open as long as anybody waited for it")
+        elif not life.is_open and isinstance(error, (Abandoned, anyio.get_cancelled_exc_class())):
+            # The loop's own exception must not be raised in another loop task than the one it was meant for.
+            error = DagtopError(f"{who} was stopped before it was open")
         elif life.is_open and life.closing and isinstance(error, Abandoned):
             error = TimeoutError(f"it had not closed {self._chores.grace:g} s after the run was cancelled")
         elif life.is_open and not life.closing:
