@@ -22,6 +22,7 @@ from dagtop.errors import (
     UnknownDependencyError,
 )
 from dagtop.graph import ExecutorConfig, Graph
+from dagtop.graph.outlook import ExecutionPlan
 from dagtop.ports.plugin import Plugin
 from dagtop.runtime.answer import Answer
 from dagtop.runtime.breaker_board import breakers
@@ -38,6 +39,7 @@ __all__ = [
     "DAGExecutor",
     "DagtopError",
     "DuplicateTaskError",
+    "ExecutionPlan",
     "ExecutorConfig",
     "Gate",
     "Graph",

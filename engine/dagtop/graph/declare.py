@@ -17,6 +17,7 @@ from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listeners, Listening
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
+from dagtop.graph.outlook import ExecutionPlan, execution_plan
 from dagtop.graph.surroundings import Declarations, Declared
 
 if TYPE_CHECKING:
@@ -295,12 +296,45 @@ class Graph(Listening):
         # The one arrow against the direction of imports: sugar for people, allowed by name in pyproject.toml.
         from dagtop.runtime.blocking import run_blocking  # noqa: PLC0415
 
-        if options:
-            flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, _caller())
-            if flaws:
-                raise OptionError(flaws)
-            config = _config(options, _caller()).over(config or ExecutorConfig())
-        return run_blocking(self, config, journal=journal)
+        return run_blocking(self, _with_options(config, options), journal=journal)
+
+    def plan(
+        self,
+        config: ExecutorConfig | None = None,
+        *,
+        costs: Mapping[str, float] | None = None,
+        journal: str | Path | None = None,
+        **options: Any,
+    ) -> ExecutionPlan:
+        """How it will run, worked out on paper: steps, width, makespan and critical path. No task runs.
+
+        Parameters
+        ----------
+        config: or its fields by name, as `options`; `max_parallel` decides the makespan.
+        costs: what tasks are expected to take, by name, instead of their `cost` and of what is known from earlier runs.
+        journal: path of the SQLite file that keeps earlier runs: then everything is in seconds.
+
+        Raises
+        ------
+        GraphError: the graph cannot be run, or `costs` does not fit it.
+        JournalError: the file cannot be read.
+        """
+        config = (_with_options(config, options) or ExecutorConfig()).over(self.config)
+        usual: Mapping[int, float] = {}
+        if journal is not None:
+            from dagtop.runtime.blocking import usual_seconds  # noqa: PLC0415 - as above
+
+            usual = usual_seconds(self, config, journal)
+        return execution_plan(self.validate(config), config.run_policy().max_parallel, usual, costs)
+
+
+def _with_options(config: ExecutorConfig | None, options: dict[str, Any]) -> ExecutorConfig | None:
+    if not options:
+        return config
+    flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, _caller())
+    if flaws:
+        raise OptionError(flaws)
+    return _config(options, _caller()).over(config or ExecutorConfig())
 
 
 def _config(options: dict[str, Any], place: str) -> ExecutorConfig:

@@ -24,3 +24,23 @@ def run_blocking(graph: Graph, config: ExecutorConfig | None = None, *, journal:
     run.begin()
     with run:
         return run.wait()
+
+
+def usual_seconds(graph: Graph, config: ExecutorConfig, journal: str | Path) -> dict[int, float]:
+    """By task index: how long it usually took in the runs that a journal keeps of this graph.
+
+    Raises
+    ------
+    JournalError: the file cannot be read.
+    """
+    from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
+
+    if not Path(journal).exists():
+        return {}
+    kept = SqliteJournal(Path(journal))
+    try:
+        plan = graph.validate(config)
+        found = kept.usual("", graph.name, plan.names, graph.fingerprints(config))
+    finally:
+        kept.close()
+    return {plan.index[name]: usual.median for name, usual in found.items()}
