@@ -66,6 +66,17 @@ class OutputOptions:
         ),
     ] = ()
     loop: Annotated[Loop, Parameter(help="The event loop under the tasks.")] = "asyncio"
+    plugin: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Tell this plugin too: otel, prometheus, or an installed one. Repeatable.",
+        ),
+    ] = ()
+    no_plugins: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Leave out plugins that are merely installed.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,8 @@ class Prepared:
     """Those of the file's own executor."""
     journal: Journal | str | Path | None = None
     """That of the file's own executor."""
+    plugins: Sequence[Any] = ()
+    """Those of the file's own executor, its hooks among them."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Command line options that a resumed run needs again, and the working directory as "folder"."""
 
@@ -90,6 +92,7 @@ def prepare(
         source=loaded.source,
         recorders=tuple(target.recorders) if own else (),
         journal=target.journal if own else None,
+        plugins=_plugins_of(target) if isinstance(target, DAGExecutor) else (),
         options=stored(
             {
                 "max_parallel": options.max_parallel,
@@ -99,6 +102,11 @@ def prepare(
             }
         ),
     )
+
+
+def _plugins_of(executor: DAGExecutor) -> list[Any]:
+    wanted = executor.plugins or ()
+    return [*([wanted] if isinstance(wanted, str) else wanted), *executor.hooks.plugins]
 
 
 def _working_directory() -> str | None:
@@ -167,9 +175,10 @@ def executor_for(
     recorders: Sequence[Recorder],
     *,
     journal: Journal | None,
+    output: OutputOptions,
     resume: Resumption | None = None,
 ) -> DAGExecutor:
-    """What runs it, with the file's own recorders and ours."""
+    """What runs it, with the file's own recorders and plugins, ours, and the plugins that are installed."""
     return DAGExecutor(
         prepared.graph,
         prepared.config,
@@ -179,6 +188,7 @@ def executor_for(
         resume=resume,
         capture=True,
         options=dict(prepared.options),
+        plugins=[*prepared.plugins, *output.plugin, *(() if output.no_plugins else ["installed"])],
     )
 
 
@@ -203,7 +213,7 @@ def run_to_the_end(
 
     reports = Reports(output.report, prepared)
     printer = _printer(prepared, output, out, resume)
-    executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, resume=resume)
+    executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
     engine = EngineThread(executor, loop=output.loop)
     watch = headless.Watch(engine, printer, say=headless.say)
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)

@@ -37,13 +37,19 @@ _MANY = {
     "-p": _Option("parameters", _ANY, str),
     "--param": _Option("parameters", _ANY, str),
     "--report": _Option("report", _ANY, Path),
+    "--plugin": _Option("plugin", _ANY, str),
 }
 _ONE = {
     "--max-parallel": _Option("max_parallel", _WHOLE, int),
     "--timeout": _Option("timeout", _NUMBER, float),
     "--db": _Option("db", _ANY, Path),
 }
-_FLAGS = {"--fail-fast": "fail_fast", "--no-cache": "no_cache", "--no-journal": "no_journal"}
+_FLAGS = {
+    "--fail-fast": "fail_fast",
+    "--no-cache": "no_cache",
+    "--no-journal": "no_journal",
+    "--no-plugins": "no_plugins",
+}
 
 
 def read(arguments: Sequence[str]) -> Asked | None:
@@ -69,8 +75,12 @@ def read(arguments: Sequence[str]) -> Asked | None:
     return Asked(
         file,
         GraphOptions(
-            **{name: given[name] for name in ("parameters", "max_parallel", "fail_fast", "timeout", "no_cache") if name in given}
+            **{
+                name: given[name]
+                for name in ("parameters", "max_parallel", "fail_fast", "timeout", "no_cache")
+                if name in given
+            }
         ),
-        OutputOptions(**{name: given[name] for name in ("report",) if name in given}),
+        OutputOptions(**{name: given[name] for name in ("report", "plugin", "no_plugins") if name in given}),
         KeepOptions(**{name: given[name] for name in ("db", "no_journal") if name in given}),
     )

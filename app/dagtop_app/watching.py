@@ -50,7 +50,7 @@ def _watch(
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)
     reports = Reports(output.report, prepared)
-    executor = executor_for(prepared, reports.recorders, journal=journal)
+    executor = executor_for(prepared, reports.recorders, journal=journal, output=output)
     engine = EngineThread(executor, hold_open=True, loop=output.loop)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 

@@ -217,3 +217,17 @@ def test_asking_without_end_disturbs_nothing() -> None:
         asked += 1
     assert engine.result is not None
     assert engine.result.ok
+
+
+def test_a_run_from_code_tells_where_its_tasks_are() -> None:
+    graph, let_go = Graph("g"), threading.Event()
+
+    @graph.task
+    def plain() -> None:
+        let_go.wait(20)
+
+    with DAGExecutor(graph).start() as run:
+        try:
+            until(lambda: "let_go.wait(20)" in run.where("plain"))
+        finally:
+            let_go.set()

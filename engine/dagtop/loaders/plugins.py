@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GROUP = "dagtop.plugins"
 
-#: "installed": all that packages bring. Else plugins, classes of plugins, and names of either kind.
+#: "installed": all that packages bring. Else plugins, classes of plugins, and names, of which "installed" may be one.
 Wanted: TypeAlias = Literal["installed"] | Sequence[Plugin | type[Plugin] | str]
 
 #: dagtop's own, by name: where they are, and what must be installed for them.
@@ -57,6 +57,7 @@ def check_wanted(wanted: object) -> None:
 def load_plugins(wanted: Wanted | None) -> Loaded:
     """Load them, each one only once. One that cannot be loaded is a problem, whatever it raised."""
     loaded = Loaded([], [])
+    own: set[type] = set()
     if wanted is None:
         return loaded
     for one in _wanted(wanted):
@@ -67,6 +68,10 @@ def load_plugins(wanted: Wanted | None) -> Loaded:
         except BaseException as error:  # noqa: BLE001 - code of others, which may even call sys.exit (B16)
             loaded.problems.append(_sentence(one, error))
         else:
+            if not _is_entry_point(one):
+                own.add(type(plugin))
+            elif type(plugin) in own:
+                continue  # the program brings it itself, set up as it wants it
             loaded.plugins.append(plugin)
     return loaded
 
@@ -74,12 +79,10 @@ def load_plugins(wanted: Wanted | None) -> Loaded:
 def _wanted(wanted: Wanted) -> list[Any]:
     if isinstance(wanted, str):
         return _installed()
-    found: list[Any] = []
-    for one in wanted:
-        for each in _installed() if one == "installed" else [one]:
-            if each not in found:
-                found.append(each)
-    return found
+    names = [one for one in wanted if isinstance(one, str)]
+    found: list[Any] = [one for one in wanted if not isinstance(one, str)]
+    found += dict.fromkeys(name for name in names if name != "installed")
+    return [*found, *_installed()] if "installed" in names else found
 
 
 def _installed() -> list[EntryPoint]:

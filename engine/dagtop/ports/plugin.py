@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from dagtop.core.events import AnyEvent
+from dagtop.core.events import AnyEvent, Event
 from dagtop.core.failure import Failure
 from dagtop.core.states import RunState, TaskState
 
@@ -136,6 +136,8 @@ class Plugin:
 
     name: str = ""
     """What it is called where something is told of it; the class's name if this is empty."""
+    events: tuple[str | type[Event], ...] = ()
+    """Which events `on_event` wants: types, patterns such as "breaker.*", or classes; none for all."""
 
     def before_run(self, run: RunInfo) -> Answer:
         """The run has begun."""
@@ -156,7 +158,7 @@ class Plugin:
         """An attempt is over."""
 
     def on_event(self, event: AnyEvent) -> Answer:
-        """Anything has happened; called before the methods above that tell of the same."""
+        """One of `events` has happened; called before the methods above that tell of the same."""
 
 
 #: The methods of a plugin, in the order in which they are called for the same event.

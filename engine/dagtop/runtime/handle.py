@@ -98,6 +98,10 @@ class Run(Commanding, Listening):
         """The latest lines of every task."""
         return self._thread.logs
 
+    def where(self, task: str) -> str:
+        """Where a task is now: its stack as a traceback shows it, innermost last, or a sentence that says why there is none."""
+        return self._thread.where(task)
+
     @property
     def done(self) -> bool:
         """Whether it has ended, and its result is there."""

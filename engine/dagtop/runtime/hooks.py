@@ -188,6 +188,7 @@ class Hooked:
         self.name = plugin.name or type(plugin).__name__
         self.methods = {name: method for name in HOOKS if (method := overridden(plugin, name)) is not None}
         self.is_async = any(is_async_callback(method) for method in self.methods.values())
+        self._events = Interest(plugin.events).kinds
         self._follow = follow
         self._tell = tell
         self._context = context
@@ -196,10 +197,11 @@ class Hooked:
     @property
     def interest(self) -> Interest:
         """The events that must be seen for these methods."""
-        if "on_event" in self.methods:
+        events = self._events if "on_event" in self.methods else frozenset[type[ev.Event]]()
+        if events is None:
             return Interest()
-        wanted = self.methods.keys()
-        return Interest((*_RUN, *_TASK) if wanted - {"before_run", "after_run"} else _RUN)
+        tasks = _TASK if self.methods.keys() - {"before_run", "after_run", "on_event"} else ()
+        return Interest((*_RUN, *tasks, *events))
 
     def call(self, event: ev.AnyEvent) -> None:
         """Call the methods, all of them plain functions."""
@@ -223,7 +225,8 @@ class Hooked:
                 self._raised(event, name, error)
 
     def _calls(self, event: ev.AnyEvent) -> Iterator[tuple[str, Callable[[Any], Any], Any]]:
-        if (method := self.methods.get("on_event")) is not None:
+        method = self.methods.get("on_event")
+        if method is not None and (self._events is None or type(event) in self._events):
             yield "on_event", method, event
         for name, argument in self._follow.told(event):
             if (method := self.methods.get(name)) is not None:
@@ -251,7 +254,11 @@ def listeners_for(
 ) -> Iterator[Listener]:
     """The callbacks through which plugins hear of a run: each has a thread of its own or, if a method is async, a loop task."""
     for plugin in plugins:
-        hooked = Hooked(plugin, make_follow(), tell, context.copy())
+        try:
+            hooked = Hooked(plugin, make_follow(), tell, context.copy())
+        except ValueError as error:  # its `events` are none
+            tell("plugins", f"plugin {plugin.name or type(plugin).__name__!r} is left out: {error}")
+            continue
         if hooked.methods:
             call: Callable[[Any], Awaitable[None] | None] = hooked.call_async if hooked.is_async else hooked.call
             yield Listener(call, hooked.interest, source=f"plugin {hooked.name}")
