@@ -147,3 +147,123 @@ def test_B39_a_value_that_json_has_no_words_for_counts_too(before: Any, after: A
     assert of_spec(before) != of_spec(after)
     assert of_input(before) != of_input(after)
     assert of_spec(before) == of_spec(copy.deepcopy(before))
+
+
+class TestWhatATaskIsMadeOf:
+    """Another result is another fingerprint, wherever in the user's code the difference is."""
+
+    _MODULE = """
+import functools, json
+LIMIT = {limit}
+
+def deep(x):
+    return x {sign} 1
+
+class Helper:
+    def work(self, x):
+        return deep(x)
+
+    def __call__(self, up):
+        return up {call} 2
+
+def helper(x):
+    return Helper().work(x)
+
+def wrapped(n):
+    def decorate(fn):
+        @functools.wraps(fn)
+        def inner(up):
+            return fn(up) * n
+        return inner
+    return decorate
+
+def make(fn):
+    def task(up):
+        return fn(up)
+    return task
+
+def plain(up):
+    return [helper(x) for x in up], json.dumps(up)
+
+@wrapped({times})
+def decorated(up):
+    return up
+
+chosen = make(lambda up: up {chosen} 3)
+called = Helper()
+method = Helper().work
+limited = lambda up: up[:LIMIT]
+"""
+
+    def marks(self, tmp_path: Path, **changes: object) -> dict[str, tuple[str, str]]:
+        """By task (fingerprint, the cache's mark) of a module with changes."""
+        from dagtop.graph.fingerprint import code_mark
+
+        given = {"limit": 5, "sign": "+", "call": "+", "times": 2, "chosen": "+"} | changes
+        path = tmp_path / f"module_{'_'.join(map(str, given.values())).translate({43: 'p', 45: 'm'})}.py"
+        path.write_text(self._MODULE.format(**given))
+        scope: dict[str, Any] = {"__name__": "somewhere"}
+        exec(compile(path.read_text(), str(path), "exec"), scope)
+        found = {}
+        for name in ("plain", "decorated", "chosen", "called", "method", "limited"):
+            graph = Graph("g").add("up", _up).add(name, scope[name], depends_on=["up"]) if name != "method" else None
+            policy = Graph("g").add("up", _up).validate().policies[0]
+            own = graph.fingerprints()[1] if graph is not None else code_mark(scope[name], policy)
+            found[name] = own, code_mark(scope[name], policy, values=True)
+        return found
+
+    @pytest.mark.parametrize(
+        ("change", "tasks"),
+        [
+            ({}, set()),
+            ({"sign": "-"}, {"plain", "method"}),
+            ({"times": 3}, {"decorated"}),
+            ({"chosen": "-"}, {"chosen"}),
+            ({"call": "-"}, {"called", "plain"}),
+        ],
+    )
+    def test_B39_a_change_is_seen_in_what_a_task_calls_wraps_and_closes_over(
+        self, tmp_path: Path, change: dict[str, object], tasks: set[str]
+    ) -> None:
+        before, after = self.marks(tmp_path), self.marks(tmp_path, **change)
+        assert {name for name in before if before[name] != after[name]} >= tasks
+        if not change:
+            assert before == after
+
+    def test_a_plain_global_counts_for_the_cache_and_not_for_resuming(self, tmp_path: Path) -> None:
+        before, after = self.marks(tmp_path)["limited"], self.marks(tmp_path, limit=6)["limited"]
+        assert before[0] == after[0]
+        assert before[1] != after[1]
+
+    def test_the_state_of_an_object_counts_for_the_cache(self) -> None:
+        from dagtop.graph.source import source_of
+
+        class Owner:
+            def __init__(self, n: int) -> None:
+                self.n = n
+
+            def work(self) -> int:
+                return self.n
+
+        assert source_of(Owner(1).work) == source_of(Owner(2).work)
+        assert source_of(Owner(1).work, values=True) != source_of(Owner(2).work, values=True)
+        assert source_of(Owner(1).work, values=True) == source_of(Owner(1).work, values=True)
+
+    def test_code_without_a_text_is_told_apart_by_what_it_does(self) -> None:
+        from dagtop.graph.source import source_of
+
+        texts = [source_of(eval(f"lambda: [(lambda: {n})() for _ in 'a']")) for n in (1, 2, 1)]
+        assert texts[0] != texts[1]
+        assert texts[0] == texts[2]
+        assert " at 0x" not in texts[0]
+
+    def test_whatever_an_object_does_when_it_is_looked_at_it_has_a_text(self) -> None:
+        from dagtop.graph.source import source_of
+
+        class Hostile:
+            def __getattribute__(self, name: str) -> Any:
+                raise RuntimeError("no")
+
+            __call__ = None
+
+        assert source_of(Hostile(), values=True)  # type: ignore[arg-type]

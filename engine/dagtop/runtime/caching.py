@@ -17,6 +17,7 @@ import anyio
 import anyio.to_thread
 
 from dagtop.backends.event_loop import Abandoned
+from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import GOOD, TaskState
 from dagtop.errors import JournalError
 from dagtop.graph.binding import Call, FromInput
@@ -97,6 +98,7 @@ class Caching:
         self._digests: dict[int, tuple[Any, str]] = {}
         """By upstream task: its output, and the digest of that."""
         self._inputs: dict[str, str] = {}
+        self._codes: dict[tuple[int, int], tuple[Call, TaskPolicy, str]] = {}
         self._told: set[tuple[int, str]] = set()
 
     @property
@@ -213,9 +215,12 @@ class Caching:
 
     def _code(self, index: int, own: Call) -> str:
         around = self._job.checked.around
-        setup = around.setups.get(index)
-        mark = code_mark(own.fn, self._job.plan.policies[index])
-        return mark if setup is None else f"{mark} {source_mark(setup.fn)}"
+        setup, policy = around.setups.get(index), self._job.plan.policies[index]
+        known = self._codes.get((id(own.fn), id(policy)))
+        if known is None or known[0] is not own or known[1] is not policy:
+            known = own, policy, code_mark(own.fn, policy, values=True)
+            self._codes[id(own.fn), id(policy)] = known
+        return known[2] if setup is None else f"{known[2]} {source_mark(setup.fn)}"
 
     async def _upstream(self, index: int) -> dict[str, str]:
         names = self._job.plan.names
