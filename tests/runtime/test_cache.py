@@ -266,6 +266,22 @@ class TestWhatIsNotStored:
             assert done.why == {"b": "input a cannot be compared: it is an object"}
             assert done.result.ok
 
+    @pytest.mark.parametrize("size", [3, 50_000])
+    async def test_an_output_is_stored_as_it_was_returned_whatever_is_done_to_it_later(
+        self, path: Path, size: int
+    ) -> None:
+        async def spoils(a: list[int]) -> None:
+            a.clear()
+
+        def ones() -> list[int]:
+            return [1] * size
+
+        graph = Graph("g").add("a", ones, cache=True).add("b", spoils)
+        for ran in ("ab", "b"):
+            assert (await run(graph, path)).ran == ran
+        graph = Graph("g").add("a", ones, cache=True)
+        assert (await run(graph, path)).result["a"].output == [1] * size
+
 
 class TestPlaces:
     async def test_without_a_journal_the_process_remembers(self) -> None:

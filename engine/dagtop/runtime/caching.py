@@ -93,6 +93,8 @@ class Caching:
         """Why nothing can be read, if it cannot."""
         self._keys: dict[int, _Key] = {}
         """By task that was looked up and is to run: what its output is stored under."""
+        self._encoded: dict[int, tuple[Any, codec.Encoded]] = {}
+        """By task: a large output, and the same encoded, between its thread and the loop."""
         self._looks: dict[int, object] = {}
         """By task: its latest look-up; an earlier one that is still going on does not count any more."""
         self._digests: dict[int, tuple[Any, str]] = {}
@@ -169,13 +171,27 @@ class Caching:
 
     # -- after it has succeeded -----------------------------------------------------------------------------------------
 
+    def in_thread(self, index: int, fn: Callable[[], Any]) -> Callable[[], Any]:
+        """The call of an attempt that runs in a thread: a large output is encoded there too, not on the loop."""
+        if index not in self._keys:
+            return fn
+
+        def encoded_at_once() -> Any:
+            output = fn()
+            if not is_small(output):
+                self._encoded[index] = output, codec.encode(output)
+            return output
+
+        return encoded_at_once
+
     def store(self, index: int, output: Any) -> None:
         """Keep what a task returned, if it was looked up before it ran. Never raises."""
         key = self._keys.pop(index, None)
+        known = self._encoded.pop(index, None)
         if key is None:
             return
         name = self._job.plan.names[index]
-        encoded = codec.encode(output)
+        encoded = known[1] if known is not None and known[0] is output else codec.encode(output)
         if not encoded.storable:
             if (index, "") not in self._told:
                 self._told.add((index, ""))

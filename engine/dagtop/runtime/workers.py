@@ -359,6 +359,8 @@ class Workers:
             return await self._surrounded(start)
         context = self._context.copy()
         fn = self.calls.thunk(start.index, start.attempt, context)
+        if self.calls.caching is not None:
+            fn = self.calls.caching.in_thread(start.index, fn)
         scope = anyio.CancelScope()
         handle: Interrupt = AsyncioInterrupt() if self.on_asyncio else ScopeInterrupt(scope)
         attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
