@@ -105,6 +105,8 @@ class Window:
     _group_size: int
     _slow_groups: int
     """How many groups were slow, one after the other."""
+    _quick_rounds: int
+    """How many round trips were quicker than usual, one after the other."""
     _tried: int
     """Attempts that ended in this round trip; then those that failed, that ended when the limit had settled, most at once."""
     _missed: int
@@ -207,7 +209,7 @@ class Window:
             ratio = math.log(seconds + GRAIN) - usual.log - self._shift
             self._times.add(ratio)
             self._group.add(ratio)
-        if not usual.known or (not usual.learned and self._since < usual.begun):
+        if at >= self._settled_at and (not usual.known or (not usual.learned and self._since < usual.begun)):
             usual.learn(at, seconds, self._shift)
             self._hint = self._hint or (usual.known and usual.log > usual.first + _LOG_SLOW)
 
@@ -222,10 +224,12 @@ class Window:
                 why = f"{failed} of {tried} failed"
                 if self._good is not None:
                     return self._back(at, why)
-                acute = failed >= NOT_ALL * tried and not self._was_good
-                if tried < max(self.limit, FEW) and not acute:
+                acute = failed == tried >= 5 or (share >= 0.8 and tried >= max(FEW, self.limit // 2))
+                if tried < max(self.limit, FEW) and (self._was_good or not acute):
                     continue  # those of the round trip that have not ended yet may not fail
-                return self._cut(at, share, tried, why)
+                if self._is_no_help(share):
+                    return self._not_the_load(at, why)
+                return self._cut(at, share, why)
         return ""
 
     def _slow(self, kind: int, at: float) -> str:
@@ -245,21 +249,35 @@ class Window:
 
     # -- down -------------------------------------------------------------------------------------------------------
 
-    def _cut(self, at: float, share: float, tried: int, why: str) -> str:
-        """Go down, unless as many failed when that was done before: then it is not the load."""
-        if self._before_cut is not None:
-            limit, share_then = self._before_cut
-            same = 0.75 * share_then < share < min(1.5 * share_then, NOT_ALL)
-            self._no_help = self._no_help + 1 if same else 0
-            if self._no_help > 1:
-                self._before_cut, self._no_help, self._bad = None, 0, None
-                self._fails = min(max(share, self._failed / self._ended), NOT_ALL)
-                return self._move(limit, at, f"{why}, as many as with more at once: it is not the load")
+    def _cut(self, at: float, share: float, why: str) -> str:
+        """Go down because of failures, by their share of the time: if they are those above what the service can do, to that."""
         if not self._no_help:
             self._before_cut = (self.limit, share)
         self._bad = self.limit
         self._patience = 1
         return self._move(min(self.limit - 1, round(self.limit * max(STEP_DOWN, 1 - share))), at, why)
+
+    def _is_no_help(self, share: float) -> bool:
+        """Whether as many fail as before the limit went down, for the second time.
+
+        If all above k at once fail, a share s of `then` attempts becomes 1 - (1 - s) × then / now; if it is not the load, s.
+        """
+        if self._before_cut is None:
+            return False
+        limit, then = self._before_cut
+        expected = max(0.0, 1 - (1 - then) * limit / self.limit)
+        if share > NOT_ALL or then > NOT_ALL or share < (then + expected) / 2:
+            self._no_help = 0
+        else:
+            self._no_help += 1
+        return self._no_help > 1
+
+    def _not_the_load(self, at: float, why: str) -> str:
+        assert self._before_cut is not None
+        limit = self._before_cut[0]
+        self._before_cut, self._no_help, self._bad = None, 0, None
+        self._fails = min(_upper(self._failed, self._ended), NOT_ALL)
+        return self._move(limit, at, f"{why}, as many as with more at once: it is not the load")
 
     def _back(self, at: float, why: str) -> str:
         """What was tried was too much."""
@@ -276,7 +294,8 @@ class Window:
         if self._dip is not None:
             return self._dip_over(at)
         times, full = self._times, self._busiest >= self.limit
-        if times.n >= FEW and times.mean < -4 * times.error:
+        self._quick_rounds = self._quick_rounds + 1 if times.n >= FEW and times.mean < -4 * times.error else 0
+        if self._quick_rounds > 1:
             self._shift += times.mean
         clear = (
             self._failed <= self._fails * self._ended
@@ -289,16 +308,21 @@ class Window:
             self._unlike = min(1.0, 4 * times.spread)
         if not self._missed and (1 - self._failed / self._ended) ** self._tried < 0.01:
             self._failed, self._wasted = 0, 0.0  # what was wrong is over: chance does not do that
-        if self._failed < self._fails * self._ended:
-            self._fails = max(TOLERATED, self._fails - 0.2 * (self._fails - self._failed / self._ended))
+        self._fails = max(TOLERATED, min(self._fails, _upper(self._failed, self._ended)))
         if full:
             self._calm += 1
             self._since_dip += 1
         self._new_round()
         if full and clear and self.limit < self.most and self._calm >= self._wait():
             return self._raise(at)
+        share = max(self._failed / self._ended, self._wasted / (self._spent or 1.0))
+        if self._ended >= 4 * self._enough and share > self._fails and self._is_no_help(share):
+            return self._not_the_load(at, f"{self._failed} of {self._ended} failed")
         hint = alike and self._hint and not self._at_bottom
-        if full and known and (hint or self._since_dip >= (self._dip_after or (DIP_AFTER if alike else DIP_LATER))):
+        wait = self._dip_after or (DIP_AFTER if alike else DIP_LATER)
+        if self.limit < self.most and mean >= _LOG_CALM:
+            wait = min(wait, PATIENCE)
+        if full and known and (hint or self._since_dip >= wait):
             self._since_dip, self._good, self._hint = 0, None, False
             return self._try_fewer(
                 at, DIP if alike else STEP_DOWN, mean, "to see whether attempts are quicker with fewer at once"
@@ -367,7 +391,7 @@ class Window:
 
     def _restart(self) -> None:
         """What was seen with another limit does not count."""
-        self._ended = self._failed = self._calm = self._slow_groups = 0
+        self._ended = self._failed = self._calm = self._slow_groups = self._quick_rounds = 0
         self._spent = self._wasted = 0.0
         self._was_good = False
         self._group, self._group_size = _Sums(), max(FEW, -(-2 * self.limit // 3))
@@ -381,3 +405,9 @@ class Window:
 def _at_most(share: float, tried: int) -> float:
     """So many failures of `tried` that chance explains them: the mean, three standard deviations, and one."""
     return share * tried + 3 * math.sqrt(tried * share * (1 - share)) + 1
+
+
+def _upper(failed: int, tried: int) -> float:
+    """What the share may really be if so many of `tried` failed: two standard deviations more (Agresti and Coull 1998)."""
+    share = (failed + 2) / (tried + 4)
+    return share + 2 * math.sqrt(share * (1 - share) / (tried + 4))
