@@ -316,10 +316,12 @@ class RunBreakers:
         registry = self._registry
         with registry.lock:
             entry = self._entries[name] = registry.entry(name)
-            now = registry.now()
+            now, before = registry.now(), entry.circuit.spec
             problem = self._settle(entry)
             entry.circuit.advance(now)
-            wake = [*registry.spread(name, entry, None), *entry.users]
+            wake = registry.spread(name, entry, None)
+            if entry.circuit.spec != before:
+                wake = entry.users.copy()  # it may recover at another time
             entry.users.append(self)
             standing = _standing(entry.circuit, now)
             self.hear(name, standing, waits=entry.circuit.probe_due_at is not None)
@@ -337,7 +339,8 @@ class RunBreakers:
         same = replace(own, on_open=shared.on_open) == shared
         if not entry.is_declared:
             entry.is_declared = entry.was_declared = True
-            entry.circuit.respec(own)
+            if own != shared:
+                entry.circuit.respec(own)
         elif not same:
             other = ", ".join(
                 f"{item.name}={getattr(shared, item.name)!r}"
