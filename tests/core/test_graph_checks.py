@@ -189,7 +189,7 @@ class TestOptions:
             {"depends_on": [["a"]]},
             {"depends_on": [None]},
             {"depends_on": [nothing_async]},
-            {"backend": "process"},
+            {"backend": "Process"},
             {"backend": "async"},
             {"backend": "moon"},
         ],

@@ -30,7 +30,18 @@ class Abandoned(BaseException):
 class Attempt:
     """An attempt in progress that can be told to stop."""
 
-    __slots__ = ("_flag", "abandoned", "coroutine", "handle", "in_thread", "index", "number", "stop_told", "thread")
+    __slots__ = (
+        "_flag",
+        "abandoned",
+        "coroutine",
+        "errand",
+        "handle",
+        "in_thread",
+        "index",
+        "number",
+        "stop_told",
+        "thread",
+    )
 
     def __init__(
         self, index: int, number: int, handle: Interrupt, flag: Flag | None = None, *, in_thread: bool = False
@@ -46,6 +57,8 @@ class Attempt:
         """The task's own, if it is async."""
         self.thread: Any = None
         """Where it runs, if it is in a thread."""
+        self.errand: Errand | None = None
+        """What it is in another process, if it is: that is told in its stead."""
 
     def stop(self) -> None:
         """Raise its flag, and interrupt it where it waits; a thread cannot be interrupted and must look at its flag."""
@@ -54,13 +67,34 @@ class Attempt:
         self.stop_told = True
         if self._flag is not None:
             self._flag.cancel()
-        if not self.in_thread:
+        if self.errand is not None:
+            self.errand.cancel()
+        elif not self.in_thread:
             self.handle.interrupt()
 
     def abandon(self) -> None:
         """Let go of it where it waits."""
         self.abandoned = True
+        if self.errand is not None:
+            self.errand.abandon()
         self.handle.interrupt()
+
+
+class Errand(Protocol):
+    """An attempt in another process."""
+
+    @property
+    def where(self) -> str:
+        """Where it is now, in words that follow "is": "in the worker process 12"."""
+        ...
+
+    def cancel(self) -> None:
+        """Tell it to stop."""
+        ...
+
+    def abandon(self) -> None:
+        """End it; nobody waits any more."""
+        ...
 
 
 class Flag(Protocol):

@@ -41,13 +41,13 @@ class ThreadBackend:
             except BaseException as error:  # noqa: BLE001 - the user's: it becomes an outcome
                 raised = error
             if os.getpid() != here:
-                _end_child(raised)
+                end_child(raised)
             return output, raised
 
         return await anyio.to_thread.run_sync(guarded, abandon_on_cancel=True, limiter=self._limiter)
 
 
-def _end_child(raised: BaseException | None) -> NoReturn:
+def end_child(raised: BaseException | None) -> NoReturn:
     """A child that the function forked has come back out of it. It would wait for work for ever, and who waits for it too."""
     code = 0
     with contextlib.suppress(BaseException):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from dagtop.core.policy import TaskPolicy
+from dagtop.core.policy import BackendName, TaskPolicy
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -26,6 +26,9 @@ class Plan:
     policies: Sequence[TaskPolicy]
     places: Mapping[int, str] = field(default_factory=dict)
     """Where a task was declared, as "file.py:12", where that is known."""
+
+    backends: Mapping[int, BackendName] = field(default_factory=dict)
+    """Tasks whose code runs outside of the engine's process."""
 
     one_policy: TaskPolicy | None = None
     """The policy of every task, where all share one object: then nobody need look at all of them."""

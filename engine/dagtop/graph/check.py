@@ -43,6 +43,8 @@ class Checked:
     """With `specs`: whether the function takes a context as its third parameter."""
     around: Surroundings = NOTHING_AROUND
     """Conditions, setups and teardowns, shared services."""
+    home: str = ""
+    """The file that defines the graph, if some task runs in another process."""
 
 
 #: Flaws that come with the nearest name; of ten thousand misspelt names the first few tell enough.

@@ -17,6 +17,7 @@ from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listeners, Listening
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
+from dagtop.graph.whereabouts import located
 from dagtop.graph.outlook import ExecutionPlan, execution_plan
 from dagtop.graph.surroundings import Declarations, Declared
 
@@ -271,7 +272,8 @@ class Graph(Listening):
         guards = repr((merged.pools, merged.resources))
         key = (merged.default_timeout, merged.default_retries, frozenset(merged.inputs), len(self), guards)
         if self._checked is None or self._checked[0] != key:
-            self._checked = (key, check(self.name, self._columns, merged, self._by_function, self.place))
+            checked = check(self.name, self._columns, merged, self._by_function, self.place)
+            self._checked = (key, located(checked, self._columns, merged, self.place))
         return self._checked[1]
 
     def fingerprints(self, config: ExecutorConfig | None = None) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
 from typing import Any
 
 from dagtop.core.checks import one_of
@@ -24,7 +25,7 @@ LATER_TASK_OPTIONS = frozenset(
         "replicas",
     }
 )
-LATER_GRAPH_OPTIONS = frozenset({"backend"})
+LATER_GRAPH_OPTIONS: frozenset[str] = frozenset()
 
 _POLICY_OPTIONS = (
     "timeout",
@@ -71,6 +72,9 @@ class ExecutorConfig:
     cancel_grace: how long a run that is being cancelled waits for tasks that do not stop, in seconds; 10 unless given.
     default_timeout: timeout of an attempt, in seconds, for tasks that give none.
     default_retries: retries (a number or a `Retry`) for tasks that give none.
+    backend: where plain functions run that do not say so themselves: "thread" (the default), "process" or "dask".
+    dask: address of a Dask scheduler, such as "tcp://10.0.0.1:8786"; without one dagtop starts two Dask workers on this machine
+        when a task has `backend="dask"`.
     inputs: values for parameters that are no tasks, by name; they win over the graph's own.
     cache: where tasks with `cache=` keep what they return: the path of a SQLite file. None takes the journal's file, or else
         the memory of this process. False takes nothing from there; every task runs, and what it returns is stored anew.
@@ -95,6 +99,8 @@ class ExecutorConfig:
     cancel_grace: float | None = None
     default_timeout: float | None = None
     default_retries: int | Retry | None = None
+    backend: str | None = None
+    dask: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
     on_event: Callable[[Any], Any] | None = None
     on_escalation: Callable[[Any], Any] | None = None
@@ -107,6 +113,10 @@ class ExecutorConfig:
             TaskPolicy(timeout=self.default_timeout)
         if self.default_retries is not None:
             as_retry(self.default_retries)
+        if self.backend is not None and one_of(BackendName, self.backend, "backend") is BackendName.ASYNC:
+            raise ValueError("backend is for plain functions: 'thread', 'process' or 'dask'; async ones run on the loop")
+        if self.dask is not None and not (isinstance(self.dask, str) and self.dask.strip()):
+            raise ValueError(f"dask must be the address of a scheduler such as 'tcp://10.0.0.1:8786', not {self.dask!r}")
         if not isinstance(self.inputs, Mapping):
             raise ValueError(f"inputs must be a mapping of names to values, not {self.inputs!r}")
         if self.on_event is not None and not callable(self.on_event):
@@ -236,14 +246,24 @@ def backend_of(options: Mapping[str, Any], *, is_async: bool) -> BackendName:
     """
     if "backend" not in options:
         return BackendName.ASYNC if is_async else BackendName.THREAD
-    if options["backend"] in ("process", "dask"):
-        raise ValueError(f"backend {options['backend']!r} is not in this version of dagtop; use 'async' or 'thread'")
     backend = one_of(BackendName, options["backend"], "backend")
     if is_async and backend is not BackendName.ASYNC:
         raise ValueError("an async function runs on the event loop: leave backend out, or write the function with def")
     if not is_async and backend is BackendName.ASYNC:
         raise ValueError("backend 'async' needs an async function: write it with async def, or leave backend out")
+    check_installed(backend)
     return backend
+
+
+def check_installed(backend: BackendName) -> None:
+    """See whether what the backend needs is there, without loading it.
+
+    Raises
+    ------
+    ValueError: it is not.
+    """
+    if backend is BackendName.DASK and find_spec("distributed") is None:
+        raise ValueError("backend 'dask' needs Dask, which is not installed: pip install 'dagtop[dask]'")
 
 
 def option_errors(options: Mapping[str, Any], *, is_async: bool) -> list[str]:

@@ -13,6 +13,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.to_thread
+
+from dagtop.core.policy import BackendName
 from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask
 from dagtop.graph.surroundings import Service
 from dagtop.ports.journal import JournalWriter
@@ -23,6 +27,7 @@ from dagtop.runtime.reports import Reports
 
 if TYPE_CHECKING:
     from dagtop.runtime.caching import Caching
+    from dagtop.runtime.elsewhere import Elsewhere, Trip
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -59,6 +64,14 @@ class Calls:
             self.is_async[index] = False
         self.find_service: Callable[[str], Any] | None = None
         """For `ctx.service`, if the graph has services."""
+        self.trips: dict[int, Trip] = {}
+        """By task: an attempt that is about to begin in another process; whoever waits for it takes it from here."""
+        self.elsewhere: Elsewhere | None = None
+        """The other processes, once a task has wanted one."""
+        self.away: Mapping[int, BackendName] = self._plan.backends
+        """Tasks that run in another process."""
+        self._home = checked.home
+        self._dask = job.dask
         self._scratch_root: Path | None = None
         self._scratch_lock = threading.Lock()
         self._plain: tuple[Callable[..., Any], Sequence[str], Mapping[str, Any]] | None = None
@@ -84,7 +97,25 @@ class Calls:
     def thunk(self, index: int, attempt: int, context: Context) -> Callable[[], Any]:
         """The call of an attempt, ready to be made in a thread; `context` is made ready for it."""
         fn, args, kwargs = self._prepared(index, attempt, context)
+        if self.away and index in self.away:
+            trip = self.trips[index] = self.trip(index, attempt, partial(fn, *args, **kwargs), self.contexts.get(index))
+            return trip
         return partial(fn, *args, **kwargs)
+
+    def trip(self, index: int, attempt: int, call: Callable[[], Any], near: TaskContext | None) -> Trip:
+        """A call of the task as an attempt in another process, ready to be made in a thread; `near` is its context here."""
+        from dagtop.runtime.elsewhere import Ear, Elsewhere  # noqa: PLC0415 - only where one is used
+
+        assert isinstance(call, partial), "made by `beside` or `thunk`"
+        if self.elsewhere is None:
+            self.elsewhere = Elsewhere(self._home, self._dask)
+        names, task = self._plan.names, self._plan.names[index]
+        context = near or self._made_context(index, attempt, self.sinks.get(index))
+        ear = Ear(partial(self._reports.told, index), context, partial(self._reports.note, task, attempt))
+        given = tuple(names[i] for i in self._plan.upstream[index])
+        return self.elsewhere.trip(
+            self.away[index], task, attempt, call, near, given, partial(self._scratch_path, index), ear
+        )
 
     def returned(self, index: int, attempt: int, output: Any) -> None:
         """Keep what an attempt returned. Comes before the machine hears of it."""
@@ -107,6 +138,12 @@ class Calls:
     def forget(self, task: str) -> None:
         """The task starts over: what it returned before is nobody's input any more."""
         self.outputs[self._plan.index[task]] = None
+
+    async def leave(self) -> None:
+        """The run is over: end the processes that it started."""
+        if self.elsewhere is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self.elsewhere.close)
 
     def clear_away(self) -> None:
         """The run is over: remove the scratch directories."""
@@ -245,10 +282,14 @@ class Calls:
         )
 
     def _scratch(self, index: int, name: str) -> Path:
+        path = self._scratch_path(index)
+        path.mkdir(exist_ok=True)
+        return path
+
+    def _scratch_path(self, index: int) -> Path:
+        """Where a task's directory is, or is to be; the folder above it is there."""
         with self._scratch_lock:  # tasks ask from their threads
             if self._scratch_root is None:
                 self._scratch_root = Path(tempfile.mkdtemp(prefix="dagtop-"))
             root = self._scratch_root
-        path = root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', name)[:40]}"
-        path.mkdir(exist_ok=True)
-        return path
+        return root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', self._plan.names[index])[:40]}"

@@ -66,7 +66,7 @@ async def stage(
         attempt.thread = ThreadPlace()
         return call()
 
-    attempt.in_thread = True
+    attempt.in_thread = attempt.errand is None
     try:
         output, error = await threads.run(context, told_where)
     except BaseException as raised:  # noqa: BLE001 - it was let go of, or something strange has cancelled its loop task

@@ -139,6 +139,7 @@ class DAGExecutor(Listening):
             ledger=ledger,
             reruns=reruns,
             outputs=outputs,
+            dask=self.config.dask or "",
             capture=self._capture is not False,
         )
         self._engine = Engine(job)
@@ -224,6 +225,7 @@ class DAGExecutor(Listening):
                 try:
                     await engine.run()
                 finally:
+                    await engine.calls.leave()
                     if self._callers_event is not None:
                         await self._callers_event.end()
                     await self._callbacks.finish()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import linecache
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType, TracebackType
 from typing import Any, NamedTuple
 
 from dagtop.core.failure import Failure
 from dagtop.core.policy import Retry
-from dagtop.errors import RetryAfter, Skip, TaskExitError
+from dagtop.errors import RemoteError, RetryAfter, Skip, TaskExitError, TransferError
 from dagtop.runtime.families import family_of, kinds_of, leaves_of, told_by, trace_of
 from dagtop.runtime.suspects import HERE, giver_of, innermost
 
@@ -23,11 +23,24 @@ ROOT = 300
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+#: Under this name an exception from another process carries the failure that was made of it there.
+_TOLD = "_dagtop_failure"
+
+
+def as_told(error: BaseException, failure: Failure) -> BaseException:
+    """The exception, for which `failure_of` gives this: it was raised in another process, where its traceback is."""
+    BaseException.__getattribute__(error, "__dict__")[_TOLD] = failure
+    return error
+
+
 def failure_of(error: BaseException, given: Mapping[str, Any] = NOTHING) -> Failure:
     """What is kept of an exception that user code raised. Never raises.
 
     `given` is what its upstream gave the task, by name: the failure says which of it the failing line had in its hands.
     """
+    made_there = BaseException.__getattribute__(error, "__dict__").get(_TOLD)
+    if type(made_there) is Failure:
+        return made_there
     if issubclass(type(error), (SystemExit, KeyboardInterrupt)):
         said = (
             f"the task called sys.exit({text_of(error)})"
@@ -106,6 +119,10 @@ def may_be_retried(error: BaseException, retry: Retry) -> bool:
     A group may if it is of such a type itself, or all that is in it is; not if anything in it is of a type that never may.
     """
     try:
+        if type(error) is TransferError:
+            return False  # it would be the same again
+        if type(error) is RemoteError:
+            return _is_one_of(error, retry.on) and not _is_one_of(error, retry.not_on)
         if issubclass(type(error), BaseExceptionGroup):
             leaves = leaves_of(error)
             if any(isinstance(one, retry.not_on) for one in (error, *leaves)):
@@ -114,6 +131,10 @@ def may_be_retried(error: BaseException, retry: Retry) -> bool:
         return isinstance(error, retry.on) and not isinstance(error, retry.not_on)
     except BaseException:  # noqa: BLE001 - the user's types decide what isinstance does
         return False
+
+
+def _is_one_of(error: RemoteError, kinds: Iterable[type[BaseException]]) -> bool:
+    return any(f"{kind.__module__}.{kind.__qualname__}" in error.kinds for kind in kinds)
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:

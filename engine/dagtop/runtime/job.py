@@ -33,6 +33,8 @@ class Job:
     """(task, reason) for tasks that the earlier process had finished and that run again all the same."""
     outputs: list[Any] = field(default_factory=list)
     """By task index; filled as tasks succeed."""
+    dask: str = ""
+    """Address of the Dask scheduler; "" starts a cluster of the run's own if a task wants one."""
     capture: bool = False
     """Whether what tasks print and log becomes events."""
     usual: dict[int, float] = field(default_factory=dict)

@@ -39,6 +39,10 @@ class Reports:
         self.lines.append(line)
         self._doorbell.ring()
 
+    def note(self, task: str, attempt: int, text: str) -> None:
+        """Something is to be said about a task's output, among its lines."""
+        self.captured(Captured(task, attempt, "log", "WARNING", text))
+
     def told(self, index: int, what: str, values: tuple[Any, ...]) -> None:
         """A task used its context: "progress" or "ready"."""
         if what == "progress":

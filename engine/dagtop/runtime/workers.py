@@ -343,7 +343,9 @@ class Workers:
             with scope:
                 services, error = await lifecycle.prepare(attempt, context, flag)
                 if error is None and not attempt.stop_told:
-                    fn = calls.beside(index, call, flag, services, lifecycle.resource(index))
+                    fn: Callable[[], Any] = calls.beside(index, call, flag, services, lifecycle.resource(index))
+                    if calls.away and index in calls.away:
+                        fn = attempt.errand = calls.trip(index, start.attempt, fn, flag)
                     output, error = await stage(attempt, context, fn, self._threads, is_async=call.is_async)
         except RuntimeError:  # trio leaves the scopes inside ours, and complains
             error = RuntimeError(LEFT_OPEN) if error is None else error
@@ -354,7 +356,7 @@ class Workers:
         return await self._settled(attempt, output, error)
 
     async def _in_thread(self, start: StartAttempt) -> _Ended | None:
-        """A whole attempt of a plain function."""
+        """A whole attempt of a plain function: in a thread, or in another process, for which a thread waits."""
         if start.index in self.calls.surrounded:
             return await self._surrounded(start)
         context = self._context.copy()
@@ -364,6 +366,9 @@ class Workers:
         scope = anyio.CancelScope()
         handle: Interrupt = AsyncioInterrupt() if self.on_asyncio else ScopeInterrupt(scope)
         attempt = Attempt(start.index, start.attempt, handle, self.calls.contexts.get(start.index), in_thread=True)
+        if self.calls.trips:
+            attempt.errand = self.calls.trips.pop(start.index, None)
+            attempt.in_thread = attempt.errand is None
         self.running[start.index] = attempt
 
         def told_where() -> Any:
@@ -379,7 +384,10 @@ class Workers:
                 if not attempt.abandoned and (not self.on_asyncio or self.is_breaking_down):
                     raise
                 error = raised  # abandoned, or cancelled by a stranger, see `_shake_off`: nobody waits for the thread
-                self.threads_left += not attempt.abandoned
+                if not attempt.abandoned:
+                    self.threads_left += attempt.in_thread
+                    if attempt.errand is not None:
+                        attempt.errand.abandon()
         if self.running.get(start.index) is attempt:
             del self.running[start.index]
         if error is None and type(output) is CoroutineType:  # isinstance would ask the user's object for its class
