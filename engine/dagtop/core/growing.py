@@ -64,15 +64,19 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     machine.unfinished += len(added)
     for name, policy in change.policies.items():
         ledger.policies[plan.index[name]] = policy
-    machine.joins = Joins(plan)
-    for index, policy in enumerate(ledger.policies):  # a person may have changed them since the plan was made
-        machine.joins.set_rule(index, policy)
-        machine.joins.recount(index, ledger.state)
+    if change.rewired or change.policies:
+        machine.joins = Joins(plan)
+        for index, policy in enumerate(ledger.policies):  # a person may have changed them since the plan was made
+            machine.joins.set_rule(index, policy)
+            machine.joins.recount(index, ledger.state)
+    else:
+        machine.joins.grow(plan, ledger.state)
     machine.may_wait_longer = bool(plan.asks or plan.cleans_up)
     if plan.cleans_up:
         tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
         machine.cleanup = Cleanup(ledger, tearing)
-    machine.rerank()
+    if change.rewired or change.policies or not machine.queue.append(plan):
+        machine.rerank()
     touched = [*(plan.index[name] for name in change.policies), *range(first, len(plan))]
     for index in touched:
         policy = plan.policies[index]

@@ -20,6 +20,9 @@ def grown(
 ) -> Plan:
     """`plan` with tasks added behind those that there are, and with another upstream for some of these. O(V + E).
 
+    With nothing rewired and tasks that depend on earlier ones only, which is how a graph grows task by task, most of it is
+    copied as it is.
+
     An `AddedTask`, which is all that a recorded stream has, gets the default policy.
 
     Raises
@@ -33,11 +36,9 @@ def grown(
     upstream: list[Sequence[int]] = [*plan.upstream, *(_indices(index, task.upstream) for task in added)]
     for name, needed in rewired.items():
         upstream[index[name]] = _indices(index, needed)
-    downstream: list[list[int]] = [[] for _ in names]
-    for i, needed_ones in enumerate(upstream):
-        for above in needed_ones:
-            downstream[above].append(i)
-    order = topological_order(upstream, downstream)
+    only_behind = not rewired and all(needed[-1] < first + i for i, needed in enumerate(upstream[first:]) if needed)
+    downstream = _appended(plan, upstream) if only_behind else _inverted(upstream)
+    order = [*plan.order, *range(first, len(names))] if only_behind else topological_order(upstream, downstream)
     if len(order) < len(names):
         raise ValueError("tasks of the changed graph would wait for each other")
     own = [*plan.policies, *(task.policy if isinstance(task, NewTask) else DEFAULT_POLICY for task in added)]
@@ -57,6 +58,23 @@ def grown(
         cleans_up={*plan.cleans_up, *(i for i, task in new if task.cleans_up)},
         kinds=None if plan.kinds is None else [*plan.kinds, *range(first, len(names))],
     )
+
+
+def _appended(plan: Plan, upstream: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+    first = len(plan)
+    downstream: list[Sequence[int]] = [*plan.downstream, *([] for _ in range(len(upstream) - first))]
+    for own in range(first, len(upstream)):
+        for above in upstream[own]:
+            downstream[above] = [*downstream[above], own]
+    return downstream
+
+
+def _inverted(upstream: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+    downstream: list[list[int]] = [[] for _ in upstream]
+    for own, needed in enumerate(upstream):
+        for above in needed:
+            downstream[above].append(own)
+    return downstream
 
 
 def _indices(index: Mapping[str, int], names: Sequence[str]) -> list[int]:

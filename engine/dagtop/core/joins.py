@@ -36,6 +36,14 @@ class Joins:
             for index, policy in enumerate(plan.policies):
                 self.set_rule(index, policy)
 
+    def grow(self, plan: Plan, states: Sequence[TaskState]) -> None:
+        """The plan has further tasks behind those that there were; these depend on what they did."""
+        self._plan = plan
+        for index in range(len(self.pending), len(plan)):
+            self.pending.append(0)
+            self.set_rule(index, plan.policies[index])
+            self.recount(index, states)
+
     def set_rule(self, index: int, policy: TaskPolicy) -> None:
         """Take the trigger rule of a policy."""
         rule = Trigger(policy.trigger)

@@ -45,16 +45,32 @@ class ReadyQueue:
     A task may be in it twice, and may no longer be ready when it comes out: whoever takes it out looks.
     """
 
-    __slots__ = ("by_rank", "heap", "rank")
+    __slots__ = ("_appended", "by_rank", "heap", "rank")
 
     def __init__(self, rank: Sequence[int], by_rank: Sequence[int]) -> None:
         self.rank = rank
         self.by_rank = by_rank
+        self._appended = 0
+        """How many tasks have come since all were ordered."""
         self.heap: list[int] = []
+
+    def append(self, plan: Plan) -> bool:
+        """Put the tasks that the plan has more into the last places. False: it is time to order all of them anew.
+
+        That is when one of them has a priority of its own, or when many have come since the last time: so a graph that grows
+        task by task costs a constant time for each.
+        """
+        new = range(len(self.rank), len(plan))
+        self._appended += len(new)
+        if self._appended > max(16, len(plan) // 8) or any(plan.policies[index].priority for index in new):
+            return False
+        self.rank = [*self.rank, *new]
+        self.by_rank = [*self.by_rank, *new]
+        return True
 
     def rerank(self, rank: Sequence[int], by_rank: Sequence[int]) -> None:
         """Go by another order from now on; what is in the queue stays in it."""
         queued = [self.by_rank[place] for place in self.heap]
-        self.rank, self.by_rank = rank, by_rank
+        self.rank, self.by_rank, self._appended = rank, by_rank, 0
         self.heap[:] = [rank[index] for index in queued]
         heapify(self.heap)

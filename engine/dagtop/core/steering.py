@@ -191,7 +191,8 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
     machine.may_time_out = machine.may_time_out or "timeout" in changes
     if changes.keys() & {"trigger", "on_upstream_failure"}:
         machine.joins.set_rule(index, machine.ledger.policies[index])
-        if state is TaskState.WAITING:
+        withdrawn(machine, [index], at, "it starts by another rule now")
+        if machine.ledger.state[index] is TaskState.WAITING:
             machine.evaluate(index, at)
     if changes.keys() & {"priority", "cost"}:
         machine.rerank()
