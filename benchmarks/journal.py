@@ -63,6 +63,7 @@ def write(path: Path, names: tuple[str, ...], size: int, output: Any) -> dict[st
     if output is not None:
         for name in names:
             writer.output(name, 1, output)
+    writer.took(names, ("f" * 16,) * len(names), [2e-6] * len(names))
     engine = time.thread_time() - thread
     if not writer.close(120.0):
         raise SystemExit("the journal could not be written")
@@ -102,6 +103,8 @@ def read(path: Path, names: tuple[str, ...]) -> None:
     stored = journal.load("last")
     print(f"  all events   {timed(lambda: list(stored.events())):8.1f} ms")
     stored = journal.load("last")
+    usual = timed(lambda: journal.usual("", "g", names, ("f" * 16,) * len(names)))
+    print(f"  usual times  {usual:8.1f} ms")
     print(f"  resumption   {timed(lambda: plan_resumption(stored, plan, ('f',) * len(names))):8.1f} ms")
     journal.close()
 
