@@ -92,6 +92,10 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     counts: Mapping[TaskState, int] = {}
     """How many tasks are in each state; every state is there."""
     max_parallel: int = 0
+    window: int = 0
+    """How many attempts may be in progress now: `max_parallel`, or what an adaptive run allows below that."""
+    limits: Mapping[str, tuple[int, int]] = {}
+    """(in use, limit) of every pool ("pool:db") and resource ("resource:gpu"). The same object as long as nothing changes."""
     reason: str = ""
     """Why the run is stopping or has stopped, where that has a reason."""
     problems: tuple[Problem, ...] = ()

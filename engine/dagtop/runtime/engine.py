@@ -148,7 +148,7 @@ class Engine:
         self.workers.obey(self.machine.handle(begin))
         if self.publisher is not None:
             self._outlet.flush(self.now())
-            self.publisher.watch(self.machine.ledger, self.breakers.views)
+            self.publisher.watch(self.machine.ledger, self.breakers.views, self.machine.admission.limits.used)
             self._outlet.add([self.publisher])
 
     async def _hear_cancellation(self) -> None:

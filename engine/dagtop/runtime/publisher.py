@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from operator import is_not, ne
 
@@ -61,6 +61,7 @@ class Publisher:
         self._box = box
         self._ledger: Ledger | None = None
         self._breakers: Callable[[float], tuple[BreakerView, ...]] | None = None
+        self._limits: Callable[[], Mapping[str, tuple[int, int]]] | None = None
         self._rows: list[TaskRow] = []
         self._states: list[TaskState] = []
         self._attempts: list[int] = []
@@ -73,10 +74,15 @@ class Publisher:
         self._published_at = -LONGEST
         self._shortest = SHORTEST
 
-    def watch(self, ledger: Ledger, breakers: Callable[[float], tuple[BreakerView, ...]] | None = None) -> None:
-        """Start with the ledger as it is now. `breakers` shows those of the run at a moment."""
+    def watch(
+        self,
+        ledger: Ledger,
+        breakers: Callable[[float], tuple[BreakerView, ...]] | None = None,
+        limits: Callable[[], Mapping[str, tuple[int, int]]] | None = None,
+    ) -> None:
+        """Start with the ledger as it is now. `breakers` shows those of the run at a moment, `limits` its pools and resources."""
         self._ledger = ledger
-        self._breakers = breakers
+        self._breakers, self._limits = breakers, limits
         self._rows = [row_of(ledger, index) for index in range(len(ledger.plan))]
         self._states, self._attempts = ledger.state.copy(), ledger.attempt.copy()
 
@@ -148,6 +154,8 @@ class Publisher:
                 rows=self._rows,
                 counts=dict(ledger.counts),
                 max_parallel=ledger.max_parallel,
+                window=ledger.window,
+                limits=self._limits_now(),
                 reason=ledger.run_reason,
                 problems=tuple(self._problems),
                 problem_count=self._problem_count,
@@ -155,6 +163,11 @@ class Publisher:
                 events_seen=self._events,
                 breakers=self._breakers(now) if self._breakers is not None else (),
             )
+
+    def _limits_now(self) -> Mapping[str, tuple[int, int]]:
+        before = self._box.latest.limits
+        now = self._limits() if self._limits is not None else before
+        return before if now == before else now
 
     def _dirty(self, ledger: Ledger) -> list[int]:
         """Tasks whose row is out of date."""
