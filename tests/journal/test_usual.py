@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from dagtop.core.events import RunStarted, TaskStarted, TaskSucceeded
 from dagtop.journal import schema
 from dagtop.journal.memory import MemoryJournal
 from dagtop.journal.sqlite import SqliteJournal
@@ -150,6 +151,24 @@ def test_a_file_of_the_first_version_is_brought_up_to_date(tmp_path: Path, monke
     keep(journal, "r2", [1.0, 2.0])
     assert asked(journal) == {"a": (1.0, 1.0, 1), "b": (2.0, 2.0, 1)}
     assert [run.run for run in journal.runs()] == ["r2", "r1"]
+
+
+def test_B8_of_a_run_that_was_killed_or_of_an_older_file_the_events_tell(tmp_path: Path) -> None:
+    for source, graph in (("/somewhere/g.py", "g"), ("", "by hand")):
+        journal = SqliteJournal(tmp_path / f"{graph}.db")
+        writer = journal.begin(record_of("r1", GRAPH, (OLD, NEW), source=source, graph=graph), Told())
+        events = [
+            RunStarted(0.0, "r1", "g", 1000.0, 2, 1),
+            TaskStarted(1.0, "a", 1),
+            TaskSucceeded(3.5, "a", 1),
+            TaskStarted(4.0, "b", 1),
+        ]
+        writer.record(1, events)
+        writer.close()
+        found = journal.usual(source, graph, ("a", "b"), (OLD, NEW))
+        assert found == {"a": (2.5, 2.5, 1)}
+        keep(journal, "r2", [1.0, 2.0], source=source, graph=graph)
+        assert journal.usual(source, graph, ("a",), (OLD,)) == {"a": (1.0, 1.0, 1)}
 
 
 def test_of_a_large_graph_fewer_runs_are_looked_at() -> None:
