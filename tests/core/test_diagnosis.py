@@ -12,8 +12,12 @@ from dagtop.core.diagnosis import report
 from dagtop.core.escalation import Cause, EscalationReport, Evidence
 from dagtop.core.failure import Failure
 from dagtop.core.guards import Gate
+from dagtop.core.joins import Joins
+from dagtop.core.ledger import Ledger
 from dagtop.core.policy import Retry, TaskPolicy
-from machine_driver import Driver
+from hypothesis import given
+from hypothesis import strategies as st
+from machine_driver import Driver, plan_of
 
 KEY = Failure(error="KeyError", message="'price'", where="load.py:12 in load", kinds=("LookupError",))
 REFUSED = Failure(error="ConnectionRefusedError", message="[Errno 111] no", kinds=("ConnectionError", "OSError"))
@@ -153,7 +157,12 @@ class TestCauses:
         [
             (error("MemoryError"), "resources="),
             (error("torch.OutOfMemoryError", "CUDA out of memory"), "resources="),
-            (error("WorkerDiedError", "the worker was ended by signal 9"), "log"),
+            (
+                error("WorkerDiedError", "the worker process 7 was ended by SIGKILL"),
+                "out of memory is the usual reason",
+            ),
+            (error("WorkerDiedError", "the worker process 7 was ended by SIGSEGV"), "PYTHONFAULTHANDLER"),
+            (error("WorkerDiedError", "the worker process 7 ended with exit code 3"), "os._exit"),
             (error("OSError", "[Errno 28] No space left on device"), "Make room"),
             (error("OSError", "[Errno 24] Too many open files: 'x'"), "ulimit -n"),
             (error("RuntimeError", "can't start new thread"), "max_parallel"),
@@ -179,6 +188,56 @@ class TestCauses:
         made = told(error("LoadError", "failed", root="KeyError: 'price'", kinds=("KeyError",)))
         assert made.cause is Cause.REPEATED
         assert "LoadError: failed, which comes from KeyError: 'price'" in made.summary
+
+
+_texts = st.text(max_size=60) | st.sampled_from(
+    ["SIGKILL", "HTTP 503", "run_timeout", "nobody decided", "\ud800\x00\n"]
+)
+_failures = st.builds(
+    Failure,
+    error=st.sampled_from(
+        "KeyError ConnectionError MemoryError TaskTimeoutError GateRejectedError UpstreamFailedError CircuitOpenError Odd".split()
+    )
+    | _texts,
+    message=_texts,
+    where=_texts,
+    root=_texts,
+    kinds=st.lists(_texts, max_size=3).map(tuple),
+    given_by=st.sampled_from(["", "up", "nobody"]),
+)
+_policies = st.builds(
+    TaskPolicy,
+    retry=st.builds(Retry, retries=st.integers(0, 60), backoff=st.sampled_from(["none", "linear", "exponential"])),
+    timeout=st.none() | st.floats(0.001, 1e9),
+    circuit=_texts,
+    gate=st.none() | st.builds(Gate, prompt=_texts, timeout=st.none() | st.floats(0.1, 1e6)),
+)
+_evidence = st.builds(
+    Evidence, inputs=st.dictionaries(_texts, _texts, max_size=3), usual_seconds=st.none() | st.floats(0, 1e9)
+)
+
+
+@given(
+    st.lists(_failures, min_size=1, max_size=5),
+    _policies,
+    _evidence,
+    st.sampled_from(["", "open", "closed", "half_open"]),
+)
+def test_B15_whatever_attempts_end_with_there_is_a_report(
+    failures: list[Failure], policy: TaskPolicy, evidence: Evidence, circuit_state: str
+) -> None:
+    ledger = Ledger(plan_of({"up": [], "load": ["up"]}, {"load": policy}))
+    last = len(failures)
+    for number, failure in enumerate(failures, 1):
+        ledger.apply(ev.TaskReady(number, "load"))
+        ledger.apply(ev.TaskStarted(number, "load", number))
+        ended = ev.TaskFailed(number, "load", number, failure) if number == last else None
+        ledger.apply(ended or ev.TaskRetrying(number, "load", number, 0.0, failure))
+    made = report(ledger, Joins(ledger.plan), 1, 1, float(last), evidence, circuit_state)
+    assert made.summary
+    assert made.options
+    assert len(made.attempts) == made.attempt_count == last
+    assert all(line and "\n" not in line for line in (made.summary, *made.evidence, *made.options))
 
 
 class TestTimeouts:

@@ -300,8 +300,9 @@ def _at(failure: Failure) -> str:
 
 
 def cut_left(text: str, limit: int = QUOTED) -> str:
-    """The end of `text`: of a path that is what matters."""
-    return text if len(text) <= limit else f"…{text[-limit:]}"
+    """The end of `text`, on one line: of a path that is what matters."""
+    line = " ".join(text[-limit * 4 :].split())
+    return line if len(line) <= limit and len(text) <= limit * 4 else f"…{line[-limit:]}"
 
 
 def _root(failure: Failure) -> str:

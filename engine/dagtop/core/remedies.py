@@ -25,7 +25,7 @@ def options(case: Case, found: Finding) -> tuple[str, ...]:
         case Cause.BAD_INPUT:
             chosen = _bad_input(case, found.culprit)
         case Cause.EXHAUSTED:
-            chosen = [*_EXHAUSTED[found.culprit], _restart(case)]
+            chosen = [*(_worker(case) if found.culprit == "worker" else _EXHAUSTED[found.culprit]), _restart(case)]
         case Cause.UPSTREAM:
             culprit = cut(found.culprit, 80) or "the upstream"
             chosen = [
@@ -139,11 +139,20 @@ def _bad_input(case: Case, giver: str) -> list[str]:
     ]
 
 
-_EXHAUSTED = {
-    "worker": [
+def _worker(case: Case) -> list[str]:
+    """What ended a process tells what to look for."""
+    message = case.failure.message if case.failure is not None else ""
+    if "exit code" in message:
+        return ["See what in it ends the process (os._exit, or a library that does): it should raise instead."]
+    if any(name in message for name in ("SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE")):
+        return ["Run it with PYTHONFAULTHANDLER=1 to see where native code crashed."]
+    return [
         "See the system's log for what ended the process; out of memory is the usual reason.",
-        'Let fewer such tasks run at once: resources={"memory": n}, a pool=, or a lower max_parallel.',
-    ],
+        *_EXHAUSTED["memory"],
+    ]
+
+
+_EXHAUSTED = {
     "memory": [
         'Let fewer such tasks run at once: resources={"memory": n}, a pool=, or a lower max_parallel.',
         "Give it less at a time.",
