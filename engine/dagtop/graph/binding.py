@@ -47,7 +47,17 @@ class FromResource:
     """What the task's `setup` returned."""
 
 
-Source = FromTask | FromInput | FromContext | FromService | FromResource
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An element of the list over which a task is mapped."""
+
+    owner: int
+    """Number of the task that gathers what the elements come to."""
+    place: int
+    """Place in the list, from 0."""
+
+
+Source = FromTask | FromInput | FromContext | FromService | FromResource | Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +140,12 @@ def bind(
     services: Collection[str] = (),
     resource: bool = False,
     own_output: bool = False,
+    item: Item | None = None,
 ) -> tuple[Call, list[int], list[Flaw]]:
     """Find a source for each parameter: (call, tasks it thereby depends on, what is wrong, with the nearest name if `hints`).
 
     `resource`: there is a setup whose result a parameter of that name takes. `own_output`: a parameter may name the task itself.
+    `item`: what the first parameter takes.
     """
     arguments: list[tuple[Parameter, Source]] = []
     needs: list[int] = []
@@ -144,6 +156,9 @@ def bind(
         if parameter.wants_context:
             arguments.append((parameter, FromContext()))
             wants_context = True
+        elif item is not None:
+            arguments.append((parameter, item))
+            item = None
         elif task is not None and task != own:
             arguments.append((parameter, FromTask(task)))
             needs.append(task)

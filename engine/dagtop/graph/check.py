@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.plan import Plan
-from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
+from dagtop.core.policy import TaskPolicy
 from dagtop.core.topology import find_cycle, topological_order
-from dagtop.errors import CycleError, DuplicateTaskError, Flaw, GraphError, OptionError, UnknownDependencyError
-from dagtop.graph.binding import Call, bind, is_async, parameters_of
+from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
+from dagtop.graph.binding import Call, is_async, parameters_of
+from dagtop.graph.check_task import check_guards, check_options, check_task, default_policy
+from dagtop.graph.flaws import Flaws
 from dagtop.graph.options import (
-    LATER_TASK_OPTIONS,
-    TASK_OPTIONS,
     ExecutorConfig,
-    backend_of,
     nearest,
-    option_errors,
-    task_policy,
-    unknown_options,
 )
 from dagtop.graph.surroundings import NOTHING_AROUND, AroundCheck, Surroundings
 
@@ -47,30 +42,6 @@ class Checked:
     """The file that defines the graph, if some task runs in another process."""
 
 
-#: Flaws that come with the nearest name; of ten thousand misspelt names the first few tell enough.
-HINTS = 20
-
-
-class _Flaws:
-    """What has been found wrong, and of which kinds."""
-
-    def __init__(self) -> None:
-        self.found: list[tuple[type[GraphError], Flaw]] = []
-
-    def add(self, kind: type[GraphError], message: str, place: str = "") -> None:
-        self.found.append((kind, Flaw(message, place)))
-
-    def hints(self, names: Collection[str]) -> Collection[str]:
-        """The names among which the nearest is looked for: none any more after many flaws, for each look takes its time."""
-        return names if len(self.found) < HINTS else ()
-
-    def raise_all(self) -> None:
-        if self.found:
-            kinds = {kind for kind, _ in self.found}
-            error = kinds.pop() if len(kinds) == 1 else GraphError
-            raise error([flaw for _, flaw in self.found])
-
-
 def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapping[int, str], place: str) -> Checked:
     """Check a graph.
 
@@ -78,7 +49,7 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
     ------
     GraphError: or the kind of it that fits if all problems are of one kind.
     """
-    flaws = _Flaws()
+    flaws = Flaws()
     names = columns.names
     if not names:
         flaws.add(GraphError, f"graph {name!r} has no tasks; add one with @graph.task or graph.add", place)
@@ -88,7 +59,7 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
         return _check_specs(name, columns, config, index, flaws, place)
     around = AroundCheck(columns.around, index, config.inputs, flaws)
     policies, calls, needs = _check_tasks(columns, config, index, by_function, around, flaws)
-    _check_guards(policies, names, columns.places, config, flaws)
+    check_guards(policies, names, columns.places, config, flaws)
     upstream = [sorted(set(needed)) if len(needed) > 1 else needed for needed in needs]
     plan = _make_plan(name, names, index, upstream, policies, columns.places, around.found, flaws)
     if config.adaptive:
@@ -108,39 +79,7 @@ def _code_of(fn: Any) -> object:
     return fn.__code__ if type(fn) is FunctionType else fn
 
 
-def _check_guards(
-    policies: Sequence[TaskPolicy],
-    names: Sequence[str],
-    places: Mapping[int, str],
-    config: ExecutorConfig,
-    flaws: _Flaws,
-) -> None:
-    """Pools and resources that a task names must be there, and large enough for it (B10)."""
-    if not any(policy.is_guarded for policy in {id(policy): policy for policy in policies}.values()):
-        return
-    run = config.run_policy()
-    for i, policy in enumerate(policies):
-        place, who = places.get(i, ""), f"task {names[i]!r}"
-        if policy.pool and policy.pool not in run.pools:
-            hint = nearest(policy.pool, run.pools) or f'; declare it with pools={{"{policy.pool}": 4}}'
-            flaws.add(OptionError, f"{who}: there is no pool {policy.pool!r}{hint}", place)
-        for resource, amount in policy.resources.items():
-            there = run.resources.get(resource)
-            if there is None:
-                hint = (
-                    nearest(resource, run.resources)
-                    or f'; declare it with resources={{"{resource}": {max(amount, 1)}}}'
-                )
-                flaws.add(OptionError, f"{who}: there is no resource {resource!r}{hint}", place)
-            elif amount > there:
-                flaws.add(
-                    OptionError,
-                    f"{who} needs {amount} of {resource!r} and there are only {there}: it could never start",
-                    place,
-                )
-
-
-def _check_names(columns: Columns, flaws: _Flaws) -> dict[str, int]:
+def _check_names(columns: Columns, flaws: Flaws) -> dict[str, int]:
     names = columns.names
     index = dict(zip(names, range(len(names)), strict=True)) if set(map(type, names)) == {str} else {}
     if index and len(index) == len(names) and all(map(str.strip, names)):
@@ -159,7 +98,7 @@ def _check_names(columns: Columns, flaws: _Flaws) -> dict[str, int]:
 
 
 def _check_specs(
-    name: str, columns: Columns, config: ExecutorConfig, index: dict[str, int], flaws: _Flaws, place: str
+    name: str, columns: Columns, config: ExecutorConfig, index: dict[str, int], flaws: Flaws, place: str
 ) -> Checked:
     fn = columns.fns[0]
     dependencies = columns.dependencies or {}
@@ -187,26 +126,26 @@ def _check_specs(
             if len(set(found)) < len(found):
                 found = sorted(set(found))
         upstream.append(found)
-    base = _default_policy(config)
+    base = default_policy(config)
     policies = [base] * len(columns.names)
     around = AroundCheck(columns.around, index, config.inputs, flaws, by_spec=True)
     call = Call(fn, is_async(fn), by_spec=True, wants_context=takes_context)
     for i, options in enumerate(columns.options):
         if options:
             around.task(i, columns.names[i], call, options, "", place)
-            policies[i], _ = _check_options(options, config, False, f"task {columns.names[i]!r}", place, flaws)
+            policies[i], _ = check_options(options, config, False, f"task {columns.names[i]!r}", place, flaws)
             if "depends_on" in options or "backend" in options:
                 flaws.add(
                     OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place
                 )
-    _check_guards(
+    check_guards(
         policies, columns.names, dict.fromkeys(range(len(policies)), place) if columns.options else {}, config, flaws
     )
     plan = _make_plan(name, columns.names, index, upstream, policies, {}, around.found, flaws)
     return Checked(plan, [call], columns.specs, takes_context, around.found)
 
 
-def _check_spec_function(fn: Callable[..., Any], flaws: _Flaws, place: str) -> bool:
+def _check_spec_function(fn: Callable[..., Any], flaws: Flaws, place: str) -> bool:
     if not callable(fn):
         flaws.add(GraphError, f"run must be a function of (task_id, spec), not {fn!r}", place)
         return False
@@ -229,121 +168,24 @@ def _check_tasks(
     index: dict[str, int],
     by_function: Mapping[int, str],
     around: AroundCheck,
-    flaws: _Flaws,
+    flaws: Flaws,
 ) -> tuple[list[TaskPolicy], list[Call], list[list[int]]]:
     policies: list[TaskPolicy] = []
     calls: list[Call] = []
     needs: list[list[int]] = []
-    base = _default_policy(config)
+    base = default_policy(config)
     for i, fn in enumerate(columns.fns):
         options, place, task = columns.options[i], columns.places.get(i, ""), columns.names[i]
-        policy, call = base, Call(fn, False)
-        needed: list[int] = []
-        if not callable(fn):
-            flaws.add(GraphError, f"task {task!r} must be a function, not {fn!r}", place)
-        else:
-            call, needed = _bind(fn, i, index, config, place, around, options, flaws)
-            if options or around.services:
-                needed += around.task(i, task, call, options, str(options.get("backend", "")), place)
-            if options:
-                policy, depends_on = _check_options(options, config, call.is_async, f"task {task!r}", place, flaws)
-                policy = base if policy == base else policy
-                needed += _named_tasks(str(task), depends_on, index, by_function, place, flaws)
+        policy, call, needed = check_task(
+            i, task, fn, options, place, config, index, by_function, around, flaws, base=base
+        )
         policies.append(policy)
         calls.append(call)
         needs.append(needed)
     return policies, calls, needs
 
 
-def _bind(
-    fn: Callable[..., Any],
-    own: int,
-    index: dict[str, int],
-    config: ExecutorConfig,
-    place: str,
-    around: AroundCheck,
-    options: Mapping[str, Any],
-    flaws: _Flaws,
-) -> tuple[Call, list[int]]:
-    try:
-        call, needs, found = bind(
-            fn,
-            parameters_of(fn),
-            index,
-            own,
-            config.inputs,
-            place,
-            hints=len(flaws.found) < HINTS,
-            services=around.services,
-            resource="setup" in options,
-        )
-    except ValueError as error:
-        flaws.add(GraphError, str(error), place)
-        return Call(fn, False), []
-    for flaw in found:
-        flaws.add(UnknownDependencyError, flaw.message, flaw.place)
-    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
-        flaws.add(
-            GraphError,
-            "it has a yield, and calling it runs nothing of it: collect what it gives and return that",
-            place,
-        )
-    return call, needs
-
-
-def _check_options(
-    options: Mapping[str, Any], config: ExecutorConfig, is_async: bool, who: str, place: str, flaws: _Flaws
-) -> tuple[TaskPolicy, Iterable[Any]]:
-    for flaw in unknown_options(options, TASK_OPTIONS, LATER_TASK_OPTIONS, place):
-        flaws.add(OptionError, f"{who}: {flaw.message}", place)
-    depends_on = options.get("depends_on", ())
-    if isinstance(depends_on, str) or callable(depends_on):
-        depends_on = (depends_on,)
-    try:
-        backend_of(options, is_async=is_async)
-        return task_policy(options, timeout=config.default_timeout, retries=config.default_retries), depends_on
-    except (TypeError, ValueError) as error:
-        for message in option_errors(options, is_async=is_async) or [str(error)]:
-            flaws.add(OptionError, f"{who}: {message}", place)
-        return DEFAULT_POLICY, depends_on
-
-
-def _named_tasks(
-    task: str,
-    depends_on: Iterable[Any],
-    index: dict[str, int],
-    by_function: Mapping[int, str],
-    place: str,
-    flaws: _Flaws,
-) -> list[int]:
-    """The indices of what `depends_on` lists: names, or functions that are tasks."""
-    found: list[int] = []
-    try:
-        listed = list(depends_on)
-    except TypeError:
-        flaws.add(OptionError, f"task {task!r}: depends_on must be a list of tasks, not {depends_on!r}", place)
-        return found
-    for item in listed:
-        name = by_function.get(id(item)) if callable(item) else item
-        if isinstance(name, str) and name in index:
-            found.append(index[name])
-        elif callable(item):
-            flaws.add(
-                UnknownDependencyError,
-                f"task {task!r} depends on {_called(item)}, which is no task of this graph",
-                place,
-            )
-        else:
-            hint = nearest(str(item), flaws.hints(index))
-            flaws.add(UnknownDependencyError, f"task {task!r} depends on {item!r}, which is no task{hint}", place)
-    return found
-
-
-def _called(item: object) -> str:
-    return f"{getattr(item, '__name__', item)}()"
-
-
-def _report_unknown(task: str, needed: Iterable[Any], index: dict[str, int], flaws: _Flaws, place: str) -> list[int]:
+def _report_unknown(task: str, needed: Iterable[Any], index: dict[str, int], flaws: Flaws, place: str) -> list[int]:
     known: list[int] = []
     if isinstance(needed, str):
         needed = (needed,)
@@ -361,12 +203,6 @@ def _report_unknown(task: str, needed: Iterable[Any], index: dict[str, int], fla
     return known
 
 
-def _default_policy(config: ExecutorConfig) -> TaskPolicy:
-    if config.default_timeout is None and config.default_retries is None:
-        return DEFAULT_POLICY
-    return task_policy({}, timeout=config.default_timeout, retries=config.default_retries)
-
-
 def _make_plan(
     name: str,
     names: Sequence[str],
@@ -375,7 +211,7 @@ def _make_plan(
     policies: Sequence[TaskPolicy],
     places: Mapping[int, str],
     around: Surroundings,
-    flaws: _Flaws,
+    flaws: Flaws,
 ) -> Plan:
     downstream: list[list[int]] = [[] for _ in names]
     in_order = True

@@ -14,7 +14,7 @@ from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionErro
 from dagtop.graph.binding import Call, FromService, Parameter, Source, bind, is_async, parameters_of
 
 if TYPE_CHECKING:
-    from dagtop.graph.check import _Flaws as Flaws
+    from dagtop.graph.flaws import Flaws
 
 #: Options of a task that stand around it.
 AROUND = ("when", "setup", "teardown")

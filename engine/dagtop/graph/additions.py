@@ -1,0 +1,159 @@
+"""Tasks that come while a graph runs: checked one by one, as strictly as those that were there from the beginning."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from dagtop.core.inputs import NewTask
+from dagtop.core.policy import BackendName
+from dagtop.errors import CycleError, DuplicateTaskError, GraphError, UnknownDependencyError
+from dagtop.graph.binding import Call, Item
+from dagtop.graph.check_task import check_guards, check_task
+from dagtop.graph.flaws import Flaws
+from dagtop.graph.options import ExecutorConfig, nearest
+from dagtop.graph.surroundings import AroundCheck, Declarations, Service, Surroundings, place_of
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task to be added to a graph that runs: return it, or a list of them, from a task.
+
+    Parameters
+    ----------
+    name: unique in the graph.
+    fn: a function, as for `Graph.add`.
+    options: those of `Graph.add`, and `before`: tasks (names or functions) that have not started and shall wait for this one.
+    """
+
+    name: str
+    fn: Callable[..., Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __init__(self, name: str, fn: Callable[..., Any], **options: Any) -> None:
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "fn", fn)
+        object.__setattr__(self, "options", options)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """A task that passed every check, and is about to come into the graph under a number of its own."""
+
+    task: NewTask
+    call: Call
+    backend: BackendName | None
+    """Where it runs, if that is another process."""
+    before: tuple[str, ...]
+    """Tasks that shall wait for it."""
+
+
+class Additions:
+    """The names and numbers of a graph that grows. Not safe to be called from two threads at once.
+
+    Parameters
+    ----------
+    index: the tasks' numbers by name; never changed here.
+    """
+
+    def __init__(
+        self,
+        index: Mapping[str, int],
+        upstream: Callable[[str], Iterable[str]],
+        by_function: Mapping[int, str],
+        config: ExecutorConfig,
+        services: Mapping[str, Service],
+    ) -> None:
+        self._later: dict[str, int] = {}
+        self._index: ChainMap[str, int] = ChainMap(self._later, dict(index))  # a copy: the graph's own may be replaced
+        self._upstream = upstream
+        self._name_of = list(index)
+        self._later_upstream: dict[str, tuple[str, ...]] = {}
+        self._by_function = dict(by_function)
+        self._config = config
+        self._services = dict(services)
+        self.around = Surroundings()
+        """What stands around the tasks that have come."""
+
+    def check(self, wanted: Task, item: Item | None = None) -> Addition:
+        """Check one task and give it its number. With `item` its first parameter takes an element of a list.
+
+        Raises
+        ------
+        GraphError: all that is wrong with it; nothing has been added.
+        """
+        flaws = Flaws()
+        name, own = wanted.name, len(self._index)
+        place = place_of(wanted.fn)
+        if not isinstance(name, str) or not name.strip():
+            flaws.add(GraphError, f"the name of a task must be a text that is not empty, not {name!r}", place)
+        elif name in self._index:
+            flaws.add(DuplicateTaskError, f"there is a task named {name!r} already", place)
+        options = dict(wanted.options)
+        before = self._before(options.pop("before", ()), flaws, place)
+        around = AroundCheck(Declarations(), self._index, self._config.inputs, flaws)
+        around.services = self._services
+        policy, call, needs = check_task(
+            own, name, wanted.fn, options, place, self._config, self._index, self._by_function, around, flaws, item=item
+        )
+        check_guards([policy], [name], {0: place}, self._config, flaws)
+        backend = self._backend(options, call)
+        names = self._names(sorted(set(needs)))
+        if before:
+            self._check_order(name, names, before, flaws, place)
+        flaws.raise_all()
+        self._later[name] = own
+        self._name_of.append(name)
+        self._later_upstream[name] = names
+        self._by_function.setdefault(id(wanted.fn), name)
+        self._keep(around.found)
+        asks = own in around.found.whens or own in around.found.caches
+        cleans_up = own in around.found.setups or own in around.found.teardowns
+        return Addition(NewTask(name, names, policy, asks, cleans_up), call, backend, before)
+
+    def _backend(self, options: Mapping[str, Any], call: Call) -> BackendName | None:
+        where = BackendName(options.get("backend") or self._config.backend or BackendName.THREAD)
+        return None if call.is_async or where in (BackendName.ASYNC, BackendName.THREAD) else where
+
+    def _before(self, listed: Any, flaws: Flaws, place: str) -> tuple[str, ...]:
+        given: Sequence[Any] = (listed,) if isinstance(listed, str) or callable(listed) else tuple(listed)
+        found: list[str] = []
+        for one in given:
+            name = self._by_function.get(id(one)) if callable(one) else one
+            if isinstance(name, str) and name in self._index:
+                found.append(name)
+            else:
+                hint = nearest(str(one), self._index)
+                flaws.add(UnknownDependencyError, f"before names {one!r}, which is no task{hint}", place)
+        return tuple(found)
+
+    def _check_order(self, name: str, needs: Sequence[str], before: Sequence[str], flaws: Flaws, place: str) -> None:
+        """A task cannot come before what it depends on."""
+        seen, stack = set(needs), list(needs)
+        while stack:
+            for above in self._above(stack.pop()):
+                if above not in seen:
+                    seen.add(above)
+                    stack.append(above)
+        for later in before:
+            if later in seen:
+                flaws.add(CycleError, f"{name!r} cannot come before {later!r}, on which it depends", place)
+
+    def _above(self, name: str) -> Iterable[str]:
+        own = self._later_upstream.get(name)
+        return own if own is not None else self._upstream(name)
+
+    def _names(self, numbers: Sequence[int]) -> tuple[str, ...]:
+        return tuple(self._name_of[number] for number in numbers)
+
+    def _keep(self, found: Surroundings) -> None:
+        for kept, new in (
+            (self.around.whens, found.whens),
+            (self.around.caches, found.caches),
+            (self.around.setups, found.setups),
+            (self.around.teardowns, found.teardowns),
+            (self.around.needs, found.needs),
+        ):
+            kept.update(new)  # type: ignore[arg-type]  # each with its own kind
