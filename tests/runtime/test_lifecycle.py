@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -462,3 +464,48 @@ async def test_functions_around_tasks_of_from_specs_are_called_with_id_and_spec(
         (TaskState.SKIPPED, None),
     ]
     assert steps == [("a", "a/1")]
+
+
+def square_of(resource: int, ctx: TaskContext) -> tuple[int, bool]:
+    assert ctx.resource == resource
+    return resource * resource, os.getpid() != resource_pid()
+
+
+def resource_pid() -> int:
+    return int(os.environ["DAGTOP_TEST_PID"])
+
+
+async def test_B37_a_task_in_another_process_is_set_up_and_torn_down_in_this_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DAGTOP_TEST_PID", str(os.getpid()))
+    graph = Graph("g")
+    steps: list[tuple[str, int]] = []
+
+    async def setup() -> int:
+        steps.append(("setup", os.getpid()))
+        return 7
+
+    def teardown(resource: int) -> None:
+        steps.append((f"teardown of {resource}", os.getpid()))
+
+    graph.add("far", square_of, backend="process", setup=setup, teardown=teardown)
+    run = await run_all(graph)
+    assert run.result is not None
+    assert run.result["far"].output == (49, True)
+    assert steps == [("setup", os.getpid()), ("teardown of 7", os.getpid())]
+
+
+async def test_a_task_that_is_cached_is_neither_set_up_nor_torn_down(tmp_path: Path) -> None:
+    steps = Steps()
+    for _ in range(2):
+        graph = Graph("g", cache=str(tmp_path / "cache.sqlite3"))
+        graph.add("a", a_number, cache=True, setup=a_number, teardown=steps.says("-"), when=lambda: True)
+        run = await run_all(graph)
+    assert run.result is not None
+    assert (run.result["a"].state, run.result["a"].output) == (TaskState.CACHED, 5)
+    assert steps == ["-"]
+
+
+def a_number() -> int:
+    return 5

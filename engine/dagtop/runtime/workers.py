@@ -346,6 +346,8 @@ class Workers:
                     fn: Callable[[], Any] = calls.beside(index, call, flag, services, lifecycle.resource(index))
                     if calls.away and index in calls.away:
                         fn = attempt.errand = calls.trip(index, start.attempt, fn, flag)
+                    if calls.caching is not None and not call.is_async:
+                        fn = calls.caching.in_thread(index, fn)
                     output, error = await stage(attempt, context, fn, self._threads, is_async=call.is_async)
         except RuntimeError:  # trio leaves the scopes inside ours, and complains
             error = RuntimeError(LEFT_OPEN) if error is None else error
