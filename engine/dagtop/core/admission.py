@@ -2,8 +2,9 @@
 
 Tasks that need the same things stand in one line, ordered like the ready queue. A line that is not blocked has one token in
 the ready queue, the rank of its first task; a line whose first task found something missing is blocked on that, e.g. on
-"pool:db", has no token, and holds nothing. So a place that becomes free costs a look at the lines that were blocked on it,
-however many tasks wait in them.
+"pool:db", has no token, and holds nothing. A place that becomes free is offered to the best line that was blocked on it; if
+that one starts its task, or finds something else missing, to the next one. So it costs a look or two, however many tasks and
+lines wait.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 class Line:
     """Ready tasks that need the same things, as a heap of their ranks."""
 
-    __slots__ = ("blocked_on", "has_token", "heap")
+    __slots__ = ("blocked_on", "called_for", "has_token", "heap")
 
     def __init__(self) -> None:
         self.heap: list[int] = []
         self.blocked_on = ""
+        self.called_for = ""
+        """What it was blocked on, when it has been offered that."""
         self.has_token = False
 
 
@@ -45,7 +48,9 @@ class Admission:
         self.line_of: dict[int, Line] = {}
         """By task that needs more than a slot."""
         self._lines: dict[object, Line] = {}
-        self._blocked: dict[str, list[Line]] = {}
+        self._blocked: dict[str, list[tuple[int, int, Line]]] = {}
+        """By what is missing: heaps of (rank of the first task, a number, line); a line may be there that is not blocked on it."""
+        self._blocks = 0
         self._alarm_at: float | None = None
         """For when breakers have last asked to be looked at."""
         self._passed: dict[int, str] = {}
@@ -63,11 +68,21 @@ class Admission:
 
     def enqueue(self, index: int, line: Line) -> None:
         """A task is ready."""
-        heappush(line.heap, self._machine.queue.rank[index])
+        rank = self._machine.queue.rank[index]
+        if line.blocked_on and line.heap and rank < line.heap[0]:
+            line.blocked_on = ""  # a better rank may find more: it leaves less to others
+        heappush(line.heap, rank)
         self._give_token(line)
 
     def next_of(self, line: Line, at: float) -> int:
         """The line's token has come up: the task that may start now, with all that it needs taken for it; -1 if none may."""
+        called_for, line.called_for = line.called_for, ""
+        index = self._try(line, at)
+        if called_for and line.blocked_on != called_for:
+            self.unblock(called_for)
+        return index
+
+    def _try(self, line: Line, at: float) -> int:
         machine = self._machine
         state, by_rank, policies = machine.ledger.state, machine.queue.by_rank, machine.ledger.policies
         line.has_token = False
@@ -108,10 +123,18 @@ class Admission:
             self.unblock(f"breaker:{circuit}")  # the probe may have been given back
 
     def unblock(self, lane: str) -> None:
-        """Something of it may be there again: the lines that were blocked on it try."""
-        for line in self._blocked.pop(lane, ()):
-            line.blocked_on = ""
-            self._give_token(line)
+        """Something of it may be there again: the best line that was blocked on it tries; all, if it is a rate or a breaker."""
+        blocked = self._blocked.get(lane, ())
+        one_by_one = lane.startswith(("pool:", "resource:"))
+        while blocked:
+            _, _, line = heappop(blocked)
+            if line.blocked_on == lane:
+                line.blocked_on = ""
+                self._give_token(line)
+                if one_by_one and line.has_token:
+                    line.called_for = lane
+                    return
+        self._blocked.pop(lane, None)
 
     def due(self, at: float) -> None:
         """A moment has come at which a rate or a breaker lets somebody through."""
@@ -154,9 +177,12 @@ class Admission:
     def rerank(self) -> None:
         """The ready queue has another order: the lines are made anew from the tasks that are ready."""
         state, rank = self._machine.ledger.state, self._machine.queue.rank
+        self._blocked.clear()
+        self.limits.forget_claims()
         for line in self._lines.values():
             line.heap.clear()
             line.has_token = False
+            line.blocked_on = line.called_for = ""
         for index, line in self.line_of.items():
             if state[index] is TaskState.READY:
                 line.heap.append(rank[index])
@@ -175,7 +201,8 @@ class Admission:
 
     def _block(self, line: Line, lane: str, policy: TaskPolicy, at: float) -> None:
         line.blocked_on = lane
-        self._blocked.setdefault(lane, []).append(line)
+        self._blocks += 1
+        heappush(self._blocked.setdefault(lane, []), (line.heap[0], self._blocks, line))
         if lane.startswith("rate:"):
             self._machine.deadlines.push(self.limits.rate_due(policy.pool, at), Due.LANE, -1, 0)
 

@@ -141,6 +141,12 @@ class Limits:
         """(in use, limit) by key."""
         return {key: (used, self.limit[key]) for key, used in self.in_use.items()}
 
+    def forget_claims(self) -> None:
+        """Ranks have changed: all that wait ask again."""
+        self._first.clear()
+        self._went.clear()
+        self._all_for = None
+
     # -- claims -----------------------------------------------------------------------------------------------------
 
     def _kept(self, key: str, rank: int | None) -> int:
