@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import math
 import random
 import statistics
 import time
@@ -164,7 +165,7 @@ def compare(rules: list[str], names: list[str], seeds: int) -> None:
         for rule in rules:
             outs = [simulate(RULES[rule](1, MOST), CASES[name], seed) for seed in range(seeds)]
             seconds = statistics.mean(out.seconds for out in outs)
-            base = base or seconds
+            base = base or (math.nan if any(out.gave_up for out in outs) else seconds)
             print(
                 f"{name:24} {rule:14} {seconds:8.2f} {seconds / base:8.2f} "
                 f"{statistics.mean(out.failures for out in outs):9.0f} {statistics.mean(out.wasted for out in outs):7.1f}"

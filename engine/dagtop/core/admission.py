@@ -49,7 +49,7 @@ class Admission:
         """By task that needs more than a slot."""
         self._lines: dict[object, Line] = {}
         self._blocked: dict[str, list[tuple[int, int, Line]]] = {}
-        """By what is missing: heaps of (rank of the first task, a number, line); a line may be there that is not blocked on it."""
+        """By what is missing: heaps of (rank of the first task, a number, line). Some may not be blocked on it any more."""
         self._blocks = 0
         self._alarm_at: float | None = None
         """For when breakers have last asked to be looked at."""
