@@ -87,3 +87,16 @@ def test_B36_a_task_that_comes_later_keeps_what_it_depends_on_from_being_torn_do
     assert torn(driver) == {"late"}
     driver.torn_down("late")
     assert torn(driver) == {"a"}
+
+
+def test_B36_nothing_starts_over_while_services_are_closed_under_it() -> None:
+    driver = Driver({"a": []}, winds_down=True)
+    driver.succeed("a")
+    assert driver.winding_down
+    driver.command(cmd.RestartTask("a"))
+    (refused,) = driver.of(ev.CommandRefused)
+    assert refused.reason == "everything has ended, and services are being closed; wait until the run is over"
+    driver.wound_down()
+    assert driver.run_state is RunState.SUCCEEDED
+    driver.command(cmd.RestartTask("a"))
+    assert driver.state("a") is TaskState.RUNNING

@@ -162,6 +162,10 @@ def _settle(machine: RunMachine, index: int, at: float, reason: str, *, skipped:
 
 def _flaw(machine: RunMachine, command: cmd.Command) -> str:
     """What only the machine can see is wrong with a command."""
+    if machine.winding_down and isinstance(
+        command, (cmd.RestartTask, cmd.RetryFailed, cmd.SkipTask, cmd.MarkSucceeded)
+    ):
+        return "everything has ended, and services are being closed; wait until the run is over"
     match command:
         case cmd.SetPolicy():
             return _policy_flaw(machine, command)
