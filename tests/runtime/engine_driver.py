@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,46 +14,7 @@ from dagtop.core.invariants import check_invariants
 from dagtop.core.ledger import Ledger
 from dagtop.core.states import TaskState
 from dagtop.runtime.engine import Engine
-
-
-class Watch:
-    """A recorder that keeps every event and lets a test wait for one."""
-
-    def __init__(self) -> None:
-        self.events: list[ev.AnyEvent] = []
-        self.numbers: list[int] = []
-        self._more = anyio.Event()
-
-    def record(self, first: int, batch: Sequence[ev.AnyEvent]) -> None:
-        self.events += batch
-        self.numbers += range(first, first + len(batch))
-        self._more.set()
-        self._more = anyio.Event()
-
-    async def until(self, wanted: type | Callable[[ev.AnyEvent], bool], task: str | None = None, count: int = 1) -> Any:
-        """The `count`-th event of a type (and of a task), as soon as it has come."""
-
-        def fits(event: ev.AnyEvent) -> bool:
-            right = isinstance(event, wanted) if isinstance(wanted, type) else wanted(event)
-            return right and (task is None or getattr(event, "task", None) == task)
-
-        with anyio.fail_after(20):
-            while True:
-                found = [event for event in self.events if fits(event)]
-                if len(found) >= count:
-                    return found[count - 1]
-                await self._more.wait()
-
-    def of(self, *kinds: type) -> list[Any]:
-        return [event for event in self.events if isinstance(event, kinds)]
-
-    def types(self, task: str) -> list[str]:
-        """The types of the events about one task, without their "task."."""
-        return [
-            event.type.removeprefix("task.")
-            for event in self.events
-            if isinstance(event, ev.TaskEvent) and event.task == task
-        ]
+from dagtop.testing import EventLog as Watch
 
 
 class Live(Watch):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
@@ -16,10 +16,11 @@ from dagtop.graph.check import Checked, check
 from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listeners, Listening
+from dagtop.graph.mapping import gathering
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
-from dagtop.graph.whereabouts import located
 from dagtop.graph.outlook import ExecutionPlan, execution_plan
 from dagtop.graph.surroundings import Declarations, Declared
+from dagtop.graph.whereabouts import located
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -145,6 +146,37 @@ class Graph(Listening):
         self._by_function.setdefault(id(fn), name)
         self._checked = None
         return self
+
+    def map(
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        *,
+        over: Any,
+        limit: int | None = None,
+        collect: str = "all",
+        **options: Any,
+    ) -> Graph:
+        """Run a function for each element of a list, as tasks of their own: those of `load` are `load[0]`, `load[1]` and so on.
+
+        The task `name` waits for all of them; its output is the list of what they returned, in the order of the elements.
+
+        Parameters
+        ----------
+        fn: its first parameter takes the element, the others what they take in `add`.
+        over: the task that returns the list (anything that can be iterated; of a mapping, pairs), or the list itself.
+        limit: how many of the elements may be in progress at once; None for as many as the graph allows.
+        collect: "all": `name` gathers when all succeeded; "some": when all ended, with None for those that did not succeed.
+        options: those of `add`, for each element; `when`, `trigger`, `on_upstream_failure` and `description` for `name`.
+
+        Raises
+        ------
+        OptionError: `over`, `limit` or `collect` is nothing of the kind.
+        """
+        gather, own, pools = gathering(name, fn, over, limit, collect, options, _place_of(fn) or _caller())
+        if pools:
+            self.config = replace(self.config, pools={**(self.config.pools or {}), **pools})
+        return self.add(name, gather, **own)
 
     def setup(self, fn: F, /) -> F:
         """Have a function called before the first task. If it fails the run fails and no task runs. It may be sync or async; its
@@ -298,7 +330,7 @@ class Graph(Listening):
         # The one arrow against the direction of imports: sugar for people, allowed by name in pyproject.toml.
         from dagtop.runtime.blocking import run_blocking  # noqa: PLC0415
 
-        return run_blocking(self, _with_options(config, options), journal=journal)
+        return run_blocking(self, with_options(config, options), journal=journal)
 
     def plan(
         self,
@@ -321,7 +353,7 @@ class Graph(Listening):
         GraphError: the graph cannot be run, or `costs` does not fit it.
         JournalError: the file cannot be read.
         """
-        config = (_with_options(config, options) or ExecutorConfig()).over(self.config)
+        config = (with_options(config, options) or ExecutorConfig()).over(self.config)
         usual: Mapping[int, float] = {}
         if journal is not None:
             from dagtop.runtime.blocking import usual_seconds  # noqa: PLC0415 - as above
@@ -330,7 +362,13 @@ class Graph(Listening):
         return execution_plan(self.validate(config), config.run_policy().max_parallel, usual, costs)
 
 
-def _with_options(config: ExecutorConfig | None, options: dict[str, Any]) -> ExecutorConfig | None:
+def with_options(config: ExecutorConfig | None, options: dict[str, Any]) -> ExecutorConfig | None:
+    """The config with options by name over it.
+
+    Raises
+    ------
+    OptionError: one does not exist, or does not take its value.
+    """
     if not options:
         return config
     flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, _caller())
