@@ -22,6 +22,7 @@ from dagtop.errors import (
     UnknownDependencyError,
 )
 from dagtop.graph import ExecutorConfig, Graph
+from dagtop.graph.additions import Task
 from dagtop.graph.outlook import ExecutionPlan
 from dagtop.ports.plugin import Plugin
 from dagtop.runtime.answer import Answer
@@ -55,6 +56,7 @@ __all__ = [
     "RunResult",
     "RunState",
     "Skip",
+    "Task",
     "TaskContext",
     "TaskError",
     "TaskResult",

@@ -275,6 +275,8 @@ class GraphChanged(Event, frozen=True, tag="graph.changed"):
     removed: tuple[str, ...] = ()
     rewired: dict[str, tuple[str, ...]] = {}
     """New upstream, by name of a task that was there before."""
+    spawner: str = ""
+    """The task that asked for it, if one did."""
 
 
 # -- everything else --------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     plan = grown(machine.plan, change.added, change.rewired, change.policies)
     machine.plan = ledger.next_plan = plan
     added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
-    machine.emit(ev.GraphChanged(event.at, event.reason, added, change.removed, dict(change.rewired)))
+    machine.emit(ev.GraphChanged(event.at, event.reason, added, change.removed, dict(change.rewired), event.spawner))
     machine.unfinished += len(added)
     for name, policy in change.policies.items():
         ledger.policies[plan.index[name]] = policy

@@ -55,6 +55,7 @@ def grown(
         policies=own,
         one_policy=None,
         asks={*plan.asks, *(i for i, task in new if task.asks)},
+        backends={**plan.backends, **{i: task.backend for i, task in new if task.backend is not None}},
         cleans_up={*plan.cleans_up, *(i for i, task in new if task.cleans_up)},
         kinds=None if plan.kinds is None else [*plan.kinds, *range(first, len(names))],
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from dagtop.core.commands import Command
 from dagtop.core.failure import Failure
-from dagtop.core.policy import TaskPolicy
+from dagtop.core.policy import BackendName, TaskPolicy
 
 
 class _Input(msgspec.Struct, frozen=True, gc=False):
@@ -125,6 +125,8 @@ class NewTask(msgspec.Struct, frozen=True):
     """See `Plan.asks`."""
     cleans_up: bool = False
     """See `Plan.cleans_up`."""
+    backend: BackendName | None = None
+    """See `Plan.backends`."""
 
 
 class GraphChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +148,8 @@ class GraphGiven(_Input, frozen=True):
 
     change: GraphChange
     reason: str
+    spawner: str = ""
+    """The task that asked for it, if one did."""
     number: int = 0
     by: str = ""
 

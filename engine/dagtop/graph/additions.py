@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dagtop.core.inputs import NewTask
-from dagtop.core.policy import BackendName
+from dagtop.core.policy import BackendName, RunPolicy
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, UnknownDependencyError
 from dagtop.graph.binding import Call, Item
 from dagtop.graph.check_task import check_guards, check_task
@@ -44,8 +44,8 @@ class Addition:
 
     task: NewTask
     call: Call
-    backend: BackendName | None
-    """Where it runs, if that is another process."""
+    around: Surroundings
+    """What stands around it."""
     before: tuple[str, ...]
     """Tasks that shall wait for it."""
 
@@ -64,6 +64,7 @@ class Additions:
         upstream: Callable[[str], Iterable[str]],
         by_function: Mapping[int, str],
         config: ExecutorConfig,
+        policy: RunPolicy,
         services: Mapping[str, Service],
     ) -> None:
         self._later: dict[str, int] = {}
@@ -73,9 +74,8 @@ class Additions:
         self._later_upstream: dict[str, tuple[str, ...]] = {}
         self._by_function = dict(by_function)
         self._config = config
+        self._policy = policy
         self._services = dict(services)
-        self.around = Surroundings()
-        """What stands around the tasks that have come."""
 
     def check(self, wanted: Task, item: Item | None = None) -> Addition:
         """Check one task and give it its number. With `item` its first parameter takes an element of a list.
@@ -98,7 +98,7 @@ class Additions:
         policy, call, needs = check_task(
             own, name, wanted.fn, options, place, self._config, self._index, self._by_function, around, flaws, item=item
         )
-        check_guards([policy], [name], {0: place}, self._config, flaws)
+        check_guards([policy], [name], {0: place}, self._policy, flaws)
         backend = self._backend(options, call)
         names = self._names(sorted(set(needs)))
         if before:
@@ -108,10 +108,10 @@ class Additions:
         self._name_of.append(name)
         self._later_upstream[name] = names
         self._by_function.setdefault(id(wanted.fn), name)
-        self._keep(around.found)
-        asks = own in around.found.whens or own in around.found.caches
-        cleans_up = own in around.found.setups or own in around.found.teardowns
-        return Addition(NewTask(name, names, policy, asks, cleans_up), call, backend, before)
+        found = around.found
+        asks = own in found.whens or own in found.caches or own in found.maps
+        cleans_up = own in found.setups or own in found.teardowns
+        return Addition(NewTask(name, names, policy, asks, cleans_up, backend), call, found, before)
 
     def _backend(self, options: Mapping[str, Any], call: Call) -> BackendName | None:
         where = BackendName(options.get("backend") or self._config.backend or BackendName.THREAD)
@@ -147,13 +147,3 @@ class Additions:
 
     def _names(self, numbers: Sequence[int]) -> tuple[str, ...]:
         return tuple(self._name_of[number] for number in numbers)
-
-    def _keep(self, found: Surroundings) -> None:
-        for kept, new in (
-            (self.around.whens, found.whens),
-            (self.around.caches, found.caches),
-            (self.around.setups, found.setups),
-            (self.around.teardowns, found.teardowns),
-            (self.around.needs, found.needs),
-        ):
-            kept.update(new)  # type: ignore[arg-type]  # each with its own kind

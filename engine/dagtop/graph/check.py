@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,10 @@ class Checked:
     """With `specs`: whether the function takes a context as its third parameter."""
     around: Surroundings = NOTHING_AROUND
     """Conditions, setups and teardowns, shared services."""
+    by_function: Mapping[int, str] = field(default_factory=dict)
+    """Name of the task by the id of its function."""
+    config: ExecutorConfig = field(default_factory=ExecutorConfig)
+    """What the graph was checked with."""
     home: str = ""
     """The file that defines the graph, if some task runs in another process."""
 
@@ -59,12 +63,12 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
         return _check_specs(name, columns, config, index, flaws, place)
     around = AroundCheck(columns.around, index, config.inputs, flaws)
     policies, calls, needs = _check_tasks(columns, config, index, by_function, around, flaws)
-    check_guards(policies, names, columns.places, config, flaws)
+    check_guards(policies, names, columns.places, config.run_policy(), flaws)
     upstream = [sorted(set(needed)) if len(needed) > 1 else needed for needed in needs]
     plan = _make_plan(name, names, index, upstream, policies, columns.places, around.found, flaws)
     if config.adaptive:
         plan = replace(plan, kinds=kinds_of(columns.fns))
-    return Checked(plan, calls, around=around.found)
+    return Checked(plan, calls, around=around.found, by_function=by_function, config=config)
 
 
 def kinds_of(fns: Sequence[Any]) -> list[int]:
@@ -139,7 +143,11 @@ def _check_specs(
                     OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place
                 )
     check_guards(
-        policies, columns.names, dict.fromkeys(range(len(policies)), place) if columns.options else {}, config, flaws
+        policies,
+        columns.names,
+        dict.fromkeys(range(len(policies)), place) if columns.options else {},
+        config.run_policy(),
+        flaws,
     )
     plan = _make_plan(name, columns.names, index, upstream, policies, {}, around.found, flaws)
     return Checked(plan, [call], columns.specs, takes_context, around.found)
@@ -239,7 +247,7 @@ def _make_plan(
         policies=policies,
         places=places,
         one_policy=policies[0] if len(set(map(id, policies))) == 1 else None,
-        asks=frozenset((*around.whens, *around.caches)),
+        asks=frozenset((*around.whens, *around.caches, *around.maps)),
         cleans_up=frozenset((*around.setups, *around.teardowns)),
         sets_up=around.setup is not None,
         winds_down=bool(around.services) or around.setup is not None or around.teardown is not None,

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
+from dagtop.core.policy import DEFAULT_POLICY, RunPolicy, TaskPolicy
 from dagtop.errors import GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, Item, bind, parameters_of
 from dagtop.graph.flaws import HINTS, Flaws
@@ -158,13 +158,12 @@ def check_guards(
     policies: Sequence[TaskPolicy],
     names: Sequence[str],
     places: Mapping[int, str],
-    config: ExecutorConfig,
+    run: RunPolicy,
     flaws: Flaws,
 ) -> None:
     """Pools and resources that a task names must be there, and large enough for it (B10)."""
     if not any(policy.is_guarded for policy in {id(policy): policy for policy in policies}.values()):
         return
-    run = config.run_policy()
     for i, policy in enumerate(policies):
         place, who = places.get(i, ""), f"task {names[i]!r}"
         if policy.pool and policy.pool not in run.pools:

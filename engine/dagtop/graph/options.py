@@ -114,9 +114,13 @@ class ExecutorConfig:
         if self.default_retries is not None:
             as_retry(self.default_retries)
         if self.backend is not None and one_of(BackendName, self.backend, "backend") is BackendName.ASYNC:
-            raise ValueError("backend is for plain functions: 'thread', 'process' or 'dask'; async ones run on the loop")
+            raise ValueError(
+                "backend is for plain functions: 'thread', 'process' or 'dask'; async ones run on the loop"
+            )
         if self.dask is not None and not (isinstance(self.dask, str) and self.dask.strip()):
-            raise ValueError(f"dask must be the address of a scheduler such as 'tcp://10.0.0.1:8786', not {self.dask!r}")
+            raise ValueError(
+                f"dask must be the address of a scheduler such as 'tcp://10.0.0.1:8786', not {self.dask!r}"
+            )
         if not isinstance(self.inputs, Mapping):
             raise ValueError(f"inputs must be a mapping of names to values, not {self.inputs!r}")
         if self.on_event is not None and not callable(self.on_event):
@@ -147,11 +151,18 @@ class ExecutorConfig:
         chosen: dict[str, Any] = {}
         for item in fields(self):
             own = getattr(self, item.name)
-            chosen[item.name] = {**base.inputs, **own} if item.name == "inputs" else own
+            under = getattr(base, item.name)
             if own is None:
-                chosen[item.name] = getattr(base, item.name)
+                chosen[item.name] = under
+            elif item.name in _MERGED and under is not None:
+                chosen[item.name] = {**under, **own}
+            else:
+                chosen[item.name] = own
         return ExecutorConfig(**chosen)
 
+
+#: Options of which a run adds its own to those of the graph, name by name.
+_MERGED = frozenset({"inputs", "pools", "resources"})
 
 GRAPH_OPTIONS = tuple(item.name for item in fields(ExecutorConfig))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.topology import find_cycle, topological_order
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, FromService, Parameter, Source, bind, is_async, parameters_of
+from dagtop.graph.mapping import Mapped, mapped_by
 
 if TYPE_CHECKING:
     from dagtop.graph.flaws import Flaws
@@ -73,11 +74,30 @@ class Surroundings:
     teardowns: dict[int, Call] = field(default_factory=dict)
     needs: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """The services that a task or its setup takes as parameters."""
+    maps: dict[int, Mapped] = field(default_factory=dict)
+    """The tasks that gather what a function returned for each element of a list."""
     services: dict[str, Service] = field(default_factory=dict)
     setup: Call | None = None
     """The graph's own, before the first task."""
     teardown: Call | None = None
     """The graph's own, after everything."""
+
+    def copy(self) -> Surroundings:
+        """One whose dictionaries are its own, for a run in which the graph may grow."""
+        return replace(
+            self,
+            whens=dict(self.whens),
+            caches=dict(self.caches),
+            setups=dict(self.setups),
+            teardowns=dict(self.teardowns),
+            needs=dict(self.needs),
+            maps=dict(self.maps),
+        )
+
+    def add(self, others: Surroundings) -> None:
+        """Take what stands around further tasks as well."""
+        for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):
+            getattr(self, name).update(getattr(others, name))
 
     @property
     def surrounded(self) -> set[int]:
@@ -157,6 +177,9 @@ class AroundCheck:
             )
             found.caches[index] = made
             needed += more
+        mapped = mapped_by(call.fn)
+        if mapped is not None:
+            found.maps[index] = mapped
         if needs:
             found.needs[index] = tuple(dict.fromkeys(needs))
         shared = services_of(call.arguments)

@@ -40,7 +40,7 @@ class Aside:
             calls,
             self.chores,
             self.services,
-            around.whens,
+            around,
             self.lifecycle.until_set_up,
             self._answer,
             workers.now,

@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from dagtop.core.plan import Plan
 from dagtop.core.policy import BackendName
-from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask
+from dagtop.errors import Skip
+from dagtop.graph.additions import Task
+from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask, Item
 from dagtop.graph.surroundings import Service
 from dagtop.ports.journal import JournalWriter
 from dagtop.runtime.capture import AttemptSink, current, task_logger
@@ -28,6 +31,7 @@ from dagtop.runtime.reports import Reports
 if TYPE_CHECKING:
     from dagtop.runtime.caching import Caching
     from dagtop.runtime.elsewhere import Elsewhere, Trip
+    from dagtop.runtime.growth import Growth
 
 _NONE: Mapping[str, Any] = MappingProxyType({})
 
@@ -36,7 +40,12 @@ class Calls:
     """How each task of a job is called. The outputs of those that succeeded are kept here."""
 
     def __init__(self, job: Job, reports: Reports) -> None:
+        self._job = job
         self._plan = job.plan
+        self._later: dict[int, Call] = {}
+        """How tasks are called that came while the run goes on."""
+        self.growth: Growth | None = None
+        """Through which further tasks come; set before the run begins."""
         self._inputs = job.inputs
         self.writer: JournalWriter | None = None
         """Stores outputs, if the run is kept."""
@@ -117,19 +126,42 @@ class Calls:
             self.away[index], task, attempt, call, near, given, partial(self._scratch_path, index), ear
         )
 
-    def returned(self, index: int, attempt: int, output: Any) -> None:
-        """Keep what an attempt returned. Comes before the machine hears of it."""
+    def returned(self, index: int, attempt: int, output: Any) -> BaseException | None:
+        """Keep what an attempt returned, or say what is wrong with it. Comes before the machine hears of it."""
+        kind = type(output)
+        if kind is Task or ((kind is list or kind is tuple) and output and type(output[0]) is Task):
+            assert self.growth is not None, "set before the run begins"
+            output, error = self.growth.taken_from(index, output)
+            if error is not None:
+                return error
         self.outputs[index] = output
         if output is not None and self.writer is not None:
             self.writer.output(self._plan.names[index], attempt, output)
         if self.caching is not None:
             self.caching.store(index, output)
-        if self.sinks or self.contexts:
+        if self.sinks or self.contexts or (self.growth is not None and self.growth.waiting):
             self.ended(index)
+        return None
+
+    def grow(self, plan: Plan, calls: Sequence[Call]) -> None:
+        """Tasks have come, behind those that there were."""
+        first = len(self._plan)
+        self._plan, self.away = plan, plan.backends
+        self._plain = None
+        for index, call in enumerate(calls, first):
+            self._later[index] = call
+        self.outputs += [None] * len(calls)
+        self.is_async += [call.is_async for call in calls]
+        self.surrounded = self._job.checked.around.surrounded
+        for index in range(first, len(plan)):
+            if index in self.surrounded:
+                self.is_async[index] = False
 
     def ended(self, index: int) -> None:
         """An attempt is over: let go of what it had."""
         self.contexts.pop(index, None)
+        if self.growth is not None and self.growth.waiting:
+            self.growth.apply()  # while the run cannot be over yet
         self._reports.settle(index)
         sink = self.sinks.pop(index, None)
         if sink is not None:
@@ -176,6 +208,8 @@ class Calls:
 
     def call_of(self, index: int) -> Call:
         """How the task's function is called."""
+        if self._later and index in self._later:
+            return self._later[index]
         return self._shared if self._shared is not None else self._calls[index]
 
     def beside(
@@ -218,7 +252,7 @@ class Calls:
             sink = AttemptSink(self._plan.names[index], attempt, self._reports.captured)
             self.sinks[index] = sink
             context.run(current.set, sink)
-        call = self._shared if self._shared is not None else self._calls[index]
+        call = self.call_of(index)
         task_context = self._task_context(index, attempt, sink) if call.wants_context else None
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
@@ -230,7 +264,10 @@ class Calls:
             if task_context is not None:
                 args.append(task_context)
         else:
-            self._fill(call, task_context, args, kwargs)
+            try:
+                self._fill(call, task_context, args, kwargs)
+            except Skip as gone:  # the element that it was to take
+                return partial(_say, gone), [], {}
         return call.fn, args, kwargs
 
     def _fill(
@@ -255,6 +292,9 @@ class Calls:
                     value = services[name]
                 case FromResource():
                     value = resource
+                case Item():
+                    assert self.growth is not None, "set before the run begins"
+                    value = self.growth.item(source)
             if parameter.positional:
                 args.append(value)
             else:
@@ -279,6 +319,7 @@ class Calls:
             make_log=lambda: task_logger(sink or AttemptSink(name, attempt, self._reports.captured)),
             scratch=partial(self._scratch, index),
             find_service=self.find_service,
+            spawn=self.growth.spawn if self.growth is not None else None,
         )
 
     def _scratch(self, index: int, name: str) -> Path:
@@ -293,3 +334,7 @@ class Calls:
                 self._scratch_root = Path(tempfile.mkdtemp(prefix="dagtop-"))
             root = self._scratch_root
         return root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', self._plan.names[index])[:40]}"
+
+
+def _say(error: BaseException) -> None:
+    raise error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,8 +13,7 @@ from dagtop.core.instructions import Consult
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import TaskState
 from dagtop.errors import Skip
-from dagtop.graph.binding import Call
-from dagtop.graph.surroundings import services_of
+from dagtop.graph.surroundings import Surroundings, services_of
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.chores import Chore, Chores, Ended
 from dagtop.runtime.failures import failure_of, text_of
@@ -22,6 +21,7 @@ from dagtop.runtime.services import Services
 
 if TYPE_CHECKING:
     from dagtop.runtime.caching import Caching
+    from dagtop.runtime.growth import Growth
 
 
 class Consulting:
@@ -40,7 +40,7 @@ class Consulting:
         calls: Calls,
         chores: Chores,
         services: Services,
-        whens: Mapping[int, Call | None],
+        around: Surroundings,
         ready: Callable[[], Awaitable[None]],
         answer: Callable[[Consulted], None],
         now: Callable[[], float],
@@ -49,10 +49,13 @@ class Consulting:
         self._calls = calls
         self._chores = chores
         self._services = services
-        self._whens = whens
+        self._whens = around.whens
+        self._maps = around.maps
         self._ready = ready
         self._tell = answer
         self._now = now
+        self.growth: Growth | None = None
+        """Through which further tasks come; set before the run begins."""
         self.open: dict[int, Chore] = {}
         """By task: who is about to answer for it."""
 
@@ -75,6 +78,10 @@ class Consulting:
         index = question.index
         await self._ready()
         verdict, reason, error = await self._condition(index, chore)
+        if verdict is Verdict.RUN and index in self._maps and not chore.abandoned:
+            call = partial(self._call, index, chore, is_async=False)
+            error = await self._grown.expand(index, call)
+            verdict = Verdict.RUN if error is None else Verdict.FAIL
         caching = self._calls.caching
         if verdict is Verdict.RUN and caching is not None and index in caching.keys and not chore.abandoned:
             verdict, reason = await self._cached(caching, question, chore)
@@ -85,7 +92,14 @@ class Consulting:
         failure = None if error is None else failure_of(error)
         self._tell(Consulted(self._now(), index, question.token, verdict, reason, failure))
 
+    @property
+    def _grown(self) -> Growth:
+        assert self.growth is not None, "set before the run begins"
+        return self.growth
+
     async def _condition(self, index: int, chore: Chore) -> tuple[Verdict, str, BaseException | None]:
+        if self._grown.left_by_earlier(index):
+            return Verdict.CACHED, "it was done before the run was resumed", None
         if index not in self._whens:
             return Verdict.RUN, "", None
         when = self._whens[index]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dagtop.errors import DagtopError, TaskError
+from dagtop.graph.additions import Task
 
 
 class Answer(Future[Any]):
@@ -28,6 +29,7 @@ class TaskContext:
         "_make_log",
         "_report",
         "_scratch",
+        "_spawn",
         "attempt",
         "resource",
         "task",
@@ -43,6 +45,7 @@ class TaskContext:
         make_log: Callable[[], logging.Logger],
         scratch: Callable[[str], Path],
         find_service: Callable[[str], Any] | None = None,
+        spawn: Callable[[str, Task], str] | None = None,
     ) -> None:
         self.task = task
         """The task's name."""
@@ -56,6 +59,7 @@ class TaskContext:
         self._make_log = make_log
         self._scratch = scratch
         self._find_service = find_service
+        self._spawn = spawn
         self._answer: Answer | None = None
         """Of a service that the task waits for in a thread."""
         self._log: logging.Logger | None = None
@@ -95,6 +99,24 @@ class TaskContext:
     def ready(self) -> None:
         """Say that a long-running task now does what it is there for."""
         self._report("ready", ())
+
+    def spawn(self, name: str, fn: Callable[..., Any], **options: Any) -> str:
+        """Add a task to the graph while it runs: its name. It is checked here and now, as strictly as those declared before.
+
+        Parameters
+        ----------
+        name: unique in the graph.
+        fn: its parameters name tasks and inputs, as in `Graph.add`; bind other values with a closure or `functools.partial`.
+        options: those of `Graph.add`, and `before`: tasks that have not started and shall wait for this one.
+
+        Raises
+        ------
+        GraphError: all that is wrong with it; nothing was added.
+        DagtopError: the task runs in another process; let it return a `Task` instead.
+        """
+        if self._spawn is None:
+            raise DagtopError("a task that runs in another process cannot add tasks: let it return a Task instead")
+        return self._spawn(self.task, Task(name, fn, **options))
 
     def service(self, name: str) -> Any:
         """The shared service of this name, opened if it is not yet.

@@ -29,6 +29,7 @@ from dagtop.runtime.breakers import RunBreakers
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.evidence import evidence_of
+from dagtop.runtime.growth import Growth
 from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
 from dagtop.runtime.job import Job
 from dagtop.runtime.outlet import Outlet
@@ -71,6 +72,10 @@ class Engine:
         self.workers = Workers(self.machine, self.calls, self.reports, self.alarm)
         self.aside = Aside(self.machine, self.calls, self.workers, self.reports, job.checked.around)
         self.workers.aside = self.aside
+        self.growth = Growth(
+            job, self.machine, self.calls, self.reports, self.doorbell, self.workers.obey, self.now, job.left
+        )
+        self.calls.growth = self.aside.consulting.growth = self.growth
         self.rounds = 0
         """How often this has gone round on the loop: it grows as long as the loop lives and has something to do."""
         self.thread = 0
@@ -173,8 +178,6 @@ class Engine:
             self.alarm.set_again()
             wait = self._go_round()
             if self.machine.is_over and not self.hold_open and not self.alarm.rung and wait != 0:
-                WATCHDOG.forget(self._patient)
-                self._tell_what_kept_the_loop()
                 self.ended_at = self.now()
                 self._outlet.flush(self.ended_at)
                 if self.publisher is not None:
@@ -209,10 +212,14 @@ class Engine:
         """Do all that is due now; how long until something is due again (None: nothing foreseen)."""
         machine = self.machine
         self.rounds += 1
+        if machine.is_over and not self.hold_open:
+            WATCHDOG.forget(self._patient)  # first, so that nothing comes after `run.finished`
         if self._patient.has_news:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
             self._obey(*told)
+        if self.growth.waiting:
+            self.growth.apply()
         while (name := self._moved.take()) is not None:
             if self.hold_open or not machine.is_over:
                 self.workers.obey(machine.handle(inp.BreakerMoved(self.now(), name)))

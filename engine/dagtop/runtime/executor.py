@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,7 +130,7 @@ class DAGExecutor(Listening):
         ledger, reruns, outputs = self._resumed()
         job = Job(
             run_id=self.run_id,
-            checked=self.checked,
+            checked=replace(self.checked, around=self.checked.around.copy()),
             policy=self.config.run_policy(),
             inputs=self.config.inputs,
             recorders=self.recorders,
@@ -321,11 +322,11 @@ class DAGExecutor(Listening):
         cache = place_of(self.config.cache, self.journal, self.graph, self._source, engine.reports)
         takes = self.config.cache is not False
         caching = Caching(
-            engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger.state, takes=takes
+            engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger, takes=takes
         )
         stack.callback(caching.close)
         await caching.open()
-        engine.calls.caching = engine.aside.consulting.caching = caching
+        engine.calls.caching = caching
 
     @property
     def prepared(self) -> Engine:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
+from dagtop.graph.binding import Call
 from dagtop.graph.check import Checked
+from dagtop.graph.surroundings import Surroundings
 from dagtop.ports.recorder import Recorder
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Job:
-    """One run that is to be carried out."""
+    """One run that is to be carried out. Only `grow` changes it."""
 
     run_id: str
     checked: Checked
@@ -37,8 +39,21 @@ class Job:
     """Address of the Dask scheduler; "" starts a cluster of the run's own if a task wants one."""
     capture: bool = False
     """Whether what tasks print and log becomes events."""
+    left: Mapping[str, Any] = field(default_factory=dict)
+    """By name: outputs of tasks that came while an earlier process had the run."""
     usual: dict[int, float] = field(default_factory=dict)
     """By task: the seconds that it usually takes, from earlier runs; filled before the run begins, if there is a journal."""
+
+    def grow(self, plan: Plan, calls: Sequence[Call], around: Sequence[Surroundings]) -> None:
+        """Tasks have come while the run goes on."""
+        if not isinstance(self.checked.calls, list) or self.checked.specs is not None:
+            self.checked = replace(self.checked, calls=list(self.checked.calls))
+        own = self.checked.calls
+        assert isinstance(own, list)
+        own.extend(calls)
+        for one in around:
+            self.checked.around.add(one)
+        self.checked = replace(self.checked, plan=plan)
 
     @property
     def plan(self) -> Plan:

@@ -116,6 +116,11 @@ class Publisher:
         assert ledger is not None, "watch comes first"
         begun = clock() if clock is not None else 0.0
         self._changed = False
+        known = len(self._rows)
+        if known < len(ledger.plan):  # the graph has grown
+            self._rows = [*self._rows, *(row_of(ledger, index) for index in range(known, len(ledger.plan)))]
+            self._states += ledger.state[known:]
+            self._attempts += ledger.attempt[known:]
         dirty = self._dirty(ledger)
         if dirty:
             if clock is not None and len(dirty) > AT_ONCE:

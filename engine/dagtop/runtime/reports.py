@@ -58,6 +58,10 @@ class Reports:
 
     # -- on the engine's thread -------------------------------------------------------------------------------------
 
+    def grow(self, plan: Plan) -> None:
+        """The graph has further tasks."""
+        self._names, self._index = plan.names, plan.index
+
     def settle(self, index: int) -> None:
         """An attempt is over; what it reported last is not worth an event any more."""
         if self._progress:

@@ -213,11 +213,10 @@ class Workers:
                 output, error = ended
             moment = clock()
             now = moment - epoch
+            if error is None and (output is not None or sinks or contexts or cached):
+                # else there is nothing to keep and nothing to close: the call is saved
+                error = calls.returned(index, start.attempt, output)
             if error is None:
-                if (
-                    output is not None or sinks or contexts or cached
-                ):  # nothing to keep, nothing to close: the call is saved
-                    calls.returned(index, start.attempt, output)
                 if reports.lines:
                     reports.drain(machine, now)
                 outcome: inp.Input = inp.AttemptSucceeded(now, index, start.attempt)

@@ -1,0 +1,262 @@
+"""Tasks that come while the run goes on: those that tasks spawn or return, and those of the elements of a list."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple, TypeAlias
+
+from dagtop.core import inputs as inp
+from dagtop.core.instructions import Instruction
+from dagtop.core.machine import RunMachine
+from dagtop.core.states import GOOD, TaskState
+from dagtop.errors import GraphError, Skip
+from dagtop.graph.additions import Addition, Additions, Task
+from dagtop.graph.binding import Item
+from dagtop.graph.mapping import Mapped, element
+from dagtop.runtime.calls import Calls
+from dagtop.runtime.inbox import Doorbell
+from dagtop.runtime.job import Job
+from dagtop.runtime.reports import Reports
+
+#: Calls code of the user's in a thread: (what it returned, what it raised).
+CallUser: TypeAlias = Callable[[Callable[[], Any]], Awaitable[tuple[Any, BaseException | None]]]
+
+#: What is made a list where it stands; of anything else the user's code gives the elements one by one.
+_BUILT_IN = frozenset({list, tuple, range, set, frozenset, dict})
+
+
+class _Coming(NamedTuple):
+    """A task that is to come, and who asked for it."""
+
+    spawner: str
+    addition: Addition
+    is_element: bool = False
+    """It is that of an element of the spawner's list."""
+
+
+class Growth:
+    """The tasks of one run that are about to come. `spawn` may be called from any thread; the rest is the loop's.
+
+    Parameters
+    ----------
+    left: outputs of tasks that came in an earlier process of this run, by name: they need not run again.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        machine: RunMachine,
+        calls: Calls,
+        reports: Reports,
+        doorbell: Doorbell,
+        obey: Callable[[list[Instruction]], None],
+        now: Callable[[], float],
+        left: Mapping[str, Any],
+    ) -> None:
+        self._job, self._machine, self._calls, self._reports = job, machine, calls, reports
+        self._doorbell, self._obey, self._now = doorbell, obey, now
+        self._left = dict(left)
+        self._lock = threading.Lock()
+        self._additions: Additions | None = None
+        self.waiting: list[_Coming] = []
+        """What is to come, in the order of the numbers that it was given."""
+        self._lists: dict[int, tuple[Any, list[Any]]] = {}
+        """By task that gathers: what the list was made of, and the list."""
+
+    # -- from any thread --------------------------------------------------------------------------------------------
+
+    def spawn(self, spawner: str, task: Task) -> str:
+        """Check a task and have it come into the run soon: its name.
+
+        Raises
+        ------
+        GraphError: all that is wrong with it.
+        """
+        with self._lock:
+            if self._machine.is_over:
+                raise GraphError(f"{task.name!r} cannot come any more: the run is over")
+            if self._additions is None:
+                self._additions = self._begin()
+            addition = self._additions.check(task)
+            self._refuse_begun(addition)
+            self.waiting.append(_Coming(spawner, addition))
+        self._doorbell.ring()
+        return task.name
+
+    def _begin(self) -> Additions:
+        plan, checked = self._machine.plan, self._job.checked
+        return Additions(
+            plan.index, self._upstream, checked.by_function, checked.config, self._job.policy, checked.around.services
+        )
+
+    def _upstream(self, name: str) -> Sequence[str]:
+        plan = self._machine.plan
+        index = plan.index.get(name)
+        return () if index is None else [plan.names[above] for above in plan.upstream[index]]
+
+    def _refuse_begun(self, addition: Addition) -> None:
+        plan, states = self._machine.plan, self._machine.ledger.state
+        for name in addition.before:
+            index = plan.index.get(name)
+            if index is not None and states[index] not in _UNBEGUN:
+                raise GraphError(f"{addition.task.name!r} cannot come before {name!r}, which has started already")
+
+    # -- on the loop ------------------------------------------------------------------------------------------------
+
+    def taken_from(self, index: int, output: Any) -> tuple[Any, GraphError | None]:
+        """What a task returned, with the names of tasks in place of the tasks that are to come; or what is wrong with them."""
+        tasks = [output] if type(output) is Task else list(output)
+        if not all(type(task) is Task for task in tasks):
+            return output, None
+        spawner = self._machine.plan.names[index]
+        names: list[str] = []
+        for task in tasks:
+            try:
+                names.append(self.spawn(spawner, task))
+            except GraphError as error:
+                return None, error
+        return (names[0] if type(output) is Task else names), None
+
+    def apply(self) -> None:
+        """Have everything that waits come into the run."""
+        with self._lock:
+            coming, self.waiting = self.waiting, []
+        for (spawner, is_element), group in groupby(coming, lambda one: (one.spawner, one.is_element)):
+            own = [one.addition for one in group]
+            if is_element:
+                self._add(own, spawner, f"the elements of {spawner}", self._gathered(spawner))
+            else:
+                self._add(own, spawner, f"spawned by {spawner}", self._held_back(own))
+
+    def _gathered(self, name: str) -> dict[str, tuple[str, ...]]:
+        """The new upstream of a gathering task; none if it is right already."""
+        present = tuple(self._upstream(name))
+        others = [above for above in present if not above.startswith(f"{name}[")]
+        wanted = (*others, *self._elements(name))
+        return {} if present == wanted else {name: wanted}
+
+    def _elements(self, name: str) -> list[str]:
+        _, elements = self._lists[self._machine.plan.index[name]]
+        return [element(name, place) for place in range(len(elements))]
+
+    def _held_back(self, additions: Sequence[Addition]) -> dict[str, tuple[str, ...]]:
+        """The new upstream of the tasks that shall wait for those that come."""
+        plan, states = self._machine.plan, self._machine.ledger.state
+        rewired: dict[str, tuple[str, ...]] = {}
+        for addition in additions:
+            for name in addition.before:
+                index = plan.index.get(name)
+                if index is not None and states[index] not in _UNBEGUN:
+                    message = f"it started before {addition.task.name!r} could come before it"
+                    self._reports.problem("spawn", message, name)
+                elif index is not None:
+                    before = rewired.get(name) or tuple(self._upstream(name))
+                    rewired[name] = (*before, addition.task.name)
+        return rewired
+
+    def _add(
+        self, additions: Sequence[Addition], spawner: str, reason: str, rewired: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        machine, first = self._machine, len(self._machine.plan)
+        if machine.is_over:
+            names = ", ".join(one.task.name for one in additions[:3])
+            self._reports.problem("spawn", f"the run was over before {names} could come", spawner)
+            self._additions = None  # the numbers that were given are free again
+            return
+        change = inp.GraphChange(added=[self._as_left(one.task) for one in additions], rewired=rewired)
+        # What the instructions need must be there before they are obeyed, and the machine knows the numbers only then.
+        instructions = machine.handle(inp.GraphGiven(self._now(), change, reason, spawner))
+        assert len(machine.plan) == first + len(additions), "numbers are given in order"
+        self._job.grow(machine.plan, [one.call for one in additions], [one.around for one in additions])
+        self._calls.grow(machine.plan, [one.call for one in additions])
+        self._reports.grow(machine.plan)
+        self._obey(instructions)
+
+    def _as_left(self, task: inp.NewTask) -> inp.NewTask:
+        """One that an earlier process has finished is asked about: that output is taken."""
+        if task.name not in self._left:
+            return task
+        return inp.NewTask(task.name, task.upstream, task.policy, True, task.cleans_up, task.backend)
+
+    def left_by_earlier(self, index: int) -> bool:
+        """Take the output that an earlier process of this run has left of a task, if it has."""
+        name = self._machine.plan.names[index]
+        if name not in self._left:
+            return False
+        self._calls.outputs[index] = self._left.pop(name)
+        if self._calls.writer is not None:
+            self._calls.writer.output(name, 0, self._calls.outputs[index])
+        return True
+
+    # -- lists ------------------------------------------------------------------------------------------------------
+
+    async def expand(self, index: int, call: CallUser) -> BaseException | None:
+        """See to it that each element of a gathering task's list has its task, and that it waits for just these."""
+        plan = self._machine.plan
+        name, mapped = plan.names[index], self._job.checked.around.maps[index]
+        source = self._source(mapped)
+        kept = self._lists.get(index)
+        if kept is None or kept[0] is not source:
+            if type(source) in _BUILT_IN:
+                made = _made(source)
+            else:
+                made, error = await call(partial(_made, source))
+                if error is not None:
+                    return error
+            kept = self._lists[index] = source, made
+        options = {**mapped.options}
+        if mapped.over is not None:
+            options["depends_on"] = [mapped.over, *_listed(options.get("depends_on", ()))]
+        try:
+            with self._lock:
+                self._additions = self._additions or self._begin()
+                for place, one in enumerate(self._elements(name)):
+                    if one not in self._machine.plan.index:
+                        task = Task(one, mapped.fn, **options)
+                        addition = self._additions.check(task, Item(index, place))
+                        self.waiting.append(_Coming(name, addition, is_element=True))
+        except GraphError as error:
+            return error
+        self.apply()
+        rewired = self._gathered(name)
+        if rewired:
+            self._add([], name, f"the elements of {name}", rewired)
+        return None
+
+    def item(self, item: Item) -> Any:
+        """An element of a list.
+
+        Raises
+        ------
+        Skip: the list has become shorter.
+        """
+        source = self._source(self._job.checked.around.maps[item.owner])
+        kept = self._lists.get(item.owner)
+        if kept is None or kept[0] is not source:  # the task that returns the list ran again
+            kept = self._lists[item.owner] = source, _made(source)
+        if item.place >= len(kept[1]):
+            raise Skip(f"the list has only {len(kept[1])} elements now")
+        return kept[1][item.place]
+
+    def _source(self, mapped: Mapped) -> Any:
+        if mapped.over is None:
+            return mapped.items
+        checked, plan = self._job.checked, self._machine.plan
+        name = mapped.over if isinstance(mapped.over, str) else checked.by_function[id(mapped.over)]
+        index = plan.index[name]
+        return self._calls.outputs[index] if self._machine.ledger.state[index] in GOOD else ()
+
+
+_UNBEGUN = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD})
+
+
+def _listed(depends_on: Any) -> list[Any]:
+    return [depends_on] if isinstance(depends_on, str) or callable(depends_on) else list(depends_on)
+
+
+def _made(source: Any) -> list[Any]:
+    """The elements of a list, or the pairs of a mapping."""
+    return list(source.items()) if isinstance(source, Mapping) else list(source)
