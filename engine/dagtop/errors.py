@@ -28,10 +28,9 @@ Messages are lower-case, read after "could not …", and name the way out.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from dagtop.core.checks import check_seconds
 
 
 class DagtopError(Exception):
@@ -145,7 +144,9 @@ class RetryAfter(TaskError):  # noqa: N818 - a word that tasks say
     """
 
     def __init__(self, seconds: float, message: str = "") -> None:
-        check_seconds("RetryAfter", seconds)
+        is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not is_number or not 0 <= seconds <= sys.float_info.max:
+            raise ValueError(f"RetryAfter must be given a number of seconds of at least 0, not {seconds!r}")
         self.seconds = float(seconds)
         self.message = message
         super().__init__(message or f"the task wants to be tried again in {self.seconds:g} s")
