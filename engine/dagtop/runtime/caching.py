@@ -17,10 +17,11 @@ import anyio
 import anyio.to_thread
 
 from dagtop.backends.event_loop import Abandoned
+from dagtop.core.ledger import Ledger
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import GOOD, TaskState
 from dagtop.errors import JournalError
-from dagtop.graph.binding import Call, FromInput
+from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask
 from dagtop.graph.fingerprint import code_mark, source_mark
 from dagtop.journal import codec
 from dagtop.journal.digests import UndigestibleError, digest, is_small
@@ -32,6 +33,8 @@ from dagtop.runtime.reports import Reports
 
 #: Upstream tasks whose digests are kept one by one, to tell which of them changed; of more, one for all.
 TOLD_APART = 100
+#: Sources of parameters that are looked at by themselves, or have no part in the key; any other gives plain values.
+_KNOWN = (FromTask, FromInput, FromContext, FromService, FromResource)
 #: Changes that are told of one by one.
 CHANGES = 3
 
@@ -76,18 +79,25 @@ class Caching:
     Parameters
     ----------
     cache: where outputs are kept.
-    states: the states of all tasks, by index, as they are now.
+    ledger: the state of the run, with its graph, as they are now.
     takes: False takes nothing from the cache; what tasks return is stored all the same.
     """
 
     def __init__(
-        self, job: Job, calls: Calls, reports: Reports, cache: Cache, states: Callable[[], Any], *, takes: bool = True
+        self,
+        job: Job,
+        calls: Calls,
+        reports: Reports,
+        cache: Cache,
+        ledger: Callable[[], Ledger],
+        *,
+        takes: bool = True,
     ) -> None:
         self._job = job
         self._calls = calls
         self._reports = reports
         self._cache = cache
-        self._states = states
+        self._ledger = ledger
         self._takes = takes
         self._broken = ""
         """Why nothing can be read, if it cannot."""
@@ -138,21 +148,21 @@ class Caching:
             key = await self._key(index, call or _call)
         except _UncachedError as uncached:
             if uncached.problem:
-                self._reports.problem("cache", uncached.problem, self._job.plan.names[index])
+                self._reports.problem("cache", uncached.problem, self._ledger().plan.names[index])
             return Miss(str(uncached))
         entry: _Taken | Miss = Miss("restarted by hand") if fresh else await self._look(index, key)
-        if self._looks.get(index) is not look or self._states()[index] is not TaskState.WAITING:
+        if self._looks.get(index) is not look or self._ledger().state[index] is not TaskState.WAITING:
             return Miss("nobody waits for it any more")
         if isinstance(entry, Miss):
             self._keys[index] = key
             return entry
         self._calls.outputs[index] = entry.output
         if self._calls.writer is not None:
-            self._calls.writer.output(self._job.plan.names[index], 0, entry.output)
+            self._calls.writer.output(self._ledger().plan.names[index], 0, entry.output)
         return Hit(f"code, options and inputs unchanged since run {entry.run}")
 
     async def _look(self, index: int, key: _Key) -> _Taken | Miss:
-        name = self._job.plan.names[index]
+        name = self._ledger().plan.names[index]
         if not self._takes:
             return Miss("this run takes nothing from the cache")
         if not self._cache.has(name, key.digest):
@@ -190,7 +200,7 @@ class Caching:
         known = self._encoded.pop(index, None)
         if key is None:
             return
-        name = self._job.plan.names[index]
+        name = self._ledger().plan.names[index]
         encoded = known[1] if known is not None and known[0] is output else codec.encode(output)
         if not encoded.storable:
             if (index, "") not in self._told:
@@ -214,14 +224,19 @@ class Caching:
 
     async def _key(self, index: int, call: CallUser) -> _Key:
         job, checked = self._job, self._job.checked
-        own = checked.calls[0] if checked.specs is not None else checked.calls[index]
+        own = self._calls.call_of(index)
         parts = {"code": self._code(index, own)}
-        if checked.specs is not None:
-            parts["spec"] = await self._digest(checked.specs[job.plan.names[index]], "its spec")
+        if own.by_spec and checked.specs is not None:
+            parts["spec"] = await self._digest(checked.specs[self._ledger().plan.names[index]], "its spec")
         for name in sorted({source.name for _, source in own.arguments if isinstance(source, FromInput)}):
             if name not in self._inputs:
                 self._inputs[name] = await self._digest(job.inputs[name], f"input {name}")
             parts[f"input {name}"] = self._inputs[name]
+        others = tuple(one for one in own.arguments if not isinstance(one[1], _KNOWN))
+        if others:
+            made = self._calls.beside(index, Call(own.fn, own.is_async, others))
+            assert isinstance(made, partial), "a call with its arguments"
+            parts["its element"] = await self._digest([*made.args, made.keywords], "its element")
         parts |= await self._upstream(index)
         key_function = self.keys.get(index)
         if key_function is not None:
@@ -231,7 +246,7 @@ class Caching:
 
     def _code(self, index: int, own: Call) -> str:
         around = self._job.checked.around
-        setup, policy = around.setups.get(index), self._job.plan.policies[index]
+        setup, policy = around.setups.get(index), self._ledger().policies[index]
         known = self._codes.get((id(own.fn), id(policy)))
         if known is None or known[0] is not own or known[1] is not policy:
             known = own, policy, code_mark(own.fn, policy, values=True)
@@ -239,20 +254,22 @@ class Caching:
         return known[2] if setup is None else f"{known[2]} {source_mark(setup.fn)}"
 
     async def _upstream(self, index: int) -> dict[str, str]:
-        names = self._job.plan.names
-        found = {f"input {names[above]}": await self._of_upstream(above) for above in self._job.plan.upstream[index]}
+        names = self._ledger().plan.names
+        found = {
+            f"input {names[above]}": await self._of_upstream(above) for above in self._ledger().plan.upstream[index]
+        }
         if len(found) <= TOLD_APART:
             return found
         blob = json.dumps(found, ensure_ascii=True).encode()
         return {"one of its inputs": hashlib.blake2b(blob, digest_size=16).hexdigest()}
 
     async def _of_upstream(self, above: int) -> str:
-        if self._states()[above] not in GOOD:
+        if self._ledger().state[above] not in GOOD:
             return "none"  # it was skipped or has failed, and the task runs all the same
         output = self._calls.outputs[above]
         known = self._digests.get(above)
         if known is None or known[0] is not output:
-            known = output, await self._digest(output, f"input {self._job.plan.names[above]}")
+            known = output, await self._digest(output, f"input {self._ledger().plan.names[above]}")
             self._digests[above] = known
         return known[1]
 
