@@ -18,7 +18,7 @@ from dagtop.core.events import AnyEvent, LoopBlocked, Problem, RunFinished
 from dagtop.core.ledger import Ledger
 from dagtop.core.snapshot import Blocked
 from dagtop.runtime import watchdog
-from dagtop.runtime.culprit import NOBODYS, is_asleep
+from dagtop.runtime.culprit import GRAPHS, NOBODYS, is_asleep
 from dagtop.runtime.stacks import frames_of
 from dagtop.runtime.thread import EngineThread
 from dagtop.runtime.watchdog import BLOCKED, HELD, Patient
@@ -179,6 +179,34 @@ def test_B37_a_block_in_code_of_no_task_is_a_problem_and_blames_none() -> None:
     assert not ears.of(LoopBlocked)
 
 
+def test_B37_a_condition_that_blocks_counts_as_its_task_and_a_graphs_setup_as_the_graphs() -> None:
+    graph, let_go, go_on, ears = Graph("g"), threading.Event(), threading.Event(), Ears()
+
+    @graph.setup
+    async def prepare() -> None:
+        let_go.wait(20)
+
+    async def wanted() -> bool:
+        await anyio.lowlevel.checkpoint()
+        return go_on.wait(20)
+
+    graph.add("a", lambda: None, when=wanted)
+    engine = EngineThread(DAGExecutor(graph, recorders=[ears]))
+    engine.start()
+    try:
+        assert until(lambda: engine.latest.blocked).who == GRAPHS
+        let_go.set()
+        until(lambda: any(heard.task == "a" for heard in ears.heard))
+    finally:
+        let_go.set()
+        go_on.set()
+    assert engine.join(20)
+    assert engine.error is None
+    assert [event.task for event in ears.of(LoopBlocked)] == ["a"]
+    (problem,) = ears.of(Problem)
+    assert problem.message.startswith(f"{GRAPHS} has kept the event loop from going round for ")
+
+
 def test_B37_a_run_that_nobody_watches_logs_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     graph = Graph("g")
 
@@ -189,7 +217,7 @@ def test_B37_a_run_that_nobody_watches_logs_a_warning(caplog: pytest.LogCaptureF
     with caplog.at_level(logging.WARNING, "dagtop"):
         assert graph.run().ok
     assert caplog.records[0].getMessage().startswith("task 'greedy' (attempt 1) has kept the event loop")
-    assert "plain `def` task" in caplog.records[0].getMessage()
+    assert "plain `def`" in caplog.records[0].getMessage()
 
 
 def test_B37_a_replay_takes_the_event_as_it_comes() -> None:

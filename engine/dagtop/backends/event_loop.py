@@ -34,6 +34,7 @@ class Attempt:
         "_flag",
         "abandoned",
         "coroutine",
+        "elsewhere",
         "errand",
         "handle",
         "in_thread",
@@ -59,6 +60,8 @@ class Attempt:
         """Where it runs, if it is in a thread."""
         self.errand: Errand | None = None
         """What it is in another process, if it is: that is told in its stead."""
+        self.elsewhere: Callable[[], str] | None = None
+        """Tells where it is at this moment, if its code runs in another process. From any thread."""
 
     def stop(self) -> None:
         """Raise its flag, and interrupt it where it waits; a thread cannot be interrupted and must look at its flag."""

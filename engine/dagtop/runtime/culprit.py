@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 OURS = "dagtop itself"
 NOBODYS = "code that belongs to no task"
-CALLBACK = "on_event"
+GRAPHS = "a setup, teardown or service of the graph"
+CALLBACK = "an async callback (on_event, a hook or a plugin)"
 
 _DRIVE: CodeType = inspect.unwrap(drive).__code__
 _STEPS = frozenset({Workers._work.__code__, Workers._in_scope.__code__})
@@ -100,6 +101,8 @@ def _stepped(frame: FrameType, engine: Engine) -> tuple[str, int] | None:
 def _in_their_code(inner: list[FrameType], task: str, attempt: int) -> Culprit:
     if _all_ours(inner):  # the worker is between two steps: it tells the machine, or stores an output
         return Culprit(who=OURS, places=_places(inner))
+    if not task:
+        return Culprit(who=GRAPHS, places=_places(inner))
     return Culprit(task, attempt, places=_places(inner))
 
 
@@ -107,7 +110,7 @@ def _started_by_a_task(inner: list[FrameType], context: Context, engine: Engine)
     if _all_ours(inner):
         return Culprit(who=OURS, places=_places(inner))
     found = _told_by(context, engine)
-    return Culprit(who=NOBODYS, places=_places(inner)) if found is None else Culprit(*found, places=_places(inner))
+    return Culprit(who=NOBODYS, places=_places(inner)) if found is None else _in_their_code(inner, *found)
 
 
 def _told_by(context: Any, engine: Engine) -> tuple[str, int] | None:

@@ -23,7 +23,7 @@ from msgspec import structs
 
 from dagtop.core.snapshot import Blocked
 from dagtop.runtime.cpu import Processor
-from dagtop.runtime.culprit import CALLBACK, OURS, Culprit, culprit_of, is_asleep
+from dagtop.runtime.culprit import CALLBACK, GRAPHS, OURS, Culprit, culprit_of, is_asleep
 from dagtop.runtime.stacks import frames_of, text_of_stack, where
 from dagtop.runtime.where import thread_places
 
@@ -179,7 +179,7 @@ def sentence(blocked: Blocked) -> str:
     at = f", at {blocked.where}" if blocked.where else ""
     if blocked.who == HELD:
         return f"{who}: {HELD}, for {blocked.seconds:.2f} s{at}"
-    advice = "; blocking code belongs into a plain `def` task" if blocked.who in {"", CALLBACK} else ""
+    advice = "; blocking code belongs into a plain `def`" if blocked.who in {"", CALLBACK, GRAPHS} else ""
     return f"{who} has kept the event loop from going round for {blocked.seconds:.2f} s{at}{advice}"
 
 
