@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from dagtop.graph.listening import EventType, Interest, Listening
 from dagtop.graph.options import nearest
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.answer import Answer
-from dagtop.runtime.commanding import Commanding, checked
+from dagtop.runtime.commanding import Commanding, TaskLike, checked
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.history import Events, History
 from dagtop.runtime.result import RunResult
@@ -98,9 +98,9 @@ class Run(Commanding, Listening):
         """The latest lines of every task."""
         return self._thread.logs
 
-    def where(self, task: str) -> str:
+    def where(self, task: TaskLike) -> str:
         """Where a task is now: its stack as a traceback shows it, innermost last, or a sentence that says why there is none."""
-        return self._thread.where(task)
+        return self._thread.where(self._name_of(task))
 
     @property
     def done(self) -> bool:
@@ -227,7 +227,7 @@ class Run(Commanding, Listening):
                 continue
         return radius(self._engine.machine.ledger, command)
 
-    def _name_of(self, task: str | Callable[..., Any]) -> str:
+    def _name_of(self, task: TaskLike) -> str:
         return task if isinstance(task, str) else self.graph.name_of(task)
 
     # -- inside -----------------------------------------------------------------------------------------------------
