@@ -185,6 +185,20 @@ class TestChanged:
         again = await run(graph, path, inputs=dict.fromkeys("abcde", 2))
         assert again.why == {"t": "input a changed, input b changed, input c changed and 2 more"}
 
+    async def test_of_a_mapped_list_only_the_elements_that_changed_run(self, path: Path) -> None:
+        def of(*elements: int) -> Graph:
+            graph = Graph("mapped").add("xs", lambda: list(elements))
+            graph.map("double", lambda x: 2 * x, over="xs", cache=True)
+            return graph.add("sum", lambda double: sum(double), cache=True)
+
+        await run(of(1, 2, 3), path)
+        again = await run(of(1, 2, 3), path)
+        assert set(again.cached) == {"double[0]", "double[1]", "double[2]", "sum"}
+        other = await run(of(1, 5, 3), path)
+        assert set(other.cached) == {"double[0]", "double[2]"}
+        assert other.why == {"double[1]": "its element changed", "sum": "input double changed"}
+        assert other.result["sum"].output == 18
+
 
 class TestKeyFunctions:
     async def test_what_a_key_function_returns_joins_the_key(self, path: Path) -> None:

@@ -237,7 +237,7 @@ class Caching:
             made = self._calls.beside(index, Call(own.fn, own.is_async, others))
             assert isinstance(made, partial), "a call with its arguments"
             parts["its element"] = await self._digest([*made.args, made.keywords], "its element")
-        parts |= await self._upstream(index)
+        parts |= await self._upstream(index, own)
         key_function = self.keys.get(index)
         if key_function is not None:
             parts["its cache key"] = await self._asked(index, key_function, call)
@@ -253,10 +253,17 @@ class Caching:
             self._codes[id(own.fn), id(policy)] = known
         return known[2] if setup is None else f"{known[2]} {source_mark(setup.fn)}"
 
-    async def _upstream(self, index: int) -> dict[str, str]:
-        names = self._ledger().plan.names
+    async def _upstream(self, index: int, own: Call) -> dict[str, str]:
+        plan = self._ledger().plan
+        owners = {owner for _, source in own.arguments if (owner := getattr(source, "owner", None)) is not None}
+        lists: set[int] = set()
+        if owners and not own.wants_context:  # of the list that an element is from, only the element counts
+            lists = {above for owner in owners for above in plan.upstream[owner]}
+            lists -= {source.index for _, source in own.arguments if isinstance(source, FromTask)}
         found = {
-            f"input {names[above]}": await self._of_upstream(above) for above in self._ledger().plan.upstream[index]
+            f"input {plan.names[above]}": await self._of_upstream(above)
+            for above in plan.upstream[index]
+            if above not in lists
         }
         if len(found) <= TOLD_APART:
             return found
