@@ -1,8 +1,40 @@
-"""How many attempts at once, as the tasks themselves show it."""
+"""How many attempts at once, as tasks themselves show it: failures, timeouts, latency against its usual. Never how many wait.
+
+It begins at the most. It goes down
+
+- when more attempts failed than chance explains (three standard deviations above 5 %, or above what is known to be bugs), by
+  the share of the time that was lost: with k good ones at once that leads to k (J. Little 1961: at once = rate × latency);
+- when the latencies of three groups in a row, each against what is usual for its kind, are 1.5 × as long;
+- when a quarter fewer for one round trip, tried seldom, turn out to be as much quicker: then all above only waited.
+
+Whatever goes down is an experiment: if as many fail or it takes as long with fewer at once, it is not the load; the limit
+goes back up and that is usual from now on. It goes up by steps that double while all is well, but waits longer each time
+that what it tried was too much, as CUBIC does near the last loss (S. Ha, I. Rhee, L. Xu 2008).
+
+Why not a classic rule: `benchmarks/adaptive.py` runs 25 simulated services, 50 at most, against the rules of Netflix's
+concurrency-limits. Time against a fixed limit, or window against what the service can do at once (k = 10):
+
+| | AIMD¹ | Vegas² | Gradient2³ | this |
+| --- | --- | --- | --- | --- |
+| healthy, log-normal latencies: time | 1.00 | 7.2 | 4.0 | 1.03 |
+| healthy, 5 % bugs / 20 % bugs: time | 3.7 / 8.6 | 1.00 / 1.00 | 1.00 / 1.00 | 1.00 / 1.01 |
+| three times slower for good: time | 1.00 | 1.00 | 1.33 | 1.02 |
+| queues above k: window / k | 5.0 | 3.1 | 2.3 | 1.27 |
+| slows each other down above k: window / k | 5.0 | 5.0 | 5.0 | 1.19 |
+| refuses above k: window / k, attempts refused | 1.00, 435 | 0.62, 726 | never ends | 1.00, 103 |
+| times out above k: window / k, attempts lost | 1.45, 256 | 5.0, 2002 | 3.4, 1745 | 1.18, 163 |
+| fails all when there are more than k: time, ideal 25 s | 41 | 83 | never ends | 27 |
+
+¹ D. Chiu, R. Jain 1989. ² L. Brakmo, S. O'Malley, L. Peterson 1994. ³ Netflix/concurrency-limits, `Gradient2Limit`.
+
+What it does not see: latencies that vary by a factor of three by themselves hide a queue for a hundred round trips or so.
+"""
 
 from __future__ import annotations
 
 import math
+
+from dagtop.core.samples import FEW, GRAIN, Sums, Usual, at_most, upper
 
 #: Failures up to this share are never taken for overload: bugs and bad inputs fail at any load.
 TOLERATED = 0.05
@@ -11,10 +43,6 @@ NOT_ALL = 0.6
 #: Latency against its usual: from here on the window goes down; and up to here it may go up.
 SLOW, CALM = 1.5, 1.15
 _LOG_SLOW, _LOG_CALM = math.log(SLOW), math.log(CALM)
-#: Latency samples that are the least to decide by.
-FEW = 10
-#: Seconds that are added to every latency before they are compared: what is a millisecond more of nothing is not slower.
-GRAIN = 0.002
 #: Up to this standard deviation of their logarithms latencies are alike: a factor of 1.3.
 ALIKE = 0.25
 #: How many groups of latencies must be slow, one after the other; a group is two thirds of a round trip. One hiccup of the
@@ -27,57 +55,6 @@ STEP_DOWN = 0.6
 DIP, DIP_AFTER, DIP_LATER, DIP_SELDOM = 0.75, 24, 64, 512
 #: Most full round trips to wait before a window that had trouble is tried again.
 PATIENCE = 64
-
-
-class _Usual:
-    """How long the tasks of one kind take, as a logarithm; learned from its first attempts."""
-
-    __slots__ = ("begun", "count", "first", "known", "learned", "log", "seconds")
-
-    def __init__(self, begun: float) -> None:
-        self.begun, self.count, self.log, self.seconds = begun, 0, 0.0, 0.0
-        self.first = 0.0
-        self.known = self.learned = False
-
-    def learn(self, at: float, seconds: float, shift: float) -> None:
-        """Those that end first are the quick ones: it is known when eight times their time has passed."""
-        self.count += 1
-        self.log += (math.log(seconds + GRAIN) - shift - self.log) / self.count
-        self.seconds += (seconds - self.seconds) / self.count
-        if self.count == FEW:
-            self.first = self.log
-        self.known = self.known or (self.count >= FEW and at >= self.begun + 8 * self.seconds)
-        self.learned = at >= self.begun + 16 * self.seconds
-
-
-class _Sums:
-    """Number, mean and spread of what was added."""
-
-    __slots__ = ("n", "squares", "total")
-
-    def __init__(self) -> None:
-        self.n, self.total, self.squares = 0, 0.0, 0.0
-
-    def add(self, value: float) -> None:
-        self.n += 1
-        self.total += value
-        self.squares += value * value
-
-    @property
-    def mean(self) -> float:
-        return self.total / self.n if self.n else 0.0
-
-    @property
-    def spread(self) -> float:
-        """Standard deviation, never quite 0."""
-        if self.n < 2:
-            return 1.0
-        return max(0.05, math.sqrt(max(0.0, (self.squares - self.total * self.mean) / (self.n - 1))))
-
-    @property
-    def error(self) -> float:
-        """Of the mean."""
-        return self.spread / math.sqrt(max(self.n, 1))
 
 
 class Window:
@@ -100,7 +77,7 @@ class Window:
     """Full round trips with this limit."""
     _was_good: bool
     """Whether this limit is one that was good before more was tried."""
-    _group: _Sums
+    _group: Sums
     """Latencies that are looked at together: logarithms of how they compare with what is usual."""
     _group_size: int
     _slow_groups: int
@@ -112,7 +89,7 @@ class Window:
     _missed: int
     _settled: int
     _busiest: int
-    _times: _Sums
+    _times: Sums
     """The latencies of this round trip."""
     _enough: int
     """How many attempts make a round trip."""
@@ -120,7 +97,7 @@ class Window:
     def __init__(self, least: int, most: int) -> None:
         self.least, self.most = min(least, most), most
         self.limit = most
-        self._usual: dict[int, _Usual] = {}
+        self._usual: dict[int, Usual] = {}
         self._shift = 0.0
         """Added to what is usual of every kind: when all have become quicker or slower together."""
         self._fails = TOLERATED
@@ -204,7 +181,7 @@ class Window:
     def _time(self, kind: int, at: float, begun: float, seconds: float) -> None:
         usual = self._usual.get(kind)
         if usual is None:
-            usual = self._usual[kind] = _Usual(begun)
+            usual = self._usual[kind] = Usual(begun)
         if usual.known and at >= self._settled_at:
             ratio = math.log(seconds + GRAIN) - usual.log - self._shift
             self._times.add(ratio)
@@ -216,7 +193,7 @@ class Window:
     def _failing(self, at: float) -> str:
         """Go down if more failed than chance explains."""
         for failed, tried in ((self._missed, self._tried), (self._failed, self._ended)):
-            if failed >= 3 and failed > _at_most(self._fails, tried):
+            if failed >= 3 and failed > at_most(self._fails, tried):
                 share = max(failed / tried, self._wasted / (self._spent or 1.0))
                 self._dip = None
                 if share >= 0.9 and self.limit == self.least:
@@ -234,7 +211,7 @@ class Window:
 
     def _slow(self, kind: int, at: float) -> str:
         """Go down if attempts take longer than usual."""
-        group, self._group = self._group, _Sums()
+        group, self._group = self._group, Sums()
         is_slow = group.mean > max(_LOG_SLOW, 4 * group.error)
         self._slow_groups = self._slow_groups + 1 if is_slow else 0
         if self._slow_groups < SLOW_GROUPS or self._dip is not None:
@@ -276,7 +253,7 @@ class Window:
         assert self._before_cut is not None
         limit = self._before_cut[0]
         self._before_cut, self._no_help, self._bad = None, 0, None
-        self._fails = min(_upper(self._failed, self._ended), NOT_ALL)
+        self._fails = min(upper(self._failed, self._ended), NOT_ALL)
         return self._move(limit, at, f"{why}, as many as with more at once: it is not the load")
 
     def _back(self, at: float, why: str) -> str:
@@ -308,7 +285,7 @@ class Window:
             self._unlike = min(1.0, 4 * times.spread)
         if not self._missed and (1 - self._failed / self._ended) ** self._tried < 0.01:
             self._failed, self._wasted = 0, 0.0  # what was wrong is over: chance does not do that
-        self._fails = max(TOLERATED, min(self._fails, _upper(self._failed, self._ended)))
+        self._fails = max(TOLERATED, min(self._fails, upper(self._failed, self._ended)))
         if full:
             self._calm += 1
             self._since_dip += 1
@@ -394,20 +371,9 @@ class Window:
         self._ended = self._failed = self._calm = self._slow_groups = self._quick_rounds = 0
         self._spent = self._wasted = 0.0
         self._was_good = False
-        self._group, self._group_size = _Sums(), max(FEW, -(-2 * self.limit // 3))
+        self._group, self._group_size = Sums(), max(FEW, -(-2 * self.limit // 3))
         self._new_round()
 
     def _new_round(self) -> None:
         self._tried = self._missed = self._settled = self._busiest = 0
-        self._times, self._enough = _Sums(), max(self.limit, FEW)
-
-
-def _at_most(share: float, tried: int) -> float:
-    """So many failures of `tried` that chance explains them: the mean, three standard deviations, and one."""
-    return share * tried + 3 * math.sqrt(tried * share * (1 - share)) + 1
-
-
-def _upper(failed: int, tried: int) -> float:
-    """What the share may really be if so many of `tried` failed: two standard deviations more (Agresti and Coull 1998)."""
-    share = (failed + 2) / (tried + 4)
-    return share + 2 * math.sqrt(share * (1 - share) / (tried + 4))
+        self._times, self._enough = Sums(), max(self.limit, FEW)
