@@ -109,6 +109,16 @@ class TestPools:
         driver.succeed("c")
         assert driver.started == ["a", "c", "b"]
 
+    def test_a_waiter_that_no_longer_needs_the_pool_does_not_take_the_turn_of_the_next(self) -> None:
+        """It was the first of those that waited; its rank then stood for all of them and led to nobody."""
+        driver = alone(in_pool(3), pools={"db": Pool(1)}, max_parallel=1)
+        driver.command(cmd.SetPolicy("db1", pool=""))
+        driver.succeed("db0")
+        driver.succeed("db1")
+        assert driver.running_names() == {"db2"}
+        driver.succeed("db2")
+        assert driver.run_state is RunState.SUCCEEDED
+
     def test_a_paused_run_starts_nothing_when_a_place_gets_free(self) -> None:
         driver = alone(in_pool(2), pools={"db": Pool(1)})
         driver.command(cmd.PauseRun())

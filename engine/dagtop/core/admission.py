@@ -195,6 +195,9 @@ class Admission:
         self.line_of[index] = self._lines.setdefault(needs, Line())
 
     def _give_token(self, line: Line) -> None:
+        by_rank = self._machine.queue.by_rank
+        while line.heap and self.line_of.get(by_rank[line.heap[0]]) is not line:
+            heappop(line.heap)  # it stands in another line now: a token of its rank would not lead here
         if line.heap and not line.blocked_on and not line.has_token:
             line.has_token = True
             heappush(self._machine.queue.heap, line.heap[0])
