@@ -158,7 +158,9 @@ class Driver:
 
     def change(self, reason: str = "spawned by a test", number: int = 0, **change: Any) -> None:
         """The graph changes."""
-        self.tell(inp.GraphGiven(self.at, inp.GraphChange(**change), reason, number, "a person" if number else ""))
+        self.tell(
+            inp.GraphGiven(self.at, inp.GraphChange(**change), reason, number=number, by="a person" if number else "")
+        )
 
     def command(self, command: cmd.Command, by: str = "a person") -> ev.CommandApplied | ev.CommandRefused:
         """Give a command and return its answer; exactly one is demanded."""
