@@ -153,13 +153,14 @@ def test_a_run_that_ends_before_leaves_nobody_waiting(loop: str, made: str, in_a
 
 @LOOPS
 def test_B23_set_again_or_while_it_is_being_cancelled_it_changes_nothing(loop: str) -> None:
-    event = threading.Event()
+    event, begun = threading.Event(), threading.Event()
     cleaned: list[bool] = []
     graph = Graph("g")
 
     @graph.task
     async def cleans() -> None:
         try:
+            begun.set()
             await anyio.sleep_forever()
         finally:
             event.set()
@@ -168,7 +169,7 @@ def test_B23_set_again_or_while_it_is_being_cancelled_it_changes_nothing(loop: s
             cleaned.append(True)
 
     run = DAGExecutor(graph, capture=False, cancel_event=event).start(loop=loop)
-    next(run.events("task.started"))
+    assert begun.wait(20)
     run.cancel(reason="first").wait(20)
     assert run.wait(20).reason == "first"
     assert cleaned == [True]

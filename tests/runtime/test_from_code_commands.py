@@ -133,9 +133,10 @@ def test_B22_drain(scene: Scene) -> None:
 
 
 def test_B22_abandon(scene: Scene) -> None:
-    deaf = threading.Event()
-    scene.graph.add("deaf", lambda: deaf.wait(30))
+    deaf, begun = threading.Event(), threading.Event()
+    scene.graph.add("deaf", lambda: (begun.set(), deaf.wait(30)))
     run = scene.start()
+    assert begun.wait(20)
     assert "cancel first" in refusal(run.abandon())
     run.cancel().wait(20)
     next(run.events("task.cancelled", tasks="first"))
