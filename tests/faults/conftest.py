@@ -3,4 +3,5 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).parent.parent / "contracts"))
+for name in ("contracts", "runtime"):
+    sys.path.append(str(Path(__file__).parent.parent / name))

@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import Any
 
 from dagtop.backends.dask_cluster import LocalDask
-from dagtop.backends.dask_words import AGAIN, BEGUN
+from dagtop.backends.dask_words import AGAIN, BEGUN, LAST, SENT
 from dagtop.errors import BackendError, WorkerDiedError
 from dagtop.ports.backend import STOPPED, BackendStatistics, Entry, Item, Parcel, Reply
 
@@ -47,14 +47,15 @@ class _Link:
         self._inboxes: dict[str, queue.SimpleQueue[tuple[Any, ...]]] = {}
         self.lost: set[str] = set()
         """Workers that have left the cluster."""
-        self.client: Any = distributed.Client(address, timeout=CONNECT, set_as_default=False, name="dagtop")
-        try:
+        self.client: Any = distributed.Client.__new__(distributed.Client)
+        try:  # in two steps, because a client that finds no scheduler leaves its loop running
+            self.client.__init__(address, timeout=CONNECT, set_as_default=False, name="dagtop")
             self.queue = f"dagtop-{uuid.uuid4().hex}"
             self._queue: Any = distributed.Queue(self.queue, client=self.client)
             self.client.subscribe_topic("all", self._hear_of_cluster)
             self.client.loop.add_callback(self._listen)
         except BaseException:
-            self.client.close()
+            self.close()
             raise
 
     @property
@@ -104,6 +105,8 @@ class _Link:
             self._queue.close()
         with suppress(Exception):
             self.client.close(timeout=CONNECT)
+        with suppress(Exception):
+            self.client._loop_runner.stop()
 
     # -- on the client's loop -----------------------------------------------------------------------------------------
 
@@ -191,6 +194,8 @@ class DaskErrand:
             match self._inbox.get():
                 case ("items", number, items):
                     self._take(link, key, number, items)
+                    if number == LAST:
+                        return self._last_words(link, key, items)
                 case ("stop",) if self._worker:
                     link.raise_flag(key, self._worker)
                 case ("stop",) | ("abandon",):
@@ -200,20 +205,44 @@ class DaskErrand:
                         link.raise_flag(key, self._worker)
                     return STOPPED, b""
                 case ("lost", worker) if worker == self._worker:
+                    if (reply := self._overtaken(link, key)) is not None:
+                        return reply
                     self._entered_for_ever = True
                     link.cancel(future)
                     return self._died("was lost", None)
                 case ("over", (word, data, batches, items)):
                     if word == AGAIN:
                         return self._died("was lost", None)
-                    self._wait_for_stragglers(link, key, batches)
-                    for item in items:
-                        self._hear(item)
-                    return word, data
+                    if word != SENT:
+                        self._wait_for_stragglers(link, key, batches)
+                        for item in items:
+                            self._hear(item)
+                        return word, data
                 case ("failed", error):
                     return self._failed(error)
                 case _:
                     pass
+
+    def _last_words(self, link: _Link, key: str, items: list[Item]) -> Reply:
+        """What an attempt said last, the reply at its end; what it said before may come after that."""
+        _, word, data, batches = items[-1]
+        self._wait_for_stragglers(link, key, batches)
+        for item in items[:-1]:
+            self._hear(item)
+        return word, data
+
+    def _overtaken(self, link: _Link, key: str) -> Reply | None:
+        """The reply of an attempt whose worker is gone, if it is on its way: bad news travels faster."""
+        deadline = time.monotonic() + STRAGGLE / 4
+        while True:
+            try:
+                came = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return None
+            if came[0] == "items":
+                self._take(link, key, came[1], came[2])
+                if came[1] == LAST:
+                    return self._last_words(link, key, came[2])
 
     def _take(self, link: _Link, key: str, number: int, items: list[Item]) -> None:
         if number == 0:
@@ -222,6 +251,8 @@ class DaskErrand:
                 self._inbox.put(("lost", self._worker))
             if self._told:
                 link.raise_flag(key, self._worker)
+            return
+        if number == LAST:
             return
         self._batches += 1
         for item in items:

@@ -16,18 +16,24 @@ from typing import Any
 from distributed import get_worker
 from distributed.utils import sync
 
-from dagtop.backends.dask_words import AGAIN, BEGUN
+from dagtop.backends.dask_words import AGAIN, BEGUN, LAST, REPLY, SENT
 from dagtop.ports.backend import Entry, Item
 
 #: How long what an attempt says is collected before it is sent, in seconds.
 COLLECT = 0.05
+
+#: Replies above so many bytes go the way of Dask's results, which does not lead through the scheduler's queues.
+BIG = 1024 * 1024
 
 _couriers: dict[str, Courier] = {}
 """Of the attempts that run on this worker, by key."""
 
 
 def attempt(queue: str, key: str, entry: Entry, function: bytes, call: bytes) -> tuple[str, bytes, int, list[Item]]:
-    """Run one attempt: (word and data of the reply, how many batches of items were sent, what was not sent any more)."""
+    """Run one attempt: (word and data of the reply, how many batches of items were sent, what was not sent any more).
+
+    A reply that is not big goes to the engine at once: if it stayed on this worker it would be lost with it.
+    """
     courier = Courier(get_worker(), queue, key)
     _couriers[key] = courier
     try:
@@ -40,7 +46,14 @@ def attempt(queue: str, key: str, entry: Entry, function: bytes, call: bytes) ->
         word, data = entry(fn, call, courier)
     finally:
         del _couriers[key]
-    return word, data, *courier.finish()
+    batches, items = courier.finish()
+    if len(data) <= BIG:
+        try:
+            courier.deliver([*items, (REPLY, word, data, batches)])
+        except Exception:  # noqa: BLE001 - the scheduler is gone, or the engine: the task's own result tells who is left
+            return word, data, batches, items
+        return SENT, b"", 0, []
+    return word, data, batches, items
 
 
 def stop(key: str) -> None:
@@ -95,6 +108,10 @@ class Courier:
         with self._lock:
             self._finished = True
             return self._batches, self._items
+
+    def deliver(self, items: list[Item]) -> None:
+        """Send the last of it, and wait until it is there."""
+        sync(self._worker.loop, self._put, LAST, items)
 
     async def _enter(self) -> bool:
         scheduler = self._worker.scheduler

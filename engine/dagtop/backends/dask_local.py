@@ -58,7 +58,7 @@ def _cluster(folder: str) -> Any:
     dask.config.set({"distributed.scheduler.allowed-failures": _ALLOWED_FAILURES, "temporary-directory": folder})
     return distributed.LocalCluster(
         n_workers=WORKERS,
-        threads_per_worker=max(1, (os.cpu_count() or 1) // WORKERS),
+        threads_per_worker=1,  # a worker that dies takes one task with it
         processes=True,
         host="127.0.0.1",
         dashboard_address="127.0.0.1:0",  # None would be the one port that everybody has

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from dagtop.backends.frames import BEGUN, CALL, ENTRY, FUNCTION, ITEM, REPLY, Frames
 from dagtop.ports.backend import STOPPED, Entry, Item, Reply, Stopped
@@ -79,8 +79,9 @@ class SocketChannel:
 class _Reader:
     """Reads the socket beside the main thread, so that the end of the parent is noticed while a task runs."""
 
-    def __init__(self, frames: Frames, grace: float) -> None:
+    def __init__(self, frames: Frames, channel: SocketChannel, grace: float) -> None:
         self._frames = frames
+        self._channel = channel
         self._grace = grace
         self.inbox: queue.SimpleQueue[tuple[bytes, bytearray] | None] = queue.SimpleQueue()
 
@@ -88,11 +89,19 @@ class _Reader:
         while (message := self._frames.receive()) is not None:
             self.inbox.put(message)
         self.inbox.put(None)
+        if not self._channel.in_task:  # it was sent home
+            time.sleep(self._grace)
+            _end_all()
         signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
         time.sleep(self._grace)
-        if os.getpgrp() == os.getpid():
-            os.killpg(os.getpgrp(), signal.SIGKILL)
-        os._exit(1)
+        _end_all()
+
+
+def _end_all() -> NoReturn:
+    """End this process and what it has started."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+    os._exit(1)
 
 
 def main(fd: int, grace: float) -> None:
@@ -103,9 +112,11 @@ def main(fd: int, grace: float) -> None:
     frames = Frames(sock)
     channel = SocketChannel(frames)
     signal.signal(signal.SIGTERM, channel.stop)
-    reader = _Reader(frames, grace)
+    reader = _Reader(frames, channel, grace)
     threading.Thread(target=reader.run, name="dagtop:reader", daemon=True).start()
     _serve(reader, frames, channel)
+    if channel.stopped:
+        _end_all()
 
 
 def _serve(reader: _Reader, frames: Frames, channel: SocketChannel) -> None:
