@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,6 +14,8 @@ import pytest
 from dagtop import Answer, Breaker, CommandRefused, DAGExecutor, Graph, Run, RunState, TaskContext, TaskState
 from dagtop.core import commands as cmd
 from dagtop.core.events import CommandApplied
+from dagtop.journal.resume import plan_resumption
+from dagtop.journal.sqlite import SqliteJournal
 
 
 class Scene:
@@ -314,3 +318,69 @@ def test_B22_the_blast_radius_is_told_before(scene: Scene) -> None:
     run.hold("second").wait(20)
     assert run.blast_radius(cmd.ReleaseTask("second")).refusal == ""
     run.release("second").wait(20)
+
+
+def test_tasks_may_be_named_by_members_of_an_enum(scene: Scene) -> None:
+    class Step(StrEnum):
+        SECOND = "second"
+
+    run = scene.start()
+    assert run.hold(Step.SECOND).wait(20) == "second will not start before it is released"
+    run.release(Step.SECOND).wait(20)
+    scene.end()
+    (command, _) = run.events(CommandApplied)
+    assert type(command.command.task) is str  # type: ignore[union-attr]
+
+
+class Monster:
+    def __repr__(self) -> str:
+        raise SystemExit("never looked at")
+
+    __eq__ = __hash__ = __len__ = __bool__ = __repr__  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, None),
+        (5, 5),
+        (True, True),
+        ("text", "text"),
+        (float("nan"), "nan"),
+        ({"rows": [1, 2]}, "{'rows': [1, 2]}"),
+        (Monster(), "<Monster>"),
+        (2**80, str(2**80)),
+    ],
+)
+def test_B22_of_a_value_given_by_hand_no_more_is_recorded_than_of_any_output(
+    scene: Scene, tmp_path: Path, value: Any, told: Any
+) -> None:
+    journal = tmp_path / "runs.sqlite3"
+    scene.graph.add("given", lambda first: 1)
+    scene.run = run = DAGExecutor(scene.graph, journal=journal, capture=False).start(loop=scene.loop)
+    assert run.mark_succeeded("given", value).wait(20)
+    scene.end()
+    assert run.result["given"].output is value
+    (applied,) = run.events(CommandApplied)
+    assert isinstance(applied.command, cmd.MarkSucceeded)
+    assert applied.command.value == told
+    assert applied in list(SqliteJournal(journal).load(run.id).events())
+
+
+def test_a_value_given_by_hand_is_there_when_the_run_is_gone_on_with(scene: Scene, tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "runs.sqlite3")
+    ran: list[str] = []
+    scene.graph.add("given", lambda: ran.append("given"), gate=True)
+    scene.graph.add("nothing", lambda: ran.append("nothing"), gate=True)
+    scene.graph.add("takes", lambda given, nothing, second: ran.append("takes") or [given, nothing])
+    scene.run = run = DAGExecutor(scene.graph, journal=journal, capture=False).start(loop=scene.loop)
+    run.mark_succeeded("given", {"rows": [1]}).wait(20)
+    run.mark_succeeded("nothing").wait(20)
+    run.cancel().wait(20)
+    run.wait(20)
+    assert not ran
+    scene.go_on.set()
+    again = plan_resumption(journal.load(run.id), scene.graph.validate(), scene.graph.fingerprints())
+    result = DAGExecutor(scene.graph, journal=journal, resume=again, capture=False).start(loop=scene.loop).wait(20)
+    assert result["takes"].output == [{"rows": [1]}, None]
+    assert ran == ["takes"]

@@ -227,8 +227,20 @@ class Run(Commanding, Listening):
                 continue
         return radius(self._engine.machine.ledger, command)
 
+    def swap(self, graph: Graph) -> Answer:
+        """Go on with another version of the graph: what is unchanged stays as it is.
+
+        New tasks come; tasks that are gone end, or keep what they have done; tasks whose code changed, and what depends on them,
+        run again; policies and dependencies are those of the new version. The answer says how many of each.
+
+        Raises
+        ------
+        GraphError: the new version cannot be run, or the run cannot go on with it.
+        """
+        return self.send(cmd.SwapGraph(self._executor.hand_in(graph)))
+
     def _name_of(self, task: TaskLike) -> str:
-        return task if isinstance(task, str) else self.graph.name_of(task)
+        return str.__str__(task) if isinstance(task, str) else self.graph.name_of(task)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
