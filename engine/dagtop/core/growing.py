@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
@@ -11,6 +12,7 @@ from dagtop.core.commands import SwapGraph
 from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins
+from dagtop.core.plan import Plan
 from dagtop.core.restarting import recount, reopen, start_over, withdrawn
 from dagtop.core.states import ACTIVE, FINAL, TaskState
 from dagtop.core.stopping import cancel_unstarted, stop_attempt
@@ -25,7 +27,7 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
     """Go on with the changed graph. Whatever may start by it, starts; what its new upstream holds back, waits."""
     at, change = event.at, event.change
     if event.number:
-        command = SwapGraph(event.number, _summary(change))
+        command = SwapGraph(event.version, _summary(change))
         if machine.stopping is not None and not machine.is_over:
             machine.emit(ev.CommandRefused(at, command, event.number, event.by, "the run is stopping"))
             return
@@ -58,6 +60,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     change, ledger = event.change, machine.ledger
     first = len(machine.plan)
     plan = grown(machine.plan, change.added, change.rewired, change.policies)
+    plan = _with_surroundings(plan, change)
     machine.plan = ledger.next_plan = plan
     added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
     machine.emit(ev.GraphChanged(event.at, event.reason, added, change.removed, dict(change.rewired), event.spawner))
@@ -85,6 +88,17 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         machine.reassign(index)
 
 
+def _with_surroundings(plan: Plan, change: inp.GraphChange) -> Plan:
+    """What a new version says of all its tasks takes the place of what was said before."""
+    if change.asks is not None:
+        plan = replace(plan, asks={plan.index[name] for name in change.asks})
+    if change.cleans_up is not None:
+        plan = replace(plan, cleans_up={plan.index[name] for name in change.cleans_up})
+    if change.backends is not None:
+        plan = replace(plan, backends={plan.index[name]: where for name, where in change.backends.items()})
+    return plan
+
+
 def _remove(machine: RunMachine, index: int, at: float) -> None:
     state, reason = machine.ledger.state[index], "removed from the graph"
     if state in ACTIVE:
@@ -104,6 +118,7 @@ def _summary(change: inp.GraphChange) -> str:
         for names, word in ((change.added, "added"), (change.removed, "removed"), (change.changed, "changed"))
         if names
     ]
-    if change.rewired:
-        parts.append(f"{tasks(len(change.rewired))} with other dependencies")
+    rewired = len(change.rewired.keys() - set(change.removed))
+    if rewired:
+        parts.append(f"{tasks(rewired)} with other dependencies")
     return ", ".join(parts) or "nothing is different"

@@ -141,6 +141,12 @@ class GraphChange(msgspec.Struct, frozen=True, kw_only=True):
     """By name of a task that was there before and has another policy now."""
     changed: tuple[str, ...] = ()
     """Tasks whose code is another one: what they have done does not count any more."""
+    asks: tuple[str, ...] | None = None
+    """See `Plan.asks`; None if only what is added tells."""
+    cleans_up: tuple[str, ...] | None = None
+    """See `Plan.cleans_up`; None as above."""
+    backends: Mapping[str, BackendName] | None = None
+    """See `Plan.backends`; None as above."""
 
 
 class GraphGiven(_Input, frozen=True):
@@ -152,6 +158,8 @@ class GraphGiven(_Input, frozen=True):
     """The task that asked for it, if one did."""
     number: int = 0
     by: str = ""
+    version: int = 0
+    """That of the `SwapGraph` command."""
 
 
 class Tick(_Input, frozen=True):

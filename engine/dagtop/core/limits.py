@@ -79,6 +79,14 @@ class Limits:
         self._all_for: tuple[int, str, _Needs] | None = None
         """The request for which all that it needs is kept free: its rank, for which key it waits, and what it needs."""
 
+    def declare(self, pools: Mapping[str, Pool], resources: Mapping[str, int]) -> None:
+        """Take further pools and resources; those that there are stay as they are."""
+        new = Limits(pools, resources)
+        for key in new.limit.keys() - self.limit.keys():
+            self.limit[key], self.in_use[key] = new.limit[key], 0
+        for name in new._rates.keys() - self._rates.keys():
+            self._rates[name] = new._rates[name]
+
     def needs(self, policy: TaskPolicy) -> _Needs:
         """What an attempt takes, as (key, amount)."""
         known = self._needs.get(id(policy))

@@ -99,6 +99,14 @@ class Surroundings:
         for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):
             getattr(self, name).update(getattr(others, name))
 
+    def take_over(self, indices: set[int], others: Surroundings) -> None:
+        """What stands around these tasks is what stands around them there."""
+        for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):
+            own: dict[int, Any] = getattr(self, name)
+            for index in indices:
+                own.pop(index, None)
+        self.add(others)
+
     @property
     def surrounded(self) -> set[int]:
         """Tasks whose attempts are more than a call of their function."""

@@ -157,6 +157,20 @@ class Calls:
             if index in self.surrounded:
                 self.is_async[index] = False
 
+    def swap(self, plan: Plan, calls: Mapping[str, Call], specs: Mapping[str, Any]) -> None:
+        """The run goes on with another version of the graph."""
+        more = len(plan) - len(self.outputs)
+        self._plan, self.away, self._plain = plan, plan.backends, None
+        self.outputs += [None] * more
+        self.is_async += [False] * more
+        if self._specs is not None:
+            self._specs = {**self._specs, **specs}
+        self.surrounded = self._job.checked.around.surrounded
+        for name, call in calls.items():
+            index = plan.index[name]
+            self._later[index] = call
+            self.is_async[index] = call.is_async and index not in self.surrounded
+
     def ended(self, index: int) -> None:
         """An attempt is over: let go of what it had."""
         self.contexts.pop(index, None)

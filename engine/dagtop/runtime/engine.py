@@ -15,7 +15,7 @@ import anyio
 import anyio.lowlevel
 
 from dagtop.core import inputs as inp
-from dagtop.core.commands import CancelRun, Command, MarkSucceeded
+from dagtop.core.commands import CancelRun, Command, MarkSucceeded, SwapGraph
 from dagtop.core.escalation import Evidence
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
@@ -35,6 +35,7 @@ from dagtop.runtime.job import Job
 from dagtop.runtime.outlet import Outlet
 from dagtop.runtime.publisher import Publisher
 from dagtop.runtime.reports import Reports
+from dagtop.runtime.swapping import Versions
 from dagtop.runtime.watchdog import WATCHDOG, Patient, sentence, stack_of
 from dagtop.runtime.where import where_is
 from dagtop.runtime.workers import Workers
@@ -75,6 +76,8 @@ class Engine:
         self.growth = Growth(
             job, self.machine, self.calls, self.reports, self.doorbell, self.workers.obey, self.now, job.left
         )
+        self.versions = Versions(job.plan, job.fingerprints)
+        """Other versions of the graph that the run may go on with."""
         self.calls.growth = self.aside.consulting.growth = self.growth
         self.rounds = 0
         """How often this has gone round on the loop: it grows as long as the loop lives and has something to do."""
@@ -198,6 +201,11 @@ class Engine:
                 self._stop_from_outside()
 
     def _obey(self, command: Command, number: int, by: str) -> None:
+        if isinstance(command, SwapGraph) and (version := self.versions.take(command.version)) is not None:
+            for event in self.growth.swap(version, self.versions, command, number, by):
+                if type(event) is TaskRestarted:
+                    self.calls.forget(event.task)
+            return
         machine, before = self.machine, len(self.machine.outbox)
         instructions = machine.handle(inp.CommandGiven(self.now(), by_hand.recordable(command), number, by))
         caused = machine.outbox[before:]

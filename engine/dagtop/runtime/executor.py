@@ -17,7 +17,7 @@ import anyio
 from dagtop.core.commands import CancelRun
 from dagtop.core.events import Problem
 from dagtop.core.ledger import Ledger
-from dagtop.errors import DagtopError, JournalError
+from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
 from dagtop.graph.declare import Graph
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Interest, Listener, Listeners, Listening
@@ -33,6 +33,7 @@ from dagtop.runtime.engine import Engine
 from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
 from dagtop.runtime.result import RunResult
+from dagtop.runtime.swapping import Version, obstacle
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
@@ -86,7 +87,9 @@ class DAGExecutor(Listening):
         """`@executor.hooks.after_task` and so on: see `Hooks`."""
         self.plugins = plugins
         self._caller = Caller()
-        self.config = (config or ExecutorConfig()).over(graph.config)
+        self.given = config or ExecutorConfig()
+        """What was asked for beside the graph's own options."""
+        self.config = self.given.over(graph.config)
         if cancel_event is not None:
             self.config = ExecutorConfig(cancel_event=cancel_event).over(self.config)
         self.checked = graph.checked(self.config)
@@ -131,6 +134,7 @@ class DAGExecutor(Listening):
         job = Job(
             run_id=self.run_id,
             checked=replace(self.checked, around=self.checked.around.copy()),
+            fingerprints=lambda: self.graph.fingerprints(self.config),
             policy=self.config.run_policy(),
             inputs=self.config.inputs,
             recorders=self.recorders,
@@ -145,6 +149,20 @@ class DAGExecutor(Listening):
         )
         self._engine = Engine(job)
         return self._engine
+
+    def hand_in(self, graph: Graph) -> int:
+        """Have another version of the graph ready for the run: the number for a `SwapGraph` command.
+
+        Raises
+        ------
+        GraphError: it cannot be run, or the run cannot go on with it.
+        """
+        config = self.given.over(graph.config)
+        checked = graph.checked(config)
+        why_not = obstacle(self.prepared.job, checked)
+        if why_not:
+            raise GraphError([Flaw(f"the run cannot go on with this version of the graph: {why_not}", graph.place)])
+        return self.prepared.versions.hand_in(Version(checked, graph.fingerprints(config)))
 
     async def run(self) -> RunResult:
         """Run the graph to its end. Failures of tasks are in the result, not raised.
@@ -321,9 +339,7 @@ class DAGExecutor(Listening):
 
         cache = place_of(self.config.cache, self.journal, self.graph, self._source, engine.reports)
         takes = self.config.cache is not False
-        caching = Caching(
-            engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger, takes=takes
-        )
+        caching = Caching(engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger, takes=takes)
         stack.callback(caching.close)
         await caching.open()
         engine.calls.caching = caching

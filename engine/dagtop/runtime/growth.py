@@ -9,6 +9,8 @@ from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
 from dagtop.core import inputs as inp
+from dagtop.core.commands import SwapGraph
+from dagtop.core.events import AnyEvent, CommandRefused
 from dagtop.core.instructions import Instruction
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import GOOD, TaskState
@@ -20,6 +22,7 @@ from dagtop.runtime.calls import Calls
 from dagtop.runtime.inbox import Doorbell
 from dagtop.runtime.job import Job
 from dagtop.runtime.reports import Reports
+from dagtop.runtime.swapping import Version, Versions
 
 #: Calls code of the user's in a thread: (what it returned, what it raised).
 CallUser: TypeAlias = Callable[[Callable[[], Any]], Awaitable[tuple[Any, BaseException | None]]]
@@ -190,6 +193,27 @@ class Growth:
         if self._calls.writer is not None:
             self._calls.writer.output(name, 0, self._calls.outputs[index])
         return True
+
+    def swap(self, version: Version, versions: Versions, command: SwapGraph, number: int, by: str) -> list[AnyEvent]:
+        """Go on with another version of the graph: the events that this causes."""
+        self.apply()
+        machine, checked = self._machine, version.checked
+        swap = versions.difference(machine, version)
+        before = len(machine.outbox)
+        machine.admission.limits.declare(checked.config.run_policy().pools, checked.config.run_policy().resources)
+        reason = "a new version of the graph"
+        given = inp.GraphGiven(self._now(), swap.change, reason, "", number, by, command.version)
+        instructions = machine.handle(given)
+        caused = machine.outbox[before:]
+        if not any(isinstance(event, CommandRefused) for event in caused):
+            versions.settled(version)
+            self._job.swap(checked, machine.plan, swap.calls, swap.around)
+            self._calls.swap(machine.plan, swap.calls, swap.specs)
+            self._reports.grow(machine.plan)
+            self._additions = None
+            self._lists.clear()
+        self._obey(instructions)
+        return caused
 
     # -- lists ------------------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,6 +39,8 @@ class Job:
     """Address of the Dask scheduler; "" starts a cluster of the run's own if a task wants one."""
     capture: bool = False
     """Whether what tasks print and log becomes events."""
+    fingerprints: Callable[[], Sequence[str]] = tuple
+    """Makes the fingerprints of the graph, by task index."""
     left: Mapping[str, Any] = field(default_factory=dict)
     """By name: outputs of tasks that came while an earlier process had the run."""
     usual: dict[int, float] = field(default_factory=dict)
@@ -55,7 +57,24 @@ class Job:
             self.checked.around.add(one)
         self.checked = replace(self.checked, plan=plan)
 
+    def swap(self, checked: Checked, plan: Plan, calls: Mapping[str, Call], around: Surroundings) -> None:
+        """The run goes on with another version of the graph. `plan`, `calls` and `around` have the numbers of the run."""
+        old = self.checked
+        if old.specs is None:
+            own = list(old.calls) + [Call(_nothing, False)] * (len(plan) - len(old.calls))
+            for name, call in calls.items():
+                own[plan.index[name]] = call
+        else:
+            own = list(checked.calls)
+        old.around.take_over({plan.index[name] for name in calls}, around)
+        specs = None if old.specs is None else {**old.specs, **(checked.specs or {})}
+        self.checked = replace(checked, plan=plan, calls=own, around=old.around, specs=specs)
+
     @property
     def plan(self) -> Plan:
         """The graph."""
         return self.checked.plan
+
+
+def _nothing() -> None:
+    """In place of a function that is set at once."""
