@@ -89,6 +89,8 @@ class PlainLines:
                 return f"run {_RUN_WORDS[event.state]}: {counts_text(event.counts) or 'no tasks'}."
             case ev.LimitChanged():
                 return f"at most {event.limit} at once now: {clean(event.reason)}."
+            case ev.BreakerEvent():
+                return f"breaker {name_of(event.breaker)} {_breaker(event)}: {clean(event.reason)}."
             case ev.CommandApplied():
                 return f"{clean(event.by)}: {clean(event.effect) or event.command.verb}"
             case ev.CommandRefused():
@@ -119,7 +121,7 @@ class PlainLines:
                 what = "timed out" if event.timed_out else "failed"
                 return (
                     f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_line(event.failure)}. "
-                    f"Next attempt in {duration(event.delay)}."
+                    f"Next attempt {f'in {duration(event.delay)}' if event.delay else 'as soon as it may start'}."
                 )
             case ev.TaskFailed() | ev.TaskTimedOut():
                 what = "timed out" if isinstance(event, ev.TaskTimedOut) else "failed"
@@ -158,6 +160,20 @@ class PlainLines:
         self._told[event.task] = share
         message = f": {clean(event.message)}" if event.message else ""
         return f"{name} is at {share:.0%}{message}."
+
+
+def _breaker(event: ev.BreakerEvent) -> str:
+    match event:
+        case ev.BreakerOpened():
+            return f"is open, for {duration(event.probe_in)}"
+        case ev.BreakerHalfOpened():
+            return "is half open"
+        case ev.BreakerForced(state=state) if state:
+            return f"is held {state.replace('_', ' ')}"
+        case ev.BreakerForced():
+            return "is no longer held"
+        case _:
+            return "is closed"
 
 
 _RUN_WORDS = {state: state.value.replace("_", " ") for state in RunState}

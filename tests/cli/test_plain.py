@@ -69,6 +69,18 @@ def test_a_failure_names_only_those_that_will_not_run_for_it():
         (ev.Log(0.0, "load", 1, "log", "WARNING", "hello"), "load | WARNING hello"),
         (ev.Problem(0.0, "journal", "the disk is full"), "problem with journal: the disk is full"),
         (ev.PolicyChanged(0.0, "load", {"retries": 5}), "load has a new policy: retries 5."),
+        (
+            ev.TaskRetrying(0.0, "load", 1, 0.0, FAILURE),
+            "load failed, attempt 1 of 3: ValueError: no luck. Next attempt as soon as it may start.",
+        ),
+        (
+            ev.BreakerOpened(0.0, "api", "5 failures in a row", 30.0),
+            "breaker api is open, for 0:30: 5 failures in a row.",
+        ),
+        (ev.BreakerHalfOpened(0.0, "api", "30 s are over"), "breaker api is half open: 30 s are over."),
+        (ev.BreakerClosed(0.0, "api", "the probe succeeded"), "breaker api is closed: the probe succeeded."),
+        (ev.BreakerForced(0.0, "api", "held open by you", "open"), "breaker api is held open: held open by you."),
+        (ev.BreakerForced(0.0, "a\x1bpi", "let go by you", ""), "breaker a␛pi is no longer held: let go by you."),
     ],
 )
 def test_each_event_is_a_sentence(event, sentence):

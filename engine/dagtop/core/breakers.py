@@ -110,7 +110,7 @@ def event_of(name: str, transition: Transition, at: float) -> AnyEvent:
         return BreakerForced(at, name, reason, transition.state.value if transition.state is not None else "")
     if transition.state is BreakerState.OPEN:
         due = transition.probe_due_at
-        return BreakerOpened(at, name, reason, 0.0 if due is None else max(0.0, due - transition.at))
+        return BreakerOpened(at, name, reason, 0.0 if due is None else max(0.0, round(due - transition.at, 6)))
     if transition.state is BreakerState.HALF_OPEN:
         return BreakerHalfOpened(at, name, reason)
     return BreakerClosed(at, name, reason)
