@@ -355,3 +355,59 @@ class TestMaps:
         graph.map("work", lambda number: number, over=[1, 2, 3], pool="db")
         result, _ = await played(graph)
         assert result["work"].output == [1, 2, 3]
+
+
+RAN: list[Any] = []
+
+
+def double(number: int) -> int:
+    RAN.append(number)
+    return number * 2
+
+
+def page() -> str:
+    RAN.append("page")
+    return "text"
+
+
+class TestTogetherWithTheRest:
+    async def test_elements_are_cached_one_by_one(self, anyio_backend_name: str) -> None:
+        def graph_of(*numbers: int) -> Graph:
+            graph = Graph(f"cached maps on {anyio_backend_name}")
+            return graph.map("work", double, over=list(numbers), cache=True)
+
+        RAN.clear()
+        await played(graph_of(1, 2))
+        result, _ = await played(graph_of(1, 2, 3))
+        assert sorted(RAN) == [1, 2, 3]
+        assert result["work"].output == [2, 4, 6]
+        assert result["work[0]"].state is TaskState.CACHED
+
+    async def test_a_spawned_task_is_cached_though_none_was_when_the_run_began(self, anyio_backend_name: str) -> None:
+        def graph() -> Graph:
+            made = Graph(f"cached spawns on {anyio_backend_name}")
+
+            @made.task
+            async def start(ctx: TaskContext) -> None:
+                ctx.spawn("page", page, cache=True)
+
+            return made
+
+        RAN.clear()
+        await played(graph())
+        result, _ = await played(graph())
+        assert RAN == ["page"]
+        assert result["page"].output == "text"
+
+    async def test_B9_elements_are_of_one_kind(self) -> None:
+        graph = Graph("kinds", adaptive=True)
+        graph.add("numbers", lambda: [1, 2, 3])
+
+        def work(number: int) -> int:
+            return number
+
+        graph.map("work", work, over="numbers")
+        run = await run_all(graph)
+        plan = run.engine.machine.plan
+        assert plan.kinds is not None
+        assert len({plan.kinds[plan.index[f"work[{place}]"]] for place in range(3)}) == 1

@@ -57,8 +57,13 @@ def grown(
         asks={*plan.asks, *(i for i, task in new if task.asks)},
         backends={**plan.backends, **{i: task.backend for i, task in new if task.backend is not None}},
         cleans_up={*plan.cleans_up, *(i for i, task in new if task.cleans_up)},
-        kinds=None if plan.kinds is None else [*plan.kinds, *range(first, len(names))],
+        kinds=None if plan.kinds is None else [*plan.kinds, *_kinds(added, first)],
     )
+
+
+def _kinds(added: Sequence[AddedTask | NewTask], first: int) -> list[int]:
+    own = [task.kind if isinstance(task, NewTask) else -1 for task in added]
+    return [kind if kind >= 0 else first + i for i, kind in enumerate(own)]
 
 
 def _appended(plan: Plan, upstream: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:

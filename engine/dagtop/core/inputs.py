@@ -127,6 +127,8 @@ class NewTask(msgspec.Struct, frozen=True):
     """See `Plan.cleans_up`."""
     backend: BackendName | None = None
     """See `Plan.backends`."""
+    kind: int = -1
+    """See `Plan.kinds`; -1 for one of its own."""
 
 
 class GraphChange(msgspec.Struct, frozen=True, kw_only=True):

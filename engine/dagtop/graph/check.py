@@ -74,10 +74,11 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
 def kinds_of(fns: Sequence[Any]) -> list[int]:
     """A number for each function; closures that one `def` made have the same."""
     numbers: dict[int, int] = {}
-    return [numbers.setdefault(id(_code_of(fn)), len(numbers)) for fn in fns]
+    return [numbers.setdefault(id(code_of(fn)), len(numbers)) for fn in fns]
 
 
-def _code_of(fn: Any) -> object:
+def code_of(fn: Any) -> object:
+    """What functions share that are of one kind."""
     while type(fn) in (partial, MethodType):
         fn = fn.func if type(fn) is partial else fn.__func__
     return fn.__code__ if type(fn) is FunctionType else fn

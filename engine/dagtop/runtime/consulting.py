@@ -51,9 +51,12 @@ class Consulting:
         self._services = services
         self._whens = around.whens
         self._maps = around.maps
+        self._caches = around.caches
         self._ready = ready
         self._tell = answer
         self._now = now
+        self.open_cache: Callable[[], Awaitable[None]] | None = None
+        """Opens the cache, where no task had one when the run began."""
         self.growth: Growth | None = None
         """Through which further tasks come; set before the run begins."""
         self.open: dict[int, Chore] = {}
@@ -82,6 +85,9 @@ class Consulting:
             call = partial(self._call, index, chore, is_async=False)
             error = await self._grown.expand(index, call)
             verdict = Verdict.RUN if error is None else Verdict.FAIL
+        if index in self._caches and self._calls.caching is None and self.open_cache is not None:
+            open_cache, self.open_cache = self.open_cache, None
+            await open_cache()  # the first cached task has come while the run went on
         caching = self._calls.caching
         if verdict is Verdict.RUN and caching is not None and index in caching.keys and not chore.abandoned:
             verdict, reason = await self._cached(caching, question, chore)

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -201,8 +202,11 @@ class DAGExecutor(Listening):
             if self._capture is not False:
                 capturing.install(tee=self._capture is None)
                 stack.callback(capturing.uninstall)
-            if self.checked.around.caches:
+            around = self.checked.around
+            if around.caches or any(mapped.options.get("cache") for mapped in around.maps.values()):
                 await self._open_cache(engine, stack)
+            else:
+                engine.aside.consulting.open_cache = partial(self._open_cache, engine, stack)
             failed = await self._carry_out(engine)
             if writer is not None and self._record_kept is not None:
                 costs.leave(engine.machine.ledger, writer, self._record_kept)

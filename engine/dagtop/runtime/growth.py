@@ -8,6 +8,8 @@ from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 
+from msgspec import structs
+
 from dagtop.core import inputs as inp
 from dagtop.core.commands import SwapGraph
 from dagtop.core.events import AnyEvent, CommandRefused
@@ -17,6 +19,7 @@ from dagtop.core.states import GOOD, TaskState
 from dagtop.errors import GraphError, Skip
 from dagtop.graph.additions import Addition, Additions, Task
 from dagtop.graph.binding import Item
+from dagtop.graph.check import code_of
 from dagtop.graph.mapping import Mapped, element
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.inbox import Doorbell
@@ -66,6 +69,8 @@ class Growth:
         self._additions: Additions | None = None
         self.waiting: list[_Coming] = []
         """What is to come, in the order of the numbers that it was given."""
+        self._kinds: dict[int, int] = {}
+        """By the id of code: what kind of task it makes, if kinds matter."""
         self._lists: dict[int, tuple[Any, list[Any]]] = {}
         """By task that gathers: what the list was made of, and the list."""
 
@@ -169,7 +174,7 @@ class Growth:
             self._reports.problem("spawn", f"the run was over before {names} could come", spawner)
             self._additions = None  # the numbers that were given are free again
             return
-        change = inp.GraphChange(added=[self._as_left(one.task) for one in additions], rewired=rewired)
+        change = inp.GraphChange(added=[self._prepared(one) for one in additions], rewired=rewired)
         # What the instructions need must be there before they are obeyed, and the machine knows the numbers only then.
         instructions = machine.handle(inp.GraphGiven(self._now(), change, reason, spawner))
         assert len(machine.plan) == first + len(additions), "numbers are given in order"
@@ -178,11 +183,15 @@ class Growth:
         self._reports.grow(machine.plan)
         self._obey(instructions)
 
-    def _as_left(self, task: inp.NewTask) -> inp.NewTask:
-        """One that an earlier process has finished is asked about: that output is taken."""
-        if task.name not in self._left:
-            return task
-        return inp.NewTask(task.name, task.upstream, task.policy, True, task.cleans_up, task.backend)
+    def _prepared(self, addition: Addition) -> inp.NewTask:
+        """A task that an earlier process has finished is asked about: that output is taken."""
+        task, kinds = addition.task, self._machine.plan.kinds
+        if kinds is not None:
+            if not self._kinds:
+                self._kinds = {id(code_of(call.fn)): kinds[i] for i, call in enumerate(self._job.checked.calls)}
+            kind = self._kinds.setdefault(id(code_of(addition.call.fn)), len(kinds) + len(self._kinds))
+            task = structs.replace(task, kind=kind)
+        return structs.replace(task, asks=True) if task.name in self._left else task
 
     def left_by_earlier(self, index: int) -> bool:
         """Take the output that an earlier process of this run has left of a task, if it has."""
