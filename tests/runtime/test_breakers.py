@@ -319,6 +319,17 @@ class TestTheBoard:
         assert process.board.list() == ()
 
 
+class TestProcesses:
+    def test_a_forked_child_begins_without_breakers_and_without_a_lock_that_nobody_will_release(self) -> None:
+        process = Process()
+        run = process.run(QUICK)
+        run.fail()
+        parents = process.registry.lock
+        process.registry.after_fork()
+        assert process.board.list() == ()
+        assert process.registry.lock is not parents
+
+
 class TestThreads:
     def test_B19_many_threads_never_have_two_probes_and_every_run_hears_the_same_story(self) -> None:
         """Four runs in threads of their own hammer one breaker that is half open most of the time, others move it by hand."""

@@ -22,7 +22,8 @@ class BreakerBoard:
 
     def list(self) -> tuple[BreakerView, ...]:
         """All of them, by name: those that runs in progress use or declare, and those with a story of earlier runs."""
-        return tuple(self.view(name) for name in sorted(self._registry.entries.copy()))
+        with self._registry.lock:
+            return tuple(self.view(name) for name in sorted(self._registry.entries))
 
     def view(self, name: str) -> BreakerView:
         """One of them.

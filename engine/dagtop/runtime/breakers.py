@@ -6,10 +6,11 @@ begins; so a run on a virtual clock is consistent in itself, and the registry's 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from math import ulp
@@ -83,9 +84,16 @@ class Registry:
             if not entry.was_declared and entry.circuit.forced is None and entry.circuit.is_untouched:
                 del self.entries[name]
 
+    def after_fork(self) -> None:
+        """In the child no run goes on, and nobody holds the lock."""
+        self.__init__()  # type: ignore[misc]  # as new
+
 
 #: The breakers of this process.
 REGISTRY = Registry()
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=REGISTRY.after_fork)
 
 
 class RunBreakers:
@@ -133,7 +141,7 @@ class RunBreakers:
             self._entry(name)
 
     @contextmanager
-    def in_use(self, at: float, names: Iterable[str] = ()) -> Iterator[None]:
+    def in_use(self, at: float, names: Iterable[str] = ()) -> Generator[None]:
         """From `begin` to `close`, however that comes."""
         self.begin(at, names)
         try:
