@@ -200,6 +200,26 @@ class TestTheEnd:
         await anyio.to_thread.run_sync(pool.close)
         assert children() == set()
 
+    async def test_B23_an_attempt_that_is_abandoned_is_killed_at_once(self) -> None:
+        pool = ProcessPool(stubborn, grace=600)
+        here = threading.Event()
+        errand = pool.errand("t", lambda: Parcel(key=0, function=b"N.", call=b""), lambda item: here.set())
+        waits = threading.Thread(target=errand.carry_out)
+        waits.start()
+        assert await anyio.to_thread.run_sync(here.wait, 30)
+        errand.abandon()
+        await anyio.to_thread.run_sync(waits.join, 30)
+        await anyio.to_thread.run_sync(pool.close)
+        assert children() == set()
+
+    async def test_B23_an_attempt_that_is_told_to_stop_before_it_began_never_begins(self) -> None:
+        pool = ProcessPool(stubborn)
+        errand = pool.errand("t", lambda: Parcel(key=0, function=b"N.", call=b""), lambda item: None)
+        errand.cancel()
+        assert await anyio.to_thread.run_sync(errand.carry_out) == (STOPPED, b"")
+        await anyio.to_thread.run_sync(pool.close)
+        assert pool.statistics() == BackendStatistics(started=1)
+
     async def test_B23_what_a_task_has_started_ends_with_it(self, tmp_path: Path) -> None:
         def starts(mark: Path) -> None:
             child = subprocess.Popen(["sleep", "600"])

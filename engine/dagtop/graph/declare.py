@@ -302,7 +302,14 @@ class Graph(Listening):
         """The plan together with how each task's function is called; for the engine."""
         merged = (config or ExecutorConfig()).over(self.config)
         guards = repr((merged.pools, merged.resources))
-        key = (merged.default_timeout, merged.default_retries, frozenset(merged.inputs), len(self), guards)
+        key = (
+            merged.default_timeout,
+            merged.default_retries,
+            merged.backend,
+            frozenset(merged.inputs),
+            len(self),
+            guards,
+        )
         if self._checked is None or self._checked[0] != key:
             checked = check(self.name, self._columns, merged, self._by_function, self.place)
             self._checked = (key, located(checked, self._columns, merged, self.place))

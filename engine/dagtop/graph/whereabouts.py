@@ -18,7 +18,7 @@ _HERE = (BackendName.ASYNC, BackendName.THREAD)
 
 
 def located(checked: Checked, columns: Columns, config: ExecutorConfig, place: str) -> Checked:
-    """The checked graph with its `backends`; as it is if everything runs here.
+    """The checked graph with its `backends` and its `home`.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def located(checked: Checked, columns: Columns, config: ExecutorConfig, place: s
                 )
     if flaws:
         raise OptionError(flaws)
-    if not backends:
-        return checked
     home = place.rpartition(":")[0]
+    if not backends:
+        return replace(checked, home=home)
     return replace(checked, plan=replace(checked.plan, backends=backends), home=home)
