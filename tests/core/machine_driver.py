@@ -18,6 +18,7 @@ from dagtop.core.instructions import (
     Consult,
     Instruction,
     RunTeardown,
+    SetUp,
     StartAttempt,
     StopAttempt,
     WindDown,
@@ -42,6 +43,7 @@ def plan_of(
     *,
     asks: Collection[str] = (),
     cleans_up: Collection[str] = (),
+    sets_up: bool = False,
     winds_down: bool = False,
 ) -> Plan:
     """A plan from "what each task needs"."""
@@ -63,7 +65,8 @@ def plan_of(
         policies=[(policies or {}).get(name, default) for name in names],
         asks={index[name] for name in asks},
         cleans_up={index[name] for name in cleans_up},
-        winds_down=winds_down,
+        sets_up=sets_up,
+        winds_down=winds_down or sets_up,
     )
 
 
@@ -78,10 +81,11 @@ class Driver:
         begin: bool = True,
         asks: Collection[str] = (),
         cleans_up: Collection[str] = (),
+        sets_up: bool = False,
         winds_down: bool = False,
         **run_policy: Any,
     ) -> None:
-        plan = plan_of(tasks, policies, asks=asks, cleans_up=cleans_up, winds_down=winds_down)
+        plan = plan_of(tasks, policies, asks=asks, cleans_up=cleans_up, sets_up=sets_up, winds_down=winds_down)
         self.run_policy = RunPolicy(**run_policy)
         self.machine = RunMachine(plan, self.run_policy)
         self.at = 0.0
@@ -96,10 +100,14 @@ class Driver:
         """Token of the latest question, by task that was asked about and has had no answer."""
         self.tearing: set[int] = set()
         """Tasks whose teardown was ordered and has not answered."""
+        self.setting_up = False
+        """Whether the graph's setup was ordered and has not answered."""
         self.winding_down = False
         self.books = Books(self.run_policy)
         self.mirror = Ledger(plan)
         """The fold of the events, for comparison with the live ledger."""
+        self._given: Mapping[str, TaskPolicy] = {}
+        """Policies that the latest change of the graph brought."""
         self._open: set[str] = set()
         self._commands = 0
         if begin:
@@ -120,10 +128,11 @@ class Driver:
             index = self.plan.index[name]
             self.tell(inp.AttemptSucceeded(self.at, index, self.running.pop(index)))
 
-    def fail(self, *names: str, retriable: bool = True, chance: float = 0.0) -> None:
+    def fail(self, *names: str, retriable: bool = True, chance: float = 0.0, retry_after: float | None = None) -> None:
         for name in names:
             index = self.plan.index[name]
-            self.tell(inp.AttemptRaised(self.at, index, self.running.pop(index), BROKEN, retriable, chance))
+            number = self.running.pop(index)
+            self.tell(inp.AttemptRaised(self.at, index, number, BROKEN, retriable, chance, retry_after))
 
     def stopped(self, *names: str, failure: Failure | None = None) -> None:
         """The attempt ends because it was told to."""
@@ -150,14 +159,22 @@ class Driver:
             self.tearing.remove(self.plan.index[name])
             self.tell(inp.TeardownEnded(self.at, self.plan.index[name], failure))
 
+    def set_up(self, *, failure: Failure | None = None) -> None:
+        """The graph's setup is over."""
+        assert self.setting_up, "nobody was told to set anything up"
+        self.setting_up = False
+        self.tell(inp.SetUpEnded(self.at, failure))
+
     def wound_down(self) -> None:
         """Everything is closed."""
         assert self.winding_down, "nobody was told to close anything"
+        assert not self.setting_up, "a setup is over before what it has made is closed"
         self.winding_down = False
         self.tell(inp.WoundDown(self.at))
 
     def change(self, reason: str = "spawned by a test", number: int = 0, **change: Any) -> None:
         """The graph changes."""
+        self._given = change.get("policies", {})
         self.tell(
             inp.GraphGiven(self.at, inp.GraphChange(**change), reason, number=number, by="a person" if number else "")
         )
@@ -229,6 +246,12 @@ class Driver:
         if isinstance(instruction, RunTeardown):
             self._tear_down(instruction.index)
             return
+        if isinstance(instruction, SetUp):
+            assert not self.setting_up, "it was told twice to set everything up"
+            assert not self.winding_down, "it is set up while everything is closed"
+            assert not self.running, "it is set up while something runs"
+            self.setting_up = True
+            return
         if isinstance(instruction, WindDown):
             assert not self.winding_down, "it was told twice to close everything"
             assert not self.running, "everything is closed while something runs"
@@ -239,6 +262,8 @@ class Driver:
         if isinstance(instruction, StartAttempt):
             assert index not in self.running, f"task {index} started while it runs"
             assert index not in self.tearing, f"task {index} started while its teardown runs"
+            assert not self.setting_up, f"task {index} started before the setup is over"
+            assert not self.winding_down, f"task {index} started while everything is closed"
             self.asked.pop(index, None)
             self.running[index] = attempt
             self.started.append(self.plan.names[index])
@@ -268,6 +293,9 @@ class Driver:
             if isinstance(event, ev.GraphChanged):
                 self.mirror.next_plan = self.machine.plan  # policies are in no event
             self.mirror.apply(event)
+            if isinstance(event, ev.GraphChanged):
+                for name, policy in self._given.items():
+                    self.mirror.policies[self.plan.index[name]] = policy
         self.events += fresh
 
     def _check(self, event: ev.AnyEvent) -> None:

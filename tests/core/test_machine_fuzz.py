@@ -28,8 +28,9 @@ STORIES = 2 * EXAMPLES
 _KINDS = (
     "succeed succeed succeed succeed fail fail fatal stopped stopped_badly late tick tick advance "
     "cancel restart restart restart_below restart_below hold release pause continue drain cancel_run abandon limit policy "
-    "skip answer answer answer torn_down wound_down skip_task mark retry_failed approve approve reject pool_limit "
-    "trip reset force grow swap lines"
+    "skip answer answer answer torn_down wound_down set_up set_up set_up_badly "
+    "skip_task mark retry_failed approve approve reject pool_limit "
+    "trip reset force grow swap lines more_lines later elsewhere elsewhere note"
 ).split()
 
 
@@ -77,7 +78,12 @@ def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, TaskPolicy]
         earlier = [names[j] for j in range(count) if ranks[j] < ranks[i]]
         tasks[name] = draw(st.lists(st.sampled_from(earlier), unique=True, max_size=3)) if earlier else []
     some_names = st.lists(st.sampled_from(names), unique=True, max_size=3)
-    more = {"asks": draw(some_names), "cleans_up": draw(some_names), "winds_down": draw(st.booleans())}
+    more = {
+        "asks": draw(some_names),
+        "cleans_up": draw(some_names),
+        "winds_down": draw(st.booleans()),
+        "sets_up": draw(st.sampled_from([False, False, True])),
+    }
     return tasks, {name: draw(some) for name in names}, more
 
 
@@ -129,7 +135,15 @@ def take(driver: Driver, step: Step) -> None:
             tearing = sorted(driver.tearing)
             failure = BROKEN if step.y % 4 == 0 else None
             driver.torn_down(driver.plan.names[tearing[step.x % len(tearing)]], failure=failure)
-        case "wound_down" if driver.winding_down:
+        case "set_up" | "set_up_badly" if driver.setting_up:
+            driver.set_up(failure=BROKEN if step.kind == "set_up_badly" else None)
+        case "later" if chosen:
+            driver.fail(chosen, retriable=step.y % 3 != 0, retry_after=step.y / 16)
+        case "elsewhere":
+            elsewhere(driver, step)
+        case "note":
+            note(driver, step)
+        case "wound_down" if driver.winding_down and not driver.setting_up:
             driver.wound_down()
         case "grow" if len(driver.plan) < 14:
             grow(driver, step)
@@ -169,7 +183,45 @@ def swap(driver: Driver, step: Step) -> None:
     }
     if plan.upstream[gone]:
         rewired[plan.names[gone]] = ()
-    driver.change("a new version", 900 + step.x, removed=(plan.names[gone],), rewired=rewired, changed=changed)
+    policies = {plan.names[other]: TaskPolicy(pool="slow", priority=1)} if other != gone and step.x % 3 == 0 else {}
+    driver.change(
+        "a new version",
+        900 + step.x,
+        removed=(plan.names[gone],),
+        rewired=rewired,
+        changed=changed,
+        policies=policies,
+        asks=(None, (), (plan.names[other],))[step.x % 3],
+        cleans_up=(None, None, (), (plan.names[other],))[step.y % 4],
+    )
+
+
+def elsewhere(driver: Driver, step: Step) -> None:
+    """Another run of the process moves a breaker."""
+    name, breakers = ("api", "mail")[step.y % 2], driver.machine.breakers
+    match step.x % 4:
+        case 0:
+            breakers.trip(name, driver.at, "somebody else")
+        case 1:
+            breakers.reset(name, driver.at, "somebody else")
+        case 2:
+            breakers.force(name, ("open", "", "half_open")[step.y // 2 % 3], driver.at, "somebody else")
+    if not driver.machine.is_over:
+        driver.tell(inp.BreakerMoved(driver.at, name))
+
+
+def note(driver: Driver, step: Step) -> None:
+    """A task says something."""
+    name = driver.plan.names[step.x % len(driver.plan)]
+    facts: list[ev.AnyEvent] = [
+        ev.TaskProgress(driver.at, name, float(step.y)),
+        ev.TaskServing(driver.at, name),
+        ev.Log(driver.at, name, 1, "stdout", "INFO", "hello"),
+        ev.Problem(driver.at, "a callback", "no", name),
+    ]
+    if not driver.machine.is_over:
+        driver.machine.note(facts[step.y % 4])
+        driver.tell(inp.Tick(driver.at))
 
 
 def late(driver: Driver, step: Step) -> None:
@@ -222,6 +274,15 @@ def command_of(step: Step, name: str) -> cmd.Command | None:
             trigger=(None, "all_done", "all_success")[y % 3],
             on_upstream_failure=(None, "run", "fail")[y % 3],
         ),
+        "more_lines": cmd.SetPolicy(
+            name,
+            backoff=(None, "none", "linear", "exponential")[y % 4],
+            factor=(None, 1.0, 3.0)[y % 3],
+            cap=(None, 0.0, 1.0)[y // 3 % 3],
+            jitter=(None, 0.0, 1.0)[y // 2 % 3],
+            cost=(None, 0.5, 9.0)[y // 4 % 3],
+            retry_on_timeout=(None, True, False)[y // 5 % 3],
+        ),
         "skip_task": cmd.SkipTask(name),
         "mark": cmd.MarkSucceeded(name, y),
         "retry_failed": cmd.RetryFailed(),
@@ -256,6 +317,8 @@ def finish(driver: Driver) -> None:
             driver.answer(driver.plan.names[min(driver.asked)])
         elif driver.tearing:
             driver.torn_down(driver.plan.names[min(driver.tearing)])
+        elif driver.setting_up:
+            driver.set_up()
         elif driver.winding_down:
             driver.wound_down()
         elif (due := driver.machine.next_due()) is not None:
@@ -275,6 +338,7 @@ def check_the_end(driver: Driver) -> None:
     assert driver.machine.next_due() is None
     assert not driver.tearing
     assert not driver.winding_down
+    assert not driver.setting_up
     assert not driver.machine.asking
     assert not any(driver.books.in_use.values()), "something of a pool or a resource is never given back"
     assert not any(used for used, _ in driver.machine.admission.limits.used().values())
@@ -339,6 +403,7 @@ def random_driver(chance: random.Random) -> Driver:
         asks=[name for name in names if chance.random() < guarded / 2],
         cleans_up=[name for name in names if chance.random() < guarded / 2],
         winds_down=chance.random() < guarded,
+        sets_up=chance.random() < guarded / 2,
         adaptive=chance.random() < guarded / 2,
         **AROUND,
         max_parallel=chance.randint(1, 4),

@@ -320,12 +320,16 @@ def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]
 
 
 def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
-    """Upstream tasks of those chosen that were torn down, and all on the way from them: what was set up must be there again."""
+    """Upstream tasks of those chosen that were torn down, and all on the way from them: what was set up must be there again.
+
+    Those that wait for their upstream are left out: they run again as it is.
+    """
     if not now.torn_down:
         return set()
     above = reach(now.plan.upstream, chosen)
     torn = above & now.torn_down
-    return torn | (reach(now.plan.downstream, torn) & above)
+    between = reach(now.plan.downstream, torn) & above
+    return {i for i in torn | between if now.state[i] is not TaskState.WAITING}
 
 
 def policy_changes(command: cmd.SetPolicy) -> dict[str, object]:

@@ -8,6 +8,7 @@ from dagtop.core import events as ev
 from dagtop.core.failure import Failure
 from dagtop.core.instructions import StopReason, WindDown
 from dagtop.core.policy import OnUpstreamFailure
+from dagtop.core.setting_up import open_doors
 from dagtop.core.states import BAD, RunState, TaskState
 from dagtop.core.wording import blame
 
@@ -39,10 +40,13 @@ def wind_down(machine: RunMachine, at: float) -> None:
 
 
 def wound_down(machine: RunMachine, at: float) -> None:
-    """Everything is closed. A command may have given the run something to do again meanwhile."""
+    """Everything is closed. The graph may have grown meanwhile: then it is set up again for what came."""
     machine.winding_down = False
     if _nothing_left(machine):
         _finish(machine, at)
+    elif machine.stopping is None:
+        open_doors(machine)
+        machine.fill(at)
 
 
 def _nothing_left(machine: RunMachine) -> bool:

@@ -74,8 +74,8 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
             machine.joins.recount(index, ledger.state)
     else:
         machine.joins.grow(plan, ledger.state)
-    machine.may_wait_longer = bool(plan.asks or plan.cleans_up)
-    if plan.cleans_up:
+    machine.may_wait_longer = bool(plan.asks or plan.cleans_up or machine.cleanup is not None)
+    if plan.cleans_up or machine.cleanup is not None:
         tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
         machine.cleanup = Cleanup(ledger, tearing)
     if change.rewired or change.policies or not machine.queue.append(plan):

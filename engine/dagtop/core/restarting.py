@@ -22,6 +22,8 @@ def reopen(machine: RunMachine, at: float) -> None:
         machine.emit(ev.RunReopened(at))
         machine.admission.due(at)  # nobody looked at breakers and rates meanwhile
         open_doors(machine)
+    elif machine.winding_down:
+        machine.starts_allowed = False  # what is being closed is closed first
 
 
 def recount(machine: RunMachine, put_back: list[int]) -> list[int]:

@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 def open_doors(machine: RunMachine) -> None:
     """Let tasks start: at once, or when the graph's setup is over."""
     machine.setting_up = machine.plan.sets_up
-    machine.starts_allowed = not machine.setting_up
+    machine.starts_allowed = not machine.setting_up and machine.ledger.run_state is RunState.RUNNING
     if machine.setting_up:
         machine.instruct(SetUp())
 
 
 def set_up_ended(machine: RunMachine, event: inp.SetUpEnded) -> None:
-    """The graph's setup is over. If it failed, no task runs."""
+    """The graph's setup is over. If it failed, no task runs. One that was stopped, as nothing was left to do, has not failed."""
     if not machine.setting_up:
         return
     machine.setting_up = False
-    if machine.stopping is None:
+    if machine.stopping is None and not machine.winding_down:
         if event.failure is None:
             machine.starts_allowed = machine.ledger.run_state is RunState.RUNNING
         else:

@@ -43,7 +43,7 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
             machine.starts_allowed = False
             machine.emit(ev.RunPaused(at))
         case cmd.ContinueRun():
-            machine.starts_allowed = not machine.setting_up
+            machine.starts_allowed = not machine.setting_up and not machine.winding_down
             machine.emit(ev.RunContinued(at))
         case cmd.DrainRun():
             stop_run(machine, at, StopReason.CANCEL, f"drained by {by}", cancel=False)

@@ -1,0 +1,84 @@
+"""What the fuzz of the machine found, each as the shortest story that shows it."""
+
+from __future__ import annotations
+
+from dagtop.core import commands as cmd
+from dagtop.core.inputs import NewTask
+from dagtop.core.policy import TaskPolicy
+from dagtop.core.states import RunState, TaskState
+from machine_driver import BROKEN, Driver
+
+
+def test_B36_a_task_that_comes_while_everything_is_closed_waits_until_it_has_been_set_up_again() -> None:
+    """It started at once, on services that were being closed under it."""
+    driver = Driver({"a": []}, sets_up=True)
+    driver.set_up()
+    driver.succeed("a")
+    assert driver.winding_down
+    driver.change(added=[NewTask("late", (), TaskPolicy())])
+    driver.command(cmd.PauseRun())
+    driver.command(cmd.ContinueRun())
+    assert driver.state("late") is TaskState.READY
+    driver.wound_down()
+    assert driver.setting_up
+    driver.set_up()
+    assert driver.running_names() == {"late"}
+    driver.succeed("late")
+    driver.wound_down()
+    assert driver.run_state is RunState.SUCCEEDED
+
+
+def test_B36_a_setup_that_ends_while_everything_is_closed_opens_no_doors() -> None:
+    driver = Driver({"a": []}, sets_up=True)
+    driver.command(cmd.SkipTask("a"))
+    assert driver.winding_down
+    driver.change(added=[NewTask("late", (), TaskPolicy())])
+    driver.set_up()
+    assert not driver.running
+    driver.wound_down()
+    driver.set_up()
+    assert driver.running_names() == {"late"}
+
+
+def test_B36_a_setup_that_was_stopped_as_nothing_was_left_to_do_does_not_fail_the_run() -> None:
+    driver = Driver({"a": []}, sets_up=True)
+    driver.command(cmd.SkipTask("a"))
+    driver.set_up(failure=BROKEN)
+    driver.wound_down()
+    assert driver.run_state is RunState.SUCCEEDED
+
+
+def test_B24_a_restart_leaves_alone_what_waits_between_it_and_a_task_that_was_torn_down() -> None:
+    """The waiting one was put back from WAITING to WAITING, which is no legal move, and brought the run down."""
+    driver = Driver({"b": [], "a": [], "between": ["a", "b"], "last": ["between"]}, cleans_up=["a"])
+    driver.succeed("b", "a", "between", "last")
+    driver.torn_down("a")
+    driver.command(cmd.RestartTask("b", downstream=True))
+    driver.command(cmd.MarkSucceeded("last"))
+    assert driver.state("between") is TaskState.WAITING
+    answer = driver.command(cmd.RestartTask("last"))
+    assert answer.type == "command.applied"
+    driver.succeed("b")
+    driver.succeed(*driver.running_names())
+    driver.succeed("between", "last")
+    driver.torn_down("a")
+    assert driver.run_state is RunState.SUCCEEDED
+
+
+def test_B22_the_graph_grows_on_after_a_version_of_it_without_teardowns() -> None:
+    """Who is torn down was still kept for the graph as it was before, and the new task's number was outside of it."""
+    driver = Driver({"a": []}, cleans_up=["a"])
+    driver.change("a new version", 1, cleans_up=())
+    driver.change(added=[NewTask("late", ("a",), TaskPolicy())])
+    driver.succeed("a", "late")
+    assert driver.run_state is RunState.SUCCEEDED
+
+
+def test_B36_a_task_does_not_start_while_its_teardown_runs_though_the_new_graph_has_none() -> None:
+    driver = Driver({"a": []}, cleans_up=["a"])
+    driver.succeed("a")
+    assert driver.tearing
+    driver.change("a new version", 1, changed=("a",), cleans_up=())
+    assert not driver.running
+    driver.torn_down("a")
+    assert driver.running_names() == {"a"}
