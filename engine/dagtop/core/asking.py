@@ -35,7 +35,7 @@ def answered(machine: RunMachine, event: inp.Consulted) -> None:
     name = machine.plan.names[index]
     match event.verdict:
         case inp.Verdict.RUN:
-            machine.queue_up(index, at)
+            machine.become_ready(index, at, asked=True)
         case inp.Verdict.SKIP:
             machine.emit(ev.TaskSkipped(at, name, event.reason))
             machine.ended(index, at)

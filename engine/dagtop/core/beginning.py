@@ -37,8 +37,6 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
         )
     if machine.unfinished:
         open_doors(machine)
-    if machine.window is not None and machine.window.limit != ledger.window:
-        machine.emit(ev.LimitChanged(at, machine.window.limit, "it begins low and looks how tasks fare", "window"))
     if machine.policy.run_timeout is not None:
         machine.deadlines.push(at + machine.policy.run_timeout, Due.RUN, -1, 0)
     pending, state = joins.pending, ledger.state

@@ -27,20 +27,21 @@ from dagtop.core.diagnosis import report
 from dagtop.core.ending import give_up, wind_down, wound_down
 from dagtop.core.escalation import Evidence
 from dagtop.core.forecast import costs_of
-from dagtop.core.gates import gate_due, stand_at_gate
+from dagtop.core.gates import stand_at_gate
 from dagtop.core.growing import change_graph
 from dagtop.core.instructions import Instruction, RunTeardown, StartAttempt, StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.ledger import Ledger
 from dagtop.core.limits import Limits
+from dagtop.core.outcomes import raised, skipped, stopped
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy, TaskPolicy
 from dagtop.core.ready import ReadyQueue, ranking
-from dagtop.core.retrying import after_failure, ready_again
 from dagtop.core.setting_up import set_up_ended
-from dagtop.core.states import ACTIVE, BAD, RUN_OVER, TaskState
+from dagtop.core.states import BAD, RUN_OVER, TaskState
 from dagtop.core.steering import obey
-from dagtop.core.stopping import abandon_told, check_timeout, run_timeout_due, stop_run, stopped_attempt_ended
+from dagtop.core.stopping import check_timeout, stop_run, stopped_attempt_ended
+from dagtop.core.ticking import tick
 from dagtop.core.wording import ending_word
 
 
@@ -173,45 +174,6 @@ class RunMachine:
             self._tear_down(self.cleanup.ended(index), at)
         self.fill(at)
 
-    def _attempt_raised(self, event: inp.AttemptRaised) -> None:
-        index, at = event.index, event.at
-        if self.ledger.attempt[index] != event.attempt or self.ledger.state[index] not in ACTIVE:
-            return
-        if self.ledger.state[index] is TaskState.CANCELLING:
-            stopped_attempt_ended(self, index, at, event.failure, event.unit_random)
-            return
-        self.active -= 1
-        if self.told_of_ends:
-            self.attempt_over(index, at, False, f"{event.failure.error}: {event.failure.message}"[:200])
-        after_failure(
-            self,
-            index,
-            at,
-            event.failure,
-            event.unit_random,
-            retriable=event.retriable,
-            retry_after=event.retry_after,
-        )
-        self.fill(at)
-
-    def _attempt_skipped(self, event: inp.AttemptSkipped) -> None:
-        index, at = event.index, event.at
-        if self.ledger.attempt[index] != event.attempt or self.ledger.state[index] not in ACTIVE:
-            return
-        if self.ledger.state[index] is TaskState.CANCELLING:
-            stopped_attempt_ended(self, index, at, None, 0.0)
-            return
-        self.active -= 1
-        if self.told_of_ends:
-            self.attempt_over(index, at, None, event.reason)
-        self.emit(ev.TaskSkipped(at, self.plan.names[index], event.reason))
-        self.ended(index, at)
-        self.fill(at)
-
-    def _attempt_stopped(self, event: inp.AttemptStopped) -> None:
-        if self.ledger.attempt[event.index] == event.attempt and self.ledger.state[event.index] in ACTIVE:
-            stopped_attempt_ended(self, event.index, event.at, event.failure, event.unit_random)
-
     def _consulted(self, event: inp.Consulted) -> None:
         answered(self, event)
         self.fill(event.at)
@@ -237,31 +199,6 @@ class RunMachine:
         change_graph(self, event)
         self.fill(event.at)
 
-    def _tick(self, event: inp.Tick) -> None:
-        at, ledger = event.at, self.ledger
-        while (due := self.deadlines.pop(at)) is not None:
-            kind, index, attempt = due
-            if kind is Due.RUN:
-                run_timeout_due(self, at)
-            elif kind is Due.GRACE:
-                abandon_told(self, at)
-            elif kind is Due.LANE:
-                self.admission.due(at)
-            elif ledger.attempt[index] != attempt:
-                continue
-            elif kind is Due.BACKOFF:
-                due_at = ledger.due_at.get(index)
-                if ledger.state[index] is TaskState.BACKOFF and due_at is not None:
-                    if due_at <= at:
-                        ready_again(self, index, at)
-                    else:
-                        self.deadlines.push(due_at, Due.BACKOFF, index, attempt)
-            elif kind is Due.GATE:
-                gate_due(self, index, at)
-            elif ledger.state[index] is TaskState.RUNNING:
-                check_timeout(self, index, at)
-        self.fill(at)
-
     def _command(self, event: inp.CommandGiven) -> None:
         obey(self, event)
         self.fill(event.at)
@@ -277,31 +214,33 @@ class RunMachine:
         """Add to what must be done now."""
         self._instructions.append(instruction)
 
-    def become_ready(self, index: int, at: float) -> None:
+    def become_ready(self, index: int, at: float, *, asked: bool = False) -> None:
         """Let a task whose time has come queue for a slot, or stop it: for a question, by a person's hold, at its gate."""
         ledger = self.ledger
-        if self.may_wait_longer and ledger.state[index] is TaskState.WAITING:
-            if self.cleanup is not None and index in self.cleanup.running:
-                return  # it starts over when its teardown is over
-            if index in self.plan.asks:
-                ask(self, index, at)
-                return
-        self.queue_up(index, at)
-
-    def queue_up(self, index: int, at: float) -> None:
-        """As `become_ready`, when there is nothing to be asked any more."""
+        if self.may_wait_longer and not asked and self._waits_longer(index, at):
+            return
         ready = ev.TaskReady(at, self.plan.names[index])
-        ledger = self.ledger
         ledger.ready(index, ready)
         self.outbox.append(ready)
         if ledger.held and index in ledger.held:
             self.emit(ev.TaskHeld(at, self.plan.names[index]))
-        elif not (self.has_gates and stand_at_gate(self, index, at)):
-            if self.guarded:
-                self.enqueue(index)
-            else:
-                queue = self.queue
-                heappush(queue.heap, queue.rank[index])
+        elif self.has_gates and stand_at_gate(self, index, at):
+            return
+        elif self.guarded:
+            self.enqueue(index)
+        else:
+            queue = self.queue
+            heappush(queue.heap, queue.rank[index])
+
+    def _waits_longer(self, index: int, at: float) -> bool:
+        if self.ledger.state[index] is not TaskState.WAITING:
+            return False
+        if self.cleanup is not None and index in self.cleanup.running:
+            return True  # it starts over when its teardown is over
+        if index in self.plan.asks:
+            ask(self, index, at)
+            return True
+        return False
 
     def enqueue(self, index: int) -> None:
         """Put a READY task into the queue, or into the line of those that need what it needs."""
@@ -442,16 +381,16 @@ class RunMachine:
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptSucceeded: RunMachine._attempt_succeeded,
-    inp.AttemptRaised: RunMachine._attempt_raised,
-    inp.AttemptStopped: RunMachine._attempt_stopped,
-    inp.AttemptSkipped: RunMachine._attempt_skipped,
+    inp.AttemptRaised: raised,
+    inp.AttemptStopped: stopped,
+    inp.AttemptSkipped: skipped,
     inp.Consulted: RunMachine._consulted,
     inp.TeardownEnded: RunMachine._teardown_ended,
     inp.SetUpEnded: set_up_ended,
     inp.WoundDown: RunMachine._wound_down,
     inp.BreakerMoved: RunMachine._breaker_moved,
     inp.GraphGiven: RunMachine._graph_given,
-    inp.Tick: RunMachine._tick,
+    inp.Tick: tick,
     inp.CommandGiven: RunMachine._command,
     inp.Begin: begin,
 }
