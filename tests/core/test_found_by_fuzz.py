@@ -82,3 +82,15 @@ def test_B36_a_task_does_not_start_while_its_teardown_runs_though_the_new_graph_
     assert not driver.running
     driver.torn_down("a")
     assert driver.running_names() == {"a"}
+
+
+def test_B36_what_comes_below_a_task_that_is_being_torn_down_keeps_its_upstream_up() -> None:
+    """The end of the teardown closed the task, and what is above it was torn down while the new task ran."""
+    driver = Driver({"a": [], "b": ["a"]}, cleans_up=["a", "b"])
+    driver.succeed("a", "b")
+    driver.change(added=[NewTask("late", ("b",), TaskPolicy())])
+    driver.torn_down("b")
+    assert not driver.tearing
+    driver.succeed("late")
+    driver.torn_down("a")
+    assert driver.run_state is RunState.SUCCEEDED

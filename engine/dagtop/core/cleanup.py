@@ -34,8 +34,8 @@ class Cleanup:
     def torn_down(self, index: int) -> list[int]:
         """The teardown of a task is over: the tasks whose teardown may run now."""
         self.running.discard(index)
-        if self._ledger.state[index] not in FINAL:
-            return []  # it has started over meanwhile
+        if self._ledger.state[index] not in FINAL or self._open_below[index]:
+            return []  # it has started over meanwhile, or something that depends on it has come
         self._closed[index] = True
         return self._close_from(self._told(index))
 
