@@ -31,7 +31,7 @@ _EPILOGUE = (
 #: What the generated script does not know: which runs there are.
 _COMPLETE_RUNS = r"""_dagtop() {
   local cur="${COMP_WORDS[COMP_CWORD]}"
-  if [[ $COMP_CWORD -eq 2 && "${COMP_WORDS[1]}" =~ ^(resume|report)$ && "$cur" != -* ]]; then
+  if [[ $COMP_CWORD -eq 2 && "${COMP_WORDS[1]}" =~ ^(resume|report|approve|reject|gates|tell)$ && "$cur" != -* ]]; then
     local runs
     runs="$("${COMP_WORDS[0]}" runs 2>/dev/null | while read -r run _; do [[ $run != RUN ]] && echo "$run"; done)"
     COMPREPLY=($(compgen -W "last $runs" -- "$cur"))
@@ -55,6 +55,8 @@ app = App(
 
 File = Annotated[Path, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]
 Run = Annotated[str, Parameter(name="RUN", help='A run\'s id, the beginning of one, or "last".')]
+Task = Annotated[str, Parameter(name="TASK", help="The task's name.")]
+Reason = Annotated[str, Parameter(show_default=False, help="Why; it is kept with the run.")]
 
 tell_parser(Parameter)
 
@@ -171,6 +173,58 @@ def report(
     from dagtop_app.reporting import report_command  # noqa: PLC0415 - the engine is loaded only when it is needed
 
     return report_command(run, files, (keep or JournalOptions()).db)
+
+
+@app.command
+def gates(
+    run: Annotated[
+        str | None, Parameter(name="RUN", help="Only this run: an id, the beginning of one, or last.")
+    ] = None,
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object a line.")] = False,
+    keep: JournalOptions | None = None,
+) -> int:
+    """List the tasks that stand at a gate and wait for a person, in all runs that go on now."""
+    from dagtop_app.telling import gates_command  # noqa: PLC0415 - SQLite only where it is needed
+
+    return gates_command(run, (keep or JournalOptions()).db, as_json=json)
+
+
+@app.command
+def approve(run: Run, task: Task, /, *, reason: Reason = "", keep: JournalOptions | None = None) -> int:
+    """Let a task through its gate, in a run that goes on in another terminal."""
+    from dagtop_app.telling import decide_command  # noqa: PLC0415 - as above
+
+    return decide_command(run, task, reason, (keep or JournalOptions()).db, approved=True)
+
+
+@app.command
+def reject(run: Run, task: Task, /, *, reason: Reason = "", keep: JournalOptions | None = None) -> int:
+    """Do not let a task through its gate, in a run that goes on in another terminal."""
+    from dagtop_app.telling import decide_command  # noqa: PLC0415 - as above
+
+    return decide_command(run, task, reason, (keep or JournalOptions()).db, approved=False)
+
+
+@app.command(name="tell")
+def tell_run(
+    run: Run,
+    command: Annotated[
+        str, Parameter(name="COMMAND", help="One of the console's: cancel, restart, set-max-parallel, …")
+    ],
+    values: Annotated[
+        tuple[str, ...],
+        Parameter(name="VALUE", negative="", show_default=False, help="What it takes: values in order, or NAME=VALUE."),
+    ] = (),
+    /,
+    *,
+    keep: JournalOptions | None = None,
+) -> int:
+    """Give any command to a run that goes on in another terminal, and print its answer."""
+    from dagtop_app.telling import tell_command  # noqa: PLC0415 - as above
+
+    return tell_command(run, command, values, (keep or JournalOptions()).db)
 
 
 @app.command

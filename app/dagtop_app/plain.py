@@ -213,6 +213,13 @@ def _rest(event: ev.TaskEvent) -> str:
             return "is held: it does not start before it is released"
         case ev.TaskReleased():
             return "is released"
+        case ev.GateWaiting():
+            question = f": {clean(event.prompt)}" if event.prompt else ""
+            within = "" if event.timeout is None else f", for {duration(event.timeout)}"
+            return f"waits at its gate{within}{question}"
+        case ev.GateDecided():
+            ruling = "is approved" if event.approved else "is rejected"
+            return f"{ruling} by {clean(event.by)}" + (f": {clean(event.reason)}" if event.reason else "")
         case ev.TaskRestarted():
             return f"starts over: {clean(event.reason)}"
         case ev.TaskStale():

@@ -23,6 +23,7 @@ from dagtop_app import farewell, headless, settings
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions, stored
 from dagtop_app.plain import PlainLines, some
 from dagtop_app.signals import EXIT_CODES, Signals
+from dagtop_app.telling import GateNotes
 from dagtop_app.terminal import stdout_reserved, tell
 
 if TYPE_CHECKING:
@@ -214,6 +215,7 @@ def run_to_the_end(
     reports = Reports(output.report, prepared)
     printer = _printer(prepared, output, out, resume)
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
+    executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=_file_of(journal)))
     engine = EngineThread(executor, loop=output.loop)
     watch = headless.Watch(engine, printer, say=headless.say)
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
@@ -226,6 +228,12 @@ def run_to_the_end(
     if watch.stuck:
         headless.end_process(code)
     return code
+
+
+def _file_of(journal: Journal | None) -> Path | None:
+    """The file of a journal, if another terminal has to be told which one it is."""
+    path = getattr(journal, "path", None)
+    return path if path is not None and path != settings.journal_at(environ={}).path else None
 
 
 class Reports:

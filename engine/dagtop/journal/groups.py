@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagtop.core.events import AnyEvent
+from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused
 from dagtop.journal import chunks, schema
 from dagtop.journal.codec import Encoded
+from dagtop.journal.mail import answer_of, write_answers
 from dagtop.journal.standing import RUN_EVENTS, Standing, standing_after
 
 #: Most events in one chunk: encoding one holds the interpreter's lock, and the engine waits for it.
 CHUNK = 4096
+
+_ANSWERS: frozenset[type] = frozenset({CommandApplied, CommandRefused})
 
 
 class TakenOverError(Exception):
@@ -41,6 +44,8 @@ class Group:
     outputs: list[tuple[Any, ...]] = field(default_factory=list)
     took: tuple[Any, ...] | None = None
     """How long tasks took, as a row of `durations` behind run and session."""
+    answers: list[tuple[bool, str, int]] = field(default_factory=list)
+    """(whether it was applied, in words, its number) of commands that came from other processes."""
     standing: Standing | None = None
     """Where the run stands after these events, if they changed that."""
 
@@ -70,6 +75,8 @@ class Group:
             if not RUN_EVENTS.isdisjoint(kinds):
                 for event in part:
                     self.standing = standing_after(event, self.started_at) or self.standing
+            if not _ANSWERS.isdisjoint(kinds):
+                self.answers += filter(None, map(answer_of, part))
 
     def commit(self, connection: sqlite3.Connection) -> None:
         """Write all of it in one transaction, or nothing.
@@ -95,6 +102,8 @@ class Group:
                     "VALUES (?, ?, ?, ?, ?, ?, ?)",
                     (self.run, self.session, *self.took),
                 )
+            if self.answers:
+                write_answers(connection, self.run, self.answers)
             if self.standing is not None:
                 state, finished_at, counts = self.standing
                 connection.execute(
@@ -119,6 +128,7 @@ class Group:
         self.chunks.clear()
         self.outputs.clear()
         self.took = None
+        self.answers.clear()
         self.standing = None
 
 

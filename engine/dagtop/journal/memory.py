@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any
 
+from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.errors import JournalError
 from dagtop.journal import codec
 from dagtop.journal.codec import Encoded
+from dagtop.journal.mail import answer_of
 from dagtop.journal.problems import Problems
 from dagtop.journal.records import pack, unpack
 from dagtop.journal.standing import Standing, standing_after
-from dagtop.journal.stored import BaseStoredRun, find_run, still_open
+from dagtop.journal.stored import BaseStoredRun, find_run, nobody_runs, still_open
 from dagtop.journal.usual import Timings, runs_to_look_at, timings_of, usual_of
-from dagtop.ports.journal import JournalStatistics, OnProblem, RunRecord, RunSummary, Session
+from dagtop.ports.journal import JournalStatistics, OnProblem, Posted, Reply, RunRecord, RunSummary, Session
 
 
 @dataclass(slots=True)
@@ -95,6 +99,23 @@ class MemoryJournal:
             chosen = find_run(run, list(reversed(self._runs)))
             return MemoryStoredRun(self._runs[chosen], _summary(self._runs[chosen]))
 
+    def post(self, run: str, command: Command, by: str, *, patience: float = 10.0) -> Reply:
+        """Give a command to a run that goes on, and wait for its answer; not on its engine's thread.
+
+        Raises
+        ------
+        JournalError: there is no such run, nobody runs it, or there was no answer within `patience` seconds.
+        """
+        with self._lock:
+            kept = self._runs[find_run(run, list(reversed(self._runs)))]
+            writer, summary = kept.writer, _summary(kept)
+        if writer is None:
+            raise nobody_runs(summary)
+        reply = writer.post(command, by, patience)
+        if reply is None:
+            raise JournalError(f"no answer from the run {summary.run}: it did not answer within {patience:g} s")
+        return reply
+
     def runs(self) -> Sequence[RunSummary]:
         """All runs, latest first."""
         with self._lock:
@@ -124,6 +145,10 @@ class MemoryWriter:
         self._problems = problems
         self._bytes = 0
         self._closed = False
+        self._take: Callable[[Posted], None] | None = None
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, SimpleQueue[Reply]] = {}
+        """By number of a posted command: where its answer goes."""
 
     @property
     def committed(self) -> int:
@@ -147,6 +172,8 @@ class MemoryWriter:
         started_at = self._kept.sessions[0].record.started_at
         for event in batch:
             self._kept.standing = standing_after(event, started_at) or self._kept.standing
+            if self._asked and (answer := answer_of(event)) is not None and answer[2] in self._asked:
+                self._asked[answer[2]].put(Reply(applied=answer[0], text=answer[1]))
 
     def output(self, task: str, attempt: int, value: Any) -> None:
         """Take what a task returned, as it is at this moment. Never raises."""
@@ -163,6 +190,23 @@ class MemoryWriter:
         if not self._closed:
             self._kept.timings.append((timings_of(names, fingerprints, seconds), tuple(names)))
 
+    def listen(self, take: Callable[[Posted], None]) -> None:
+        """From now on have `take` called with commands that are posted."""
+        self._take = take
+
+    def post(self, command: Command, by: str, patience: float) -> Reply | None:
+        """Hand over a command: the answer, or None if none came in time."""
+        number, answer = -next(self._numbers), SimpleQueue[Reply]()
+        self._asked[number] = answer
+        try:
+            if self._take is not None:
+                self._take(Posted(number=number, command=command, by=by))
+            return answer.get(timeout=patience)
+        except Empty:
+            return None
+        finally:
+            del self._asked[number]
+
     def statistics(self) -> JournalStatistics:
         """The numbers as they are now."""
         return JournalStatistics(queued=0, committed=self.committed, bytes=self._bytes, problems=self._problems.count)
@@ -172,6 +216,8 @@ class MemoryWriter:
         if not self._closed:
             self._closed = True
             self._kept.writer = None
+            for answer in list(self._asked.values()):
+                answer.put(Reply(applied=False, text="the run is over"))
         return not self._kept.incomplete
 
 

@@ -2,8 +2,9 @@
 
 A run is a row of `runs`; each process that works on it is a row of `sessions`; its events are rows of `chunks`, many
 events to a row, without gaps; what its tasks returned are rows of `outputs`; how long they took is a row of `durations`
-for each session that came to its end. `cache` holds outputs for later runs, and belongs to none. Texts that may hold
-anything (task names, paths) are blobs of UTF-8 that lets lone surrogates pass, so that two names are never one.
+for each session that came to its end. `cache` holds outputs for later runs, and belongs to none. `mail` holds commands that
+other processes give to a session. Texts that may hold anything (task names, paths) are blobs of UTF-8 that lets lone
+surrogates pass, so that two names are never one.
 """
 
 from __future__ import annotations
@@ -98,6 +99,21 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (origin, task, key)
     );
     CREATE INDEX cache_by_use ON cache (used_at, size);
+    """,
+    """
+    CREATE TABLE mail (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        session INTEGER NOT NULL,  -- no later one ever takes it
+        sent_at REAL NOT NULL,
+        sender BLOB NOT NULL,
+        command BLOB NOT NULL,
+        taken_at REAL,
+        answered_at REAL,
+        applied INTEGER,
+        answer BLOB
+    );
+    CREATE INDEX mail_waiting ON mail (run, session) WHERE taken_at IS NULL;
     """,
 )
 

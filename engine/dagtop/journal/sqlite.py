@@ -11,11 +11,12 @@ import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
 
+from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.core.states import RunState
 from dagtop.errors import JournalError
-from dagtop.journal import chunks, schema
+from dagtop.journal import chunks, mail, schema
 from dagtop.journal.codec import Encoded
 from dagtop.journal.durations import find_usual
 from dagtop.journal.file import BUSY_TIMEOUT, default_path, explain, locate, open_to_read, open_to_write
@@ -24,9 +25,9 @@ from dagtop.journal.liveness import is_alive, pid_of, this_process
 from dagtop.journal.problems import Problems
 from dagtop.journal.records import Packed, pack, unpack
 from dagtop.journal.standing import Standing
-from dagtop.journal.stored import BaseStoredRun, find_run, still_open
+from dagtop.journal.stored import BaseStoredRun, find_run, nobody_runs, still_open
 from dagtop.journal.writer import BACKLOG_LIMIT, PATIENCE, SqliteWriter
-from dagtop.ports.journal import OnProblem, RunRecord, RunSummary, Session
+from dagtop.ports.journal import OnProblem, Reply, RunRecord, RunSummary, Session
 
 #: How long one try of the writer's thread waits for another process, in seconds; it tries again and again.
 _WRITER_TIMEOUT = 0.25
@@ -36,6 +37,9 @@ _RUNS = """
     FROM runs JOIN sessions ON sessions.run = runs.id
     WHERE number = (SELECT max(number) FROM sessions WHERE run = runs.id)
     ORDER BY runs.id DESC
+"""
+_SESSION = """
+    SELECT closed_at, process FROM runs JOIN sessions ON sessions.run = runs.id WHERE runs.run = ? AND number = ?
 """
 
 
@@ -134,6 +138,32 @@ class SqliteJournal:
             raise
         self._stored.add(stored)
         return stored
+
+    def post(self, run: str, command: Command, by: str, *, patience: float = 10.0) -> Reply:
+        """Give a command to a run that goes on in another process, and wait for its answer. `run` is as for `load`.
+
+        Raises
+        ------
+        JournalError: there is no such run, nobody runs it, or there was no answer within `patience` seconds.
+        """
+        stored = self.load(run)
+        try:
+            summary, session = stored.summary, stored.sessions[-1].number
+        finally:
+            stored.close()
+        if not summary.alive:
+            raise nobody_runs(summary)
+        with closing(open_to_write(self.path, busy_timeout=self._busy_timeout)) as connection, _explained(self):
+
+            def still_alive() -> bool:
+                row = connection.execute(_SESSION, (summary.run, session)).fetchone()
+                return row is not None and row[0] is None and is_alive(row[1])
+
+            number = mail.send(connection, summary.run, session, command, by)
+            reply = mail.wait_for_answer(connection, number, still_alive, patience)
+        if isinstance(reply, str):
+            raise JournalError(f"no answer from the run {summary.run}: {reply}")
+        return reply
 
     def runs(self) -> Sequence[RunSummary]:
         """All runs, latest first; none if there is no file yet.

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from dagtop.core.events import AnyEvent
+from dagtop.core.states import RUN_OVER
 from dagtop.errors import JournalError
 from dagtop.journal import codec
 from dagtop.journal.codec import Encoded
@@ -105,6 +106,15 @@ class BaseStoredRun(ABC):
 def still_open(run: str, pid: int) -> JournalError:
     """The error for a run that cannot be resumed since somebody still runs it."""
     return JournalError(f"the run {run} is still open in process {pid}: wait for it to end, or end it")
+
+
+def nobody_runs(summary: RunSummary) -> JournalError:
+    """The error for a command to a run that does not go on."""
+    if summary.state in {"crashed", "incomplete"}:
+        end = f"its process ended before it did: `dagtop resume {summary.run}` goes on with it"
+    else:
+        end = f"it has {summary.state}" if summary.state in RUN_OVER else "no process has it open"
+    return JournalError(f"the run {summary.run} does not go on any more: {end}")
 
 
 def find_run(wanted: str, known: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -25,9 +25,10 @@ from dagtop.errors import JournalError
 from dagtop.journal import chunks, codec, schema
 from dagtop.journal.file import explain, kind_of
 from dagtop.journal.groups import CHUNK, Group, TakenOverError, check_ownership
+from dagtop.journal.mail import LOOK_EVERY, Letterbox, refuse_the_rest
 from dagtop.journal.problems import Problems
 from dagtop.journal.usual import Timings, timings_of
-from dagtop.ports.journal import JournalStatistics, RunRecord
+from dagtop.ports.journal import JournalStatistics, Posted, RunRecord
 
 #: Shortest time from one commit to the next, in seconds: under load, what comes in meanwhile is committed at once.
 PACE = 0.012
@@ -110,6 +111,7 @@ class SqliteWriter:
         self._deadline = math.inf
         self._failing_since: float | None = None
         self._told_of_failure = False
+        self._letterbox: Letterbox | None = None
         self._pid = os.getpid()
         self._identity = _identity(path)
         # A daemon: a disk that hangs must not keep the process from ending. What was not committed then is lost, whole.
@@ -159,6 +161,11 @@ class SqliteWriter:
                 _Took(timings_of(names, fingerprints, seconds), None if own else chunks.to_json(tuple(names)))
             )
 
+    def listen(self, take: Callable[[Posted], None]) -> None:
+        """From now on have `take` called, on this journal's thread, with commands that other processes post."""
+        self._letterbox = Letterbox(self._group.run, self._group.session, take)
+        self._queue.put(())  # whoever waits for events alone waits for mail too from now on
+
     def statistics(self) -> JournalStatistics:
         """The numbers as they are now."""
         committed = self._committed
@@ -204,6 +211,8 @@ class SqliteWriter:
         """
         stop: _Stop | None = None
         while stop is None or self._group:
+            if self._letterbox is not None:
+                self._letterbox.look(self._connection)
             if stop is None:
                 stop = self._take()
             if not self._group:
@@ -219,14 +228,15 @@ class SqliteWriter:
             raise _GiveUpError(stop.reason, mark=True)
 
     def _take(self) -> _Stop | None:
-        """Move everything from the queue to the group; wait for something if the group is empty."""
+        """Move everything from the queue to the group; wait for something, or for mail, if the group is empty."""
         events: list[AnyEvent] = []
         stop: _Stop | None = None
         wait = not self._group
         enough = self._group.size + GROUP
+        timeout = LOOK_EVERY if wait and self._letterbox is not None else None
         while stop is None:
             try:
-                item = self._queue.get(wait)
+                item = self._queue.get(wait, timeout)
             except Empty:
                 break
             wait = False
@@ -314,7 +324,7 @@ class SqliteWriter:
         """Say in the file that nobody has the run open any more."""
         group = self._group
         statement = "UPDATE sessions SET closed_at = ? WHERE run = ? AND number = ?"
-        return self._update(statement, time.time(), group.run, group.session)
+        return self._update(statement, time.time(), group.run, group.session, closing=True)
 
     def _give_up(self, error: _GiveUpError) -> None:
         """Store nothing more, say so, and note it in the file as soon as that is possible."""
@@ -331,7 +341,7 @@ class SqliteWriter:
     def _mark_incomplete(self) -> bool:
         return self._update("UPDATE runs SET incomplete = ? WHERE id = ?", self._gave_up, self._group.run)
 
-    def _update(self, statement: str, *values: object) -> bool:
+    def _update(self, statement: str, *values: object, closing: bool = False) -> bool:
         """Whether the statement could be carried out on this session's run."""
         try:
             self._check_place()
@@ -339,6 +349,8 @@ class SqliteWriter:
             try:
                 check_ownership(self._connection, self._group.run, self._group.session)
                 self._connection.execute(statement, values)
+                if closing:
+                    refuse_the_rest(self._connection, self._group.run, self._group.session)
                 self._connection.execute("COMMIT")
             except BaseException:
                 self._connection.rollback()

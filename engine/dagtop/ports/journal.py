@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 import msgspec
 
+from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.ports.recorder import Recorder
@@ -83,6 +84,23 @@ class JournalStatistics:
     """What was committed of events and outputs, as encoded."""
     problems: int
     """How many problems were told."""
+
+
+class Posted(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that somebody in another process gives to a run."""
+
+    number: int
+    """Below 0, so that no command that is given in the run's own process has it; the event that answers has it as `id`."""
+    command: Command
+    by: str
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run answered to a command from another process."""
+
+    applied: bool
+    text: str
+    """What it did, or why it was refused."""
 
 
 class StoredRun(Protocol):
@@ -163,6 +181,13 @@ class JournalWriter(Recorder, Protocol):
         """
         ...
 
+    def listen(self, take: Callable[[Posted], None]) -> None:
+        """From now on have `take` called, on a thread of the journal's, with each command that is posted to this session.
+
+        Each is handed over at most once, within a second or so, and the event that answers it is its answer.
+        """
+        ...
+
     def statistics(self) -> JournalStatistics:
         """The numbers as they are now."""
         ...
@@ -190,6 +215,15 @@ class Journal(Protocol):
 
     def load(self, run: str) -> StoredRun:
         """Read a run back. `run` is an id, the beginning of one, or "last"."""
+        ...
+
+    def post(self, run: str, command: Command, by: str, *, patience: float = 10.0) -> Reply:
+        """Give a command to a run that goes on elsewhere, and wait for its answer. `run` is as for `load`.
+
+        Raises
+        ------
+        JournalError: there is no such run, nobody runs it, or there was no answer within `patience` seconds.
+        """
         ...
 
     def runs(self) -> Sequence[RunSummary]:

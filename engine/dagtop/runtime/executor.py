@@ -33,6 +33,7 @@ from dagtop.runtime.caller_event import CallersEvent, library_here
 from dagtop.runtime.engine import Engine
 from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
+from dagtop.runtime.mailbox import open_mailbox
 from dagtop.runtime.result import RunResult
 from dagtop.runtime.swapping import Version, obstacle
 
@@ -184,6 +185,7 @@ class DAGExecutor(Listening):
         writer = self._open_journal(engine)
         if writer is not None:
             engine.add_recorders([writer])
+            open_mailbox(writer, engine.send)
         engine.calls.writer = writer
         if (
             writer is not None
