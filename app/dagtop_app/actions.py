@@ -18,7 +18,7 @@ class Action(NamedTuple):
     id: str
     """Stable: keys are remapped by it."""
     keys: str
-    """As Textual names them, separated by commas."""
+    """As Textual names them, separated by commas; "" if it is in the palette only, or in the menu of the key that is shown."""
     shown: str
     """The key as people read it."""
     label: str
@@ -61,23 +61,31 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.logs", "l", "l", "Logs", "The log of the selected task.", "Look", "logs(True)"),
     Action("task.detail", "enter", "⏎", "Detail", "Everything about the selected task, full size.", "Look", "detail"),
     Action("task.why", "w", "w", "Why", "Why the task is as it is, at length.", "Look", "why"),
-    Action("look.filter", "slash", "/", "Filter", "Filter: text  /re/  !not  ~fuzzy  state:retry  tag:x. In logs: search.", "Look", "filter"),
-    Action("look.problems", "exclamation_mark", "!", "Problems", "Only what failed, is retried, blocked or stopping.", "Look", "problems"),
+    Action("look.filter", "slash", "/", "Filter", "Filter: text  /re/  !not  ~fuzzy  state:gate  tag:x  pool:x. In logs: search.", "Look", "filter"),
+    Action("look.problems", "exclamation_mark", "!", "Problems", "Only what failed, is retried, blocked, stopping or at a gate.", "Look", "problems"),
     Action("look.sort", "s", "s", "Sort", "Choose the order.", "Look", "sort"),
     Action("look.reverse", "S", "S", "Reverse", "Turn the order round.", "Look", "reverse"),
     Action("look.inspector", "i", "i", "Inspector", "Show or hide the inspector.", "Look", "inspector"),
     Action("look.back", "escape", "Esc", "Back", "One step back: close, clear the filter, return to the table.", "Look", "back", in_palette=False),
+    Action("task.where", "at", "@", "Where", "Where the running task is now: its stack, looked at again and again.", "Look", "where"),
     Action("task.cancel", "x", "x", "Cancel", "Tell the task to stop; what it would lose is shown first.", "Steer", "cancel"),
     Action("task.restart", "r", "r", "Restart", "Run the task again.", "Steer", "restart(False)"),
     Action("task.restart-downstream", "R", "R", "+Down", "Run the task and everything after it again.", "Steer", "restart(True)"),
     Action("task.hold", "p", "p", "Hold", "Hold the task before it starts, or release it.", "Steer", "hold"),
-    Action("task.edit", "e", "e", "Edit", "Change retries, timeout and backoff of the task.", "Steer", "edit"),
+    Action("run.gate", "a", "a", "Gate", "Approve or reject the task that stands at its gate, with a reason.", "Steer", "gate"),
+    Action("task.mark", "m", "m", "Mark", "Take the task as succeeded, with an output of yours, or skip it.", "Steer", "mark"),
+    Action("task.succeed", "", "m", "Succeeded", "Mark the task as succeeded, with an output of yours.", "Steer", "mark('succeeded')"),
+    Action("task.skip", "", "m", "Skip", "Do not run the task.", "Steer", "mark('skipped')"),
+    Action("task.edit", "e", "e", "Edit", "Change the task's retries, timeout, rules, order, breaker and pool.", "Steer", "edit"),
+    Action("run.retry-failed", "F", "F", "Retry failed", "Run all that failed again, and what was skipped because of it.", "Steer", "retry_failed"),
+    Action("run.breaker", "b", "b", "Breaker", "Trip, close, hold or let go the task's circuit breaker, or another.", "Steer", "breaker"),
+    Action("run.pool", "number_sign", "#", "Pool", "Change how many tasks may run at once in the task's pool, or another.", "Steer", "pool"),
     Action("run.more", "plus", "+", "More", "Let one more task run at once.", "Steer", "limit(1)"),
     Action("run.fewer", "minus", "-", "Fewer", "Let one task fewer run at once.", "Steer", "limit(-1)"),
     Action("run.pause", "Z", "Z", "Pause run", "Start nothing new, or go on (Z as in snooze).", "Steer", "pause"),
     Action("run.drain", "D", "D", "Drain", "Start nothing new, let what runs finish, then end.", "Steer", "drain"),
     Action("run.cancel", "K", "K", "Cancel run", "Stop everything and end the run.", "Steer", "cancel_run"),
-    Action("edit.undo", "u", "u", "Undo", "Take the latest live edit back: limit, policy, hold, pause.", "Steer", "undo"),
+    Action("edit.undo", "u", "u", "Undo", "Take the latest live edit back: limits, policy, hold, pause, breaker.", "Steer", "undo"),
     _graph("left", "h,left", "h ←", "Before", "To a task that the selected one needs."),
     _graph("right", "l,right", "l →", "After", "To a task that needs the selected one."),
     _graph("critical", "c", "c", "Critical", "Critical path: by what tasks took, and of the others by what they cost.", palette=True),
@@ -104,7 +112,8 @@ GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 
 _FOOTERS = {
     "tasks": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
-    " task.restart-downstream edit.undo look.problems look.sort run.more run.fewer run.pause run.drain app.quit",
+    " task.mark task.restart-downstream edit.undo look.problems run.retry-failed task.where look.sort run.more run.fewer"
+    " run.breaker run.pool run.pause run.drain app.quit",
     "graph": "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.logs task.why task.cancel task.restart"
     " app.palette task.restart-downstream task.hold look.filter edit.undo run.pause run.drain app.quit",
     "logs": "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit",
@@ -120,5 +129,5 @@ def bindings(view: str = "") -> list[Binding]:
     return [
         Binding(action.keys, to + action.do, action.label, show=False, id=action.id, tooltip=action.help)
         for action in ACTIONS
-        if action.view == view
+        if action.view == view and action.keys
     ]

@@ -3,52 +3,88 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
 
 from dagtop.core.backoff import Backoff, delay
 from dagtop.core.commands import SetPolicy
-from dagtop.core.policy import TaskPolicy
+from dagtop.core.policy import OnUpstreamFailure, TaskPolicy, Trigger
+from dagtop.core.snapshot import RunSnapshot
 
-from dagtop_app.text import seconds_of
+from dagtop_app.filling import Checked
+from dagtop_app.text import clean, seconds_of
+
+Value: TypeAlias = int | float | str | bool | None
 
 FIELDS: Mapping[str, str] = {
     "retries": "after the first attempt",
     "timeout": "seconds, 0 is none",
+    "retry_on_timeout": "yes or no",
     "backoff": "none linear exponential",
     "base": "first delay in seconds",
+    "trigger": "when its upstream lets it start",
+    "on_upstream_failure": "skip fail run",
+    "priority": "higher starts first",
+    "cost": "how long it takes, in proportion",
+    "circuit": "name of a breaker, empty is none",
+    "pool": "name of a pool, empty is none",
 }
 """Fields of the dialog, in order, with what they mean."""
 
 
-class Draft(NamedTuple):
-    """What the fields say now."""
+class Known(NamedTuple):
+    """What a policy may name."""
 
-    command: SetPolicy | None
-    """None while a field is wrong, or nothing has changed."""
-    errors: Mapping[str, str]
-    """What is wrong, by field."""
-    outlook: str
-    """What it means, in a sentence."""
+    pools: frozenset[str] = frozenset()
+    circuits: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, snapshot: RunSnapshot) -> Known:
+        """Pools and breakers of a run."""
+        pools = frozenset(key.removeprefix("pool:") for key in snapshot.limits if key.startswith("pool:"))
+        return cls(pools, frozenset(view.name for view in snapshot.breakers))
 
 
 def initial(policy: TaskPolicy) -> dict[str, str]:
     """The fields as the policy in force has them."""
+    return {name: _shown(value) for name, value in _now(policy).items()}
+
+
+def _shown(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _now(policy: TaskPolicy) -> dict[str, Value]:
+    retry = policy.retry
     return {
-        "retries": str(policy.retry.retries),
-        "timeout": f"{policy.timeout:g}" if policy.timeout is not None else "0",
-        "backoff": str(policy.retry.backoff),
-        "base": f"{policy.retry.base:g}",
-    }
+        "retries": retry.retries, "timeout": policy.timeout or 0.0, "retry_on_timeout": policy.retry_on_timeout,
+        "backoff": str(retry.backoff), "base": retry.base, "trigger": str(policy.trigger),
+        "on_upstream_failure": str(policy.on_upstream_failure), "priority": policy.priority, "cost": policy.cost,
+        "circuit": policy.circuit, "pool": policy.pool,
+    }  # fmt: skip
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text.replace(",", ""))
+    except ValueError:
+        raise ValueError("a whole number, please") from None
 
 
 def _count(text: str) -> int:
-    try:
-        value = int(text)
-    except ValueError:
-        raise ValueError("a whole number, please") from None
+    value = _whole(text)
     if not 0 <= value <= 1_000_000:
         raise ValueError("0 or more, up to 1,000,000")
+    return value
+
+
+def _priority(text: str) -> int:
+    value = _whole(text)
+    if abs(value) > 1_000_000_000:
+        raise ValueError("between -1e9 and 1e9")
     return value
 
 
@@ -62,52 +98,97 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _growth(text: str) -> str:
+def _cost(text: str) -> float | None:
+    return _seconds(text) if text.strip() else None
+
+
+def _yes(text: str) -> bool:
     word = text.strip().lower()
-    found = [kind.value for kind in Backoff if word and kind.value.startswith(word)]
-    if len(found) != 1:
-        raise ValueError("none, linear or exponential")
-    return found[0]
+    if word and "yes".startswith(word):
+        return True
+    if word and "no".startswith(word):
+        return False
+    raise ValueError("yes or no")
 
 
-def draft(task: str, policy: TaskPolicy, typed: Mapping[str, str]) -> Draft:
-    """Check every field and say what they come to."""
-    errors: dict[str, str] = {}
-    values: dict[str, int | float | str] = {}
-    for name, check in (("retries", _count), ("timeout", _seconds), ("backoff", _growth), ("base", _seconds)):
+def _one_of(kind: type[StrEnum]) -> Callable[[str], str]:
+    words = [member.value for member in kind]
+
+    def check(text: str) -> str:
+        word = text.strip().lower().replace(" ", "_")
+        found = [name for name in words if name == word] or [name for name in words if word and name.startswith(word)]
+        if len(found) != 1:
+            raise ValueError(_listed(words))
+        return found[0]
+
+    return check
+
+
+def _listed(words: Iterable[str]) -> str:
+    *some, last = words
+    return f"{', '.join(some)} or {last}" if some else last
+
+
+def _name(text: str) -> str:
+    return text.strip()
+
+
+_CHECKS: Mapping[str, Callable[[str], Value]] = {
+    "retries": _count, "timeout": _seconds, "retry_on_timeout": _yes, "backoff": _one_of(Backoff), "base": _seconds,
+    "trigger": _one_of(Trigger), "on_upstream_failure": _one_of(OnUpstreamFailure), "priority": _priority,
+    "cost": _cost, "circuit": _name, "pool": _name,
+}  # fmt: skip
+
+
+def draft(task: str, policy: TaskPolicy, typed: Mapping[str, str], known: Known = Known()) -> Checked[SetPolicy]:  # noqa: B008 - frozen
+    """Check every field and say what they come to. A field that was not typed stays as it is."""
+    now, errors = _now(policy), dict[str, str]()
+    values = dict(now)
+    for name, check in _CHECKS.items():
         try:
-            values[name] = check(typed.get(name, ""))
+            values[name] = check(typed[name]) if name in typed else now[name]
         except ValueError as error:
             errors[name] = str(error)
+    if values["pool"] and values["pool"] != now["pool"] and values["pool"] not in known.pools:
+        errors["pool"] = (
+            f"there is {_listed(sorted(map(clean, known.pools)))}" if known.pools else "the run has no pools"
+        )
+    if values["cost"] is None and now["cost"] is not None and "cost" not in errors:
+        errors["cost"] = "1 is the usual"
     if errors:
-        return Draft(None, errors, "")
-    now = {name: check for name, check in _now(policy).items() if values[name] != check}
-    changes = {name: values[name] for name in now}
+        return Checked(None, errors, "")
+    changes = {name: values[name] for name, was in now.items() if values[name] != was}
     command = SetPolicy(task=task, **changes) if changes else None  # type: ignore[arg-type]  # checked by name above
-    return Draft(command, {}, _outlook(policy, values, changed=bool(changes)))
+    return Checked(command, {}, _outlook(policy, values, known, changed=bool(changes)))
 
 
-def _now(policy: TaskPolicy) -> dict[str, int | float | str]:
-    retry = policy.retry
-    return {
-        "retries": retry.retries, "timeout": policy.timeout or 0.0, "backoff": str(retry.backoff), "base": retry.base,
-    }  # fmt: skip
-
-
-def _outlook(policy: TaskPolicy, values: Mapping[str, int | float | str], *, changed: bool) -> str:
-    retries, retry = int(values["retries"]), policy.retry
-    if not retries:
-        tries = "one attempt"
-    else:
-        delays = [
-            delay(
-                n, backoff=str(values["backoff"]), base=float(values["base"]), factor=retry.factor, cap=retry.cap,
-                jitter=0.0, unit_random=0.0,
-            )
-            for n in range(1, min(retries, 6) + 1)
-        ]  # fmt: skip
-        more = " …" if retries > 6 else ""
-        tries = f"{retries + 1:,} attempts, waits " + ", ".join(seconds_of(round(it, 3)) for it in delays) + more
-    limit = float(values["timeout"])
-    told = f"{tries}; " + (f"{seconds_of(limit)} each at most" if limit else "no timeout")
+def _outlook(policy: TaskPolicy, values: Mapping[str, Value], known: Known, *, changed: bool) -> str:
+    told = f"{_tries(policy, values)}; {_limit(values)}"
+    circuit = str(values["circuit"])
+    if circuit and circuit != policy.circuit and circuit not in known.circuits:
+        told = f"{clean(circuit, 40)} is a new breaker, with the usual settings; {told}"
     return told if changed else f"{told} (as it is now)"
+
+
+def _limit(values: Mapping[str, Value]) -> str:
+    limit = float(values["timeout"] or 0)
+    if not limit:
+        return "no timeout"
+    return f"{seconds_of(limit)} each at most" + (
+        "" if values["retry_on_timeout"] or not values["retries"] else ", then over"
+    )
+
+
+def _tries(policy: TaskPolicy, values: Mapping[str, Value]) -> str:
+    retries, retry = int(values["retries"] or 0), policy.retry
+    if not retries:
+        return "one attempt"
+    delays = [
+        delay(
+            n, backoff=str(values["backoff"]), base=float(values["base"] or 0), factor=retry.factor, cap=retry.cap,
+            jitter=0.0, unit_random=0.0,
+        )
+        for n in range(1, min(retries, 6) + 1)
+    ]  # fmt: skip
+    more = " …" if retries > 6 else ""
+    return f"{retries + 1:,} attempts, waits " + ", ".join(seconds_of(round(it, 3)) for it in delays) + more

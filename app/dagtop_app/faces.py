@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import RunState, TaskState
 
 
@@ -40,6 +41,9 @@ TASK_FACES: Mapping[TaskState, Face] = {
     _T.SKIPPED: Face("⊘", "-", "SKIPPED", "skip"),
 }
 
+#: A task that stands at its gate is HELD to the engine; here it has a face of its own, for nothing moves before a person speaks.
+GATE_FACE = Face("◫", "?", "GATE", "alarm")
+
 RUN_FACES: Mapping[RunState, Face] = {
     RunState.PENDING: Face("○", ".", "STARTING", "wait"),
     RunState.RUNNING: Face("●", "R", "RUNNING", "run"),
@@ -59,11 +63,19 @@ class Tally(NamedTuple):
     states: tuple[TaskState, ...]
     word: str
     short: str
+    gates: bool = False
+    """Whether it counts the tasks that stand at their gate, which no state tells."""
+
+    @property
+    def face(self) -> Face:
+        """How those that it counts look."""
+        return GATE_FACE if self.gates else TASK_FACES[self.states[0]]
 
 
 #: In the order of the header. What is zero is left out, but for the first.
 TALLIES: tuple[Tally, ...] = (
     Tally((_T.RUNNING,), "running", "run"),
+    Tally((), "at a gate", "gate", gates=True),
     Tally((_T.READY,), "queued", "queue"),
     Tally((_T.WAITING,), "waiting", "wait"),
     Tally((_T.BACKOFF,), "retry", "retry"),
@@ -81,7 +93,7 @@ TALLIES: tuple[Tally, ...] = (
 STYLES: tuple[str, ...] = (
     *("run", "queue", "wait", "retry", "ok", "fail", "block", "skip", "stop", "held"),
     *("dim", "faint", "rule", "strong", "title", "head", "key", "off", "tab", "tab-on", "brand", "match"),
-    *("good", "warn", "bad", "error", "cursor", "cursor-idle", "mark", "bar-rest", "chip"),
+    *("good", "warn", "bad", "alarm", "error", "cursor", "cursor-idle", "mark", "bar-rest", "chip"),
 )
 
 
@@ -102,6 +114,26 @@ def glyph(state: TaskState) -> str:
     """The glyph of a task's state, in ASCII where that was asked for."""
     face = TASK_FACES[state]
     return face.plain if ASCII else face.glyph
+
+
+def is_at_gate(row: TaskRow) -> bool:
+    """Whether the task waits for a person to approve or reject it."""
+    return row.gate is not None and row.state is TaskState.HELD
+
+
+def face_of(row: TaskRow) -> Face:
+    """The face of a task."""
+    return GATE_FACE if is_at_gate(row) else TASK_FACES[row.state]
+
+
+def drawn(face: Face) -> str:
+    """The glyph of a face, in ASCII where that was asked for."""
+    return face.plain if ASCII else face.glyph
+
+
+def glyph_of(row: TaskRow) -> str:
+    """The glyph of a task, in ASCII where that was asked for."""
+    return drawn(face_of(row))
 
 
 def run_glyph(state: RunState) -> str:

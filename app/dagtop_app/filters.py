@@ -1,4 +1,4 @@
-"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:nightly`. Pure.
+"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:`, `pool:`, `circuit:`. Pure.
 
 Words are joined by "and". A word in two slashes is a regular expression (it may contain spaces). Case is ignored.
 """
@@ -12,11 +12,11 @@ from typing import TypeAlias
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
-from dagtop_app.faces import TASK_FACES
+from dagtop_app.faces import GATE_FACE, TASK_FACES, is_at_gate
 
 Test: TypeAlias = Callable[[TaskRow], bool]
 
-#: States that `!` shows: what went wrong, or is about to be tried again.
+#: States that `!` shows: what went wrong, or is about to be tried again. What stands at its gate is shown as well.
 PROBLEMS = frozenset(
     {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.BACKOFF, TaskState.BLOCKED, TaskState.CANCELLING}
 )
@@ -64,10 +64,8 @@ def _test(word: str) -> Test:
         inner = _test(word[1:])
         return lambda row: not inner(row)
     key, colon, value = word.partition(":")
-    if colon and key in {"state", "tag"}:
-        if not value:
-            return lambda row: True
-        return _by_state(value.lower()) if key == "state" else _by_tag(value.lower())
+    if colon and key in _BY:
+        return _BY[key](value.lower()) if value else lambda row: True
     if len(word) > 2 and word.startswith("/") and word.endswith("/"):
         return _by_pattern(word[1:-1])
     if word.startswith("~") and len(word) > 1:
@@ -77,6 +75,11 @@ def _test(word: str) -> Test:
 
 
 def _by_state(value: str) -> Test:
+    gates = [part for part in value.split(",") if part and GATE_FACE.word.lower().startswith(part)]
+    if gates:
+        others = ",".join(part for part in value.split(",") if part and part not in gates)
+        rest = _by_state(others) if others else None
+        return lambda row: is_at_gate(row) or (rest is not None and rest(row))
     states = frozenset().union(*(STATE_NAMES.get(part, frozenset()) for part in value.split(",")))
     if not states:
         states = frozenset().union(*(them for name, them in STATE_NAMES.items() if name.startswith(value)))
@@ -87,6 +90,19 @@ def _by_state(value: str) -> Test:
 
 def _by_tag(value: str) -> Test:
     return lambda row: any(value in tag.lower() for tag in row.policy.tags)
+
+
+def _by_pool(value: str) -> Test:
+    return lambda row: value in row.policy.pool.lower()
+
+
+def _by_circuit(value: str) -> Test:
+    return lambda row: value in row.policy.circuit.lower()
+
+
+_BY: dict[str, Callable[[str], Test]] = {
+    "state": _by_state, "tag": _by_tag, "pool": _by_pool, "circuit": _by_circuit,
+}  # fmt: skip
 
 
 def _by_pattern(pattern: str) -> Test:
@@ -105,7 +121,7 @@ def _by_letters(letters: str) -> Test:
 
 def is_problem(row: TaskRow) -> bool:
     """Whether `!` shows the task."""
-    return row.state in PROBLEMS
+    return row.state in PROBLEMS or is_at_gate(row)
 
 
 def matches(rows: Sequence[TaskRow], wanted: Filter, *, problems: bool) -> list[int] | range:
@@ -113,5 +129,5 @@ def matches(rows: Sequence[TaskRow], wanted: Filter, *, problems: bool) -> list[
     if not wanted and not problems:
         return range(len(rows))
     if not wanted:
-        return [row.index for row in rows if row.state in PROBLEMS]
-    return [row.index for row in rows if (not problems or row.state in PROBLEMS) and wanted(row)]
+        return [row.index for row in rows if is_problem(row)]
+    return [row.index for row in rows if (not problems or is_problem(row)) and wanted(row)]

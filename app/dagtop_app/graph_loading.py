@@ -60,6 +60,8 @@ class Wish:
     """None: the whole graph."""
     room: tuple[int, int] = (80, 24)
     """Columns and rows of the view."""
+    lineage: int = 0
+    """The same for a plan and for what it grows into: there a task keeps its number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -113,6 +115,12 @@ class Sheet:
     def is_part(self) -> bool:
         """Not the whole graph is drawn."""
         return self.atlas is not self.whole
+
+
+def is_grown(before: Plan, now: Plan) -> bool:
+    """Whether a plan is the one before with further tasks behind it: then every task has kept its number."""
+    count = len(before)
+    return 0 < count <= len(now) and before.name == now.name and list(now.names[:count]) == list(before.names)
 
 
 def load(wish: Wish, before: Sheet | None, cancelled: Callable[[], bool]) -> Sheet | None:

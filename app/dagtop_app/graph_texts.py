@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, TaskState
 
-from dagtop_app.faces import ASCII, TALLIES, glyph, task_face
+from dagtop_app.faces import ASCII, GATE_FACE, TALLIES, face_of, glyph, glyph_of, is_at_gate
 from dagtop_app.graph_loading import Hidden, Sheet
 from dagtop_app.graphview import Scale
 from dagtop_app.lines import Line, Span, line_width, sides
@@ -45,7 +45,8 @@ class NodeWords:
 
     def glyph(self, node: int) -> str:
         """The state, in one cell."""
-        return glyph(self.state(node))
+        rows = self.snapshot.rows
+        return glyph_of(rows[self._tasks[node]]) if rows else glyph(_S.WAITING)
 
     def label(self, node: int, width: int) -> str:
         """The name of the task."""
@@ -69,6 +70,8 @@ def note_of(snapshot: RunSnapshot, row: TaskRow) -> str:
         return clock(max(0.0, row.due_at - snapshot.at))
     if row.state is _S.SUCCEEDED and row.started_at is not None and row.ended_at is not None:
         return duration(row.ended_at - row.started_at)
+    if is_at_gate(row):
+        return GATE_FACE.word.lower()
     return "" if row.state is _S.WAITING else _SHORT[row.state]
 
 
@@ -117,9 +120,9 @@ def foot(
     room = cells - line_width(right) - 3
     left: list[Span] = [(" ", "")]
     if scale is Scale.OVERVIEW and selected is not None:
-        face = task_face(selected.state)
+        face = face_of(selected)
         left += [
-            (f"{glyph(selected.state)} ", face.style),
+            (f"{glyph_of(selected)} ", face.style),
             (cut(label, max(8, room - 12)), "strong"),
             (f" {face.word}", face.style),
         ]

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 from dagtop.core.topology import reach
 
 from dagtop_app.bridge import LogLine
-from dagtop_app.faces import glyph, task_face
+from dagtop_app.faces import face_of, glyph, glyph_of, task_face
 from dagtop_app.lines import Line, Span
+from dagtop_app.obstacles import breaker_of, breaker_text
 from dagtop_app.text import bar, clean, clean_lines, clock, cut, duration, fit, name_of, plural, seconds_of, wrap
-from dagtop_app.why import error_line, why
+from dagtop_app.why import error_line, gate_deadline, why
 
 _S = TaskState
 #: Width of the words at the left of the short form.
@@ -24,12 +27,14 @@ def title(snapshot: RunSnapshot, row: TaskRow | None) -> tuple[list[Span], list[
     """What the rule above the inspector says: (left, right)."""
     if row is None:
         return [("no task", "dim")], []
-    face = task_face(row.state)
-    note: list[Span] = [(f"{glyph(row.state)} {face.word}", face.style)]
+    face = face_of(row)
+    note: list[Span] = [(f"{glyph_of(row)} {face.word}", face.style)]
     if row.held and row.state is not _S.HELD:
         note += [(" · ", "dim"), ("held", "held")]
     if row.stale:
         note += [(" · ", "dim"), ("stale", "retry")]
+    if row.torn_down:
+        note += [(" · ", "dim"), ("torn down", "dim")]
     return [(cut(name_of(row.name), 40), "title")], note
 
 
@@ -37,6 +42,13 @@ def short(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: i
     """The few lines below the table: the most telling ones first."""
     told = why(snapshot, row)
     facts: list[tuple[str, Sequence[Span]]] = [("why", _why_spans(snapshot, row))]
+    if row.gate is not None and row.gate.prompt:
+        facts.append(("gate", [(clean(row.gate.prompt, 300), "strong")]))
+    report = escalation_of(snapshot, row)
+    if report is not None:
+        facts.append(("cause", [(f"{report.cause.words}  ", "fail"), (clean(report.summary, 300), "")]))
+        if report.options and height > 4:
+            facts.append(("do", [(clean(report.options[0], 300), "")]))
     if row.failure is not None:
         where = f"  {clean(row.failure.where, 200)}" if row.failure.where else ""
         if told.text != error_line(row.failure):
@@ -48,7 +60,8 @@ def short(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: i
     facts.append(("needs", _neighbours(snapshot, snapshot.plan.upstream[row.index])))
     facts.append(("feeds", _feeds(snapshot, row)))
     if height > 5:
-        facts.append(("policy", [(policy_text(row), "dim")]))
+        where = where_text(snapshot, row)
+        facts.append(("policy", [(policy_text(row) + (f" · {where}" if where else ""), "dim")]))
     lines: list[Line] = [((f" {fit(label, _LABEL - 2)} ", "head"), *spans) for label, spans in facts]
     room = height - len(lines)
     latest = list(logs)[-max(1, room) :]
@@ -84,7 +97,7 @@ def _neighbours(snapshot: RunSnapshot, indices: Sequence[int]) -> list[Span]:
     good = sum(1 for it in rows if it.state in GOOD)
     spans: list[Span] = [(f"{good}/{len(indices)} done  ", "dim")] if len(indices) > 1 else []
     for it in rows[:12]:
-        spans += [(f"{glyph(it.state)} ", task_face(it.state).style), (f"{name_of(it.name, 40)}  ", "")]
+        spans += [(f"{glyph_of(it)} ", face_of(it).style), (f"{name_of(it.name, 40)}  ", "")]
     if len(indices) > 12:
         spans.append((f"+{len(indices) - 12:,} more", "dim"))
     return spans
@@ -111,13 +124,52 @@ def policy_text(row: TaskRow) -> str:
         if retry.jitter:
             parts.append(f"jitter {retry.jitter:.0%}")
     parts.append(f"timeout {seconds_of(policy.timeout)}" if policy.timeout is not None else "no timeout")
+    if policy.timeout is not None and retry.retries and not policy.retry_on_timeout:
+        parts.append("none after a timeout")
     if policy.trigger != "all_success":
         parts.append(f"starts on {policy.trigger}")
+    if policy.on_upstream_failure != "skip":
+        verb = "fails" if policy.on_upstream_failure == "fail" else "runs all the same"
+        parts.append(f"{verb} if its upstream is lost")
+    if policy.cost is not None:
+        parts.append(f"cost {policy.cost:g}")
     if policy.priority:
         parts.append(f"priority {policy.priority}")
     if policy.tags:
         parts.append("tags " + ", ".join(clean(tag, 40) for tag in policy.tags))
     return " · ".join(parts)
+
+
+def where_text(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """Where it runs and what it takes besides a slot: "process · pool db 4/4 · gpu 2 of 4 · breaker api open"."""
+    return " · ".join(text for text, _ in _guards(snapshot, row))
+
+
+def _guards(snapshot: RunSnapshot, row: TaskRow) -> Iterator[Span]:
+    policy = row.policy
+    backend = snapshot.plan.backends.get(row.index)
+    if backend is not None:
+        yield f"backend {backend.value}", ""
+    if policy.pool:
+        used, there = snapshot.limits.get(f"pool:{policy.pool}", (0, 0))
+        full = there and used >= there
+        yield f"pool {clean(policy.pool, 60)} {used}/{there}", "warn" if full else ""
+    for name, amount in policy.resources.items():
+        used, there = snapshot.limits.get(f"resource:{name}", (0, 0))
+        yield f"takes {amount} {clean(name, 60)}, {used}/{there} in use", "warn" if used + amount > there else ""
+    if policy.circuit:
+        view = breaker_of(snapshot, policy.circuit)
+        if view is None or view.state is BreakerState.CLOSED:
+            yield f"breaker {clean(policy.circuit, 60)} closed", ""
+        else:
+            yield breaker_text(snapshot, view), "warn"
+
+
+def escalation_of(snapshot: RunSnapshot, row: TaskRow) -> EscalationReport | None:
+    """The latest report of a task that has ended badly."""
+    if row.state not in BAD and row.state is not _S.CANCELLED:
+        return None
+    return next((report for report in reversed(snapshot.escalations) if report.task == row.name), None)
 
 
 def log_spans(line: LogLine, *, times: bool = True, task: bool = False) -> list[Span]:
@@ -154,12 +206,21 @@ def _sections(
     snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int
 ) -> Iterator[tuple[str, Iterator[Line]]]:
     yield ("NOW" if row.state not in FINAL else "OUTCOME"), _now(snapshot, row, cells)
+    if row.gate is not None:
+        yield "GATE", _gate(snapshot, row, cells)
+    report = escalation_of(snapshot, row)
+    if report is not None:
+        yield "CAUSE", _cause(report, cells)
+        yield "WHAT CAN BE DONE", _bullets(report.options, "→", "", cells)
     yield "ATTEMPTS", _attempts(snapshot, row, cells)
     if row.failure is not None:
         yield "LAST ERROR", _error(row.failure, cells)
     yield "UPSTREAM", _list(snapshot, snapshot.plan.upstream[row.index], cells)
     yield "DOWNSTREAM", _list(snapshot, snapshot.plan.downstream[row.index], cells)
     yield "POLICY", _wrapped(policy_text(row), "", cells)
+    guards = [*_guards(snapshot, row)]
+    if guards:
+        yield "RUNS IN, AND TAKES", (line for text, style in guards for line in _wrapped(text, style, cells))
     if row.policy.description:
         yield "ABOUT", _wrapped(clean(row.policy.description), "dim", cells)
     yield "LOG", (((" ", ""), *log_spans(line)) for line in logs)
@@ -168,6 +229,34 @@ def _sections(
 def _wrapped(text: str, style: str, cells: int) -> Iterator[Line]:
     for line in wrap(text, max(10, cells - 3)):
         yield (("  ", ""), (line, style))
+
+
+def _gate(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
+    asked = row.gate
+    if asked is not None:
+        yield from _wrapped(clean(asked.prompt) or "it asks nothing more", "strong", cells)
+        deadline = gate_deadline(snapshot, row)
+        yield (
+            (f"  since {clock(asked.at)}", "dim"),
+            (f" · {deadline}" if deadline else " · for as long as it takes", "warn" if deadline else "dim"),
+            (" · a decides", "key"),
+        )
+
+
+def _cause(report: EscalationReport, cells: int) -> Iterator[Line]:
+    yield from _wrapped(report.cause.words, "fail", cells)
+    yield from _wrapped(clean(report.summary, 1000), "", cells)
+    yield from _bullets(report.evidence, "-", "dim", cells)
+    if report.blocks:
+        shown = ", ".join(name_of(name, 60) for name in report.blocks[:6])
+        more = f" and {report.blocks_count - 6:,} more" if report.blocks_count > 6 else ""
+        yield from _wrapped(f"holds up {shown}{more}", "block", cells)
+
+
+def _bullets(texts: Sequence[str], mark: str, style: str, cells: int) -> Iterator[Line]:
+    for text in texts[:12]:
+        for place, part in enumerate(wrap(clean(text, 600), max(10, cells - 5))):
+            yield ((f"  {mark if place == 0 else ' '} ", "key" if mark == "→" else "faint"), (part, style))
 
 
 def _now(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
@@ -199,10 +288,10 @@ def _attempts(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]
     if row.attempt > known and row.started_at is not None:
         ended = row.ended_at if row.state in FINAL else None
         taken = duration(ended - row.started_at) if ended is not None else clock(snapshot.at - row.started_at)
-        face = task_face(row.state)
+        face = face_of(row)
         yield (
             (f"  {row.attempt:>2} ", "strong"),
-            (f"{glyph(row.state)} ", face.style),
+            (f"{glyph_of(row)} ", face.style),
             (f"{clock(row.started_at):>7} {taken:>7}  ", "dim"),
             (face.word.lower(), face.style),
         )
@@ -235,9 +324,9 @@ def _list(snapshot: RunSnapshot, indices: Sequence[int], cells: int) -> Iterator
     rows = sorted((snapshot.rows[i] for i in indices[:2000]), key=lambda it: (it.state in GOOD, it.state not in BAD))
     half = max(12, (cells - 14) // 2)
     for it in rows[:10]:
-        face = task_face(it.state)
+        face = face_of(it)
         yield (
-            (f"  {glyph(it.state)} ", face.style),
+            (f"  {glyph_of(it)} ", face.style),
             (f"{fit(name_of(it.name, 80), half)} ", ""),
             (fit(face.word.lower(), 8), face.style),
         )

@@ -17,9 +17,10 @@ from dagtop.core.events import AnyEvent, Log, Problem
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
-from dagtop_app.faces import TALLIES, TASK_FACES, glyph
+from dagtop_app.faces import TASK_FACES, drawn, glyph
 from dagtop_app.headless import Engine, at_most_a_second
 from dagtop_app.plain import blocked_sentence
+from dagtop_app.tally import tallied
 from dagtop_app.terminal import Terminal, own_terminal, write_all
 from dagtop_app.text import bar, clean, clock, cut, fit, name_of
 from dagtop_app.text import width as cells
@@ -38,7 +39,15 @@ LINES_LEFT = 4
 MOST_RUNNING = 10
 MOST_FAILED = 3
 
-_STYLES = {"run": "cyan", "ok": "green", "fail": "red", "retry": "yellow", "stop": "magenta", "queue": "blue"}
+_STYLES = {
+    "run": "cyan",
+    "ok": "green",
+    "fail": "red",
+    "retry": "yellow",
+    "stop": "magenta",
+    "queue": "blue",
+    "alarm": "black on yellow",
+}
 
 
 class Line(NamedTuple):
@@ -131,11 +140,9 @@ def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
 
 def _counts_line(snapshot: RunSnapshot, width: int) -> Line:
     parts: list[tuple[str, str]] = []
-    for tally in TALLIES:
-        count = sum(snapshot.counts.get(state, 0) for state in tally.states)
+    for tally, count in tallied(snapshot):
         if count or TaskState.RUNNING in tally.states:
-            face = TASK_FACES[tally.states[0]]
-            parts.append((f" {glyph(tally.states[0])} {count:,} {tally.word} ", _STYLES.get(face.style, "")))
+            parts.append((f" {drawn(tally.face)} {count:,} {tally.word} ", _STYLES.get(tally.face.style, "")))
     state = snapshot.state.value.replace("_", " ")
     if snapshot.reason:
         state += f": {clean(snapshot.reason, 200)}"

@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import TaskState
 
+from dagtop_app.faces import is_at_gate
 from dagtop_app.filters import Filter, matches
 
 _S = TaskState
 
 #: Sort modes, in the order of the menu, with what they do.
 SORTS: dict[str, str] = {
-    "problems": "failed, retrying, blocked, running, queued, waiting, done",
+    "problems": "failed, at a gate, retrying, blocked, running, queued, waiting, done",
     "graph": "as the graph declares them",
     "name": "by name",
     "state": "by state, in the order of a task's life",
@@ -30,6 +31,8 @@ _RANK = {
     _S.FAILED: 0, _S.TIMED_OUT: 0, _S.BACKOFF: 1, _S.BLOCKED: 2, _S.CANCELLING: 3, _S.RUNNING: 4, _S.READY: 5,
     _S.HELD: 6, _S.WAITING: 7, _S.CANCELLED: 8, _S.SKIPPED: 9, _S.SUCCEEDED: 10, _S.CACHED: 10,
 }  # fmt: skip
+#: Of a task at its gate: after what failed, before all that may move by itself.
+_AT_GATE = 0.5
 _LIFE = {state: place for place, state in enumerate(TaskState)}
 
 #: Seconds after a key during which the order stands still.
@@ -56,7 +59,7 @@ class Roster:
         """Whether a person has moved the cursor; before that it stays on the first line."""
         self._place: int = 0
         self._extra: int | None = None
-        self._pinned: tuple[int, TaskState] | None = None
+        self._pinned: tuple[int, TaskRow] | None = None
         self._calm_until = float("-inf")
         self._rest_until = float("-inf")
         self._behind = False
@@ -82,17 +85,40 @@ class Roster:
 
     def show(self, snapshot: RunSnapshot, now: float) -> bool:
         """Take a snapshot. True if the order may have changed."""
-        same = snapshot.rows is self.snapshot.rows
-        resized = len(snapshot.rows) != len(self.snapshot.rows)
-        self.snapshot = snapshot
-        if resized:
+        before, self.snapshot = self.snapshot, snapshot
+        if snapshot.plan is not before.plan and not self._take_plan(before):
             self.rebuild()
             return True
-        self._behind |= not same
+        grown = len(snapshot.rows) - len(before.rows)
+        self._behind |= snapshot.rows is not before.rows
+        if grown and not self.is_due(now):
+            self._append(grown)
+            return True
         if not self.is_due(now):
             return False
         self._rest_until = now + len(snapshot.rows) / PACE
         return self.rebuild()
+
+    def _take_plan(self, before: RunSnapshot) -> bool:
+        """The cursor stays on its task, by name. False if this is another graph, and not the same one grown.
+
+        Whoever grows appends; tasks that go keep their place.
+        """
+        rows, old = self.snapshot.rows, before.rows
+        if self.selected is not None and self.selected < len(old):
+            self.selected = self.snapshot.plan.index.get(old[self.selected].name, self.selected)
+        if not old or len(rows) < len(old):
+            return False
+        return rows[0].name == old[0].name and rows[len(old) - 1].name == old[-1].name
+
+    def _append(self, grown: int) -> None:
+        """New tasks come to the end, where they move nothing, until the order may change again."""
+        rows = self.snapshot.rows
+        new = matches(rows[len(rows) - grown :], self.wanted, problems=self.problems)
+        first = len(rows) - grown
+        shown = [rows[first + place].index for place in new] if isinstance(new, range) else new
+        self.order = [*self.order, *shown]
+        self._find_cursor()
 
     def is_due(self, now: float) -> bool:
         """Whether rows have changed since the order was worked out, and it may change now."""
@@ -132,8 +158,8 @@ class Roster:
 
     def _with_pin(self, keys: list[float]) -> list[float]:
         if self._pinned is not None and self._pinned[0] < len(keys):
-            index, state = self._pinned
-            keys[index] = _RANK[state] if self.sort == "problems" else _LIFE[state]
+            index, row = self._pinned
+            keys[index] = _rank(row) if self.sort == "problems" else _LIFE[row.state]
         return keys
 
     def _pin(self) -> None:
@@ -142,7 +168,7 @@ class Roster:
         if row is None:
             self._pinned = None
         elif self._pinned is None or self._pinned[0] != row.index:
-            self._pinned = (row.index, row.state)
+            self._pinned = (row.index, row)
 
     def _keys(self) -> list[float]:
         rows = self.snapshot.rows
@@ -157,7 +183,7 @@ class Roster:
             case "recent":
                 return [-row.started_at if row.started_at is not None else 1e18 for row in rows]
             case _:
-                return [_RANK[row.state] for row in rows]
+                return [_RANK[row.state] if row.gate is None else _rank(row) for row in rows]
 
     def _find_cursor(self) -> None:
         if not self.order:
@@ -207,6 +233,10 @@ class Roster:
                 self.go(place)
                 return True
         return False
+
+
+def _rank(row: TaskRow) -> float:
+    return _AT_GATE if is_at_gate(row) else _RANK[row.state]
 
 
 def _taken(row: TaskRow, at: float) -> float:

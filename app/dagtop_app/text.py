@@ -125,6 +125,11 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{secs:02}" if hours else f"{minutes}:{secs:02}"
 
 
+def clock_left(left: float) -> str:
+    """A countdown: whole seconds, never 0 before the end."""
+    return f"{max(1, round(left))}s" if left < 100 else clock(left)
+
+
 def duration(seconds: float) -> str:
     """How long something took, precisely where it was short: 12ms, 3.2s, 0:41, 3:04:05."""
     if seconds < 0.9995:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dagtop.core import commands as do
+from dagtop.core.guards import BreakerState
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot, TaskRow
+
+from dagtop_app.obstacles import breaker_of
 
 
 def row_of(snapshot: RunSnapshot, task: str) -> TaskRow | None:
@@ -19,6 +22,9 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
         case do.SetMaxParallel():
             changes = command.limit != snapshot.max_parallel
             return do.SetMaxParallel(limit=snapshot.max_parallel) if changes else None
+        case do.SetPoolLimit(pool=pool):
+            before = snapshot.limits.get(f"pool:{pool}")
+            return do.SetPoolLimit(pool, before[1]) if before is not None and before[1] != command.limit else None
         case do.HoldTask():
             return do.ReleaseTask(task=command.task)
         case do.ReleaseTask():
@@ -27,6 +33,8 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
             return do.ContinueRun()
         case do.ContinueRun():
             return do.PauseRun()
+        case do.TripBreaker() | do.ResetBreaker() | do.ForceBreaker():
+            return _breaker_back(snapshot, command)
         case do.SetPolicy():
             row = row_of(snapshot, command.task)
             return _policy_back(row.policy, command) if row is not None else None
@@ -34,15 +42,31 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
             return None
 
 
+def _breaker_back(
+    snapshot: RunSnapshot, command: do.TripBreaker | do.ResetBreaker | do.ForceBreaker
+) -> do.Command | None:
+    """The state is as it was before; what the breaker had counted is forgotten with every move."""
+    view = breaker_of(snapshot, command.breaker)
+    if view is None:
+        return None
+    match command:
+        case do.ForceBreaker():
+            was = view.forced.value if view.forced is not None else ""
+            return do.ForceBreaker(view.name, was) if was != command.state else None
+        case do.TripBreaker():
+            return do.ResetBreaker(view.name) if view.computed is BreakerState.CLOSED else None
+        case _:
+            return do.TripBreaker(view.name) if view.computed is BreakerState.OPEN else None
+
+
 def _policy_back(policy: TaskPolicy, command: do.SetPolicy) -> do.SetPolicy:
+    """The fields that the command changes, as they were. A cost that was not given cannot be taken away again: it is 1."""
     retry = policy.retry
-    return do.SetPolicy(
-        task=command.task,
-        retries=retry.retries if command.retries is not None else None,
-        timeout=(policy.timeout or 0.0) if command.timeout is not None else None,
-        backoff=str(retry.backoff) if command.backoff is not None else None,
-        base=retry.base if command.base is not None else None,
-        factor=retry.factor if command.factor is not None else None,
-        cap=retry.cap if command.cap is not None else None,
-        jitter=retry.jitter if command.jitter is not None else None,
-    )
+    before = {
+        "retries": retry.retries, "timeout": policy.timeout or 0.0, "backoff": str(retry.backoff), "base": retry.base,
+        "factor": retry.factor, "cap": retry.cap, "jitter": retry.jitter, "retry_on_timeout": policy.retry_on_timeout,
+        "trigger": str(policy.trigger), "on_upstream_failure": str(policy.on_upstream_failure),
+        "priority": policy.priority, "cost": policy.weight, "circuit": policy.circuit, "pool": policy.pool,
+    }  # fmt: skip
+    changed = {name: value for name, value in before.items() if getattr(command, name) is not None}
+    return do.SetPolicy(task=command.task, **changed)  # type: ignore[arg-type]  # each is of its field's type

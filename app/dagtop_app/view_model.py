@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 
-from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, glyph, run_glyph, task_face
+from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
+from dagtop_app.obstacles import busy, is_narrowed, slots
+from dagtop_app.tally import tallied
 from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural, width
-from dagtop_app.why import busy, share_bar, why
+from dagtop_app.why import share_bar, why
 
 _S = TaskState
 
@@ -87,19 +89,16 @@ def _shares(counts: Sequence[int], cells: int) -> list[int]:
 
 
 def tally_line(snapshot: RunSnapshot, cells: int) -> Line:
-    """Second line: how many tasks are in each state, and how many slots are taken."""
-    slots = f"{busy(snapshot)}/{snapshot.max_parallel}"
-    counted = []
-    for place, tally in enumerate(TALLIES):
-        count = sum(snapshot.counts.get(state, 0) for state in tally.states)
-        if count or place == 0:
-            counted.append((tally, count))
+    """Second line: how many tasks are in each state, and how many slots are taken; or what keeps all of it from going on."""
+    if snapshot.blocked is not None:
+        return _blocked_line(snapshot.blocked, cells)
+    counted = [(tally, count) for tally, count in tallied(snapshot) if count or tally is TALLIES[0]]
     long = [_tally(tally, count, tally.word, " ") for tally, count in counted]
     left = [(" ", ""), *joined(long, "   ")]
-    right: list[Span] = [(slots, "strong"), (" at once ", "dim")]
+    right: list[Span] = _slots(snapshot, long=True)
     if line_width(left) + line_width(right) + 2 <= cells:
         return sides(left, right, cells)
-    right = [(slots, "strong"), (" ", "")]
+    right = _slots(snapshot, long=False)
     for worded in range(len(counted), -1, -1):  # the last ones lose their words first
         parts = [_tally(tally, count, tally.short if at < worded else "") for at, (tally, count) in enumerate(counted)]
         left = [(" ", ""), *joined(parts, "  " if worded else " ")]
@@ -109,10 +108,35 @@ def tally_line(snapshot: RunSnapshot, cells: int) -> Line:
 
 
 def _tally(tally: Tally, count: int, word: str, gap: str = "") -> list[Span]:
-    state = tally.states[0]
-    style = task_face(state).style if count else "faint"
-    spans: list[Span] = [(f"{glyph(state)}{gap}{count:,}", style)]
-    return [*spans, (f" {word}", style if count and state in BAD else "dim")] if word else spans
+    face = tally.face
+    style = face.style if count else "faint"
+    spans: list[Span] = [(f"{drawn(face)}{gap}{count:,}", style)]
+    loud = tally.gates or (tally.states and tally.states[0] in BAD)
+    return [*spans, (f" {word}", style if count and loud else "dim")] if word else spans
+
+
+def _slots(snapshot: RunSnapshot, *, long: bool) -> list[Span]:
+    """How many are busy, of how many; where an adaptive run allows less than it may, both."""
+    taken, now = f"{busy(snapshot):,}", slots(snapshot)
+    if not is_narrowed(snapshot):
+        return [(f"{taken}/{now:,}", "strong"), (" at once " if long else " ", "dim")]
+    window: Span = (f"{now:,}/{snapshot.max_parallel:,} slots ", "warn")
+    return [(taken, "strong"), (" busy · " if long else " in ", "dim"), window]
+
+
+def _blocked_line(blocked: Blocked, cells: int) -> Line:
+    return fit_line([(" ▲ " if not ASCII else " ! ", "alarm"), (f"{blocked_text(blocked)} ", "alarm")], cells)
+
+
+def blocked_text(blocked: Blocked) -> str:
+    """What keeps the event loop from going round at this moment, and where: for it nothing else goes on."""
+    at = f" at {clean(blocked.where, 200)}" if blocked.where else ""
+    if blocked.task and blocked.who:
+        return (
+            f"{name_of(blocked.task, 80)} is in the way for {duration(blocked.seconds)}{at}: {clean(blocked.who, 200)}"
+        )
+    who = name_of(blocked.task, 80) if blocked.task else clean(blocked.who, 200) or "something"
+    return f"{who} blocks the event loop for {duration(blocked.seconds)}{at}"
 
 
 class Tab(NamedTuple):
@@ -149,10 +173,11 @@ def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
     """All that a terminal too small for the console gets."""
     face = RUN_FACES[snapshot.state]
     lines: list[Line] = [((f"{run_glyph(snapshot.state)} {face.word} {clock(snapshot.at)}", face.style),)]
-    for tally in TALLIES:
-        count = sum(snapshot.counts.get(state, 0) for state in tally.states)
+    if snapshot.blocked is not None:
+        lines.append(((blocked_text(snapshot.blocked), "alarm"),))
+    for tally, count in tallied(snapshot):
         if count:
-            lines.append(((f"{glyph(tally.states[0])} {count:,} {tally.word}", task_face(tally.states[0]).style),))
+            lines.append(((f"{drawn(tally.face)} {count:,} {tally.word}", tally.face.style),))
     last: Line = (("q", "key"), (f" quits · needs {LEAST_WIDTH}x{LEAST_HEIGHT}", "dim"))
     return [fit_line(line, cells) for line in [*lines[: max(0, height - 1)], last]][:height]
 
@@ -243,13 +268,13 @@ def policy_of(row: TaskRow, cells: int) -> str:
 
 def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False) -> Line:
     """One task in one line."""
-    face = task_face(row.state)
+    face = face_of(row)
     quiet = row.state in FINAL and row.state not in BAD
     name_style = "strong" if cursor else "dim" if quiet or row.state is _S.WAITING else ""
     edge = (">" if ASCII else "▌") if cursor else " "
     line: list[Span] = [
         (edge, "mark"),
-        (f"{glyph(row.state)} ", face.style),
+        (f"{glyph_of(row)} ", face.style),
         (fit(name_of(row.name, 200), cols.task) + " ", name_style),
         (fit(face.word, cols.state) + " ", face.style),
         (fit(tries_of(row), cols.tries) + " ", "retry" if row.attempt > 1 and not quiet else "dim"),

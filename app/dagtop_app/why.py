@@ -7,14 +7,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dagtop.core.failure import Failure
+from dagtop.core.guards import OnReject, Ruling
 from dagtop.core.plan import Plan
-from dagtop.core.policy import Trigger
+from dagtop.core.policy import OnUpstreamFailure, Trigger
 from dagtop.core.ready import ranking
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, GOOD, RunState, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
-from dagtop_app.faces import glyph
-from dagtop_app.text import bar, clean, clock, name_of, number, ordinal, plural
+from dagtop_app.faces import glyph_of, is_at_gate
+from dagtop_app.obstacles import may_be_rated, obstacles, slots_text
+from dagtop_app.text import bar, clean, clock, clock_left, name_of, number, ordinal, plural
 
 _S = TaskState
 
@@ -37,15 +39,12 @@ def error_line(failure: Failure) -> str:
 
 
 def needs(snapshot: RunSnapshot, row: TaskRow) -> list[TaskRow]:
-    """Upstream tasks that have not succeeded, the troubled ones first."""
-    rows = snapshot.rows
-    missing = [rows[i] for i in snapshot.plan.upstream[row.index] if rows[i].state not in GOOD]
+    """Upstream tasks that it still waits for, by its own rule, the troubled ones first."""
+    rows, policy = snapshot.rows, row.policy
+    ended = policy.trigger != Trigger.ALL_SUCCESS or policy.on_upstream_failure == OnUpstreamFailure.RUN
+    settled = FINAL if ended else GOOD
+    missing = [rows[i] for i in snapshot.plan.upstream[row.index] if rows[i].state not in settled]
     return sorted(missing, key=lambda it: (it.state not in BAD, it.state not in ACTIVE, it.index))
-
-
-def busy(snapshot: RunSnapshot) -> int:
-    """How many slots are taken."""
-    return sum(snapshot.counts.get(state, 0) for state in ACTIVE)
 
 
 @lru_cache(maxsize=4)
@@ -88,7 +87,7 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
         case _S.READY:
             return _why_queued(snapshot, row)
         case _S.HELD:
-            return Why("held by you · p releases it", "held")
+            return _why_gate(snapshot, row) if is_at_gate(row) else Why("held by you · p releases it", "held")
         case _S.RUNNING:
             return _why_running(snapshot, row)
         case _S.BACKOFF:
@@ -112,16 +111,13 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
 
 
 def _aged(row: TaskRow, told: Why) -> Why:
+    if row.state is _S.CACHED and row.torn_down:
+        told = told._replace(text=_joined(told.text, "torn down"))
     return Why(_joined("stale: an upstream ran again", told.text), "retry") if row.stale else told
 
 
 def _joined(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
-
-
-def clock_left(left: float) -> str:
-    """A countdown: whole seconds, never 0 before the end."""
-    return f"{max(1, round(left))}s" if left < 100 else clock(left)
 
 
 def _held_up(snapshot: RunSnapshot) -> str:
@@ -142,25 +138,57 @@ def _held_up(snapshot: RunSnapshot) -> str:
 def _why_waiting(snapshot: RunSnapshot, row: TaskRow) -> Why:
     missing = needs(snapshot, row)
     if not missing:
-        return Why(
-            _joined("held by you · p releases it" if row.held else "", _held_up(snapshot)) or "about to start", "dim"
-        )
-    shown = ", ".join(f"{glyph(it.state)} {name_of(it.name, 60)}" for it in missing[:2])
+        told = _joined("held by you · p releases it" if row.held else "", _held_up(snapshot))
+        return Why(told or _asked(snapshot, row), "dim")
+    shown = ", ".join(f"{glyph_of(it)} {name_of(it.name, 60)}" for it in missing[:2])
     more = f" (+{len(missing) - 2} more)" if len(missing) > 2 else ""
     rule = "any of " if row.policy.trigger == Trigger.ANY_SUCCESS and len(missing) > 1 else ""
     return Why(_joined("held by you" if row.held else "", f"needs {rule}{shown}{more}"), "held" if row.held else "dim")
+
+
+def _asked(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """Why a task whose upstream lets it start is WAITING still."""
+    plan = snapshot.plan
+    if row.index in plan.asks:
+        return "asks its condition, or looks into the cache"
+    nothing_yet = snapshot.counts.get(_S.WAITING, 0) == len(snapshot.rows)
+    return "services are being opened first" if plan.sets_up and nothing_yet else "about to start"
+
+
+def _why_gate(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    asked = row.gate
+    prompt = clean(asked.prompt, 300) if asked is not None else ""
+    return Why(_joined("a decides", gate_deadline(snapshot, row), prompt, "held as well" if row.held else ""), "retry")
+
+
+def gate_deadline(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """What becomes of a task at its gate if nobody decides, and when; "" if it waits for ever."""
+    asked, gate = row.gate, row.policy.gate
+    if asked is None or asked.timeout is None:
+        return ""
+    left = asked.at + asked.timeout - snapshot.at
+    when = f"in {clock_left(left)}" if left > 0 else "now"
+    if gate is not None and gate.on_timeout is Ruling.APPROVE:
+        return f"approved {when}"
+    return f"{'skipped' if gate is not None and gate.on_reject is OnReject.SKIP else 'rejected'} {when}"
 
 
 def _why_queued(snapshot: RunSnapshot, row: TaskRow) -> Why:
     stopped = _held_up(snapshot)
     if stopped:
         return Why(stopped, "held")
+    missing = [*obstacles(snapshot, row)]
+    if missing:
+        return Why(" · ".join(missing), "queue")
+    if may_be_rated(snapshot, row):
+        pool = f"the rate of pool {clean(row.policy.pool, 80)}" if row.policy.pool else "its turn"
+        return Why(f"waits for {pool}", "queue")
     place = _line_of(snapshot).get(row.index)
     if place is None:
         where = f"one of {snapshot.counts.get(_S.READY, 0):,} in line"
     else:
         where = "next in line" if place == 0 else f"{ordinal(place + 1)} in line"
-    return Why(f"{where} · {busy(snapshot)}/{snapshot.max_parallel} slots busy", "queue")
+    return Why(f"{where} · {slots_text(snapshot)}", "queue")
 
 
 def which_attempt(row: TaskRow) -> str:
@@ -171,7 +199,7 @@ def which_attempt(row: TaskRow) -> str:
 
 def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
     told = row.progress
-    again = which_attempt(row) if row.attempt > 1 else ""
+    again = _joined(which_attempt(row) if row.attempt > 1 else "", why_run(row))
     if told is None:
         limit = row.policy.timeout
         if limit is not None and row.started_at is not None:
@@ -210,7 +238,13 @@ def told_ago(snapshot: RunSnapshot, row: TaskRow) -> str:
 def _why_ok(row: TaskRow) -> str:
     times = f"after {plural(len(row.history), 'failed attempt')}" if row.history else ""
     told = clean(row.progress[2], 200) if row.progress and row.progress[1] is None else ""
-    return _joined(clean(row.reason, 200), told, times)
+    torn_down = "torn down" if row.torn_down else ""
+    return _joined(clean(row.reason, 200), told, times, why_run(row), torn_down)
+
+
+def why_run(row: TaskRow) -> str:
+    """Of a task with a cache that ran, or runs, all the same: why."""
+    return f"not from the cache: {clean(row.why_run, 200)}" if row.why_run else ""
 
 
 def share_bar(share: float, cells: int = 10) -> tuple[str, str, str]:

@@ -48,11 +48,17 @@ class FakeEngine:
         self.result: Any = None
         self.error: BaseException | None = None
         self.closed = False
+        self.asked_where: list[str] = []
+        self.place = ""
 
     def send(self, command: Command, *, by: str) -> int:
         assert by == "console"
         self.sent.append(command)
         return len(self.sent)
+
+    def where(self, task: str) -> str:
+        self.asked_where.append(task)
+        return self.place
 
     def close(self) -> None:
         self.closed = True

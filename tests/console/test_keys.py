@@ -33,7 +33,7 @@ pytestmark = pytest.mark.anyio
 class TestTheList:
     def test_no_two_actions_share_a_key_or_an_id(self) -> None:
         for view in {action.view for action in ACTIONS}:
-            keys = [key for action in ACTIONS if action.view == view for key in action.keys.split(",")]
+            keys = [key for action in ACTIONS if action.view == view and action.keys for key in action.keys.split(",")]
             assert len(keys) == len(set(keys)), view
         assert len({action.id for action in ACTIONS}) == len(ACTIONS)
 
@@ -42,7 +42,7 @@ class TestTheList:
         assert not any("ctrl+" in action.keys for action in steering)
 
     async def test_the_help_lists_every_key(self) -> None:
-        async with console(FakeEngine(running_mix()), (120, 80)) as seen:
+        async with console(FakeEngine(running_mix()), (120, 100)) as seen:
             await seen.press("question_mark")
             for action in ACTIONS:
                 assert action.help[:40] in seen.text, action
@@ -51,7 +51,7 @@ class TestTheList:
         async with console(FakeEngine(running_mix())) as seen:
             bindings = [binding for them in seen.app.main._bindings.key_to_bindings.values() for binding in them]
             ours = {binding.id for binding in bindings} - {None}
-            assert {action.id for action in ACTIONS if not action.view} <= ours
+            assert {action.id for action in ACTIONS if not action.view and action.keys} <= ours
 
     async def test_every_action_works_in_every_view_on_anything_and_on_nothing(self) -> None:
         for scene in (hostile(), FakeEngine().latest):

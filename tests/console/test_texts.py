@@ -316,9 +316,9 @@ class TestEdit:
         return draft("t", self.policy, initial(self.policy) | fields)
 
     def test_only_what_changed_is_sent(self) -> None:
-        assert self.typed(retries="4").command == SetPolicy(task="t", retries=4)
-        assert self.typed(timeout="0", backoff="lin").command == SetPolicy(task="t", timeout=0.0, backoff="linear")
-        assert self.typed().command is None
+        assert self.typed(retries="4").result == SetPolicy(task="t", retries=4)
+        assert self.typed(timeout="0", backoff="lin").result == SetPolicy(task="t", timeout=0.0, backoff="linear")
+        assert self.typed().result is None
 
     def test_the_outlook_says_what_it_comes_to(self) -> None:
         assert self.typed(retries="3").outlook == "4 attempts, waits 1s, 2s, 4s; 30s each at most"
@@ -329,7 +329,7 @@ class TestEdit:
     def test_a_wrong_field_is_named_and_nothing_is_sent(self, field: str, text: str) -> None:
         now = self.typed(**{field: text})
         assert set(now.errors) == {field}
-        assert now.command is None
+        assert now.result is None
 
     @given(st.text(max_size=12))
     def test_nothing_typed_breaks_the_dialog(self, text: str) -> None:

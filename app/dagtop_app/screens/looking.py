@@ -14,8 +14,8 @@ from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
 from dagtop_app.roster import SORTS, Roster
 from dagtop_app.screens import questions
+from dagtop_app.screens.deciding import Deciding
 from dagtop_app.screens.popup import Popup
-from dagtop_app.screens.steering import Steering
 from dagtop_app.text import clean, name_of
 from dagtop_app.why import error_line
 from dagtop_app.widgets.inspector import Inspector
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _TWICE = 1.0
 
 
-class Looking(Steering):
+class Looking(Deciding):
     """Everything that leaves the run alone. The parts it names are the main screen's."""
 
     roster: Roster
@@ -208,7 +208,7 @@ class Looking(Steering):
         ask = self.ask
         ask.value = self.log_pane.needle if self.view == "logs" else self.roster.wanted.text
         ask.placeholder = (
-            "search the log" if self.view == "logs" else "text  /re/  !not  ~fuzzy  state:retry  tag:nightly"
+            "search the log" if self.view == "logs" else "text  /re/  !not  ~fuzzy  state:retry  tag:x  pool:x"
         )
         ask.add_class("-open")
         ask.focus()

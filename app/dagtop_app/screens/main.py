@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from dagtop.core.snapshot import TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -15,11 +15,13 @@ from textual.containers import Vertical
 from textual.geometry import Size
 
 from dagtop_app import inspector_model
-from dagtop_app.actions import ACTIONS, FOOTERS, Action, bindings
+from dagtop_app.actions import ACTIONS, BY_ID, FOOTERS, Action, bindings
 from dagtop_app.bridge import Bridge
+from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.roster import Roster
 from dagtop_app.screens.looking import Looking
+from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
 from dagtop_app.widgets.footer import Footer
@@ -178,8 +180,10 @@ class MainScreen(Looking):
             return rule([(clean(self.roster.wanted.error, 200), "bad")], [], cells)
         if bridge.engine.error is not None:
             return rule([(f"the engine broke down: {clean(repr(bridge.engine.error), 300)}", "bad")], [], cells)
+        if gates := at_gates(snapshot):
+            right = [(f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"), ("  ", "")]
         if snapshot.problem_count:
-            right = [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
+            right += [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
         if self.leaving and not bridge.is_over:
             count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
             told = f"leaves when {plural(count, 'task')} {'has' if count == 1 else 'have'} ended"
@@ -207,7 +211,10 @@ class MainScreen(Looking):
 
     def draw_footer(self) -> None:
         """Keys that matter now; those that would be refused are greyed."""
-        self._footer.show([(action, self.is_useful(action)) for action in FOOTERS[self.view]])
+        actions = FOOTERS[self.view]
+        if self.view != "logs" and at_gates(self.snapshot):
+            actions = (BY_ID["run.gate"], *actions)
+        self._footer.show([(action, self.is_useful(action)) for action in actions])
 
     def is_useful(self, action: Action) -> bool:
         """Whether the key would do something to the selected task."""
@@ -221,6 +228,16 @@ class MainScreen(Looking):
                 return row is not None and (row.state in FINAL or row.state in ACTIVE or row.state is TaskState.BACKOFF)
             case "task.hold":
                 return row is not None and (row.held or (row.state not in FINAL and row.state not in ACTIVE))
+            case "task.mark" | "task.succeed" | "task.skip":
+                return row is not None and row.state not in ACTIVE and row.state not in GOOD
+            case "task.where":
+                return row is not None and row.state in ACTIVE
+            case "run.retry-failed":
+                return any(self.snapshot.counts.get(state, 0) for state in BAD)
+            case "run.breaker":
+                return bool(self.snapshot.breakers)
+            case "run.pool":
+                return any(key.startswith("pool:") for key in self.snapshot.limits)
             case "run.more" | "run.fewer" | "run.pause" | "run.drain":
                 return self.may_steer
             case _:

@@ -5,13 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dagtop.core.blast import blast_radius
-from dagtop.core.commands import BlastRadius, CancelRun, CancelTask, Command, DrainRun, RestartTask
+from dagtop.core.commands import (
+    BlastRadius,
+    CancelRun,
+    CancelTask,
+    Command,
+    DrainRun,
+    RestartTask,
+    RetryFailed,
+    SkipTask,
+)
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, TaskState
 
 from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
-from dagtop_app.faces import TASK_FACES, glyph, task_face
+from dagtop_app.faces import GATE_FACE, TASK_FACES, drawn, face_of, glyph_of
 from dagtop_app.lines import Line, Span
 from dagtop_app.screens.popup import Choice, Question
 from dagtop_app.text import clean, fit, name_of, plural, wrap
@@ -58,13 +67,18 @@ def quit_question(snapshot: RunSnapshot) -> Question:
 class Renewal:
     """Asks a question anew whenever a task or the run has come into another state."""
 
-    def __init__(self, ask: Callable[[RunSnapshot], Question], now: Callable[[], RunSnapshot]) -> None:
-        self._ask, self._now = ask, now
+    def __init__(
+        self, ask: Callable[[RunSnapshot], Question], now: Callable[[], RunSnapshot], *, every_second: bool = False
+    ) -> None:
+        self._ask, self._now, self._every_second = ask, now, every_second
         self._seen = now()
 
     def __call__(self) -> Question | None:
         """The question as it is now; None if it is still the same."""
         snapshot, seen = self._now(), self._seen
+        if self._every_second and int(snapshot.at) != int(seen.at):
+            self._seen = snapshot
+            return self._ask(snapshot)
         many = len(snapshot.rows) > _MANY and snapshot.state is seen.state
         if (many and int(snapshot.at) == int(seen.at)) or _states(snapshot) == _states(seen):
             return None
@@ -85,6 +99,10 @@ def command_title(command: Command) -> str:
             return f"Restart {name_of(name, 50)} and everything after it?"
         case RestartTask(task=name):
             return f"Restart {name_of(name, 60)}?"
+        case SkipTask(task=name):
+            return f"Skip {name_of(name, 60)}?"
+        case RetryFailed():
+            return "Run again all that failed?"
         case DrainRun():
             return "Drain the run?"
         case CancelRun():
@@ -115,7 +133,7 @@ def _named(snapshot: RunSnapshot, names: Sequence[str]) -> list[Span]:
     for name in names[:_NAMED]:
         row = row_of(snapshot, name)
         if row is not None:
-            spans.append((f"{glyph(row.state)} ", task_face(row.state).style))
+            spans.append((f"{glyph_of(row)} ", face_of(row).style))
         spans.append((f"{name_of(name, 24)}  ", ""))
     if len(names) > _NAMED:
         spans.append((f"+{len(names) - _NAMED:,} more", "dim"))
@@ -128,12 +146,16 @@ def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
     yes = {
         "restart": f"Restart {plural(again, 'task')}",
         "cancel": "Cancel it",
+        "skip": "Skip it",
+        "retry-failed": f"Run {plural(again, 'task')} again",
         "drain": "Drain",
         "cancel-run": "Cancel all",
     }
     choices = [Choice(("y", "enter"), "⏎/y", yes.get(command.verb, "Do it"), "yes", "strong")]
     if isinstance(command, RestartTask) and command.downstream and again > 1:
         choices.append(Choice(("o",), "o", f"Only {name_of(command.task, 40)}", "only"))
+    if hasattr(command, "reason"):
+        choices.append(Choice(("w",), "w", "Say why first", "why", "dim"))
     choices.append(_NO)
     return choices
 
@@ -193,8 +215,8 @@ def help_lines(cells: int) -> list[Line]:
         lines.extend(((fit(action.shown, 8), "key"), (action.help, "")) for action in actions)
     lines += [(), (("STATES", "head"),)]
     row: list[Span] = []
-    for place, (state, face) in enumerate(TASK_FACES.items()):
-        row += [(f"{glyph(state)} ", face.style), (fit(face.word.lower(), 11), face.style)]
+    for place, face in enumerate((*TASK_FACES.values(), GATE_FACE)):
+        row += [(f"{drawn(face)} ", face.style), (fit(face.word.lower(), 11), face.style)]
         if place % max(2, cells // 14) == max(2, cells // 14) - 1:
             lines.append(tuple(row))
             row = []

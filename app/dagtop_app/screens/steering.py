@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 from dagtop.core import commands as do
 from dagtop.core.blast import blast_radius
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, RunState
 from textual.screen import Screen
 
+from dagtop_app import filling
 from dagtop_app.bridge import Bridge
+from dagtop_app.filling import Field
+from dagtop_app.lines import Line
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
+from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup, Question
 from dagtop_app.text import name_of
 
@@ -55,12 +60,30 @@ class Steering(Screen[None]):
             self.bridge.send(command, saying)
         self.draw_word()
 
+    def refused(self, command: do.Command) -> bool:
+        """Whether a command would be refused as things are; then it is said why."""
+        reason = blast_radius(self.snapshot, command).refusal
+        if reason:
+            self.bridge.refuse(f"{command.verb}: {reason}")
+            self.draw_word()
+        return bool(reason)
+
+    def send_if(self, command: do.Command, saying: str) -> None:
+        """Send a command about which a person has been asked; if it would be refused by now, say so."""
+        if not self.refused(command):
+            self.bridge.send(command, saying)
+
     def _ask(self, command: do.Command, radius: do.BlastRadius, saying: str) -> None:
         def answered(answer: str | None) -> None:
             if answer == "only" and isinstance(command, do.RestartTask):
                 self.bridge.send(do.RestartTask(task=command.task), saying)
             elif answer == "yes":
                 self.bridge.send(command, saying)
+            elif answer == "why":
+                self.ask_why(
+                    questions.command_title(command),
+                    lambda why: self.bridge.send(msgspec.structs.replace(command, reason=why), saying),
+                )
             else:
                 self.bridge.say("nothing was changed")
             self.draw_word()
@@ -73,10 +96,24 @@ class Steering(Screen[None]):
         answered: Callable[[str | None], None],
         *,
         grave: bool,
+        every_second: bool = False,
     ) -> None:
-        """Put a question that keeps up with the run while it is open."""
-        renew = questions.Renewal(ask, lambda: self.snapshot)
+        """Put a question that keeps up with the run while it is open; with `every_second` also with its clock."""
+        renew = questions.Renewal(ask, lambda: self.snapshot, every_second=every_second)
         self.app.push_screen(Popup(*ask(self.snapshot), grave=grave, renew=renew), answered)
+
+    def ask_why(self, title: str, send: Callable[[str], object], lines: Sequence[Line] = ()) -> None:
+        """Ask for a reason, which may be empty, and go on with it."""
+
+        def typed(why: str | None) -> None:
+            if why is None:
+                self.bridge.say("nothing was changed")
+            else:
+                send(why)
+            self.draw_word()
+
+        fields = {"why": Field("", "kept with the run; may be empty")}
+        self.app.push_screen(Form(title, fields, filling.reason, lines=lines), typed)
 
     def action_cancel(self) -> None:
         """Cancel the selected task."""
@@ -125,6 +162,10 @@ class Steering(Screen[None]):
         self.bridge.undo()
         self.draw_word()
 
+    def action_retry_failed(self) -> None:
+        """Run again all that failed."""
+        self.give(do.RetryFailed(), "running again what failed")
+
     def action_edit(self) -> None:
         """Change the selected task's policy."""
         row = self._chosen()
@@ -138,7 +179,7 @@ class Steering(Screen[None]):
             else:
                 self.give(command, f"changing {name_of(command.task, 60)}")
 
-        self.app.push_screen(EditDialog(row), typed)
+        self.app.push_screen(EditDialog(self.snapshot, row), typed)
 
     @property
     def may_steer(self) -> bool:

@@ -12,12 +12,13 @@ from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from textual import events
 from textual.binding import BindingType
 from textual.message import Message
+from textual.timer import Timer
 from textual.worker import Worker, WorkerState, get_current_worker
 
 from dagtop_app import faces, graph_texts
 from dagtop_app.actions import bindings
 from dagtop_app.graph_critical import CriticalPath
-from dagtop_app.graph_loading import DEEPEST, Focus, Sheet, Wish, load
+from dagtop_app.graph_loading import DEEPEST, Focus, Sheet, Wish, is_grown, load
 from dagtop_app.graph_texts import NodeWords, foot, is_ticking
 from dagtop_app.graphview import (
     ASCII,
@@ -39,6 +40,8 @@ from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted
 
 _SCALES = (Scale.OVERVIEW, Scale.PILL, Scale.BOX)
+#: Seconds between two drawings of a graph that grows, and how many tasks make it a second more.
+_REST, _PACE = 0.2, 2000
 _STEPS = {
     "left": Direction.LEFT, "right": Direction.RIGHT, "up": Direction.UP, "down": Direction.DOWN,
     "top": Direction.HOME, "bottom": Direction.END,
@@ -71,6 +74,8 @@ class GraphView(DrawnGraph):
         self._posted: list[int] = []
         self._tasks_sought: frozenset[int] | None = None
         self._worker: Worker[Sheet | None] | None = None
+        self._lineage = 0
+        self._rest: Timer | None = None
 
     # -- what the screen says --------------------------------------------------------------------------------
 
@@ -78,11 +83,14 @@ class GraphView(DrawnGraph):
         """Draw what has changed; with `sought` those tasks stand out from all others."""
         self._snapshot = snapshot
         if snapshot.plan is not self._plan:
-            self._plan = snapshot.plan
-            self._begin()
+            before, self._plan = self._plan, snapshot.plan
+            if before is not None and is_grown(before, snapshot.plan):
+                self._grow()
+            else:
+                self._begin()
         self._take_selected(selected)
         sheet, words = self.sheet, self._words
-        if sheet is None or words is None or sheet.wish.plan is not snapshot.plan:
+        if sheet is None or words is None or not self._fits(sheet):
             return
         old, words.snapshot = words.snapshot, snapshot
         self._take_sought(sought)
@@ -154,12 +162,13 @@ class GraphView(DrawnGraph):
 
     def _look_at_selected(self) -> None:
         sheet, task = self.sheet, self._selected
-        if sheet is None or self.drawing is None or sheet.wish.plan is not self._snapshot.plan:
+        if sheet is None or self.drawing is None or not self._fits(sheet):
             return
-        if task is not None and task not in sheet.nodes and self.focus_part is not None:
-            self.focus_part = Focus(task, self.focus_part.depth)
-            self._order()
-            return
+        if task is not None and task not in sheet.nodes:
+            if self.focus_part is not None and task < len(sheet.labels):
+                self.focus_part = Focus(task, self.focus_part.depth)
+                self._order()
+            return  # a task that came after this drawing was begun: the next one has it
         self.cursor = Cursor(sheet.nodes[task]) if task is not None else None
         self._light()
         if self.cursor is not None:
@@ -174,8 +183,27 @@ class GraphView(DrawnGraph):
 
     # -- making drawings -------------------------------------------------------------------------------------
 
+    def _fits(self, sheet: Sheet) -> bool:
+        """Whether the tasks of a drawing are those of the run; there may be more of them by now."""
+        return sheet.wish.lineage == self._lineage
+
+    def _grow(self) -> None:
+        """The graph has further tasks: draw it anew, but not with every task, or no drawing would ever be ready."""
+        if not self.is_loading and self._rest is None:
+            self._order()
+
+    def _have_rest(self, sheet: Sheet) -> None:
+        """For a while after a drawing of a graph that grows none is begun."""
+        self._rest = self.set_timer(_REST + len(sheet.labels) / _PACE, self._rested)
+
+    def _rested(self) -> None:
+        self._rest = None
+        if self.sheet is not None and self.sheet.wish.plan is not self._snapshot.plan:
+            self._grow()
+
     def _begin(self) -> None:
         """There is another graph."""
+        self._lineage += 1
         self.focus_part = None
         self.critical.forget()
         self._selected = None
@@ -199,7 +227,13 @@ class GraphView(DrawnGraph):
             return
         self._stop()
         size = self.scrollable_content_region.size
-        wish = Wish(plan=plan, scale=self.scale, focus=self.focus_part, room=(max(20, size.width), max(5, size.height)))
+        wish = Wish(
+            plan=plan,
+            scale=self.scale,
+            focus=self.focus_part,
+            room=(max(20, size.width), max(5, size.height)),
+            lineage=self._lineage,
+        )
         if self.sheet is None:
             self.take_down([f"laying out {plural(len(plan.names), 'task')}…"])
         self._worker = self.run_worker(
@@ -220,12 +254,16 @@ class GraphView(DrawnGraph):
     def _take(self, sheet: Sheet) -> None:
         """Hang a drawing up so that the selected task stays where it was on the screen."""
         before = self.place_of(self.cursor.node) if self.cursor is not None and self.drawing is not None else None
-        self.sheet = sheet
+        task = self._selected
+        if task is not None and task not in sheet.nodes and self.sheet is not None and self.cursor is not None:
+            task = self.sheet.tasks[
+                self.cursor.node
+            ]  # the selected one has come since, and will be in the next drawing
+        grown, self.sheet = self.sheet is not None and self.sheet.wish.plan is not sheet.wish.plan, sheet
         words = NodeWords(sheet)
         words.snapshot = self._snapshot
         self.sought = self._tasks_sought = None
         self.hang(self._draw(sheet, words), words)
-        task = self._selected
         self.cursor = (
             Cursor(sheet.nodes[task]) if task is not None and task in sheet.nodes else first_cursor(sheet.layout)
         )
@@ -237,6 +275,8 @@ class GraphView(DrawnGraph):
                 self.pan(*(self.place_of(self.cursor.node) - before))
             self.reveal(self.cursor.node)
         self.draw_foot()
+        if grown or sheet.wish.plan is not self._snapshot.plan:
+            self._have_rest(sheet)
 
     def _draw(self, sheet: Sheet, words: NodeWords) -> Drawing:
         glyphs = ASCII if faces.ASCII else UNICODE
@@ -323,7 +363,7 @@ class GraphView(DrawnGraph):
     def step(self, direction: Direction) -> None:
         """Take one step with the cursor; out of a part of the graph the part moves along."""
         sheet = self.sheet
-        if sheet is None or sheet.wish.plan is not self._snapshot.plan:
+        if sheet is None or not self._fits(sheet):
             return
         if self.cursor is None:
             self.cursor = first_cursor(sheet.layout)

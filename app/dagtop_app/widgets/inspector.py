@@ -15,7 +15,7 @@ class Inspector(PaintedScroll):
     """Draws `inspector_model`; `at_length` chooses between all sections and the few most telling lines."""
 
     at_length = False
-    _subject: int | None = None
+    _subject: str | None = None
 
     def show(self, snapshot: RunSnapshot, row: TaskRow | None, logs: Sequence[LogLine]) -> None:
         """Draw the task."""
@@ -25,8 +25,8 @@ class Inspector(PaintedScroll):
         if row is None:
             self.set_lines([((" No task is selected.", "dim"),)])
             return
-        if row.index != self._subject:
-            self._subject = row.index
+        if row.name != self._subject:
+            self._subject = row.name
             self.scroll_to(y=0, animate=False, force=True)
         if self.at_length:
             self.set_lines(inspector_model.full(snapshot, row, logs, cells))

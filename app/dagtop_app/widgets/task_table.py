@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL
 from textual import events
@@ -48,20 +49,32 @@ class TaskTable(PaintedScroll):
         self._head = head
         self._drawn: dict[int, tuple[TaskRow, bool, Line]] = {}
         self._cols = columns(80, 16)
-        self._plan_id = 0
+        self._plan: Plan | None = None
         self._longest = 0
+        self._stood: tuple[int | None, int] = (None, 0)
+        """The task under the cursor when it was last drawn, and its place in the order."""
 
     def show(self, *, moved: bool) -> None:
         """Draw what has changed since the last time; `moved`: the order or the cursor is another one."""
         snapshot = self.roster.snapshot
-        if id(snapshot.plan) != self._plan_id:
-            self._plan_id = id(snapshot.plan)
+        if snapshot.plan is not self._plan:
+            self._plan = snapshot.plan
             self._longest = max((width(name_of(name, 200)) for name in snapshot.plan.names[:_MEASURED]), default=0)
         self._fit_columns()
         self.resize_to(len(self.roster.order))
         if moved:
+            self._stay()
             self.follow()
+        self._stood = (self.roster.selected, self.roster.place)
         self._refresh_changed(snapshot)
+
+    def _stay(self) -> None:
+        """The task under the cursor stays where it is on the screen when others come or go above it; not at the very top, where
+        what comes is to be seen."""
+        roster, (task, before) = self.roster, self._stood
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
+        if top and roster.touched and task == roster.selected and roster.place != before and 0 <= before - top < height:
+            self.scroll_to(y=max(0, top + roster.place - before), animate=False, force=True)
 
     def _fit_columns(self) -> None:
         cells = self.cells

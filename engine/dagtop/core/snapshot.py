@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from dagtop.core.breakers import BreakerView
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import CommandApplied, CommandRefused, GateWaiting, Problem
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import EMPTY_PLAN, Plan
@@ -107,6 +108,9 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """How many events the run has had."""
     breakers: tuple[BreakerView, ...] = ()
     """Those that the run declares or asks. What has not changed is the same object from snapshot to snapshot."""
+    escalations: tuple[EscalationReport, ...] = ()
+    """The latest, at most 200, oldest first. The same object as long as there is no new one."""
+    escalation_count: int = 0
     blocked: Blocked | None = None
     """Set while something keeps the event loop from going round; the rest is then as it was before."""
 

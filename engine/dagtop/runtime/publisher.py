@@ -11,6 +11,7 @@ from operator import is_not, ne
 import msgspec
 
 from dagtop.core.breakers import BreakerView
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import (
     AnyEvent,
     CommandApplied,
@@ -32,9 +33,10 @@ SHORTEST, LONGEST = 0.05, 0.2
 #: Most rows that one snapshot makes anew while the run goes on; the rest follow with the next ones.
 AT_ONCE = 2_000
 
-#: How many answers to commands, and how many problems, a snapshot shows.
+#: How many answers to commands, how many problems, and how many escalation reports a snapshot shows.
 ANSWERS = 50
 PROBLEMS = 100
+ESCALATIONS = 200
 
 _COMMON = frozenset({TaskReady, TaskStarted, TaskSucceeded, Log})
 
@@ -167,7 +169,15 @@ class Publisher:
                 answers=tuple(self._answers),
                 events_seen=self._events,
                 breakers=self._breakers(now) if self._breakers is not None else (),
+                escalations=self._escalations_now(ledger),
+                escalation_count=len(ledger.escalations),
             )
+
+    def _escalations_now(self, ledger: Ledger) -> tuple[EscalationReport, ...]:
+        latest = self._box.latest
+        if latest.escalation_count == len(ledger.escalations):
+            return latest.escalations
+        return tuple(ledger.escalations[-ESCALATIONS:])
 
     def _limits_now(self) -> Mapping[str, tuple[int, int]]:
         before = self._box.latest.limits

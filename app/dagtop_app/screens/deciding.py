@@ -1,0 +1,184 @@
+"""The keys that take a person's word for it: gates, marks, breakers, pools; and that ask a task where it is."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from dagtop.core import commands as do
+
+from dagtop_app import filling, guard_texts
+from dagtop_app.filling import Field, Marked
+from dagtop_app.guard_texts import pools_of
+from dagtop_app.lines import Line
+from dagtop_app.screens import questions
+from dagtop_app.screens.form import Form
+from dagtop_app.screens.popup import Popup, Question
+from dagtop_app.screens.steering import Steering
+from dagtop_app.tally import at_gates
+from dagtop_app.text import clean, name_of
+
+#: Polls of the screen between two looks at where a task is.
+_LOOKS = 5
+
+_MARKS = {
+    "succeeded": "give its output yourself, and go on with what is downstream",
+    "skipped": "do not run it; what needs its output is skipped too",
+}
+
+
+class Deciding(Steering):
+    """What is asked of a person, or said by one instead of by running."""
+
+    # -- gates -----------------------------------------------------------------------------------------------
+
+    def action_gate(self) -> None:
+        """Decide at the gate of the selected task; if it stands at none, at the one that waits longest."""
+        row, gates = self.selected_row, at_gates(self.snapshot)
+        if not gates:
+            self.bridge.refuse("no task stands at a gate")
+            self.draw_word()
+            return
+        task = row.name if row is not None and row.index in gates else self.snapshot.rows[gates[0]].name
+
+        def answered(answer: str | None) -> None:
+            if answer in {"approve", "reject"}:
+                self._decide(task, approve=answer == "approve")
+            else:
+                self.bridge.say("nothing was decided")
+                self.draw_word()
+
+        self.put(partial(guard_texts.gate_question, task=task), answered, grave=False, every_second=True)
+
+    def _decide(self, task: str, *, approve: bool) -> None:
+        name = name_of(task, 50)
+        kind, doing = (do.ApproveTask, "approving") if approve else (do.RejectTask, "rejecting")
+        self.ask_why(
+            f"{'Approve' if approve else 'Reject'} {name}", lambda why: self.send_if(kind(task, why), f"{doing} {name}")
+        )
+
+    # -- by a person's word ----------------------------------------------------------------------------------
+
+    def action_mark(self, how: str = "") -> None:
+        """Take the selected task as succeeded, or skip it."""
+        row = self._chosen()
+        if row is None:
+            return
+        if not how:
+            choices, at = questions.menu(_MARKS, "succeeded")
+            popup = Popup(f"Mark {name_of(row.name, 50)} as", [], choices, pick=True, at=at, note="⏎ takes · esc")
+            self.app.push_screen(popup, lambda chosen: self.mark(row.name, chosen))
+        else:
+            self.mark(row.name, how)
+
+    def mark(self, task: str, how: str | None) -> None:
+        """Go on with what was chosen."""
+        match how:
+            case "succeeded":
+                self._mark_succeeded(task)
+            case "skipped":
+                self.give(do.SkipTask(task), f"skipping {name_of(task, 60)}")
+            case _:
+                self.bridge.say("nothing was changed")
+                self.draw_word()
+
+    def _mark_succeeded(self, task: str) -> None:
+        if self.refused(do.MarkSucceeded(task)):
+            return
+
+        def typed(marked: Marked | None) -> None:
+            if marked is None:
+                self.bridge.say("nothing was changed")
+            else:
+                self.send_if(do.MarkSucceeded(task, marked.value, marked.reason), f"marking {name_of(task, 60)}")
+            self.draw_word()
+
+        fields = {"value": Field("", "JSON or text; empty: None"), "why": Field("", "kept with the run")}
+        lines: list[Line] = [(("What it would have returned:", "dim"),)]
+        self.app.push_screen(Form(f"Mark {name_of(task, 50)} as succeeded", fields, filling.mark, lines=lines), typed)
+
+    # -- breakers and pools ----------------------------------------------------------------------------------
+
+    def action_breaker(self) -> None:
+        """The breaker of the selected task, or one to pick."""
+        row = self.selected_row
+        known = [view.name for view in self.snapshot.breakers]
+        if not known:
+            self.bridge.refuse("no task asks a circuit breaker")
+            self.draw_word()
+        elif row is not None and row.policy.circuit in known:
+            self._breaker(row.policy.circuit)
+        elif len(known) == 1:
+            self._breaker(known[0])
+        else:
+            popup = Popup("Breakers", [], guard_texts.breaker_menu(self.snapshot), pick=True, note="⏎ takes · esc")
+            self.app.push_screen(popup, lambda name: self._breaker(name) if name is not None else None)
+
+    def _breaker(self, name: str) -> None:
+        shown = clean(name, 60)
+
+        def answered(answer: str | None) -> None:
+            match answer:
+                case "trip":
+                    self.give(do.TripBreaker(name), f"opening breaker {shown}")
+                case "reset":
+                    self.give(do.ResetBreaker(name), f"closing breaker {shown}")
+                case "open" | "closed" | "half_open":
+                    self.give(do.ForceBreaker(name, answer), f"holding breaker {shown}")
+                case "let-go":
+                    self.give(do.ForceBreaker(name, ""), f"letting breaker {shown} go")
+                case _:
+                    self.bridge.say("nothing was changed")
+                    self.draw_word()
+
+        self.put(partial(guard_texts.breaker_question, name=name), answered, grave=False, every_second=True)
+
+    def action_pool(self) -> None:
+        """The limit of the selected task's pool, or of one to pick."""
+        row, pools = self.selected_row, pools_of(self.snapshot)
+        if not pools:
+            self.bridge.refuse("the run has no pools")
+            self.draw_word()
+        elif row is not None and row.policy.pool in pools:
+            self._pool(row.policy.pool)
+        elif len(pools) == 1:
+            self._pool(next(iter(pools)))
+        else:
+            popup = Popup("Pools", [], guard_texts.pool_menu(self.snapshot), pick=True, note="⏎ takes · esc")
+            self.app.push_screen(popup, lambda name: self._pool(name) if name is not None else None)
+
+    def _pool(self, name: str) -> None:
+        used, now = pools_of(self.snapshot)[name]
+        shown = clean(name, 50)
+
+        def typed(limit: int | None) -> None:
+            if limit is None:
+                self.bridge.say("nothing was changed")
+            else:
+                self.give(do.SetPoolLimit(name, limit), f"pool {shown} {now} → {limit}")
+            self.draw_word()
+
+        fields = {"limit": Field(str(now), f"{used} in use now")}
+        self.app.push_screen(
+            Form(f"Pool {shown}", fields, filling.limit(now, f"pool {shown}"), last="u undoes it"), typed
+        )
+
+    # -- where it is -----------------------------------------------------------------------------------------
+
+    def action_where(self) -> None:
+        """Where the selected task is now, looked at again and again while it is shown."""
+        row = self._chosen()
+        if row is None:
+            return
+        task, title = row.name, f"Where {name_of(row.name, 60)} is now"
+        cells = max(30, self.app.size.width * 94 // 100 - 10)
+        looks = 0
+
+        def look() -> Question:
+            return Question(title, guard_texts.place_lines(self.bridge.engine.where(task), cells), [])
+
+        def again() -> Question | None:
+            nonlocal looks
+            looks += 1
+            return look() if looks % _LOOKS == 0 else None
+
+        self.app.push_screen(Popup(*look(), note="looks again by itself · esc", renew=again))

@@ -1,0 +1,47 @@
+"""How many tasks are in each state, and how many stand at their gate. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import TaskState
+
+from dagtop_app.faces import TALLIES, Tally, is_at_gate
+
+
+def tallied(snapshot: RunSnapshot) -> list[tuple[Tally, int]]:
+    """Every tally with its figure, in the order of the header."""
+    gates = len(at_gates(snapshot))
+    figures = []
+    for tally in TALLIES:
+        count = gates if tally.gates else sum(snapshot.counts.get(state, 0) for state in tally.states)
+        figures.append((tally, count - gates if TaskState.HELD in tally.states else count))
+    return figures
+
+
+def at_gates(snapshot: RunSnapshot) -> Sequence[int]:
+    """Indices of the tasks that wait for a person's word, those that wait longest first."""
+    if not snapshot.counts.get(TaskState.HELD, 0):
+        return ()
+    return _at_gates(_Rows(snapshot.rows))
+
+
+class _Rows:
+    """Rows as a key of a small cache: they are compared by identity."""
+
+    def __init__(self, rows: Sequence[TaskRow]) -> None:
+        self.rows = rows
+
+    def __hash__(self) -> int:
+        return id(self.rows)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Rows) and other.rows is self.rows
+
+
+@lru_cache(maxsize=2)
+def _at_gates(key: _Rows) -> Sequence[int]:
+    waiting = [(row.gate.at, row.index) for row in key.rows if row.gate is not None and is_at_gate(row)]
+    return [index for _, index in sorted(waiting)]
