@@ -55,9 +55,11 @@ class Admission:
         """For when breakers have last asked to be looked at."""
         self._passed: dict[int, str] = {}
         """By task in progress: the breaker that let it through."""
-        for index, policy in enumerate(machine.ledger.policies):
-            if policy.is_guarded:
-                self._assign(index, policy)
+        one = machine.plan.one_policy
+        if one is None or one.is_guarded:
+            for index, policy in enumerate(machine.ledger.policies):
+                if policy.is_guarded:
+                    self._assign(index, policy)
 
     def circuits(self) -> list[str]:
         """Names of the breakers that tasks ask, as things are."""
@@ -220,3 +222,17 @@ def _wake_sleepers(machine: RunMachine, breaker: str, at: float) -> None:
             fail_at_breaker(machine, index, at, machine.ledger.failure.get(index))
         else:
             ready_again(machine, index, at)
+
+
+def attempt_over(machine: RunMachine, index: int, at: float, ok: bool | None, reason: str) -> None:
+    """An attempt has given its slot back: so it does with all else that it took, and the adaptive limit learns of it."""
+    if machine.guarded:
+        machine.admission.ended(index, ok, at, reason)
+    window = machine.window
+    if window is not None and ok is not None:
+        begun = machine.ledger.attempt_started[index]
+        kinds = machine.plan.kinds
+        kind = kinds[index] if kinds is not None else 0
+        why = window.ended(kind, at, at - (at if begun is None else begun), ok, machine.active + 1)
+        if why:
+            machine.emit(ev.LimitChanged(at, window.limit, why, "window"))

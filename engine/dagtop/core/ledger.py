@@ -30,6 +30,42 @@ _SUCCEEDED, _BACKOFF = TaskState.SUCCEEDED, TaskState.BACKOFF
 class Ledger:
     """The state of every task of one run, and of the run."""
 
+    __slots__ = (  # more than thirty attributes would be looked up slowly
+        "attempt",
+        "attempt_started",
+        "breakers",
+        "cancelling_at",
+        "counts",
+        "due_at",
+        "ended_at",
+        "escalations",
+        "failure",
+        "finished_at",
+        "first_attempt",
+        "forced",
+        "gates",
+        "held",
+        "history",
+        "max_parallel",
+        "next_plan",
+        "plan",
+        "policies",
+        "pool_limits",
+        "progress",
+        "ready_at",
+        "reason",
+        "run",
+        "run_reason",
+        "run_state",
+        "sparse",
+        "stale",
+        "started_at",
+        "state",
+        "torn_down",
+        "why_run",
+        "window",
+    )
+
     def __init__(self, plan: Plan, max_parallel: int = 0) -> None:
         n = len(plan)
         self.plan = plan

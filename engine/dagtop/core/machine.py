@@ -10,21 +10,21 @@ The shape, events in and instructions out through one door, is that of dask/dist
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.adaptive import Window
-from dagtop.core.admission import Admission
+from dagtop.core.admission import Admission, attempt_over
 from dagtop.core.asking import answered, ask
 from dagtop.core.beginning import begin
 from dagtop.core.breakers import Breakers, LocalBreakers
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.deadlines import Deadlines, Due
-from dagtop.core.diagnosis import report
 from dagtop.core.ending import give_up, wind_down, wound_down
+from dagtop.core.escalating import escalate
 from dagtop.core.escalation import Evidence
 from dagtop.core.forecast import costs_of
 from dagtop.core.gates import stand_at_gate
@@ -35,7 +35,7 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.limits import Limits
 from dagtop.core.outcomes import raised, skipped, stopped
 from dagtop.core.plan import Plan
-from dagtop.core.policy import RunPolicy, TaskPolicy
+from dagtop.core.policy import RunPolicy
 from dagtop.core.ready import ReadyQueue, ranking
 from dagtop.core.setting_up import set_up_ended
 from dagtop.core.states import BAD, RUN_OVER, TaskState
@@ -56,6 +56,43 @@ class RunMachine:
     breakers: the circuit breakers that tasks name; its own, made with the defaults, unless given.
     evidence: what is known of a task beyond the run's own facts, asked for when it has failed for good.
     """
+
+    __slots__ = (  # more than thirty attributes would be looked up slowly
+        "_ended",
+        "_instructions",
+        "_questions",
+        "active",
+        "admission",
+        "approved",
+        "asking",
+        "breakers",
+        "chance",
+        "cleanup",
+        "deadlines",
+        "evidence",
+        "fresh",
+        "guarded",
+        "has_detours",
+        "has_gates",
+        "joins",
+        "ledger",
+        "may_time_out",
+        "may_wait_longer",
+        "outbox",
+        "plan",
+        "policy",
+        "queue",
+        "setting_up",
+        "starts_allowed",
+        "stop_reasons",
+        "stopping",
+        "told_of_ends",
+        "unfinished",
+        "usual",
+        "winding_down",
+        "window",
+        "wished_delay",
+    )
 
     def __init__(
         self,
@@ -99,23 +136,30 @@ class RunMachine:
         self.window = Window(policy.min_parallel, policy.max_parallel) if policy.adaptive else None
         self.breakers: Breakers = breakers if breakers is not None else LocalBreakers(policy.breakers)
         self.admission = Admission(self, Limits(policy.pools, policy.resources), self.breakers)
-        self.guarded = bool(self.admission.line_of)
-        """Whether some task needs more than a slot; kept, like the next two, so that the hot path need not ask."""
-        self.told_of_ends = self.guarded or self.window is not None
-        self.has_gates = any(task.gate is not None for task in _distinct(plan))
-        self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
-        self.may_wait_longer = bool(plan.asks or plan.cleans_up)
-        """Whether some task may have to wait although its upstream lets it start."""
         self.setting_up = False
         """Whether the graph's setup runs: nothing starts before it is over."""
         self.winding_down = False
         """Whether the runtime was told to close what there is to close."""
-        self._evidence = evidence
+        self.evidence = evidence
         self._questions = 0
         self._instructions: list[Instruction] = []
         self._ended: deque[int] = deque()
-        self.may_time_out = policy.run_timeout is not None or any(task.timeout is not None for task in _distinct(plan))
-        """Whether any deadline of an attempt can exist; kept so that the hot path need not ask."""
+        self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """What the plan and the policy can make necessary; kept so that the hot path need not ask."""
+        plan, policy = self.plan, self.policy
+        policies = [plan.one_policy] if plan.one_policy is not None else plan.policies
+        self.may_time_out = policy.run_timeout is not None or any(task.timeout is not None for task in policies)
+        """Whether any deadline of an attempt can exist."""
+        self.guarded = bool(self.admission.line_of)
+        """Whether some task needs more than a slot."""
+        self.told_of_ends = self.guarded or self.window is not None
+        self.has_gates = any(task.gate is not None for task in policies)
+        self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
+        self.may_wait_longer = bool(plan.asks or plan.cleans_up)
+        """Whether some task may have to wait although its upstream lets it start."""
+        self.look_for_detours()
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
@@ -157,20 +201,28 @@ class RunMachine:
         self.outbox.append(done)
         self.active -= 1
         self.unfinished -= 1
-        if self.told_of_ends:
-            self.attempt_over(index, at, True, "")
+        detours = self.has_detours
+        if detours and self.told_of_ends:
+            attempt_over(self, index, at, True, "")
         fed = self.plan.downstream[index]
         if fed:
             joins = self.joins
-            pending = joins.pending
             if joins.rule:
                 self._tell_downstream(index, at)
             else:
+                pending, state = joins.pending, ledger.state
+                straight = not detours and not ledger.held
                 for below in fed:
                     pending[below] = left = pending[below] - 1
-                    if not left and ledger.state[below] is TaskState.WAITING:
-                        self.become_ready(below, at)
-        if self.cleanup is not None:
+                    if not left and state[below] is TaskState.WAITING:
+                        if straight:  # as in `become_ready`: a call would cost as much again
+                            ready = ev.TaskReady(at, self.plan.names[below])
+                            ledger.ready(below, ready)
+                            self.outbox.append(ready)
+                            heappush(self.queue.heap, self.queue.rank[below])
+                        else:
+                            self.become_ready(below, at)
+        if detours and self.cleanup is not None:
             self._tear_down(self.cleanup.ended(index), at)
         self.fill(at)
 
@@ -278,40 +330,19 @@ class RunMachine:
         if not self.unfinished and not self.active and not self.is_over:
             wind_down(self, at)
 
-    def attempt_over(self, index: int, at: float, ok: bool | None, reason: str) -> None:
-        """An attempt has given its slot back: so it does with all else that it took, and the adaptive limit learns of it."""
-        if self.guarded:
-            self.admission.ended(index, ok, at, reason)
-        window = self.window
-        if window is not None and ok is not None:
-            begun = self.ledger.attempt_started[index]
-            kinds = self.plan.kinds
-            kind = kinds[index] if kinds is not None else 0
-            why = window.ended(kind, at, at - (at if begun is None else begun), ok, self.active + 1)
-            if why:
-                self.emit(ev.LimitChanged(at, window.limit, why, "window"))
-
     def ended(self, index: int, at: float) -> None:
         """A task came to a final state other than by an ordinary success: tell everything downstream, however far."""
         self.unfinished -= 1
         self.stop_reasons.pop(index, None)
         self.asking.pop(index, None)
         if self.ledger.state[index] in BAD:
-            self.escalate(index, at)
+            escalate(self, index, at)
         self._tell_downstream(index, at)
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
         if self.cleanup is not None:
             self._tear_down(self.cleanup.ended(index), at)
-
-    def escalate(self, index: int, at: float) -> None:
-        """Tell people what they need to know of a task that failed for good."""
-        evidence = self._evidence(index) if self._evidence is not None else Evidence()
-        circuit = self.ledger.policies[index].circuit
-        state = self.breakers.state(circuit, at).value if circuit else ""
-        made = report(self.ledger, self.joins, index, len(self.ledger.escalations) + 1, at, evidence, state)
-        self.emit(ev.TaskEscalated(at, self.plan.names[index], made))
 
     def put_back(self, index: int, at: float, reason: str) -> None:
         """Let a task start over: it waits for its upstream as in the beginning, and is asked about again."""
@@ -320,6 +351,13 @@ class RunMachine:
         self.emit(ev.TaskRestarted(at, self.plan.names[index], reason))
         if self.cleanup is not None:
             self.cleanup.started_over(index)
+
+    def look_for_detours(self) -> None:
+        """The graph, or a policy, has changed."""
+        self.has_detours = (
+            self.told_of_ends or self.guarded or self.has_gates or self.may_wait_longer or self.cleanup is not None
+        )
+        """Whether any of these is there."""
 
     def new_question(self, index: int) -> int:
         """A token for a question about a task; answers to older ones do not count any more."""
@@ -331,6 +369,7 @@ class RunMachine:
         """What a task needs to start may have changed with its policy."""
         self.guarded = self.guarded or self.ledger.policies[index].is_guarded
         self.told_of_ends = self.told_of_ends or self.guarded
+        self.look_for_detours()
         if self.guarded:
             self.admission.assign(index)
 
@@ -394,7 +433,3 @@ _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.CommandGiven: RunMachine._command,
     inp.Begin: begin,
 }
-
-
-def _distinct(plan: Plan) -> Sequence[TaskPolicy]:
-    return [plan.one_policy] if plan.one_policy is not None else plan.policies

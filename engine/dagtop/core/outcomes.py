@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
+from dagtop.core.admission import attempt_over
 from dagtop.core.retrying import after_failure
 from dagtop.core.states import ACTIVE, TaskState
 from dagtop.core.stopping import stopped_attempt_ended
@@ -24,7 +25,7 @@ def raised(machine: RunMachine, event: inp.AttemptRaised) -> None:
         return
     machine.active -= 1
     if machine.told_of_ends:
-        machine.attempt_over(index, at, False, f"{event.failure.error}: {event.failure.message}"[:200])
+        attempt_over(machine, index, at, False, f"{event.failure.error}: {event.failure.message}"[:200])
     after_failure(
         machine,
         index,
@@ -47,7 +48,7 @@ def skipped(machine: RunMachine, event: inp.AttemptSkipped) -> None:
         return
     machine.active -= 1
     if machine.told_of_ends:
-        machine.attempt_over(index, at, None, event.reason)
+        attempt_over(machine, index, at, None, event.reason)
     machine.emit(ev.TaskSkipped(at, machine.plan.names[index], event.reason))
     machine.ended(index, at)
     machine.fill(at)

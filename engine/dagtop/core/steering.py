@@ -8,6 +8,7 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried
+from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
 from dagtop.core.ledger import OF_RETRY, changed_policy
@@ -117,7 +118,7 @@ def _cancel(machine: RunMachine, index: int, at: float, reason: str) -> None:
     tried = machine.ledger.state[index] is TaskState.BACKOFF
     machine.emit(ev.TaskCancelled(at, machine.plan.names[index], machine.ledger.attempt[index], reason))
     if tried:
-        machine.escalate(index, at)
+        escalate(machine, index, at)
     machine.ended(index, at)
 
 

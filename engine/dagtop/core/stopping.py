@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
+from dagtop.core.admission import attempt_over
 from dagtop.core.deadlines import Due
+from dagtop.core.escalating import escalate
 from dagtop.core.failure import Failure
 from dagtop.core.instructions import AbandonAttempt, StopAttempt, StopReason
 from dagtop.core.retrying import after_failure
@@ -67,7 +69,7 @@ def stopped_attempt_ended(
     reason = ledger.reason.get(index, "cancelled")
     machine.active -= 1
     if machine.told_of_ends:
-        machine.attempt_over(index, at, False if why is StopReason.TIMEOUT else None, reason)
+        attempt_over(machine, index, at, False if why is StopReason.TIMEOUT else None, reason)
     if why is StopReason.RESTART and machine.stopping is not None:
         why, reason = StopReason.CANCEL, ledger.run_reason
     match why:
@@ -87,7 +89,7 @@ def stopped_attempt_ended(
         case StopReason.CANCEL | StopReason.FAIL_FAST:
             machine.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
             if machine.stopping is None:
-                machine.escalate(index, at)
+                escalate(machine, index, at)
             machine.ended(index, at)
     machine.fill(at)
 

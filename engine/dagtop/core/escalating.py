@@ -1,0 +1,21 @@
+"""The moment at which people are told of a task that failed for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core.diagnosis import report
+from dagtop.core.escalation import Evidence
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+
+def escalate(machine: RunMachine, index: int, at: float) -> None:
+    """Tell people what they need to know of a task that failed for good."""
+    evidence = machine.evidence(index) if machine.evidence is not None else Evidence()
+    circuit = machine.ledger.policies[index].circuit
+    state = machine.breakers.state(circuit, at).value if circuit else ""
+    made = report(machine.ledger, machine.joins, index, len(machine.ledger.escalations) + 1, at, evidence, state)
+    machine.emit(ev.TaskEscalated(at, machine.plan.names[index], made))
