@@ -18,7 +18,7 @@ def new(name: str, *upstream: str, **options: object) -> NewTask:
     return NewTask(name, upstream, TaskPolicy(**options))  # type: ignore[arg-type]
 
 
-def test_new_tasks_start_when_their_upstream_lets_them() -> None:
+def test_B42_new_tasks_start_when_their_upstream_lets_them() -> None:
     driver = Driver({"crawl": []})
     driver.change(added=[new("page_1"), new("page_2", "page_1"), new("last", "crawl", "page_2")])
     assert driver.running_names() == {"crawl", "page_1"}
@@ -32,7 +32,7 @@ def test_new_tasks_start_when_their_upstream_lets_them() -> None:
     ]
 
 
-def test_a_task_that_has_not_started_waits_for_new_ones_if_it_is_told_to() -> None:
+def test_B42_a_task_that_has_not_started_waits_for_new_ones_if_it_is_told_to() -> None:
     driver = Driver({"crawl": [], "report": ["crawl"]})
     driver.change(added=[new("page")], rewired={"report": ("crawl", "page")})
     driver.succeed("crawl")
@@ -41,14 +41,14 @@ def test_a_task_that_has_not_started_waits_for_new_ones_if_it_is_told_to() -> No
     assert driver.running_names() == {"report"}
 
 
-def test_a_task_below_one_that_has_failed_is_skipped_at_once() -> None:
+def test_B42_a_task_below_one_that_has_failed_is_skipped_at_once() -> None:
     driver = Driver({"a": [], "b": []})
     driver.fail("a")
     driver.change(added=[new("late", "a")])
     assert (driver.state("late"), driver.reason("late")) == (S.SKIPPED, "upstream a failed")
 
 
-def test_what_comes_while_the_run_is_being_stopped_never_starts() -> None:
+def test_B42_what_comes_while_the_run_is_being_stopped_never_starts() -> None:
     driver = Driver({"a": []})
     driver.command(cmd.CancelRun(reason="enough"))
     driver.change(added=[new("late")])
@@ -57,7 +57,7 @@ def test_what_comes_while_the_run_is_being_stopped_never_starts() -> None:
     assert driver.run_state is RunState.CANCELLED
 
 
-def test_new_tasks_wait_in_their_pool() -> None:
+def test_B42_new_tasks_wait_in_their_pool() -> None:
     driver = Driver({"a": []}, pools={"db": Pool(1)})
     driver.change(added=[new("x", pool="db"), new("y", pool="db", priority=1)])
     assert driver.running_names() == {"a", "y"}
@@ -65,7 +65,7 @@ def test_new_tasks_wait_in_their_pool() -> None:
     assert driver.running_names() == {"a", "x"}
 
 
-def test_a_new_version_drops_tasks_reruns_changed_ones_and_leaves_the_rest_alone() -> None:
+def test_B42_a_new_version_drops_tasks_reruns_changed_ones_and_leaves_the_rest_alone() -> None:
     driver = Driver({"a": [], "old": ["a"], "b": ["a"], "c": ["b"]})
     driver.succeed("a", "b", "old")
     driver.change(
@@ -85,7 +85,7 @@ def test_a_new_version_drops_tasks_reruns_changed_ones_and_leaves_the_rest_alone
     assert driver.run_state is RunState.SUCCEEDED
 
 
-def test_a_removed_task_that_has_not_run_is_skipped_and_one_that_runs_is_stopped() -> None:
+def test_B42_a_removed_task_that_has_not_run_is_skipped_and_one_that_runs_is_stopped() -> None:
     driver = Driver({"runs": [], "waits": ["runs"], "stays": []})
     driver.change("a new version", 1, removed=("runs", "waits"), rewired={"waits": ()})
     assert (driver.state("waits"), driver.reason("waits")) == (S.SKIPPED, "removed from the graph")
@@ -95,7 +95,7 @@ def test_a_removed_task_that_has_not_run_is_skipped_and_one_that_runs_is_stopped
     assert driver.run_state is RunState.CANCELLED
 
 
-def test_a_run_that_is_over_is_reopened_by_new_tasks() -> None:
+def test_B42_a_run_that_is_over_is_reopened_by_new_tasks() -> None:
     driver = Driver({"a": []})
     driver.succeed("a")
     driver.change("a new version", 3, added=[new("b", "a")])

@@ -23,7 +23,7 @@ def gated(**gate: object) -> Driver:
     return driver
 
 
-def test_a_task_at_its_gate_is_held_says_what_is_asked_and_takes_no_slot() -> None:
+def test_B41_a_task_at_its_gate_is_held_says_what_is_asked_and_takes_no_slot() -> None:
     driver = gated(timeout=60.0)
     assert driver.state("deploy") is S.HELD
     asked = driver.of(ev.GateWaiting)
@@ -32,7 +32,7 @@ def test_a_task_at_its_gate_is_held_says_what_is_asked_and_takes_no_slot() -> No
     assert driver.run_state is RunState.RUNNING
 
 
-def test_approved_it_starts_and_who_said_so_is_told() -> None:
+def test_B41_approved_it_starts_and_who_said_so_is_told() -> None:
     driver = gated()
     driver.command(cmd.ApproveTask("deploy", "tests are green"), by="anna")
     decided = driver.of(ev.GateDecided)[0]
@@ -40,7 +40,7 @@ def test_approved_it_starts_and_who_said_so_is_told() -> None:
     assert driver.running_names() == {"deploy"}
 
 
-def test_a_retry_does_not_ask_again_and_a_restart_does() -> None:
+def test_B41_a_retry_does_not_ask_again_and_a_restart_does() -> None:
     driver = gated()
     driver.command(cmd.ApproveTask("deploy"))
     driver.fail("deploy")
@@ -53,7 +53,7 @@ def test_a_retry_does_not_ask_again_and_a_restart_does() -> None:
     assert len(driver.of(ev.GateWaiting)) == 2
 
 
-def test_rejected_it_fails_with_the_reason_and_is_escalated() -> None:
+def test_B41_rejected_it_fails_with_the_reason_and_is_escalated() -> None:
     driver = gated()
     driver.command(cmd.RejectTask("deploy", "it is Friday"), by="anna")
     assert driver.state("deploy") is S.FAILED
@@ -64,7 +64,7 @@ def test_rejected_it_fails_with_the_reason_and_is_escalated() -> None:
     assert driver.run_state is RunState.FAILED
 
 
-def test_rejected_it_is_skipped_if_the_gate_says_so() -> None:
+def test_B41_rejected_it_is_skipped_if_the_gate_says_so() -> None:
     driver = gated(on_reject="skip")
     driver.command(cmd.RejectTask("deploy"))
     assert driver.state("deploy") is S.SKIPPED
@@ -72,7 +72,7 @@ def test_rejected_it_is_skipped_if_the_gate_says_so() -> None:
 
 
 @pytest.mark.parametrize(("on_timeout", "state"), [("approve", S.RUNNING), ("reject", S.FAILED)])
-def test_when_nobody_decides_in_time_the_gate_decides(on_timeout: str, state: TaskState) -> None:
+def test_B41_when_nobody_decides_in_time_the_gate_decides(on_timeout: str, state: TaskState) -> None:
     driver = gated(timeout=60.0, on_timeout=on_timeout)
     driver.advance(59.0)
     assert driver.state("deploy") is S.HELD
@@ -82,7 +82,7 @@ def test_when_nobody_decides_in_time_the_gate_decides(on_timeout: str, state: Ta
     assert (decided.by, decided.reason) == ("the deadline", "nobody decided within 60 s")
 
 
-def test_a_deadline_of_an_earlier_stand_does_not_count() -> None:
+def test_B41_a_deadline_of_an_earlier_stand_does_not_count() -> None:
     driver = gated(timeout=60.0)
     driver.advance(50.0)
     driver.command(cmd.RestartTask("build"))
@@ -94,7 +94,7 @@ def test_a_deadline_of_an_earlier_stand_does_not_count() -> None:
     assert driver.state("deploy") is S.FAILED
 
 
-def test_approved_while_a_person_holds_it_it_waits_for_the_release() -> None:
+def test_B41_approved_while_a_person_holds_it_it_waits_for_the_release() -> None:
     driver = Driver({"a": [], "b": ["a"]}, {"b": TaskPolicy(gate=Gate())})
     driver.command(cmd.HoldTask("b"))
     driver.succeed("a")
@@ -109,7 +109,7 @@ def test_approved_while_a_person_holds_it_it_waits_for_the_release() -> None:
     assert driver.running_names() == {"b"}
 
 
-def test_a_task_that_stands_at_no_gate_cannot_be_approved_or_rejected() -> None:
+def test_B41_a_task_that_stands_at_no_gate_cannot_be_approved_or_rejected() -> None:
     driver = gated()
     for command in (cmd.ApproveTask("build"), cmd.RejectTask("tell")):
         answer = driver.command(command)
@@ -117,7 +117,7 @@ def test_a_task_that_stands_at_no_gate_cannot_be_approved_or_rejected() -> None:
         assert "does not stand at a gate" in answer.reason
 
 
-def test_cancelled_at_its_gate_it_ends_and_is_asked_no_more() -> None:
+def test_B41_cancelled_at_its_gate_it_ends_and_is_asked_no_more() -> None:
     driver = gated()
     driver.command(cmd.CancelTask("deploy"))
     assert driver.state("deploy") is S.CANCELLED

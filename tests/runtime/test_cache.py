@@ -80,7 +80,7 @@ def chain(a: Any = 1, b: Callable[..., Any] | None = None, **options: Any) -> Gr
 
 
 class TestUnchanged:
-    async def test_the_second_run_takes_all_that_is_unchanged_and_says_from_where(self, path: Path) -> None:
+    async def test_B43_the_second_run_takes_all_that_is_unchanged_and_says_from_where(self, path: Path) -> None:
         first = await run(chain(), path)
         assert first.ran == "abc"
         assert first.why == dict.fromkeys("abc", "nothing stored yet")
@@ -92,19 +92,19 @@ class TestUnchanged:
         assert again.result.ok
         assert again.types("c") == ["cached"]
 
-    async def test_None_is_an_output_like_any_other(self, path: Path) -> None:
+    async def test_B43_None_is_an_output_like_any_other(self, path: Path) -> None:
         await run(chain(None), path)
         again = await run(chain(None), path)
         assert (again.ran, again.result["a"].output) == ("", None)
 
-    async def test_async_tasks_are_cached_too(self, path: Path) -> None:
+    async def test_B43_async_tasks_are_cached_too(self, path: Path) -> None:
         async def one() -> int:
             return 1
 
         for ran in ("a", ""):
             assert (await run(Graph("g").add("a", one, cache=True), path)).ran == ran
 
-    async def test_specs_are_part_of_the_key(self, path: Path) -> None:
+    async def test_B43_specs_are_part_of_the_key(self, path: Path) -> None:
         def work(task: str, spec: Any) -> Any:
             return spec
 
@@ -116,13 +116,13 @@ class TestUnchanged:
         again = await run(of(a=1, b=3), path)
         assert (again.ran, again.why) == ("b", {"b": "its spec changed"})
 
-    async def test_a_task_without_the_option_runs_every_time(self, path: Path) -> None:
+    async def test_B43_a_task_without_the_option_runs_every_time(self, path: Path) -> None:
         graph = Graph("g").add("a", lambda: 1).add("b", lambda a: a, cache=True)
         await run(graph, path)
         again = await run(graph, path)
         assert (again.ran, set(again.cached)) == ("a", {"b"})
 
-    async def test_large_outputs_come_back_too(self, path: Path) -> None:
+    async def test_B43_large_outputs_come_back_too(self, path: Path) -> None:
         large = ["x" * 100] * 2000
         await run(chain(large), path)
         again = await run(chain(large), path)
@@ -130,24 +130,26 @@ class TestUnchanged:
 
 
 class TestChanged:
-    async def test_early_cut_off_what_is_behind_an_upstream_that_returned_the_same_is_cached(self, path: Path) -> None:
+    async def test_B43_early_cut_off_what_is_behind_an_upstream_that_returned_the_same_is_cached(
+        self, path: Path
+    ) -> None:
         await run(chain(b=lambda a: ["b", a]), path)
         again = await run(chain(b=lambda a: ["b", a, *()]), path)  # other code, the same output
         assert again.ran == "b"
         assert again.why == {"b": "its code changed"}
         assert set(again.cached) == {"a", "c"}
 
-    async def test_another_output_of_an_upstream_is_told_by_its_name(self, path: Path) -> None:
+    async def test_B43_another_output_of_an_upstream_is_told_by_its_name(self, path: Path) -> None:
         await run(chain(1), path)
         again = await run(chain(2), path)
         assert again.ran == "abc"
         assert again.why == {"a": "its code changed", "b": "input a changed", "c": "input b changed"}
 
-    async def test_one_can_go_back_to_what_was_before(self, path: Path) -> None:
+    async def test_B43_one_can_go_back_to_what_was_before(self, path: Path) -> None:
         for value, ran in ((1, "abc"), (2, "abc"), (1, ""), (2, "")):
             assert (await run(chain(value), path)).ran == ran
 
-    async def test_another_input_is_told_by_its_name(self, path: Path) -> None:
+    async def test_B43_another_input_is_told_by_its_name(self, path: Path) -> None:
         def work(day: str, hour: int) -> str:
             return f"{day} {hour}"
 
@@ -157,7 +159,7 @@ class TestChanged:
         assert (again.ran, again.why) == ("a", {"a": "input day changed"})
         assert (await run(graph, path, inputs={"day": "tuesday"})).ran == ""
 
-    async def test_options_that_decide_what_comes_out_count_and_others_do_not(self, path: Path) -> None:
+    async def test_B43_options_that_decide_what_comes_out_count_and_others_do_not(self, path: Path) -> None:
         def of(**options: Any) -> Graph:
             return Graph("g").add("a", lambda: 1).add("b", lambda a: a, cache=True, **options)
 
@@ -165,7 +167,7 @@ class TestChanged:
         assert (await run(of(retries=5, timeout=9, priority=2, cost=3, tags=["x"]), path)).ran == "a"
         assert (await run(of(on_upstream_failure="run"), path)).why == {"b": "its code changed"}
 
-    async def test_an_upstream_that_failed_is_not_one_that_returned_None(self, path: Path) -> None:
+    async def test_B43_an_upstream_that_failed_is_not_one_that_returned_None(self, path: Path) -> None:
         def of(first: Callable[[], Any]) -> Graph:
             graph = Graph("g").add("a", first)
             return graph.add("b", lambda a: "ran", cache=True, on_upstream_failure="run")
@@ -176,7 +178,7 @@ class TestChanged:
         await run(of(lambda: None), path)
         assert (await run(of(fails), path)).why == {"b": "input a changed"}
 
-    async def test_many_changes_are_counted(self, path: Path) -> None:
+    async def test_B43_many_changes_are_counted(self, path: Path) -> None:
         def work(a: int, b: int, c: int, d: int, e: int) -> int:
             return a
 
@@ -185,7 +187,7 @@ class TestChanged:
         again = await run(graph, path, inputs=dict.fromkeys("abcde", 2))
         assert again.why == {"t": "input a changed, input b changed, input c changed and 2 more"}
 
-    async def test_of_a_mapped_list_only_the_elements_that_changed_run(self, path: Path) -> None:
+    async def test_B43_of_a_mapped_list_only_the_elements_that_changed_run(self, path: Path) -> None:
         def of(*elements: int) -> Graph:
             graph = Graph("mapped").add("xs", lambda: list(elements))
             graph.map("double", lambda x: 2 * x, over="xs", cache=True)
@@ -201,7 +203,7 @@ class TestChanged:
 
 
 class TestKeyFunctions:
-    async def test_what_a_key_function_returns_joins_the_key(self, path: Path) -> None:
+    async def test_B43_what_a_key_function_returns_joins_the_key(self, path: Path) -> None:
         version = [1]
 
         def key(day: str) -> Any:
@@ -218,7 +220,7 @@ class TestKeyFunctions:
         again = await run(graph, path)
         assert again.why == {"a": "its cache key changed", "b": "its cache key changed"}
 
-    async def test_a_key_function_makes_what_it_names_a_dependency(self) -> None:
+    async def test_B43_a_key_function_makes_what_it_names_a_dependency(self) -> None:
         graph = Graph("g").add("a", lambda: 1).add("b", lambda: 2, cache=lambda a: a)
         assert graph.validate().upstream[1] == [0]
 
@@ -238,14 +240,14 @@ class TestKeyFunctions:
             assert (source, task, message) == ("cache", "a", f"{said}; it runs uncached")
             assert done.why == {"a": said}
 
-    async def test_a_key_that_cannot_be_compared_is_shown(self, path: Path) -> None:
+    async def test_B43_a_key_that_cannot_be_compared_is_shown(self, path: Path) -> None:
         done = await run(Graph("g").add("a", lambda: 1, cache=lambda: object()), path)
         assert done.ran == "a"
         assert done.problems[0][2].startswith("what its cache key returned cannot be compared: it is an object")
 
 
 class TestWhatIsNotStored:
-    async def test_only_successes_are_stored(self, path: Path) -> None:
+    async def test_B43_only_successes_are_stored(self, path: Path) -> None:
         ok = [False]
 
         def flaky() -> int:
@@ -273,7 +275,7 @@ class TestWhatIsNotStored:
                 "the output is an object; it is not cached, and the task runs next time",
             ) in done.problems
 
-    async def test_an_input_that_cannot_be_compared_is_told_and_the_task_runs(self, path: Path) -> None:
+    async def test_B43_an_input_that_cannot_be_compared_is_told_and_the_task_runs(self, path: Path) -> None:
         graph = Graph("g").add("a", lambda: object()).add("b", lambda a: 1, cache=True)
         for _ in range(2):
             done = await run(graph, path)
@@ -281,7 +283,7 @@ class TestWhatIsNotStored:
             assert done.result.ok
 
     @pytest.mark.parametrize("size", [3, 50_000])
-    async def test_an_output_is_stored_as_it_was_returned_whatever_is_done_to_it_later(
+    async def test_B43_an_output_is_stored_as_it_was_returned_whatever_is_done_to_it_later(
         self, path: Path, size: int
     ) -> None:
         async def spoils(a: list[int]) -> None:
@@ -298,17 +300,17 @@ class TestWhatIsNotStored:
 
 
 class TestPlaces:
-    async def test_without_a_journal_the_process_remembers(self) -> None:
+    async def test_B43_without_a_journal_the_process_remembers(self) -> None:
         graph = chain("in memory")
         assert (await run(graph, None)).ran == "abc"
         assert (await run(graph, None)).ran == ""
 
-    async def test_a_file_of_its_own(self, path: Path) -> None:
+    async def test_B43_a_file_of_its_own(self, path: Path) -> None:
         assert (await run(chain("own"), None, cache=path)).ran == "abc"
         assert (await run(chain("own"), None, cache=str(path))).ran == ""
         assert SqliteJournal(path).runs() == ()
 
-    async def test_False_takes_nothing_and_stores_anew(self, path: Path) -> None:
+    async def test_B43_False_takes_nothing_and_stores_anew(self, path: Path) -> None:
         await run(chain(), path)
         fresh = await run(chain(), path, cache=False)
         assert (fresh.ran, set(fresh.why.values())) == ("abc", {"this run takes nothing from the cache"})
@@ -320,14 +322,14 @@ class TestPlaces:
         path.write_text("no database, but long enough to be looked at" * 100)
         return path
 
-    async def test_a_cache_that_cannot_be_read_is_a_problem_and_every_task_runs(self, no_database: Path) -> None:
+    async def test_B43_a_cache_that_cannot_be_read_is_a_problem_and_every_task_runs(self, no_database: Path) -> None:
         done = await run(chain(), None, cache=no_database)
         assert (done.ran, done.result.ok) == ("abc", True)
         assert set(done.why.values()) == {"the cache cannot be read"}
         assert done.problems[0][:2] == ("cache", "")
         assert "is not a journal" in done.problems[0][2]
 
-    async def test_a_damaged_entry_is_a_problem_and_the_task_runs_and_is_stored_anew(self, path: Path) -> None:
+    async def test_B43_a_damaged_entry_is_a_problem_and_the_task_runs_and_is_stored_anew(self, path: Path) -> None:
         await run(chain(), path)
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute("UPDATE cache SET value = CAST('7' AS BLOB) WHERE task = CAST('b' AS BLOB)")
@@ -339,13 +341,13 @@ class TestPlaces:
         assert (await run(chain(), path)).ran == ""
 
     @pytest.mark.parametrize(("value", "said"), [(True, "not True"), (5, "not 5")])
-    async def test_a_place_that_is_none_is_said_so(self, value: Any, said: str) -> None:
+    async def test_B43_a_place_that_is_none_is_said_so(self, value: Any, said: str) -> None:
         with pytest.raises(ValueError, match=f"cache must be the path of a file, or False .* {said}"):
             ExecutorConfig(cache=value)
 
 
 class TestByHand:
-    async def test_a_task_that_is_restarted_runs_and_what_comes_after_may_be_cached(self, path: Path) -> None:
+    async def test_B43_a_task_that_is_restarted_runs_and_what_comes_after_may_be_cached(self, path: Path) -> None:
         await run(chain(), path)
         async with live(chain(), cache=path) as again:
             again.engine.hold_open = True
@@ -357,7 +359,7 @@ class TestByHand:
         assert [(event.task, event.reason) for event in again.of(ev.TaskNotCached)] == [("a", "restarted by hand")]
         assert [event.task for event in again.of(ev.TaskCached)] == [*"abcbc"]
 
-    async def test_a_resumed_run_keeps_what_was_cached(self, path: Path) -> None:
+    async def test_B43_a_resumed_run_keeps_what_was_cached(self, path: Path) -> None:
         await run(chain(None), path)
         again = await run(chain(None), path)
         graph = chain(None)
@@ -369,18 +371,18 @@ class TestByHand:
 
 class TestDeclaring:
     @pytest.mark.parametrize("value", [False, None, 0, ""])
-    async def test_no_cache_is_no_cache(self, value: Any) -> None:
+    async def test_B43_no_cache_is_no_cache(self, value: Any) -> None:
         assert not Graph("g").add("a", lambda: 1, cache=value).validate().asks
 
-    async def test_what_is_no_cache_is_said_so(self) -> None:
+    async def test_B43_what_is_no_cache_is_said_so(self) -> None:
         with pytest.raises(OptionError, match="cache of task 'a' must be a function, True or False, not 5"):
             Graph("g").add("a", lambda: 1, cache=5).validate()
 
-    async def test_a_key_function_of_what_is_not_there_is_an_error(self) -> None:
+    async def test_B43_a_key_function_of_what_is_not_there_is_an_error(self) -> None:
         with pytest.raises(UnknownDependencyError, match="cache of task 'a': parameter 'dya' is no task and no input"):
             Graph("g", inputs={"day": 1}).add("a", lambda day: 1, cache=lambda dya: 1).validate()
 
-    async def test_a_key_function_takes_no_context(self) -> None:
+    async def test_B43_a_key_function_takes_no_context(self) -> None:
         with pytest.raises(OptionError, match="cache of task 'a' takes no TaskContext"):
             Graph("g").add("a", lambda: 1, cache=lambda ctx: 1).validate()
 
