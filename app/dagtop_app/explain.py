@@ -8,9 +8,11 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, GOOD, TaskState
 from dagtop.core.topology import reach
 
-from dagtop_app.faces import glyph, task_face
+from dagtop_app.faces import face_of, glyph_of, is_at_gate
+from dagtop_app.inspector_model import escalation_of
+from dagtop_app.obstacles import is_narrowed, obstacles
 from dagtop_app.text import clean, clock, name_of, plural
-from dagtop_app.why import needs, told_ago, which_attempt, why
+from dagtop_app.why import gate_deadline, needs, told_ago, which_attempt, why, why_run
 
 _S = TaskState
 #: How many tasks a paragraph names before it counts the rest.
@@ -36,13 +38,17 @@ def _state(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
         case _S.WAITING:
             yield from _waiting(snapshot, row, name)
         case _S.READY:
-            yield f"{name} has all it needs and could start now: {told}.", ""
-            yield "A slot becomes free when a running task ends; + allows one more at once.", "dim"
+            yield from _queued(snapshot, row, name, told)
+        case _S.HELD if is_at_gate(row):
+            yield from _gate(snapshot, row, name)
         case _S.HELD:
             yield f"{name} has all it needs, but you hold it. It starts when p releases it.", ""
         case _S.RUNNING:
             taken = clock(snapshot.at - (row.started_at if row.started_at is not None else snapshot.at))
             yield f"{name} has been running for {taken}, {which_attempt(row)}.", ""
+            if why_run(row):
+                yield f"It runs {why_run(row)}.", "dim"
+            yield "@ shows where it is now.", "dim"
         case _S.BACKOFF:
             left = max(0, row.policy.attempts_allowed - row.attempt)
             yield f"{name} failed; it is tried again {told}", "retry"
@@ -56,18 +62,65 @@ def _state(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
             ending = "ran out of time" if row.state is _S.TIMED_OUT else "failed"
             yield f"{name} {ending} for good after {plural(row.attempt, 'attempt')}.", "fail"
             yield told, "error"
-            yield "r runs it again, R also everything after it.", "dim"
+            yield from _cause(snapshot, row)
+            yield "r runs it again, R also everything after it, F all that failed; m gives it an output.", "dim"
         case _S.SKIPPED | _S.CANCELLED:
             ending = "skipped" if row.state is _S.SKIPPED else "stopped"
             yield f"{name} was {ending}{_because(row)}.", ""
             yield "r runs it all the same, R also everything after it.", "dim"
         case _S.SUCCEEDED | _S.CACHED:
-            yield f"{name} is done{_because(row)}.", "ok"
+            taken_from = "was taken from the cache" if row.state is _S.CACHED else "is done"
+            yield f"{name} {taken_from}{_because(row)}.", "ok"
+            if why_run(row):
+                yield f"It ran {why_run(row)}.", "dim"
+            if row.torn_down:
+                yield "It has been torn down: if it is needed again, it starts over.", "dim"
             if row.stale:
                 yield (
                     "An upstream task ran again after it did: its result may be out of date. r runs it again.",
                     "retry",
                 )
+
+
+def _queued(snapshot: RunSnapshot, row: TaskRow, name: str, told: str) -> Iterator[tuple[str, str]]:
+    missing = [*obstacles(snapshot, row)]
+    if missing:
+        yield f"{name} has all it needs from its upstream, and waits for more than a slot:", ""
+        for text in missing:
+            yield f"  {text}", "queue"
+        keys = [
+            "# changes the limit of a pool" if row.policy.pool else "",
+            "b its breaker" if row.policy.circuit else "",
+        ]
+        yield "; ".join(key for key in keys if key) or "What others hold comes back when they end.", "dim"
+        return
+    yield f"{name} has all it needs and could start now: {told}.", ""
+    if is_narrowed(snapshot):
+        yield "The run adapts how many run at once to how tasks fare; fewer than it may run now.", "dim"
+    yield "A slot becomes free when a running task ends; + allows one more at once.", "dim"
+
+
+def _gate(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[str, str]]:
+    asked = row.gate
+    if asked is not None:
+        yield f"{name} stands at its gate: it has all it needs, and goes on when somebody approves it.", "retry"
+        if asked.prompt:
+            yield f"  {clean(asked.prompt)}", "strong"
+        deadline = gate_deadline(snapshot, row)
+        yield (
+            f"{'If nobody decides: ' + deadline if deadline else 'It waits for as long as it takes'}. a decides.",
+            "dim",
+        )
+
+
+def _cause(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
+    report = escalation_of(snapshot, row)
+    if report is not None:
+        yield f"Cause: {report.cause.words}. {clean(report.summary, 1000)}", ""
+        for text in report.evidence[:4]:
+            yield f"  - {clean(text, 400)}", "dim"
+        for text in report.options[:4]:
+            yield f"  → {clean(text, 400)}", ""
 
 
 def _waiting(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[str, str]]:
@@ -78,13 +131,13 @@ def _waiting(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[s
     total = len(snapshot.plan.upstream[row.index])
     yield f"{name} needs {plural(total, 'task')}; {total - len(missing)} of them done, {len(missing)} missing:", ""
     for it in missing[:_NAMED]:
-        face = task_face(it.state)
-        yield f"  {glyph(it.state)} {name_of(it.name, 80)} · {face.word.lower()} · {why(snapshot, it).text}", face.style
+        face = face_of(it)
+        yield f"  {glyph_of(it)} {name_of(it.name, 80)} · {face.word.lower()} · {why(snapshot, it).text}", face.style
     if len(missing) > _NAMED:
         yield f"  and {len(missing) - _NAMED:,} more", "dim"
     roots = _roots(snapshot, row)
     if roots:
-        names = ", ".join(f"{glyph(it.state)} {name_of(it.name, 60)}" for it in roots[:4])
+        names = ", ".join(f"{glyph_of(it)} {name_of(it.name, 60)}" for it in roots[:4])
         more = f" and {len(roots) - 4:,} more" if len(roots) > 4 else ""
         yield f"In the end it waits for {names}{more}.", ""
 
