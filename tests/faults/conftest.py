@@ -1,7 +1,7 @@
-"""Shares the helpers of the journal's contract tests."""
+"""Shares the helpers of the journal's contract tests and of the machine's fuzz."""
 
 import sys
 from pathlib import Path
 
-for name in ("contracts", "runtime"):
-    sys.path.append(str(Path(__file__).parent.parent / name))
+TESTS = Path(__file__).parent.parent
+sys.path += [str(TESTS / "contracts"), str(TESTS / "core")]

@@ -54,9 +54,12 @@ class Outlet:
 
 def _end_with_the_end(batch: list[AnyEvent]) -> None:
     """What tasks had said before the run finished, and is known only now, goes before `run.finished`: that comes last."""
-    for place in range(len(batch) - 2, -1, -1):
+    for place in range(len(batch) - 1, -1, -1):
         finished = batch[place]
         if isinstance(finished, RunFinished):
-            del batch[place]
-            batch.append(structs.replace(finished, at=max(finished.at, batch[-1].at)))
+            before = [
+                event if event.at <= finished.at else structs.replace(event, at=finished.at)
+                for event in batch[place + 1 :]
+            ]
+            batch[place:] = [*before, finished]
             return
