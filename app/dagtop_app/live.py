@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
-from dagtop.core.events import AnyEvent, Log, Problem
+from dagtop.core.events import AnyEvent, BreakerEvent, GateDecided, Log, Problem
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app.faces import TASK_FACES, drawn, glyph
 from dagtop_app.headless import Engine, at_most_a_second
-from dagtop_app.plain import blocked_sentence
+from dagtop_app.plain import PlainLines, blocked_sentence
 from dagtop_app.tally import tallied
 from dagtop_app.terminal import Terminal, own_terminal, write_all
 from dagtop_app.text import bar, clean, clock, cut, fit, name_of
@@ -48,6 +48,10 @@ _STYLES = {
     "queue": "blue",
     "alarm": "black on yellow",
 }
+
+
+#: Events that are told in a line above the view.
+_TOLD = (Problem, GateDecided, BreakerEvent)
 
 
 class Line(NamedTuple):
@@ -154,6 +158,7 @@ class LivePrinter:
     """Draws a run on the terminal behind stderr. Owns file descriptors 1 and 2 from `start` to its end."""
 
     def __init__(self) -> None:
+        self._plain = PlainLines()
         self._above: deque[str] = deque(maxlen=MOST_WAITING)
         self._taken = self._printed = 0
         self._stop = threading.Event()
@@ -161,12 +166,12 @@ class LivePrinter:
         self._terminal: Terminal | None = None
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
-        """Take what tasks printed; the rest is read from snapshots."""
+        """Take what tasks printed, and what a person should not miss; the rest is read from snapshots."""
         for event in batch:
             if isinstance(event, Log):
                 self._add(f"{name_of(event.task)} | {clean(event.line)}" if event.task else clean(event.line))
-            elif isinstance(event, Problem):
-                self._add(f"problem with {clean(event.source)}: {clean(event.message)}")
+            elif isinstance(event, _TOLD):
+                self._add(self._plain.sentence(event))
 
     def loop_blocked(self, blocked: Blocked) -> None:
         """Say at once what keeps the engine: no event can come meanwhile."""

@@ -42,6 +42,8 @@ class PlainLines:
         self._plan = plan
         self.started_at = started_at
         """Wall clock of the run's beginning."""
+        self._added: dict[str, list[str]] = {}
+        """By task: those that came while the run went on and need it."""
         self._told: dict[str, float] = {}
         """By task, the share of its way that was told last."""
 
@@ -88,7 +90,9 @@ class PlainLines:
             case ev.RunFinished():
                 return f"run {_RUN_WORDS[event.state]}: {counts_text(event.counts) or 'no tasks'}."
             case ev.LimitChanged():
-                return f"at most {event.limit} at once now: {clean(event.reason)}."
+                return _limit(event)
+            case ev.GraphChanged():
+                return self._changed(event)
             case ev.BreakerEvent():
                 return f"breaker {name_of(event.breaker)} {_breaker(event)}: {clean(event.reason)}."
             case ev.CommandApplied():
@@ -143,7 +147,22 @@ class PlainLines:
         index = self._plan.index.get(task)
         below = self._plan.downstream[index] if index is not None else ()
         needed_by = [self._plan.names[i] for i in below if self._cannot_do_without_one(i)]
+        needed_by += self._added.get(task, ())
         return f" Needed by {some(needed_by)}." if needed_by else ""
+
+    def _changed(self, event: ev.GraphChanged) -> str:
+        for task in event.added:
+            for needed in task.upstream:
+                self._added.setdefault(needed, []).append(task.name)
+        parts = []
+        for names, word in (
+            ([task.name for task in event.added], "new"),
+            (event.removed, "gone"),
+            ([*event.rewired], "waiting for others now"),
+        ):
+            if names:
+                parts.append(f"{plural(len(names), 'task')} {word}: {some(names)}")
+        return f"graph changed, {clean(event.reason)}: {'; '.join(parts) or 'nothing is different'}."
 
     def _cannot_do_without_one(self, index: int) -> bool:
         """Whether a task does not run once any one of its upstream tasks has failed."""
@@ -195,6 +214,24 @@ def _innermost(stack: str) -> str:
     return f": {clean(lines[-1])}" if lines else ""
 
 
+def _limit(event: ev.LimitChanged) -> str:
+    what, _, name = event.what.partition(":")
+    match what:
+        case "max_parallel":
+            told = f"at most {event.limit:,} at once now"
+        case "window":
+            told = f"{event.limit:,} at once for now, as tasks fare"
+        case "pool":
+            told = f"at most {event.limit:,} at once in pool {clean(name)} now"
+        case _:
+            told = f"the limit of {clean(event.what)} is {event.limit:,} now"
+    return f"{told}: {clean(event.reason)}." if event.reason else f"{told}."
+
+
+def _torn_down(event: ev.TaskTornDown) -> str:
+    return "is torn down" if event.failure is None else f"could not be torn down: {error_line(event.failure)}"
+
+
 def _rest(event: ev.TaskEvent) -> str:
     match event:
         case ev.TaskCancelling():
@@ -226,6 +263,10 @@ def _rest(event: ev.TaskEvent) -> str:
             return f"may be out of date: {clean(event.because)}"
         case ev.TaskServing():
             return "is ready"
+        case ev.TaskTearingDown():
+            return "is being torn down"
+        case ev.TaskTornDown():
+            return _torn_down(event)
         case ev.LoopBlocked():
             return f"kept the event loop from going round for {duration(event.seconds)}{_innermost(event.stack)}"
         case ev.PolicyChanged():

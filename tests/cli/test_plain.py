@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from pathlib import Path
+from typing import get_args
+
 import pytest
 from dagtop import Graph, Retry
 from dagtop.core import events as ev
@@ -69,6 +74,18 @@ def test_a_failure_names_only_those_that_will_not_run_for_it():
         (ev.Log(0.0, "load", 1, "log", "WARNING", "hello"), "load | WARNING hello"),
         (ev.Problem(0.0, "journal", "the disk is full"), "problem with journal: the disk is full"),
         (ev.PolicyChanged(0.0, "load", {"retries": 5}), "load has a new policy: retries 5."),
+        (ev.LimitChanged(0.0, 4, "set by you"), "at most 4 at once now: set by you."),
+        (ev.LimitChanged(0.0, 4, "it slows down", "window"), "4 at once for now, as tasks fare: it slows down."),
+        (ev.LimitChanged(0.0, 4, "set by you", "pool:db"), "at most 4 at once in pool db now: set by you."),
+        (ev.TaskTearingDown(0.0, "load"), "load is being torn down."),
+        (ev.TaskTornDown(0.0, "load"), "load is torn down."),
+        (ev.TaskTornDown(0.0, "load", FAILURE), "load could not be torn down: ValueError: no luck."),
+        (
+            ev.GraphChanged(
+                0.0, "spawned by load", (ev.AddedTask("page", ("load",)),), ("mart",), {"publish": ("page",)}
+            ),
+            "graph changed, spawned by load: 1 task new: page; 1 task gone: mart; 1 task waiting for others now: publish.",
+        ),
         (
             ev.TaskRetrying(0.0, "load", 1, 0.0, FAILURE),
             "load failed, attempt 1 of 3: ValueError: no luck. Next attempt as soon as it may start.",
@@ -85,6 +102,22 @@ def test_a_failure_names_only_those_that_will_not_run_for_it():
 )
 def test_each_event_is_a_sentence(event, sentence):
     assert PlainLines(plan_of_three()).sentence(event) == sentence
+
+
+def test_no_type_of_event_is_without_a_sentence():
+    """One that is new would be told by its type only."""
+    source = Path(inspect.getfile(PlainLines)).read_text(encoding="utf-8")
+    for kind in get_args(ev.AnyEvent):
+        named = [base.__name__ for base in kind.__mro__ if issubclass(base, ev.Event)]
+        named = [name for name in named if name not in {"Event", "TaskEvent"}]
+        assert any(re.search(rf"ev\.{name}\(", source) for name in named), f"plain.py says nothing of {kind.__name__}"
+
+
+def test_tasks_that_came_while_the_run_went_on_are_known_to_need_what_failed():
+    lines = PlainLines(plan_of_three())
+    lines.sentence(ev.GraphChanged(0.0, "spawned by load", (ev.AddedTask("page", ("mart",)),)))
+    assert lines.sentence(ev.TaskFailed(0.0, "mart", 1, FAILURE)).endswith("Needed by page.")
+    assert lines.sentence(ev.TaskFailed(0.0, "page", 1, FAILURE)) == "page failed, attempt 1: ValueError: no luck."
 
 
 def test_hostile_names_are_shown_and_stay_on_one_line():
