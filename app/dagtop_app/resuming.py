@@ -112,8 +112,9 @@ def _with_stored(given: GraphOptions, record: RunRecord) -> GraphOptions:
 def resumption_lines(resumption: Resumption, plan: Plan) -> Iterator[str]:
     """What is kept, and what runs again and why."""
     again = {name: why for name, why in resumption.reruns.items() if name in plan.index}
+    kept = len(resumption.kept) + len(resumption.spawned)
     yield (
-        f"run {clean(resumption.run)} of {name_of(plan.name)} goes on: {plural(len(resumption.kept), 'task')} "
+        f"run {clean(resumption.run)} of {name_of(plan.name)} goes on: {plural(kept, 'task')} "
         f"kept, {plural(len(resumption.left), 'task')} to do"
     )
     for name, why in list(again.items())[:REASONS_SHOWN]:

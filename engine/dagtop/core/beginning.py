@@ -29,6 +29,10 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
         for index in joins.rule:
             if joins.pending[index] and ledger.state[index] is TaskState.WAITING:
                 machine.evaluate(index, at)
+        for index, reason in event.skips:
+            if ledger.state[index] is TaskState.WAITING:
+                machine.emit(ev.TaskSkipped(at, machine.plan.names[index], reason))
+                machine.ended(index, at)
     else:
         machine.emit(
             ev.RunStarted(

@@ -30,6 +30,8 @@ class Begin(_Input, frozen=True):
     """It goes on with a run that another process left; what that one finished is in the ledger already."""
     reruns: tuple[tuple[int, str], ...] = ()
     """(task, reason) for tasks that were finished and start over all the same."""
+    skips: tuple[tuple[int, str], ...] = ()
+    """(task, reason) for tasks that a person had skipped, which stay so."""
 
 
 class AttemptSucceeded(_Input, frozen=True):

@@ -356,7 +356,22 @@ class Ledger:
 
     def _graph_changed(self, event: ev.GraphChanged) -> None:
         plan, self.next_plan = self.next_plan, None
-        self._grow(plan if plan is not None else grown(self.plan, event.added, event.rewired))
+        if plan is None:
+            plan = self._replayed(event)
+        self._grow(plan)
+
+    def _replayed(self, event: ev.GraphChanged) -> Plan:
+        """The plan after a change that a recorded stream tells of. A task that an earlier process knew comes again."""
+        known = self.plan.index
+        added = [task for task in event.added if task.name not in known]
+        again = {task.name: task.upstream for task in event.added if task.name in known}
+        for name in again:
+            index = known[name]
+            if self.state[index] is not _WAITING:
+                self.counts[self.state[index]] -= 1
+                self.counts[_WAITING] += 1
+                self.state[index] = _WAITING
+        return grown(self.plan, added, {**again, **event.rewired})
 
     # -- shared -----------------------------------------------------------------------------------------------------
 

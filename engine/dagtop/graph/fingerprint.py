@@ -17,10 +17,12 @@ _BETWEEN = "\x1f"
 def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]:
     """By task index: 16 hex digits over its code (see `source_of`), spec, trigger rule, and the inputs it takes.
 
+    The code of its setup counts too, and the list that it maps over, if that is given.
+
     Policies that decide how a task is run, not what comes out of it (retries, timeouts, order), are left out; so are the names of
     the tasks it depends on, which the journal keeps beside it.
     """
-    plan, specs = checked.plan, checked.specs
+    plan, specs, around = checked.plan, checked.specs, checked.around
     shared: dict[tuple[int, int], str] = {}
     found: list[str] = []
     for index, policy in enumerate(plan.policies):
@@ -30,6 +32,10 @@ def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]
         if own is None:
             own = shared[key] = code_mark(call.fn, policy)
         extra: list[str] = []
+        if index in around.setups:
+            extra.append(code_mark(around.setups[index].fn, policy))
+        if index in around.maps and around.maps[index].over is None:
+            extra.append(stable_text(around.maps[index].items))
         if specs is not None:
             spec = specs[plan.names[index]]
             if spec is not None:

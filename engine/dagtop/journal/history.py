@@ -10,8 +10,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagtop.core.commands import SkipTask
 from dagtop.core.events import (
     AnyEvent,
+    CommandApplied,
+    GateDecided,
+    GraphChanged,
     RunFinished,
     RunReopened,
     RunResumed,
@@ -30,6 +34,9 @@ from dagtop.core.events import (
 )
 from dagtop.core.states import RunState
 
+#: Begins the reason of a task that starts over only because tasks that it spawned must be there again.
+SPAWNS_AGAIN = "it spawns its tasks again"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
@@ -42,6 +49,20 @@ class Result:
     """0: taken from a cache; then a row must be there, even for None."""
     earlier: Result | None = None
     """For a cached one: the result that still stood when it came, which it may be a note about."""
+    marked: bool = False
+    """A person gave it: nothing upstream has a part in it."""
+
+
+@dataclass(slots=True)
+class Spawned:
+    """A task that came while the run went on."""
+
+    upstream: tuple[str, ...]
+    spawner: str
+    session: int
+    """In which it came last."""
+    expected: bool = True
+    """False once the task that spawned it has started again in a later session, and not spawned it again yet."""
 
 
 @dataclass(slots=True)
@@ -56,10 +77,22 @@ class TaskHistory:
     """Number of the event that told of that ending."""
     attempts: int = 0
     """Number of its latest attempt."""
+    reason: str = ""
+    """Why it was skipped, if it was."""
     redone: int = 0
     """Number of the event that last took a result away; 0 if none did."""
+    remade: int = 0
+    """The same, but for starts only to spawn again, from which the same comes out."""
     stale: int = 0
     """Number of the event that last said that an upstream ran again after it; 0 if none did since its result."""
+    skipped_by_hand: bool = False
+    """A person skipped it, and nobody has had it start over since."""
+    approved: bool = False
+    """It was let through its gate."""
+    passed_gate: bool = False
+    """It has started since it was let through its gate, and was not told to start over."""
+    started: int = 0
+    """Number of the event that told of its latest start."""
 
 
 @dataclass(slots=True)
@@ -75,6 +108,11 @@ class History:
     """Its time; events of the next session come later than that."""
     ended: RunState | None = None
     """How the run ended, if it did and did not go on."""
+    spawned: dict[str, Spawned] = field(default_factory=dict)
+    children: dict[str, list[str]] = field(default_factory=dict)
+    """By task: what it has spawned."""
+    rewired: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task: its upstream, if that changed while the run went on."""
 
     def apply(self, event: AnyEvent) -> None:
         """Take the next event."""
@@ -104,17 +142,29 @@ class History:
         task = self._task(event.task)
         task.attempts = max(task.attempts, event.attempt)
         self._undo(task)
+        task.skipped_by_hand = False
+        task.passed_gate = task.approved
+        task.started = self.seen
+        if event.task in self.children:
+            now = self.session_of(self.seen)
+            for name in self.children[event.task]:
+                self.spawned[name].expected = self.spawned[name].session == now
 
     def _succeeded(self, event: TaskSucceeded) -> None:
         task = self._task(event.task)
         task.attempts = max(task.attempts, event.attempt)
-        self._has_result(task, event.attempt, None)
+        self._has_result(task, event.attempt, None, marked=bool(event.note))
 
     def _cached(self, event: TaskCached) -> None:
         task = self._task(event.task)
         self._has_result(task, 0, task.result)
 
-    def _starts_over(self, event: TaskRestarted | TaskRetrying) -> None:
+    def _starts_over(self, event: TaskRestarted) -> None:
+        task = self._task(event.task)
+        self._undo(task, remade=not event.reason.startswith(SPAWNS_AGAIN))
+        task.skipped_by_hand = task.approved = task.passed_gate = False
+
+    def _retrying(self, event: TaskRetrying) -> None:
         self._undo(self._task(event.task))
 
     def _ended_without(self, event: TaskFailed | TaskTimedOut | TaskCancelled | TaskSkipped | TaskBlocked) -> None:
@@ -122,19 +172,44 @@ class History:
         self._undo(task)
         task.ended = self.seen
         task.ending = event.type.removeprefix("task.").replace("_", " ")
+        task.reason = event.reason if isinstance(event, TaskSkipped) else ""
+
+    def _commanded(self, event: CommandApplied) -> None:
+        if type(event.command) is SkipTask:
+            self._task(event.command.task).skipped_by_hand = True
+
+    def _gate_decided(self, event: GateDecided) -> None:
+        self._task(event.task).approved = event.approved
+
+    def _graph_changed(self, event: GraphChanged) -> None:
+        session = self.session_of(self.seen)
+        for task in event.added:
+            self.spawned[task.name] = Spawned(task.upstream, event.spawner, session)
+            self.children.setdefault(event.spawner, []).append(task.name)
+        for name in event.removed:
+            if name in self.spawned:
+                self.spawned[name].expected = False
+        for name, upstream in event.rewired.items():
+            if name in self.spawned:
+                self.spawned[name].upstream = upstream
+            else:
+                self.rewired[name] = upstream
 
     def _stale(self, event: TaskStale) -> None:
         self._task(event.task).stale = self.seen
 
-    def _has_result(self, task: TaskHistory, attempt: int, earlier: Result | None) -> None:
+    def _has_result(self, task: TaskHistory, attempt: int, earlier: Result | None, *, marked: bool = False) -> None:
         session = self.session_of(self.seen)
-        task.result = Result(number=self.seen, session=session, attempt=attempt, earlier=earlier)
+        task.result = Result(number=self.seen, session=session, attempt=attempt, earlier=earlier, marked=marked)
         task.ending = ""
+        task.skipped_by_hand = False
         task.stale = 0
 
-    def _undo(self, task: TaskHistory) -> None:
+    def _undo(self, task: TaskHistory, *, remade: bool = True) -> None:
         if task.result is not None:
             task.redone = self.seen
+            if remade:
+                task.remade = self.seen
         task.result = None
         task.ending = ""
 
@@ -148,11 +223,14 @@ _STEPS: dict[type, Callable[[History, Any], None]] = {
     TaskSucceeded: History._succeeded,
     TaskCached: History._cached,
     TaskRestarted: History._starts_over,
-    TaskRetrying: History._starts_over,
+    TaskRetrying: History._retrying,
     TaskFailed: History._ended_without,
     TaskTimedOut: History._ended_without,
     TaskCancelled: History._ended_without,
     TaskSkipped: History._ended_without,
     TaskBlocked: History._ended_without,
     TaskStale: History._stale,
+    CommandApplied: History._commanded,
+    GateDecided: History._gate_decided,
+    GraphChanged: History._graph_changed,
 }

@@ -9,7 +9,8 @@ from typing import Any
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
 from dagtop.errors import JournalError
-from dagtop.journal.history import History, Result, TaskHistory
+from dagtop.journal.history import SPAWNS_AGAIN, History, Result, TaskHistory
+from dagtop.journal.spawned import Fate, fate_of_spawned
 from dagtop.journal.stored import BaseStoredRun, still_open
 from dagtop.ports.journal import RunRecord, StoredRun
 
@@ -36,6 +37,12 @@ class Resumption:
     reruns: Mapping[str, str]
     """Tasks that had succeeded and whose result no longer counts, with the reason; also those that the graph no longer
     has."""
+    spawned: Mapping[str, Any]
+    """Outputs of tasks that came while the run went on and had finished, by name: they count if they come again."""
+    skipped: Mapping[str, str]
+    """Tasks that a person had skipped and that stay so, with the reason."""
+    approved: tuple[str, ...]
+    """Tasks that had begun behind their gate: they are not asked for again."""
     attempts: Mapping[str, int]
     """Attempts so far, by task; those without any are left out."""
     left: tuple[str, ...]
@@ -56,7 +63,12 @@ def plan_resumption(
 
     A task keeps its result if it succeeded (or was cached), its code, options and dependencies are what they were then,
     all of its upstream keep theirs, none of them ran again after it without it being known as stale, and its output is
-    stored. An upstream that a rule skipped, and would skip again, does not stand in the way.
+    stored. An upstream that was skipped, and would be again, does not stand in the way. What a person gave in place of a
+    task's output has nothing to do with its upstream.
+
+    Two more run again: a task with setup or teardown, if anything downstream of it runs; and a task that spawned others, if
+    one of these, or what was made to wait for them, has to run. What a person skipped stays skipped. A task that stood at its
+    gate, or was let through but did not begin, is asked for again.
 
     Parameters
     ----------
@@ -75,7 +87,7 @@ def plan_resumption(
             f"the run {summary.run} was of another graph ({stored.record.graph}): this one has none of its tasks"
         )
     history = _history_of(stored)
-    judge = _Judge(stored, plan, fingerprints, history, trust_changes)
+    judge = Judge(stored, plan, fingerprints, history, trust_changes)
     if history.ended is RunState.SUCCEEDED:
         # Outputs that could not be stored are no reason to do again what is already done.
         judge.judge_all(outputs_needed=False)
@@ -89,6 +101,9 @@ def plan_resumption(
         at=history.at,
         kept=judge.kept,
         reruns=judge.reruns,
+        spawned=judge.fate.outputs,
+        skipped=judge.skipped,
+        approved=judge.approved(),
         attempts={name: task.attempts for name, task in history.tasks.items() if task.attempts},
         left=tuple(name for index, name in enumerate(plan.names) if index in judge.left),
         ended=history.ended,
@@ -108,8 +123,8 @@ _NEVER = TaskHistory()
 
 
 @dataclass(slots=True)
-class _Judge:
-    """Decides about each task, upstream first."""
+class Judge:
+    """Decides about each task of the graph, upstream first."""
 
     stored: StoredRun
     plan: Plan
@@ -119,30 +134,98 @@ class _Judge:
     kept: dict[str, Any] = field(default_factory=dict)
     reruns: dict[str, str] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
+    skipped: dict[str, str] = field(default_factory=dict)
+    fate: Fate = field(default_factory=Fate)
     _outputs: dict[str, Any] = field(default_factory=dict)
     _places: dict[int, dict[str, int]] = field(default_factory=dict)
     """By session: where each task is in its record."""
+    _forced: dict[int, str] = field(default_factory=dict)
+    """Tasks that run again though their results are good, and why."""
+    _remade_by: dict[int, int] = field(default_factory=dict)
 
     def judge_all(self, *, outputs_needed: bool) -> None:
         """Decide anew about every task."""
-        self.kept, self.reruns, self.left = {}, {}, set()
         if not self._outputs:
             finished = (name for name, task in self.history.tasks.items() if task.result is not None)
             self._outputs = self.stored.outputs(finished)
+        self._forced = {}
+        while True:
+            self._judge_static(outputs_needed)
+            more = self._set_up_again()
+            self.fate = fate_of_spawned(self, outputs_needed=outputs_needed)
+            for name, cause in self.fate.spawners.items():
+                more[self.plan.index[name]] = f"{SPAWNS_AGAIN}: {cause}"
+            more = {index: reason for index, reason in more.items() if self.plan.names[index] in self.kept}
+            if not more:
+                break
+            self._forced.update(more)
+        for name, task in self.history.tasks.items():
+            if task.result is not None and name not in self.plan.index and name not in self.history.spawned:
+                self.reruns[name] = "it is gone from the graph"
+
+    def _judge_static(self, outputs_needed: bool) -> None:
+        self.kept, self.reruns, self.left, self.skipped = {}, {}, set(), {}
         for index in self.plan.order:
             name = self.plan.names[index]
             task = self.history.tasks.get(name, _NEVER)
             if task.result is None:
-                if not self._is_skipped_again(index, task):
+                if task.skipped_by_hand and task.ending == "skipped":
+                    self.skipped[name] = task.reason
+                elif not self._is_skipped_again(index, task):
                     self.left.add(index)
                 continue
             reason = self._reason_to_rerun(index, task, task.result) or self._take_output(name, outputs_needed)
+            if not reason and index in self._forced:
+                reason = self._forced[index]
+                del self.kept[name]
             if reason:
                 self.reruns[name] = reason
                 self.left.add(index)
-        for name, task in self.history.tasks.items():
-            if task.result is not None and name not in self.plan.index:
-                self.reruns[name] = "it is gone from the graph"
+
+    def _set_up_again(self) -> dict[int, str]:
+        """Tasks that keep their results so far, and whose resources are gone though somebody downstream needs them."""
+        plan, again = self.plan, dict[int, str]()
+        if not plan.cleans_up or not self.left:
+            return again
+        cause: dict[int, int] = {}  # by task: one that has to run, itself or somewhere downstream
+        for index in reversed(plan.order):
+            below = index if index in self.left else next((cause[d] for d in plan.downstream[index] if d in cause), -1)
+            if below >= 0:
+                cause[index] = below
+                if index in plan.cleans_up and index not in self.left:
+                    again[index] = f"what it had set up is gone, and {plan.names[below]} has to run"
+        return again
+
+    def runs_as_before(self, index: int, number: int) -> bool:
+        """Whether a task comes to what it came to when event `number` happened, be it that it keeps that or runs again."""
+        if self._change(index, number) or self._remade(index) > number:
+            return False
+        name = self.plan.names[index]
+        if name in self.reruns:
+            return index in self._forced and self.reruns[name] == self._forced[index]
+        return index not in self.left or not any(needed in self.left for needed in self.plan.upstream[index])
+
+    def _remade(self, index: int) -> int:
+        """Number of the event by which the task, or one before it, was last made anew."""
+        if not self._remade_by:
+            for i in self.plan.order:
+                own = self.history.tasks.get(self.plan.names[i], _NEVER).remade
+                self._remade_by[i] = max([own, *(self._remade_by[needed] for needed in self.plan.upstream[i])])
+        return self._remade_by[index]
+
+    @property
+    def outputs(self) -> Mapping[str, Any]:
+        """What is stored, by task."""
+        return self._outputs
+
+    def approved(self) -> tuple[str, ...]:
+        """Tasks that had begun behind their gate, as they are now."""
+        found: list[str] = []
+        for index, name in enumerate(self.plan.names):
+            task = self.history.tasks.get(name)
+            if task is not None and task.passed_gate and task.result is None and not self._change(index, task.started):
+                found.append(name)
+        return tuple(found)
 
     def _is_skipped_again(self, index: int, task: TaskHistory) -> bool:
         if task.ending != "skipped" or self._change(index, task.ended):
@@ -152,6 +235,8 @@ class _Judge:
     def _reason_to_rerun(self, index: int, task: TaskHistory, result: Result) -> str:
         if change := self._change(index, result.number):
             return change
+        if result.marked:
+            return ""
         for needed in self.plan.upstream[index]:
             name = self.plan.names[needed]
             if needed in self.left:

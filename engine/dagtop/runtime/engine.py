@@ -151,8 +151,14 @@ class Engine:
     def _begin(self) -> None:
         job = self.job
         begin = inp.Begin(
-            self.now(), run=job.run_id, started_at=job.started_at, resumed=job.ledger is not None, reruns=job.reruns
+            self.now(),
+            run=job.run_id,
+            started_at=job.started_at,
+            resumed=job.ledger is not None,
+            reruns=job.reruns,
+            skips=job.skips,
         )
+        self.machine.approved.update(job.approved)
         self.workers.obey(self.machine.handle(begin))
         if self.publisher is not None:
             self._outlet.flush(self.now())

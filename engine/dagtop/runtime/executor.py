@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -145,7 +145,10 @@ class DAGExecutor(Listening):
             first_event=1 if resume is None else resume.next_event,
             ledger=ledger,
             reruns=reruns,
+            skips=self._numbered(resume.skipped.items()) if resume is not None else (),
+            approved=tuple(map(self.plan.index.__getitem__, resume.approved)) if resume is not None else (),
             outputs=outputs,
+            left=resume.spawned if resume is not None else {},
             dask=self.config.dask or "",
             capture=self._capture is not False,
         )
@@ -293,9 +296,11 @@ class DAGExecutor(Listening):
             ledger.seed(index, resume.attempts.get(name, 0), succeeded=done)
             if name in resume.kept:
                 outputs[index] = resume.kept[name]
+        return ledger, self._numbered(resume.reruns.items()), outputs
+
+    def _numbered(self, told: Iterable[tuple[str, str]]) -> tuple[tuple[int, str], ...]:
         index_of = self.plan.index
-        reruns = tuple((index_of[name], why) for name, why in resume.reruns.items() if name in index_of)
-        return ledger, reruns, outputs
+        return tuple((index_of[name], why) for name, why in told if name in index_of)
 
     def _open_journal(self, engine: Engine) -> JournalWriter | None:
         """The journal's writer. A journal that cannot be written is told, and a new run goes on without.

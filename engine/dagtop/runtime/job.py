@@ -33,6 +33,10 @@ class Job:
     """What an earlier process had finished, for a run that is resumed."""
     reruns: tuple[tuple[int, str], ...] = ()
     """(task, reason) for tasks that the earlier process had finished and that run again all the same."""
+    skips: tuple[tuple[int, str], ...] = ()
+    """(task, reason) for tasks that a person had skipped, which stay so."""
+    approved: tuple[int, ...] = ()
+    """Tasks that had begun behind their gate in an earlier process."""
     outputs: list[Any] = field(default_factory=list)
     """By task index; filled as tasks succeed."""
     dask: str = ""
