@@ -193,6 +193,14 @@ class TestRetryAfter:
         assert driver.state("a") is S.FAILED
         assert driver.of(ev.TaskFailed)[0].failure is BROKEN
 
+    def test_B24_a_task_that_is_restarted_out_of_it_backs_off_by_its_policy_again(self) -> None:
+        """The hour that an attempt before the restart had asked for was waited for after the next one."""
+        driver = Driver({"a": []}, {"a": TaskPolicy(retry=Retry(retries=5, base=1.0))})
+        driver.fail("a", retry_after=3600.0)
+        driver.command(cmd.RestartTask("a"))
+        driver.fail("a")
+        assert driver.of(ev.TaskRetrying)[-1].delay == 1.0
+
     def test_B11_none_at_all_is_at_once(self) -> None:
         driver = Driver({"a": []}, {"a": TaskPolicy(retry=Retry(retries=1, base=50))})
         self.again(driver, 0.0)

@@ -34,6 +34,7 @@ def after_failure(
         machine.emit(kind(at, machine.plan.names[index], machine.ledger.attempt[index], failure))
         machine.ended(index, at)
         return
+    machine.wished_delay.pop(index, None)  # of an attempt before: the task may have been restarted out of that delay
     if retry_after is not None:
         machine.wished_delay[index] = retry_after
     if circuit and not machine.breakers.is_closed(circuit, at):
