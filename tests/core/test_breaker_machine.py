@@ -237,3 +237,19 @@ class TestTheEndOfARun:
         assert run.running == {}
         run.advance(10)
         assert run.running_names() == {"t0"}
+
+    def test_B24_what_a_run_that_failed_at_a_breaker_left_behind_can_be_restarted(self) -> None:
+        """fail_fast ended the run in the middle of a round of starts: the other lines' places in the queue were lost."""
+        policies = {name: TaskPolicy(circuit="api") for name in ("t0", "t1")}
+        run = Driver(
+            {"t0": [], "t1": [], "other": []},
+            {**policies, "other": TaskPolicy(circuit="db")},
+            breakers={"api": Breaker("api", on_open="fail")},
+            fail_fast=True,
+            begin=False,
+        )
+        run.machine.breakers.trip("api", 0.0, "a person")
+        run.begin()
+        assert run.run_state is RunState.FAILED
+        run.command(cmd.RestartTask("other"))
+        assert run.running_names() == {"other"}

@@ -114,3 +114,14 @@ def test_B40_a_ledger_that_knows_the_first_plan_only_follows_the_events_to_the_s
     assert replayed.state == driver.machine.ledger.state
     assert replayed.plan.names == driver.plan.names
     assert [list(needed) for needed in replayed.plan.upstream] == [list(needed) for needed in driver.plan.upstream]
+
+
+def test_B42_a_version_whose_tasks_would_wait_for_each_other_is_refused_and_changes_nothing() -> None:
+    """A task that had come meanwhile closed the circle; it brought the run down."""
+    driver = Driver({"a": [], "t": ["a"], "r": ["a"]})
+    driver.change(added=[new("spawned", "t")], rewired={"r": ("a", "spawned")})
+    driver.change("a new version", 7, rewired={"t": ("a", "r")})
+    answer = driver.of(ev.CommandRefused)[0]
+    assert (answer.id, answer.reason) == (7, "tasks of the changed graph would wait for each other")
+    driver.succeed("a", "t", "spawned", "r")
+    assert driver.run_state is RunState.SUCCEEDED

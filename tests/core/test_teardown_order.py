@@ -100,3 +100,16 @@ def test_B36_nothing_starts_over_while_services_are_closed_under_it() -> None:
     assert driver.run_state is RunState.SUCCEEDED
     driver.command(cmd.RestartTask("a"))
     assert driver.state("a") is TaskState.RUNNING
+
+
+def test_B36_what_nothing_depends_on_any_more_is_torn_down_though_it_ended_before() -> None:
+    """When the graph had changed, it counted as closed, and its teardown never ran."""
+    driver = Driver({"a": [], "b": ["a"], "c": ["b"]}, cleans_up=["a", "b"])
+    driver.succeed("a", "b")
+    driver.change("a new version", 1, rewired={"c": ()})
+    assert torn(driver) == {"b"}, "a's comes after b's"
+    driver.torn_down("b")
+    assert torn(driver) == {"a"}
+    driver.torn_down("a")
+    driver.succeed("c")
+    assert driver.run_state is RunState.SUCCEEDED

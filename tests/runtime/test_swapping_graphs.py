@@ -7,7 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from dagtop import CommandRefused, DAGExecutor, Graph, GraphError, RunState, TaskState, UnknownDependencyError
+from dagtop import (
+    CommandRefused,
+    DAGExecutor,
+    Graph,
+    GraphError,
+    RunState,
+    TaskContext,
+    TaskState,
+    UnknownDependencyError,
+)
 from dagtop.core import events as ev
 
 
@@ -147,3 +156,28 @@ def test_B40_the_events_tell_what_became_of_the_graph(go: threading.Event) -> No
     assert [task.name for task in change.added] == ["z"]
     assert change.removed == ("b", "gone", "slow", "after")
     assert change.rewired == {"b": (), "gone": (), "slow": (), "after": ()}
+
+
+def test_B36_teardowns_of_tasks_that_the_new_version_does_not_know_run_all_the_same(go: threading.Event) -> None:
+    """Of those that it removes, and of those that came while the run went on."""
+    begun, torn = threading.Event(), list[str]()
+
+    def spawns(ctx: TaskContext) -> None:
+        ctx.spawn("spawned", waits, teardown=lambda: torn.append("spawned"))
+
+    def waits() -> None:
+        begun.set()
+        go.wait(10)
+
+    def version() -> Graph:
+        return Graph("g").add("spawns", spawns)
+
+    def below(gone: int, ctx: TaskContext) -> None:
+        go.wait(10)
+
+    old = version().add("gone", one, teardown=lambda: torn.append("gone")).add("below", below)
+    with DAGExecutor(old).start() as run:
+        assert begun.wait(10)
+        run.swap(version()).wait(10)
+        go.set()
+    assert sorted(torn) == ["gone", "spawned"]

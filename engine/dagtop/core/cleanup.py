@@ -5,8 +5,6 @@ That is the reverse of the dependency order, and no resource is kept longer than
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.states import FINAL
@@ -15,17 +13,27 @@ from dagtop.core.states import FINAL
 class Cleanup:
     """Who is closed: ended, torn down, and everything downstream closed as well. Each ending costs O(degree)."""
 
-    def __init__(self, ledger: Ledger, running: Collection[int] = ()) -> None:
+    def __init__(self, ledger: Ledger, before: Cleanup | None = None) -> None:
         self._ledger = ledger
         self._plan: Plan = ledger.plan
         self._open_below: list[int] = [len(fed) for fed in self._plan.downstream]
         self._closed: list[bool] = [False] * len(self._plan)
-        self.running = set(running)
+        self.running: set[int] = before.running if before is not None else set()
         """Tasks whose teardown runs now."""
         for index in reversed(self._plan.order):
             if ledger.state[index] in FINAL and not self._open_below[index] and index not in self.running:
+                if before is not None and not before.is_closed(index) and self._is_owed(index):
+                    continue
                 self._closed[index] = True
                 self._told(index)
+
+    def is_closed(self, index: int) -> bool:
+        """Whether it, and everything downstream, has ended and been torn down."""
+        return index < len(self._closed) and self._closed[index]
+
+    def due(self) -> list[int]:
+        """The tasks whose teardown may run now because nothing depends on them any more: the graph has changed."""
+        return self._close_from([index for index in self._plan.cleans_up if not self._closed[index]])
 
     def ended(self, index: int) -> list[int]:
         """A task has come to a final state: the tasks whose teardown may run now."""
@@ -59,6 +67,10 @@ class Cleanup:
                 last.append(above)
         return last
 
+    def _is_owed(self, index: int) -> bool:
+        ledger = self._ledger
+        return index in self._plan.cleans_up and ledger.attempt[index] > 0 and index not in ledger.torn_down
+
     def _close_from(self, stack: list[int]) -> list[int]:
         due: list[int] = []
         ledger = self._ledger
@@ -68,7 +80,7 @@ class Cleanup:
                 continue
             if index in self.running:
                 continue
-            if index in self._plan.cleans_up and ledger.attempt[index] and index not in ledger.torn_down:
+            if self._is_owed(index):
                 self.running.add(index)
                 due.append(index)
             else:

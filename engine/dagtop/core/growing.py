@@ -26,12 +26,8 @@ if TYPE_CHECKING:
 def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
     """Go on with the changed graph. Whatever may start by it, starts; what its new upstream holds back, waits."""
     at, change = event.at, event.change
-    if event.number:
-        command = SwapGraph(event.version, _summary(change))
-        if machine.stopping is not None and not machine.is_over:
-            machine.emit(ev.CommandRefused(at, command, event.number, event.by, "the run is stopping"))
-            return
-        machine.emit(ev.CommandApplied(at, command, event.number, event.by, _summary(change)))
+    if event.number and not _is_granted(machine, event):
+        return
     first = len(machine.plan)
     _take(machine, event)
     plan, ledger = machine.plan, machine.ledger
@@ -53,6 +49,26 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
                 machine.evaluate(index, at)
             else:
                 cancel_unstarted(machine, index, at, ledger.run_reason)
+    if machine.cleanup is not None:
+        machine.tear_down(machine.cleanup.due(), at)
+
+
+def _is_granted(machine: RunMachine, event: inp.GraphGiven) -> bool:
+    """Answer the command that gave the graph."""
+    at, change, refusal = event.at, event.change, ""
+    command = SwapGraph(event.version, _summary(change))
+    if machine.stopping is not None and not machine.is_over:
+        refusal = "the run is stopping"
+    else:
+        try:
+            grown(machine.plan, change.added, change.rewired)
+        except ValueError as error:
+            refusal = str(error)
+    if refusal:
+        machine.emit(ev.CommandRefused(at, command, event.number, event.by, refusal))
+    else:
+        machine.emit(ev.CommandApplied(at, command, event.number, event.by, _summary(change)))
+    return not refusal
 
 
 def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
@@ -76,8 +92,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         machine.joins.grow(plan, ledger.state)
     machine.may_wait_longer = bool(plan.asks or plan.cleans_up or machine.cleanup is not None)
     if plan.cleans_up or machine.cleanup is not None:
-        tearing = machine.cleanup.running if machine.cleanup is not None else set[int]()
-        machine.cleanup = Cleanup(ledger, tearing)
+        machine.cleanup = Cleanup(ledger, machine.cleanup)
     if change.rewired or change.policies or not machine.queue.append(plan):
         machine.rerank()
     touched = [*(plan.index[name] for name in change.policies), *range(first, len(plan))]
@@ -86,6 +101,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         machine.may_time_out = machine.may_time_out or policy.timeout is not None
         machine.has_gates = machine.has_gates or policy.gate is not None
         machine.reassign(index)
+    machine.look_for_detours()
 
 
 def _with_surroundings(plan: Plan, change: inp.GraphChange) -> Plan:

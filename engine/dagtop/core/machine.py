@@ -223,7 +223,7 @@ class RunMachine:
                         else:
                             self.become_ready(below, at)
         if detours and self.cleanup is not None:
-            self._tear_down(self.cleanup.ended(index), at)
+            self.tear_down(self.cleanup.ended(index), at)
         self.fill(at)
 
     def _consulted(self, event: inp.Consulted) -> None:
@@ -234,7 +234,7 @@ class RunMachine:
         if self.cleanup is None or event.index not in self.cleanup.running:
             return
         self.emit(ev.TaskTornDown(event.at, self.plan.names[event.index], event.failure))
-        self._tear_down(self.cleanup.torn_down(event.index), event.at)
+        self.tear_down(self.cleanup.torn_down(event.index), event.at)
         if self.ledger.state[event.index] is TaskState.WAITING and self.stopping is None:
             self.evaluate(event.index, event.at)
         self.fill(event.at)
@@ -312,7 +312,7 @@ class RunMachine:
             while heap and self.active < limit:
                 index = by_rank[heappop(heap)]
                 if guarded and (line := self.admission.line_of.get(index)) is not None:
-                    index = self.admission.next_of(line, at) if self.starts_allowed else -1
+                    index = self.admission.next_of(line, at)
                     if index < 0:
                         continue
                 elif state[index] is not TaskState.READY:
@@ -342,7 +342,7 @@ class RunMachine:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
         if self.cleanup is not None:
-            self._tear_down(self.cleanup.ended(index), at)
+            self.tear_down(self.cleanup.ended(index), at)
 
     def put_back(self, index: int, at: float, reason: str) -> None:
         """Let a task start over: it waits for its upstream as in the beginning, and is asked about again."""
@@ -396,6 +396,12 @@ class RunMachine:
             case Verdict.NEVER:
                 give_up(self, index, at)
 
+    def tear_down(self, due: list[int], at: float) -> None:
+        """Have the teardowns of these tasks run."""
+        for index in due:
+            self.emit(ev.TaskTearingDown(at, self.plan.names[index]))
+            self._instructions.append(RunTeardown(index))
+
     # -- the run's own steps ----------------------------------------------------------------------------------------
 
     def _tell_downstream(self, index: int, at: float) -> None:
@@ -411,11 +417,6 @@ class RunMachine:
                 if states[below] is TaskState.WAITING and self.stopping is None:
                     self.evaluate(below, at)
             self._ended.popleft()
-
-    def _tear_down(self, due: list[int], at: float) -> None:
-        for index in due:
-            self.emit(ev.TaskTearingDown(at, self.plan.names[index]))
-            self._instructions.append(RunTeardown(index))
 
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {

@@ -56,12 +56,15 @@ class Additions:
     Parameters
     ----------
     index: the tasks' numbers by name; never changed here.
+    upstream: the names of the tasks that a task depends on, by its name.
+    has_started: whether a task has started already, by its name: no other can come before it.
     """
 
     def __init__(
         self,
         index: Mapping[str, int],
         upstream: Callable[[str], Iterable[str]],
+        has_started: Callable[[str], bool],
         by_function: Mapping[int, str],
         config: ExecutorConfig,
         policy: RunPolicy,
@@ -70,8 +73,11 @@ class Additions:
         self._later: dict[str, int] = {}
         self._index: ChainMap[str, int] = ChainMap(self._later, dict(index))  # a copy: the graph's own may be replaced
         self._upstream = upstream
+        self._has_started = has_started
         self._name_of = list(index)
         self._later_upstream: dict[str, tuple[str, ...]] = {}
+        self._held_back: dict[str, list[str]] = {}
+        """By task: those that come before it because they said so."""
         self._by_function = dict(by_function)
         self._config = config
         self._policy = policy
@@ -85,7 +91,7 @@ class Additions:
         GraphError: all that is wrong with it; nothing has been added.
         """
         flaws = Flaws()
-        name, own = wanted.name, len(self._index)
+        name, own = wanted.name, len(self._name_of)
         place = place_of(wanted.fn)
         if not isinstance(name, str) or not name.strip():
             flaws.add(GraphError, f"the name of a task must be a text that is not empty, not {name!r}", place)
@@ -107,6 +113,8 @@ class Additions:
         self._later[name] = own
         self._name_of.append(name)
         self._later_upstream[name] = names
+        for later in before:
+            self._held_back.setdefault(later, []).append(name)
         self._by_function.setdefault(id(wanted.fn), name)
         found = around.found
         asks = own in found.whens or own in found.caches or own in found.maps
@@ -140,10 +148,12 @@ class Additions:
         for later in before:
             if later in seen:
                 flaws.add(CycleError, f"{name!r} cannot come before {later!r}, on which it depends", place)
+            elif self._has_started(later):
+                flaws.add(GraphError, f"{name!r} cannot come before {later!r}, which has started already", place)
 
     def _above(self, name: str) -> Iterable[str]:
         own = self._later_upstream.get(name)
-        return own if own is not None else self._upstream(name)
+        return (*(own if own is not None else self._upstream(name)), *self._held_back.get(name, ()))
 
     def _names(self, numbers: Sequence[int]) -> tuple[str, ...]:
         return tuple(self._name_of[number] for number in numbers)

@@ -25,7 +25,7 @@ from dagtop.runtime.calls import Calls
 from dagtop.runtime.inbox import Doorbell
 from dagtop.runtime.job import Job
 from dagtop.runtime.reports import Reports
-from dagtop.runtime.swapping import Version, Versions
+from dagtop.runtime.swapping import Swap, Version, Versions
 
 #: Calls code of the user's in a thread: (what it returned, what it raised).
 CallUser: TypeAlias = Callable[[Callable[[], Any]], Awaitable[tuple[Any, BaseException | None]]]
@@ -65,7 +65,7 @@ class Growth:
         self._job, self._machine, self._calls, self._reports = job, machine, calls, reports
         self._doorbell, self._obey, self._now = doorbell, obey, now
         self._left = dict(left)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what is checked and described is the user's: it may spawn too
         self._additions: Additions | None = None
         self.waiting: list[_Coming] = []
         """What is to come, in the order of the numbers that it was given."""
@@ -88,16 +88,20 @@ class Growth:
                 raise GraphError(f"{task.name!r} cannot come any more: the run is over")
             if self._additions is None:
                 self._additions = self._begin()
-            addition = self._additions.check(task)
-            self._refuse_begun(addition)
-            self.waiting.append(_Coming(spawner, addition))
+            self.waiting.append(_Coming(spawner, self._additions.check(task)))
         self._doorbell.ring()
         return task.name
 
     def _begin(self) -> Additions:
         plan, checked = self._machine.plan, self._job.checked
         return Additions(
-            plan.index, self._upstream, checked.by_function, checked.config, self._job.policy, checked.around.services
+            plan.index,
+            self._upstream,
+            self._has_started,
+            checked.by_function,
+            checked.config,
+            self._job.policy,
+            checked.around.services,
         )
 
     def _upstream(self, name: str) -> Sequence[str]:
@@ -105,12 +109,9 @@ class Growth:
         index = plan.index.get(name)
         return () if index is None else [plan.names[above] for above in plan.upstream[index]]
 
-    def _refuse_begun(self, addition: Addition) -> None:
-        plan, states = self._machine.plan, self._machine.ledger.state
-        for name in addition.before:
-            index = plan.index.get(name)
-            if index is not None and states[index] not in _UNBEGUN:
-                raise GraphError(f"{addition.task.name!r} cannot come before {name!r}, which has started already")
+    def _has_started(self, name: str) -> bool:
+        index = self._machine.plan.index.get(name)
+        return index is not None and self._machine.ledger.state[index] not in _UNBEGUN
 
     # -- on the loop ------------------------------------------------------------------------------------------------
 
@@ -152,16 +153,16 @@ class Growth:
 
     def _held_back(self, additions: Sequence[Addition]) -> dict[str, tuple[str, ...]]:
         """The new upstream of the tasks that shall wait for those that come."""
-        plan, states = self._machine.plan, self._machine.ledger.state
+        known = self._machine.plan.index.keys()
+        with_these = {addition.task.name: addition.task.upstream for addition in additions}
         rewired: dict[str, tuple[str, ...]] = {}
         for addition in additions:
             for name in addition.before:
-                index = plan.index.get(name)
-                if index is not None and states[index] not in _UNBEGUN:
+                if self._has_started(name):
                     message = f"it started before {addition.task.name!r} could come before it"
                     self._reports.problem("spawn", message, name)
-                elif index is not None:
-                    before = rewired.get(name) or tuple(self._upstream(name))
+                elif name in known or name in with_these:
+                    before = rewired.get(name) or with_these.get(name) or tuple(self._upstream(name))
                     rewired[name] = (*before, addition.task.name)
         return rewired
 
@@ -205,24 +206,34 @@ class Growth:
 
     def swap(self, version: Version, versions: Versions, command: SwapGraph, number: int, by: str) -> list[AnyEvent]:
         """Go on with another version of the graph: the events that this causes."""
-        self.apply()
         machine, checked = self._machine, version.checked
-        swap = versions.difference(machine, version)
-        before = len(machine.outbox)
-        machine.admission.limits.declare(checked.config.run_policy().pools, checked.config.run_policy().resources)
-        reason = "a new version of the graph"
-        given = inp.GraphGiven(self._now(), swap.change, reason, "", number, by, command.version)
-        instructions = machine.handle(given)
-        caused = machine.outbox[before:]
-        if not any(isinstance(event, CommandRefused) for event in caused):
-            versions.settled(version)
-            self._job.swap(checked, machine.plan, swap.calls, swap.around)
-            self._calls.swap(machine.plan, swap.calls, swap.specs)
-            self._reports.grow(machine.plan)
-            self._additions = None
-            self._lists.clear()
+        policy = checked.config.run_policy()
+        while True:
+            self.apply()
+            with self._lock:  # who spawns meanwhile waits, and gets a number of the new version
+                if self.waiting:
+                    continue
+                swap = versions.difference(machine, version)
+                before = len(machine.outbox)
+                machine.admission.limits.declare(policy.pools, policy.resources)
+                reason = "a new version of the graph"
+                given = inp.GraphGiven(self._now(), swap.change, reason, "", number, by, command.version)
+                instructions = machine.handle(given)
+                caused = machine.outbox[before:]
+                if not any(isinstance(event, CommandRefused) for event in caused):
+                    self._take_over(version, versions, swap)
+            break
         self._obey(instructions)
         return caused
+
+    def _take_over(self, version: Version, versions: Versions, swap: Swap) -> None:
+        plan = self._machine.plan
+        versions.settled(version)
+        self._job.swap(version.checked, plan, swap.calls, swap.around)
+        self._calls.swap(plan, swap.calls, swap.specs)
+        self._reports.grow(plan)
+        self._additions = None
+        self._lists.clear()
 
     # -- lists ------------------------------------------------------------------------------------------------------
 

@@ -72,15 +72,19 @@ def difference(machine: RunMachine, declared: Plan, before: Sequence[str], versi
     upstream = {name: tuple(new.names[i] for i in new.upstream[index]) for name, index in new.index.items()}
     there = [name for name in new.names if name in live.index]
     gone = set(removed)
+    others = [(i, name) for i, name in enumerate(live.names) if name not in new.index]
     change = inp.GraphChange(
         added=[_new_task(new, name, upstream[name]) for name in added],
         removed=removed,
         rewired=_rewired(live, upstream, there, gone),
         policies=_policies(declared, new, there),
         changed=tuple(name for name in there if old_prints.get(name) != new_prints[name]),
-        asks=tuple(new.names[i] for i in new.asks),
-        cleans_up=tuple(new.names[i] for i in new.cleans_up),
-        backends={new.names[i]: backend for i, backend in new.backends.items()},
+        asks=(*(new.names[i] for i in new.asks), *(name for i, name in others if i in live.asks)),
+        cleans_up=(*(new.names[i] for i in new.cleans_up), *(name for i, name in others if i in live.cleans_up)),
+        backends={
+            **{name: live.backends[i] for i, name in others if i in live.backends},
+            **{new.names[i]: backend for i, backend in new.backends.items()},
+        },
     )
     shared = version.checked.specs is not None
     calls = {
