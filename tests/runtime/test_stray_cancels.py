@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
@@ -118,3 +119,19 @@ async def test_an_engine_that_stops_before_its_time_says_so() -> None:
 
 async def _nothing() -> None:
     return None
+
+
+async def test_a_condition_that_cancels_its_own_asyncio_task_does_not_keep_its_task_waiting_for_ever(
+    tmp_path: Path,
+) -> None:
+    """The next thing that was awaited on its behalf, a digest of a large input, was cancelled, and nobody answered."""
+    graph = Graph("g").add("big", lambda: "x" * 3_000_000)
+
+    async def condition() -> bool:
+        _current().cancel()
+        return True
+
+    graph.add("after", lambda big: len(big), when=condition, cache=True)
+    with anyio.fail_after(10):
+        result = await DAGExecutor(graph, journal=tmp_path / "j.db").run()
+    assert result["after"].output == 3_000_000

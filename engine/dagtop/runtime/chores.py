@@ -28,6 +28,7 @@ from dagtop.backends.event_loop import (
     drive,
     leave_scopes,
     scope_state,
+    stray_cancels,
 )
 from dagtop.backends.thread import ThreadBackend
 from dagtop.runtime.cpu import ThreadPlace
@@ -199,7 +200,7 @@ class Chores:
                 room.leave(place)
         if attempt.abandoned:
             return None, Abandoned()
-        if attempt.stop_told:
+        if attempt.stop_told or (is_async and stray_cancels()()):
             await attempt.handle.settle()
         return output, error
 
