@@ -27,7 +27,8 @@ from dagtop.journal import codec
 from dagtop.journal.digests import UndigestibleError, digest, is_small
 from dagtop.ports.cache import Cache, Entry
 from dagtop.runtime.calls import Calls
-from dagtop.runtime.failures import text_of
+from dagtop.runtime.failures import said_of
+from dagtop.runtime.families import is_of
 from dagtop.runtime.job import Job
 from dagtop.runtime.reports import Reports
 
@@ -288,10 +289,10 @@ class Caching:
 
     async def _asked(self, index: int, key: Call, call: CallUser) -> str:
         returned, error = await call(self._calls.beside(index, key), key.is_async)
-        if isinstance(error, (Abandoned, anyio.get_cancelled_exc_class())):
+        if error is not None and is_of(error, (Abandoned, anyio.get_cancelled_exc_class())):
             raise _UncachedError("nobody waits for it any more")
         if error is not None:
-            said = f"{type(error).__name__}: {text_of(error)}"[:300]
+            said = said_of(error)[:300]
             raise _UncachedError(f"its cache key raised {said}", f"its cache key raised {said}; it runs uncached")
         try:
             found = await self._digest(returned, "what its cache key returned")

@@ -14,7 +14,7 @@ from anyio.abc import TaskGroup
 
 from dagtop.core.events import AnyEvent, Log, Problem, TaskEscalated
 from dagtop.graph.listening import Listener
-from dagtop.runtime.failures import text_of
+from dagtop.runtime.failures import said_of
 from dagtop.runtime.inbox import Doorbell
 
 #: How long the end of a run waits for callbacks that have not caught up, in seconds.
@@ -146,7 +146,7 @@ class _Line:
         self._errors += 1
         if self._errors <= COMPLAINTS:
             last = "; no more of its errors are told" if self._errors == COMPLAINTS else ""
-            self.complain(f"{type(error).__name__}: {text_of(error)}"[:500] + last)
+            self.complain(said_of(error)[:500] + last)
 
     def put(self, batch: Sequence[AnyEvent]) -> None:
         """Send events on their way."""

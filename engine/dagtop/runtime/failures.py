@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from dagtop.core.failure import Failure
 from dagtop.core.policy import Retry
 from dagtop.errors import RemoteError, RetryAfter, Skip, TaskExitError, TransferError
-from dagtop.runtime.families import family_of, kinds_of, leaves_of, told_by, trace_of
+from dagtop.runtime.families import attributes_of, family_of, is_of, kinds_of, leaves_of, told_by, trace_of
 from dagtop.runtime.suspects import HERE, giver_of, innermost
 
 #: Longest message and traceback that are kept, in characters.
@@ -29,7 +29,7 @@ _TOLD = "_dagtop_failure"
 
 def as_told(error: BaseException, failure: Failure) -> BaseException:
     """The exception, for which `failure_of` gives this: it was raised in another process, where its traceback is."""
-    BaseException.__getattribute__(error, "__dict__")[_TOLD] = failure
+    attributes_of(error)[_TOLD] = failure
     return error
 
 
@@ -38,13 +38,13 @@ def failure_of(error: BaseException, given: Mapping[str, Any] = NOTHING) -> Fail
 
     `given` is what its upstream gave the task, by name: the failure says which of it the failing line had in its hands.
     """
-    made_there = BaseException.__getattribute__(error, "__dict__").get(_TOLD)
+    made_there = attributes_of(error).get(_TOLD)
     if type(made_there) is Failure:
         return made_there
     if issubclass(type(error), (SystemExit, KeyboardInterrupt)):
         said = (
             f"the task called sys.exit({text_of(error)})"
-            if isinstance(error, SystemExit)
+            if is_of(error, SystemExit)
             else "the task raised KeyboardInterrupt"
         )
         shown: BaseException = TaskExitError(f"{said}; a task ends by returning or raising an ordinary exception")
@@ -96,7 +96,7 @@ def _reason(skip: BaseException) -> str:
 
 def _seconds(wish: BaseException) -> float:
     """As it was checked when it was made; 0 if that has been tampered with."""
-    seconds = BaseException.__getattribute__(wish, "__dict__").get("seconds")
+    seconds = attributes_of(wish).get("seconds")
     return seconds if type(seconds) is float and 0 <= seconds <= sys.float_info.max else 0.0
 
 
@@ -111,6 +111,11 @@ def text_of(error: BaseException) -> str:
         return str(error)
     except BaseException as broken:  # noqa: BLE001 - the user's __str__, which may even call sys.exit
         return f"<its message cannot be read: {type(broken).__name__}>"
+
+
+def said_of(error: BaseException) -> str:
+    """Its type and its own message. Never raises."""
+    return f"{_type_name(type(error))}: {text_of(error)}"
 
 
 def may_be_retried(error: BaseException, retry: Retry) -> bool:

@@ -24,6 +24,17 @@ def trace_of(error: BaseException) -> TracebackType | None:
     return found
 
 
+def attributes_of(error: BaseException) -> dict[str, Any]:
+    """What has been set on it."""
+    found: dict[str, Any] = _slots["__dict__"].__get__(error)
+    return found
+
+
+def is_of(error: BaseException, kinds: type[BaseException] | tuple[type[BaseException], ...]) -> bool:
+    """Whether its type is one of these; `isinstance` would ask the user's object for its class too."""
+    return issubclass(type(error), kinds)
+
+
 def told_by(error: BaseException) -> BaseException:
     """The error that a `RetryAfter` was raised from, or while handling; of anything else itself."""
     if not issubclass(type(error), RetryAfter):

@@ -25,7 +25,7 @@ from dagtop.ports.plugin import (
     TaskInfo,
     TaskOutcome,
 )
-from dagtop.runtime.failures import text_of
+from dagtop.runtime.failures import said_of
 
 #: How many errors of one plugin are told; more would only bury the first ones.
 COMPLAINTS = 20
@@ -238,7 +238,7 @@ class Hooked:
         self._errors += 1
         if self._errors <= COMPLAINTS:
             last = "; no more of its errors are told" if self._errors == COMPLAINTS else ""
-            message = f"{name}: {type(error).__name__}: {text_of(error)}"[:500] + last
+            message = f"{name}: {said_of(error)}"[:500] + last
             self._tell(f"plugin {self.name}", message, getattr(event, "task", ""))
 
 

@@ -23,6 +23,7 @@ from dagtop.runtime.calls import Calls
 from dagtop.runtime.chores import Chore, Chores, Ended, stage
 from dagtop.runtime.context import TaskContext
 from dagtop.runtime.failures import failure_of
+from dagtop.runtime.families import is_of
 from dagtop.runtime.result import TeardownFailure
 from dagtop.runtime.services import Services
 
@@ -206,7 +207,7 @@ class Lifecycle:
     def _collect(self, error: BaseException | None, who: str, task: str) -> Failure | None:
         if error is None:
             return None
-        if isinstance(error, Abandoned):
+        if is_of(error, Abandoned):
             seconds = f"{self._chores.grace:g} s"
             error = TimeoutError(
                 f"it had not ended {seconds} after the run was cancelled; dagtop no longer waits for it"

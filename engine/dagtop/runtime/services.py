@@ -25,6 +25,7 @@ from dagtop.graph.surroundings import Service
 from dagtop.runtime.chores import Chore, Chores
 from dagtop.runtime.context import Answer
 from dagtop.runtime.failures import failure_of
+from dagtop.runtime.families import is_of
 from dagtop.runtime.inbox import Doorbell, Inbox
 
 
@@ -245,10 +246,10 @@ class Services:
             del self._lives[life.service.name]
         if not life.is_open and error is None:
             error = RuntimeError(f"{who} ended before it had given a value")
-        elif not life.is_open and isinstance(error, (Abandoned, anyio.get_cancelled_exc_class())):
+        elif not life.is_open and error is not None and is_of(error, (Abandoned, anyio.get_cancelled_exc_class())):
             # The loop's own exception must not be raised in another loop task than the one it was meant for.
             error = DagtopError(f"{who} was stopped before it was open")
-        elif life.is_open and life.closing and isinstance(error, Abandoned):
+        elif life.is_open and life.closing and error is not None and is_of(error, Abandoned):
             error = TimeoutError(f"it had not closed {self._chores.grace:g} s after the run was cancelled")
         elif life.is_open and not life.closing:
             said = "by itself" if error is None else f"with {_short(error)}"

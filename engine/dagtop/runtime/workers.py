@@ -52,6 +52,7 @@ from dagtop.runtime.chores import interruptible, stage
 from dagtop.runtime.cpu import ThreadPlace
 from dagtop.runtime.evidence import given_to
 from dagtop.runtime.failures import failure_of, may_be_retried, place_of, wish_of
+from dagtop.runtime.families import is_of
 from dagtop.runtime.inbox import Alarm
 from dagtop.runtime.reports import Reports
 
@@ -169,7 +170,6 @@ class Workers:
         # One function, long on purpose: this is what every task goes through, and a call costs as much as a step of it.
         calls, reports, handle, alarm = self.calls, self.reports, machine.handle, self._alarm
         sinks, contexts, is_async = calls.sinks, calls.contexts, calls.is_async
-        cached = calls.caching is not None
         stray = stray_cancels()
         self._coming -= 1
         while True:
@@ -213,7 +213,7 @@ class Workers:
                 output, error = ended
             moment = clock()
             now = moment - epoch
-            if error is None and (output is not None or sinks or contexts or cached):
+            if error is None and (output is not None or sinks or contexts or calls.caching is not None):
                 # else there is nothing to keep and nothing to close: the call is saved
                 error = calls.returned(index, start.attempt, output)
             if error is None:
@@ -319,7 +319,7 @@ class Workers:
         try:
             output = await drive(attempt, context, coroutine, waiting)
         except BaseException as raised:
-            if self.is_breaking_down and isinstance(raised, anyio.get_cancelled_exc_class()):
+            if self.is_breaking_down and is_of(raised, anyio.get_cancelled_exc_class()):
                 raise  # another worker has crashed: there is no machine to tell
             error = raised  # the user's: it becomes an outcome
         if self.running.get(attempt.index) is attempt:
@@ -350,7 +350,7 @@ class Workers:
                     output, error = await stage(attempt, context, fn, self._threads, is_async=call.is_async)
         except RuntimeError:  # trio leaves the scopes inside ours, and complains
             error = RuntimeError(LEFT_OPEN) if error is None else error
-        if self.is_breaking_down and isinstance(error, anyio.get_cancelled_exc_class()):
+        if self.is_breaking_down and error is not None and is_of(error, anyio.get_cancelled_exc_class()):
             raise error  # another worker has crashed: there is no machine to tell
         if self.running.get(index) is attempt:
             del self.running[index]
@@ -402,7 +402,7 @@ class Workers:
             return output, error
         await attempt.handle.settle()
         if not attempt.abandoned:
-            quiet = error is None or isinstance(error, (anyio.get_cancelled_exc_class(), Skip))
+            quiet = error is None or is_of(error, (anyio.get_cancelled_exc_class(), Skip))
             failure = self._stood_at(attempt, error) if quiet or error is None else failure_of(error)
             if self.machine.ledger.attempt[attempt.index] == attempt.number:
                 self.calls.ended(attempt.index)
