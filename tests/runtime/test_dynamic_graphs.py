@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dagtop import (
     CycleError,
+    DAGExecutor,
     DuplicateTaskError,
     Graph,
     GraphError,
@@ -173,6 +175,39 @@ class TestSpawning:
         await played(graph)
         (said,) = caught
         assert said.endswith("'page' cannot come before 'other', which has started already")
+
+    async def test_B42_one_that_is_refused_leaves_the_arguments_of_those_after_it_as_they_are(self) -> None:
+        """Its number was given away, and later tasks took the output of another than the one that they named."""
+        graph = Graph("crawl").add("early", lambda: 1)
+        refused: list[str] = []
+
+        @graph.task(depends_on=["early"])
+        async def start(ctx: TaskContext) -> None:
+            try:
+                ctx.spawn("page", lambda: 0, before="early")
+            except GraphError as error:
+                refused.append(str(error))
+            ctx.spawn("page", lambda: "page")
+            ctx.spawn("parsed", lambda page: f"parsed {page}")
+
+        result, _ = await played(graph)
+        assert len(refused) == 1
+        assert result["parsed"].output == "parsed page"
+
+    async def test_B42_one_comes_before_another_that_was_spawned_at_the_same_time(self) -> None:
+        graph = Graph("crawl")
+        order: list[str] = []
+
+        @graph.task
+        async def start(ctx: TaskContext) -> None:
+            ctx.spawn("later", lambda: order.append("later"))
+            ctx.spawn("sooner", lambda: order.append("sooner"), before="later")
+            with pytest.raises(CycleError, match="'circle' cannot come before 'sooner', on which it depends"):
+                ctx.spawn("circle", lambda: None, before="sooner", depends_on=["later"])
+
+        result, _ = await played(graph)
+        assert result.ok
+        assert order == ["sooner", "later"]
 
     async def test_B42_spawned_tasks_have_conditions_setups_caches_and_pools_like_others(self) -> None:
         graph = Graph("crawl", pools={"db": 1})
@@ -366,6 +401,10 @@ def double(number: int) -> int:
     return number * 2
 
 
+async def nothing() -> None:
+    pass
+
+
 def page() -> str:
     RAN.append("page")
     return "text"
@@ -401,6 +440,20 @@ class TestTogetherWithTheRest:
         result, _ = await played(graph())
         assert RAN == ["page"]
         assert result["page"].output == "text"
+
+    async def test_B42_so_is_one_that_returns_None_on_a_worker_from_before(self, tmp_path: Path) -> None:
+        def graph() -> Graph:
+            made = Graph("g", max_parallel=1)
+
+            @made.task
+            async def start(ctx: TaskContext) -> None:
+                ctx.spawn("nothing", nothing, cache=True)
+
+            return made
+
+        await DAGExecutor(graph(), journal=tmp_path / "j.db", capture=False).run()
+        result = await DAGExecutor(graph(), journal=tmp_path / "j.db", capture=False).run()
+        assert result["nothing"].state is TaskState.CACHED
 
     async def test_B9_elements_are_of_one_kind(self) -> None:
         graph = Graph("kinds", adaptive=True)
