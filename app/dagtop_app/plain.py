@@ -136,7 +136,8 @@ class PlainLines:
             case ev.TaskEscalated():
                 return headline(event.report)
             case _:
-                return f"{name} {_rest(event)}."
+                text = f"{name} {_rest(event)}"
+                return text if text.endswith((".", "?", "!")) else f"{text}."
 
     def _attempt(self, task: str, number: int) -> str:
         index = self._plan.index.get(task)

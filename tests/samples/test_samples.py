@@ -229,6 +229,34 @@ class TestWide:
             module.build(shape="round")
 
 
+class TestSteering:
+    def test_everything_that_holds_tasks_up_does_and_all_of_it_is_overcome(self) -> None:
+        breakers.forget()
+        graph, module = sample("steering", patience=0.01, slowness=0.2)
+        seen: list[Any] = []
+        graph.on_event(seen.append)
+        result = graph.run()
+        assert result.state is RunState.SUCCEEDED, states(result)
+        orders = {number: module.order(number) for number in range(1, module.ORDERS + 1)}
+        worth = {number: sum(module.price(item) * n for item, n in wanted.items()) for number, wanted in orders.items()}
+        assert result["invoice"].output == worth
+        assert result["lorry"].output == f"12 boxes are on their way, worth {sum(worth.values()) / 100:,.2f}"
+        assert result["label"].output == [f"[box {number}: {sum(orders[number].values())} pieces]" for number in orders]
+        assert result["report"].output["most inside"] <= module.BEARS
+        assert result["report"].output["labels tried"] == module.ORDERS + module.OFF_FOR
+        types = {event.type for event in seen}
+        assert {"gate.waiting", "gate.decided", "breaker.opened", "breaker.half_opened", "breaker.closed"} <= types
+        (decided,) = [event for event in seen if event.type == "gate.decided"]
+        assert decided.approved
+        assert "nobody decided within" in decided.reason
+
+    def test_the_price_list_is_taken_from_the_cache_of_the_first_run(self, tmp_path: Path) -> None:
+        for state in (TaskState.SUCCEEDED, TaskState.CACHED):
+            breakers.forget()
+            graph, _ = sample("steering", patience=0.01, slowness=0.1)
+            assert graph.run(cache=tmp_path / "cache.db")["price_list"].state is state
+
+
 class TestCrawl:
     def test_it_finds_every_page_and_counts_their_words(self) -> None:
         breakers.forget()
