@@ -338,7 +338,7 @@ class TestRecorders:
                 super().__init__()
                 self.stored, self.closed, self._tell = {}, False, tell
 
-            def output(self, task: str, attempt: int, value: Any) -> None:
+            def output(self, task: str, attempt: int, value: Any, *, given: bool = False) -> None:
                 if isinstance(value, threading.Event):
                     self._tell(task, "its output cannot be stored: it is an Event")
                 else:

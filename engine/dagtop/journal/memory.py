@@ -175,9 +175,9 @@ class MemoryWriter:
             if self._asked and (answer := answer_of(event)) is not None and answer[2] in self._asked:
                 self._asked[answer[2]].put(Reply(applied=answer[0], text=answer[1]))
 
-    def output(self, task: str, attempt: int, value: Any) -> None:
+    def output(self, task: str, attempt: int, value: Any, *, given: bool = False) -> None:
         """Take what a task returned, as it is at this moment. Never raises."""
-        if self._closed or self._kept.incomplete or (value is None and attempt > 0):
+        if self._closed or self._kept.incomplete or (value is None and attempt > 0 and not given):
             return
         encoded = codec.encode(value)
         if not encoded.storable:

@@ -143,10 +143,10 @@ class SqliteWriter:
         if not self._gave_up and batch:
             self._queue.put(batch)
 
-    def output(self, task: str, attempt: int, value: Any) -> None:
+    def output(self, task: str, attempt: int, value: Any, *, given: bool = False) -> None:
         """Take what a task returned, as it is at this moment. Never raises."""
         # A success without a row returned None. Attempt 0, a cached result, may come twice, so it always has a row.
-        if self._closed or self._gave_up or (value is None and attempt > 0):
+        if self._closed or self._gave_up or (value is None and attempt > 0 and not given):
             return
         encoded = codec.encode(value)
         if not encoded.storable:

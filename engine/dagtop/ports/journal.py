@@ -166,10 +166,11 @@ class JournalWriter(Recorder, Protocol):
         """Number of the last event that is safe: it outlives a `kill -9`."""
         ...
 
-    def output(self, task: str, attempt: int, value: Any) -> None:
+    def output(self, task: str, attempt: int, value: Any, *, given: bool = False) -> None:
         """Store what a task returned. Call it before recording the task's success: it is committed with that or before.
 
         For a `task.cached`, call it with attempt 0, and do so for None too. The value is taken as it is at this moment.
+        `given` says that a person gave it: it takes the place of what the attempt may have returned.
         Never raises: a value that cannot be stored is told to `on_problem`, and on resume the task runs again.
         """
         ...

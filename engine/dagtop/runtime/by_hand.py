@@ -40,4 +40,4 @@ def keep(calls: Calls, index_of: Mapping[str, int], command: cmd.MarkSucceeded, 
         if type(event) is TaskSucceeded and event.task == command.task:
             calls.outputs[index_of[event.task]] = command.value
             if calls.writer is not None:
-                calls.writer.output(event.task, event.attempt, command.value)
+                calls.writer.output(event.task, event.attempt, command.value, given=True)
