@@ -2,7 +2,7 @@
 
 Shows a graph that grows while it runs. The site is a service: opened when the first page is asked for, closed when
 everything has ended. Each page that is fetched adds a task for every link that leads to a page not seen before, all of them
-in a pool that allows eight requests at once and two hundred in a second. The site refuses now and then; retries take care
+in a pool that allows eight requests at once and fifty in a second. The site refuses now and then; retries take care
 of that, and a circuit breaker watches. At the end the words of each page are counted as a task of its own.
 
     dagtop sample_graphs/crawl.py
@@ -40,7 +40,7 @@ WORDS = (
 graph = Graph(
     "crawl",
     max_parallel=16,
-    pools={"site": Pool(8, rate=200.0, burst=20)},
+    pools={"site": Pool(8, rate=50.0, burst=8)},
     breakers=[Breaker("site", failure_threshold=20, recovery_timeout=0.5)],
     inputs={"pages": 60, "refusals": 0.05},
 )
