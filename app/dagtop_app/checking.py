@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -20,7 +20,7 @@ from dagtop_app.forecasting import Outlook, forecast_lines, forecast_object, his
 from dagtop_app.options import GraphOptions, JournalOptions
 from dagtop_app.running import Prepared, prepare
 from dagtop_app.terminal import stdout_reserved, write_all
-from dagtop_app.text import clean, name_of, plural
+from dagtop_app.text import clean, duration, name_of, plural
 
 #: Of a deep graph so many levels, and of a long path so many tasks, are listed for people.
 MOST_LEVELS = 12
@@ -41,6 +41,8 @@ class PlanFacts:
     """The critical path, and how long a run will take."""
     options: Mapping[str, Any]
     """Those in force."""
+    gates: Mapping[str, float | None] = field(default_factory=dict)
+    """Tasks that will wait for a person, and for how long at most."""
 
 
 def facts_of(
@@ -59,6 +61,11 @@ def facts_of(
         widths=tuple(widths),
         outlook=outlook_of(plan, options["max_parallel"], usual),
         options=options,
+        gates={
+            name: policy.gate.timeout
+            for name, policy in zip(plan.names, plan.policies, strict=True)
+            if policy.gate is not None
+        },
     )
 
 
@@ -90,6 +97,12 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
         yield f"  critical path     {plural(len(found.critical_path), 'task')}, {outlook.amount(found.path_cost)}{share}"
         yield "                    " + _some([*map(outlook.on_path, found.critical_path)], MOST_ON_PATH, " → ")
         yield from forecast_lines(outlook)
+    if facts.gates:
+        waits = [
+            f"{name_of(name, 80)} ({'no timeout' if timeout is None else duration(timeout)})"
+            for name, timeout in facts.gates.items()
+        ]
+        yield f"  waits at gates    {_some(waits, MOST_ON_PATH, ', ')}"
     for name, value in facts.options.items():
         if name == "inputs":
             for parameter, text in value.items():
@@ -150,6 +163,7 @@ def _object(facts: PlanFacts) -> dict[str, Any]:
         "critical_cost": facts.outlook.forecast.path_cost,
         "total_cost": facts.outlook.forecast.total_cost,
         "forecast": forecast_object(facts.outlook),
+        "gates": dict(facts.gates),
         "options": facts.options,
         "problems": [],
     }

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from dagtop import DAGExecutor
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop_app import telling
@@ -116,6 +119,13 @@ def test_a_run_that_is_not_kept_says_that_nobody_can_approve_it_from_elsewhere(r
     assert "publish waits at its gate for 200ms (Publish?); this run is not kept in a journal" in done.stderr
 
 
+def test_a_check_names_the_gates_and_how_long_a_run_will_wait_there(dagtop_here, write) -> None:
+    write("shop.py", SHOP + '    graph.add("mail", print, depends_on=["publish"], gate=Gate(timeout=90))\n')
+    assert "  waits at gates    publish (no timeout), mail (1:30)\n" in dagtop_here("check", "shop.py").out
+    told = json.loads(dagtop_here("check", "shop.py", "--json").out)
+    assert told["gates"] == {"publish": None, "mail": 90.0}
+
+
 @pytest.mark.parametrize("arguments", [("approve", "last", "publish"), ("tell", "last", "pause"), ("gates", "nope")])
 def test_without_any_run_it_is_said(dagtop_here, arguments) -> None:
     told = dagtop_here(*arguments)
@@ -157,6 +167,19 @@ class TestCommandsInWords:
     def test_what_makes_no_sense_is_said(self, words: list[str], complaint: str) -> None:
         with pytest.raises(UsageError, match=re.escape(complaint)):
             telling.parse_command(words[0], words[1:])
+
+
+def test_the_example_of_the_readme_is_true() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## When a person decides\n")[2].partition("\n## ")[0]
+    (example,) = re.findall(r"```py\n(.*?)```", section, re.DOTALL)
+    names: dict[str, Any] = {"__name__": "example"}
+    exec(compile(example, "README", "exec", dont_inherit=True), names)
+    with DAGExecutor(names["graph"]).start() as run:
+        for event in run.events("gate.waiting"):
+            assert event.prompt == "Publish?"  # type: ignore[union-attr]
+            assert run.approve("publish").wait() == "publish may go through its gate"
+    assert run.result["publish"].output == "published 6"
 
 
 def test_hostile_names_and_questions_are_shown_and_can_be_typed() -> None:

@@ -78,7 +78,7 @@ def test_every_command_and_option_of_the_command_line_is_told() -> None:
     from dagtop_app.cli import app
 
     commands = {name for name in app if not name.startswith("-")}
-    assert {code.split()[1] for code in CODE if re.match(r"dagtop [a-z]+( [A-Z]+)?( \[[A-Z]+\])?$", code)} == commands
+    assert {code.split()[1] for code in CODE if re.match(r"dagtop [a-z]+( [A-Z]+)*( \[[A-Z]+\])?$", code)} == commands
     options = {
         name
         for argument in app["run"].assemble_argument_collection()
