@@ -23,12 +23,12 @@ FIELDS: Mapping[str, str] = {
     "retry_on_timeout": "yes or no",
     "backoff": "none linear exponential",
     "base": "first delay in seconds",
-    "trigger": "when its upstream lets it start",
+    "trigger": "how its upstream must end",
     "on_upstream_failure": "skip fail run",
     "priority": "higher starts first",
-    "cost": "how long it takes, in proportion",
-    "circuit": "name of a breaker, empty is none",
-    "pool": "name of a pool, empty is none",
+    "cost": "longer starts earlier",
+    "circuit": "a breaker, empty is none",
+    "pool": "a pool, empty is none",
 }
 """Fields of the dialog, in order, with what they mean."""
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from dagtop.core.breakers import BreakerView
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE
+from dagtop.core.states import ACTIVE, TaskState
 
 from dagtop_app.text import clean, clock_left
+
+#: With more ready tasks than this it is not looked which of them has the first claim.
+_LONGEST_LINE = 500
 
 #: A state of a breaker as it is said in a sentence.
 WORDS = {BreakerState.CLOSED: "closed", BreakerState.OPEN: "open", BreakerState.HALF_OPEN: "half-open"}
@@ -62,13 +66,11 @@ def forced_by(view: BreakerView) -> str:
 
 def obstacles(snapshot: RunSnapshot, row: TaskRow) -> Iterator[str]:
     """Everything that keeps a ready task from starting though there may be a free slot, in the order it is asked for."""
-    policy, limits = row.policy, snapshot.limits
-    if policy.pool and (amount := limits.get(f"pool:{policy.pool}")) is not None and amount[0] >= amount[1]:
-        yield f"waits for pool {clean(policy.pool, 80)}: {amount[0]} of {amount[1]} in use"
-    for name, wanted in policy.resources.items():
-        used, there = limits.get(f"resource:{name}", (0, wanted))
-        if used + wanted > there:
-            yield f"waits for {wanted} {clean(name, 80)}: {used} of {there} in use"
+    for key, wanted, used, there in _missing(snapshot, row):
+        kind, _, name = key.partition(":")
+        what = f"pool {clean(name, 80)}" if kind == "pool" else f"{wanted} {clean(name, 80)}"
+        yield f"waits for {what}: {used} of {there} in use"
+    policy = row.policy
     view = breaker_of(snapshot, policy.circuit) if policy.circuit else None
     if view is not None and (
         view.state is BreakerState.OPEN or (view.state is BreakerState.HALF_OPEN and (view.probing or view.forced))
@@ -76,6 +78,55 @@ def obstacles(snapshot: RunSnapshot, row: TaskRow) -> Iterator[str]:
         yield breaker_text(snapshot, view)
 
 
-def may_be_rated(snapshot: RunSnapshot, row: TaskRow) -> bool:
-    """Whether all is free and it waits all the same: its pool has a rate, or a better task has the first claim."""
-    return bool(row.policy.is_guarded) and busy(snapshot) < slots(snapshot)
+def turn(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """Why a task waits for which nothing is missing, and no slot either: for a rate, or because another one has the first
+    claim to what it needs; "" if neither can be."""
+    if not row.policy.is_guarded or busy(snapshot) >= slots(snapshot):
+        return ""
+    short = _short(ById(snapshot)) if snapshot.counts.get(TaskState.READY, 0) <= _LONGEST_LINE else frozenset[str]()
+    for key, _ in _needs(row):
+        if key in short:
+            used, there = snapshot.limits.get(key, (0, 0))
+            return f"one before it needs more of {clean(key.partition(':')[2], 80)}: {used} of {there} in use"
+    return f"waits for the rate of pool {clean(row.policy.pool, 80)}" if row.policy.pool else ""
+
+
+def _needs(row: TaskRow) -> Iterator[tuple[str, int]]:
+    if row.policy.pool:
+        yield f"pool:{row.policy.pool}", 1
+    for name, wanted in row.policy.resources.items():
+        if wanted:
+            yield f"resource:{name}", wanted
+
+
+def _missing(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, int, int, int]]:
+    """(key, wanted, in use, there) of what is short."""
+    for key, wanted in _needs(row):
+        used, there = snapshot.limits.get(key, (0, wanted))
+        if used + wanted > there:
+            yield key, wanted, used, there
+
+
+class ById:
+    """Makes a snapshot a key of a small cache: its rows are compared by identity."""
+
+    def __init__(self, snapshot: RunSnapshot) -> None:
+        self.snapshot = snapshot
+
+    def __hash__(self) -> int:
+        return self.snapshot.version
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, ById)
+            and other.snapshot.rows is self.snapshot.rows
+            and other.snapshot.limits is self.snapshot.limits
+        )
+
+
+@lru_cache(maxsize=1)
+def _short(key: ById) -> frozenset[str]:
+    """What some ready task has too little of."""
+    snapshot = key.snapshot
+    ready = (row for row in snapshot.rows if row.state is TaskState.READY and row.policy.is_guarded)
+    return frozenset(missing for row in ready for missing, *_ in _missing(snapshot, row))

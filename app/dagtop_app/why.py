@@ -15,7 +15,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app.faces import glyph_of, is_at_gate
-from dagtop_app.obstacles import may_be_rated, obstacles, slots_text
+from dagtop_app.obstacles import ById, obstacles, slots_text, turn
 from dagtop_app.text import bar, clean, clock, clock_left, name_of, number, ordinal, plural
 
 _S = TaskState
@@ -56,24 +56,11 @@ def _line_of(snapshot: RunSnapshot) -> Mapping[int, int]:
     """For each queued task how many start before it; empty if the line is very long."""
     if not 0 < snapshot.counts.get(_S.READY, 0) <= _LONGEST_LINE:
         return {}
-    return _line(_ById(snapshot))
-
-
-class _ById:
-    """Makes a snapshot a key of a small cache: its rows are compared by identity."""
-
-    def __init__(self, snapshot: RunSnapshot) -> None:
-        self.snapshot = snapshot
-
-    def __hash__(self) -> int:
-        return self.snapshot.version
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and other.snapshot.rows is self.snapshot.rows
+    return _line(ById(snapshot))
 
 
 @lru_cache(maxsize=1)
-def _line(key: _ById) -> Mapping[int, int]:
+def _line(key: ById) -> Mapping[int, int]:
     ranks = _ranks(key.snapshot.plan)
     ready = sorted((ranks[row.index], row.index) for row in key.snapshot.rows if row.state is _S.READY)
     return {index: place for place, (_, index) in enumerate(ready)}
@@ -180,9 +167,8 @@ def _why_queued(snapshot: RunSnapshot, row: TaskRow) -> Why:
     missing = [*obstacles(snapshot, row)]
     if missing:
         return Why(" · ".join(missing), "queue")
-    if may_be_rated(snapshot, row):
-        pool = f"the rate of pool {clean(row.policy.pool, 80)}" if row.policy.pool else "its turn"
-        return Why(f"waits for {pool}", "queue")
+    if waits := turn(snapshot, row):
+        return Why(waits, "queue")
     place = _line_of(snapshot).get(row.index)
     if place is None:
         where = f"one of {snapshot.counts.get(_S.READY, 0):,} in line"

@@ -68,6 +68,15 @@ class TestQueued:
             == "waits for the rate of pool web"
         )
 
+    def test_one_that_needs_more_has_the_first_claim(self) -> None:
+        rows = {
+            name: {"state": S.READY, "policy": TaskPolicy(resources={"lift": wanted})}
+            for name, wanted in (("big", 2), ("t", 1))
+        }
+        scene = snapshot_of({"big": (), "t": ()}, rows, limits={"resource:lift": (2, 3)})
+        assert told(scene, "big") == "waits for 2 lift: 2 of 3 in use"
+        assert told(scene, "t") == "one before it needs more of lift: 2 of 3 in use"
+
     def test_an_adaptive_limit_is_told(self) -> None:
         scene = with_policy(TaskPolicy(), max_parallel=32, window=12)
         assert told(scene, "t") == "next in line · 0/12 slots busy (adaptive, 32 at most)"

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from console_fakes import FakeEngine, finished_with_failures, hostile, running_mix
+from console_scenes import steered
 from dagtop_app.console import ConsoleApp
 
 SIZES = {"80x24": (80, 24), "160x45": (160, 45)}
-SCENES = {"mix": running_mix, "hostile": hostile, "finished": finished_with_failures}
+SCENES = {"mix": running_mix, "hostile": hostile, "finished": finished_with_failures, "steered": steered}
 
 
 def app_of(scene: str) -> ConsoleApp:
@@ -37,6 +38,14 @@ def test_popups(snap_compare: Any, what: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("what", MORE)
 def test_more_at_80x24(snap_compare: Any, what: str) -> None:
     assert snap_compare(app_of("mix"), press=MORE[what], terminal_size=(80, 24))
+
+
+GUARDS = {"gate": ["a"], "breakers": ["b"], "edit": ["e"]}
+
+
+@pytest.mark.parametrize("what", GUARDS)
+def test_what_a_person_decides_at_80x24(snap_compare: Any, what: str) -> None:
+    assert snap_compare(app_of("steered"), press=GUARDS[what], terminal_size=(80, 24))
 
 
 def test_no_colour(snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:

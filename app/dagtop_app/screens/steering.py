@@ -112,7 +112,7 @@ class Steering(Screen[None]):
                 send(why)
             self.draw_word()
 
-        fields = {"why": Field("", "kept with the run; may be empty")}
+        fields = {"why": Field("", "may be empty; is kept with the run")}
         self.app.push_screen(Form(title, fields, filling.reason, lines=lines), typed)
 
     def action_cancel(self) -> None:
