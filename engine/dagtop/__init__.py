@@ -1,12 +1,17 @@
 """dagtop: run graphs of Python tasks, watch them and steer them while they run.
 
-This is what a graph file imports. It needs no terminal and imports none.
+This is what a graph file imports. It needs no terminal and imports none. What only a run needs is imported when it is first
+asked for: that takes as long again as all the rest.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dagtop.core.guards import Breaker, Gate, Pool
 from dagtop.core.policy import Retry
 from dagtop.core.states import RunState, TaskState
 from dagtop.errors import (
+    BackendError,
     CommandRefused,
     CycleError,
     DagtopError,
@@ -15,25 +20,32 @@ from dagtop.errors import (
     JournalError,
     LoadError,
     OptionError,
+    RemoteError,
     RetryAfter,
     Skip,
     TaskError,
+    TaskExitError,
     TaskTimeoutError,
+    TransferError,
     UnknownDependencyError,
+    WorkerDiedError,
 )
 from dagtop.graph import ExecutorConfig, Graph
 from dagtop.graph.additions import Task
 from dagtop.graph.outlook import ExecutionPlan
 from dagtop.ports.plugin import Plugin
-from dagtop.runtime.answer import Answer
-from dagtop.runtime.breaker_board import breakers
-from dagtop.runtime.context import TaskContext
-from dagtop.runtime.executor import DAGExecutor
-from dagtop.runtime.handle import Run
-from dagtop.runtime.result import RunResult, TaskResult
+
+if TYPE_CHECKING:
+    from dagtop.runtime.answer import Answer
+    from dagtop.runtime.breaker_board import breakers
+    from dagtop.runtime.context import TaskContext
+    from dagtop.runtime.executor import DAGExecutor
+    from dagtop.runtime.handle import Run
+    from dagtop.runtime.result import RunResult, TaskResult
 
 __all__ = [
     "Answer",
+    "BackendError",
     "Breaker",
     "CommandRefused",
     "CycleError",
@@ -50,6 +62,7 @@ __all__ = [
     "OptionError",
     "Plugin",
     "Pool",
+    "RemoteError",
     "Retry",
     "RetryAfter",
     "Run",
@@ -59,9 +72,34 @@ __all__ = [
     "Task",
     "TaskContext",
     "TaskError",
+    "TaskExitError",
     "TaskResult",
     "TaskState",
     "TaskTimeoutError",
+    "TransferError",
     "UnknownDependencyError",
+    "WorkerDiedError",
     "breakers",
 ]
+
+_OF_RUNS = {
+    "Answer": "dagtop.runtime.answer",
+    "DAGExecutor": "dagtop.runtime.executor",
+    "Run": "dagtop.runtime.handle",
+    "RunResult": "dagtop.runtime.result",
+    "TaskContext": "dagtop.runtime.context",
+    "TaskResult": "dagtop.runtime.result",
+    "breakers": "dagtop.runtime.breaker_board",
+}
+
+
+def __getattr__(name: str) -> object:
+    where = _OF_RUNS.get(name)
+    if where is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(where), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

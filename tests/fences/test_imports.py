@@ -49,7 +49,34 @@ def test_the_engine_knows_no_terminal_and_no_command_line(tmp_path):
         "dagtop_themes",
         "trio",
     }
-    assert not packages(modules_after("import dagtop", tmp_path)) & unwanted
+    everything = "from dagtop import *\nimport dagtop.runtime.blocking"
+    assert not packages(modules_after(everything, tmp_path)) & unwanted
+
+
+def test_a_graph_is_declared_without_the_engine_and_without_a_loop(tmp_path):
+    code = "from dagtop import Graph, Retry\nGraph('g').add('a', lambda: 1, retries=Retry(retries=2))"
+    modules = modules_after(code, tmp_path)
+    assert not packages(modules) & {"anyio", "asyncio", "logging", "statistics"}
+    assert not [name for name in modules if name.startswith(("dagtop.runtime", "dagtop.backends", "dagtop.journal."))]
+
+
+def test_a_run_that_goes_well_loads_nothing_that_tells_of_failures_and_no_backend_that_it_does_not_use(tmp_path):
+    code = "from dagtop import Graph\nassert Graph('g').add('a', lambda: 1).run().ok"
+    modules = modules_after(code, tmp_path)
+    assert not packages(modules) & {"multiprocessing", "distributed", "cloudpickle", "sqlite3", "statistics"}
+    assert not modules & {
+        "dagtop.core.diagnosis",
+        "dagtop.core.signs",
+        "dagtop.backends.process",
+        "dagtop.runtime.caching",
+    }
+
+
+def test_every_public_name_is_there_and_no_other_is_made_up(tmp_path):
+    code = (
+        "import dagtop\nassert {*dagtop.__all__} <= {*dir(dagtop)}\nfor name in dagtop.__all__: getattr(dagtop, name)"
+    )
+    modules_after(f"{code}\nassert not hasattr(dagtop, 'Nonsense')", tmp_path)
 
 
 @pytest.mark.parametrize("output", ["--json", "--plain"])

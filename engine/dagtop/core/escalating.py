@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
-from dagtop.core.diagnosis import report
 from dagtop.core.escalation import Evidence
 
 if TYPE_CHECKING:
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
 
 def escalate(machine: RunMachine, index: int, at: float) -> None:
     """Tell people what they need to know of a task that failed for good."""
+    from dagtop.core.diagnosis import report  # noqa: PLC0415 - a tenth of start-up, and most runs need none of it
+
     evidence = machine.evidence(index) if machine.evidence is not None else Evidence()
     circuit = machine.ledger.policies[index].circuit
     state = machine.breakers.state(circuit, at).value if circuit else ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
-from statistics import median
 from typing import NamedTuple
 
 from dagtop.core.plan import Plan
@@ -48,6 +47,8 @@ def costs_of(policies: Sequence[TaskPolicy], usual: Mapping[int, float] | None =
     if not usual:
         declared = [policy.weight for policy in policies]
         return Costs(by_task=declared, in_seconds=False, unit=1.0, unknown=1.0)
+    from statistics import median  # noqa: PLC0415 - only where there are earlier runs
+
     unknown = median(usual.values())
     ratios = [seconds / cost for index, seconds in usual.items() if (cost := policies[index].cost)]
     unit = median(ratios) if ratios else unknown

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dagtop.core.ledger import Ledger
 from dagtop.core.states import TaskState
 from dagtop.errors import JournalError
 from dagtop.journal.usual import UNKNOWN
 from dagtop.ports.journal import Journal, JournalWriter, RunRecord
-from dagtop.runtime.engine import Engine
+
+if TYPE_CHECKING:
+    from dagtop.runtime.engine import Engine
 
 
 def learn(engine: Engine, journal: Journal, record: RunRecord) -> None:
