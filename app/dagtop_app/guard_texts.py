@@ -9,7 +9,6 @@ from dagtop.core.breakers import BreakerView
 from dagtop.core.commands import RejectTask
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE
 
 from dagtop_app.faces import GATE_FACE, drawn, is_at_gate
 from dagtop_app.lines import Line, Span
@@ -134,8 +133,3 @@ def place_lines(stack: str, cells: int) -> Sequence[Line]:
         style = "strong" if text.lstrip().startswith("File ") else "" if text.startswith("    ") else "dim"
         lines += [((part, style),) for part in wrap(text, max(20, cells))]
     return lines or [(("it tells nothing", "dim"),)]
-
-
-def may_be_asked_where(row: TaskRow) -> bool:
-    """Whether the task has a place to be at."""
-    return row.state in ACTIVE

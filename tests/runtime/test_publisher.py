@@ -15,7 +15,7 @@ from dagtop.core.instructions import StartAttempt
 from dagtop.core.machine import RunMachine
 from dagtop.core.policy import RunPolicy
 from dagtop.core.states import TaskState
-from dagtop.runtime.publisher import AT_ONCE, LONGEST, SHORTEST, Publisher, SnapshotBox, row_of
+from dagtop.runtime.publisher import AT_ONCE, ESCALATIONS, LONGEST, SHORTEST, Publisher, SnapshotBox, row_of
 
 
 class Watched:
@@ -104,6 +104,20 @@ def test_what_states_do_not_show_is_shown_too() -> None:
     assert latest.rows[1].policy.retry.retries == 5
     assert [item.id for item in latest.answers] == [7, 8]
     assert (latest.problem_count, latest.problems[0].message) == (1, "something")
+
+
+def test_the_latest_escalation_reports_are_shown_and_all_are_counted() -> None:
+    watched = Watched(_graph(ESCALATIONS + 5), max_parallel=ESCALATIONS + 5)
+    watched.publisher.publish(0.0)
+    assert watched.box.latest.escalations == ()
+    for start in watched.starts:
+        watched.tell(inp.AttemptRaised(1.0, start.index, 1, Failure(error="E", message=""), retriable=False))
+    watched.publisher.publish(2.0)
+    shown = watched.box.latest
+    assert shown.escalation_count == ESCALATIONS + 5
+    assert [report.task for report in shown.escalations] == [f"t{number}" for number in range(5, ESCALATIONS + 5)]
+    watched.publisher.publish(3.0)
+    assert watched.box.latest.escalations is shown.escalations
 
 
 def test_a_task_that_comes_back_to_the_state_it_was_shown_in_is_drawn_anew() -> None:
