@@ -248,6 +248,8 @@ class Chores:
         try:
             with _forgiving(chore), scope:
                 await work(chore)
+                if chore.abandoned or chore.stopped:  # perhaps by itself, and nothing was awaited since
+                    await handle.settle()
         except anyio.get_cancelled_exc_class():
             # On asyncio it may be the user's own, of something that he awaited; it must not end the group.
             if self._group.cancel_scope.cancel_called or sniffio.current_async_library() == "trio":
