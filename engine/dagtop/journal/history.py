@@ -112,7 +112,7 @@ class History:
     children: dict[str, list[str]] = field(default_factory=dict)
     """By task: what it has spawned."""
     rewired: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """By task: its upstream, if that changed while the run went on."""
+    """By task: all that it was made to wait for while the run went on; what another process had not spawned again yet too."""
 
     def apply(self, event: AnyEvent) -> None:
         """Take the next event."""
@@ -190,10 +190,7 @@ class History:
             if name in self.spawned:
                 self.spawned[name].expected = False
         for name, upstream in event.rewired.items():
-            if name in self.spawned:
-                self.spawned[name].upstream = upstream
-            else:
-                self.rewired[name] = upstream
+            self.rewired[name] = tuple(dict.fromkeys((*self.rewired.get(name, ()), *upstream)))
 
     def _stale(self, event: TaskStale) -> None:
         self._task(event.task).stale = self.seen

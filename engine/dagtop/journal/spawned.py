@@ -51,56 +51,57 @@ def _has_output(judge: Judge, name: str) -> bool:
 
 def _have_to_run(judge: Judge, spawned: Mapping[str, Spawned], outputs_needed: bool) -> set[str]:
     """Those that have not finished, or whose results no longer count."""
-    sound: dict[str, bool] = {}
+    tasks = judge.history.tasks
+    roots: dict[str, int | None] = {}
+    """By task: the one of the graph without which it would not have come; None if the graph does not have it any more."""
+    made_anew: dict[str, int] = {}
+    """By task: number of the event by which something that it was made from was last taken away."""
     runs: set[str] = set()
-    for name, one in spawned.items():
-        task = judge.history.tasks.get(name, _NEVER)
-        sound[name] = _is_sound(judge, one, task, sound)
-        finished = task.ending == "skipped" or (
-            task.result is not None and (name in judge.outputs or not outputs_needed)
+    for name, one in spawned.items():  # whoever spawned it stands before it
+        task = tasks.get(name, _NEVER)
+        number = task.result.number if task.result is not None else task.ended or judge.history.seen
+        roots[name] = root = roots.get(one.spawner, judge.plan.index.get(one.spawner))
+        above = [needed for needed in one.upstream if needed != one.spawner]
+        made_anew[name] = max(
+            made_anew.get(one.spawner, 0),
+            *(max(tasks.get(needed, _NEVER).redone, made_anew.get(needed, 0)) for needed in above),
+            0,
         )
-        if not finished or not sound[name]:
+        sound = (
+            root is not None
+            and judge.runs_as_before(root, number)
+            and made_anew[name] <= number
+            and not any(judge.plan.index.get(needed) in judge.left for needed in above)
+        )
+        stored = name in judge.outputs or not outputs_needed
+        if not sound or not (task.ending == "skipped" or (task.result is not None and stored)):
             runs.add(name)
     _spread(spawned, runs)
     return runs
 
 
-def _is_sound(judge: Judge, one: Spawned, task: TaskHistory, sound: Mapping[str, bool]) -> bool:
-    """Whether what it was made from is as it was. What spawned it came earlier, so that is decided already."""
-    number = task.result.number if task.result is not None else task.ended or judge.history.seen
-    own = judge.plan.index.get(one.spawner)
-    if own is not None and not judge.runs_as_before(own, number):
-        return False
-    if own is None and not sound.get(one.spawner, False):
-        return False
-    for name in one.upstream:
-        index = judge.plan.index.get(name)
-        if index is None or name == one.spawner:
-            continue
-        if index in judge.left or judge.history.tasks.get(name, _NEVER).redone > number:
-            return False
-    return True
-
-
 def _spread(spawned: Mapping[str, Spawned], runs: set[str]) -> None:
     """What was made from the output of one that runs, other than the one that spawned it, runs too."""
-    grows = True
-    while grows:
-        more = {
-            name
-            for name, one in spawned.items()
-            if name not in runs and any(needed in runs and needed != one.spawner for needed in one.upstream)
-        }
-        runs |= more
-        grows = bool(more)
+    below: dict[str, list[str]] = {}
+    for name, one in spawned.items():
+        for needed in one.upstream:
+            if needed != one.spawner and needed in spawned:
+                below.setdefault(needed, []).append(name)
+    stack = list(runs)
+    while stack:
+        more = [name for name in below.get(stack.pop(), ()) if name not in runs]
+        runs.update(more)
+        stack += more
 
 
 class _Coming:
     """Follows what has to be there again for what has to run."""
 
     def __init__(self, judge: Judge, spawned: Mapping[str, Spawned], runs: set[str]) -> None:
-        self._judge, self._spawned = judge, spawned
-        self._stack: list[tuple[str, str]] = [(name, name) for name in runs if spawned[name].expected]
+        self._judge, self._spawned, self._runs = judge, spawned, runs
+        self._stack: list[tuple[str, str]] = [
+            (name, name) for name in reversed(list(spawned)) if name in runs and spawned[name].expected
+        ]
         """(a task that has to come, the one for whose sake)."""
         self.seen: set[str] = set()
         self._told: set[str] = set()
@@ -126,7 +127,9 @@ class _Coming:
             elif one.spawner in judge.plan.index:
                 self.spawners.setdefault(one.spawner, f"{cause} has to run")
             self._all_of(one.spawner, cause)
-            self._upstream_of(one.upstream, cause)
+            if name in self._runs:
+                self._all_of(name, cause)
+            self._upstream_of((*one.upstream, *judge.history.rewired.get(name, ())), cause)
 
     def _all_of(self, spawner: str, cause: str) -> None:
         """Whoever runs again spawns all that it spawned before."""
@@ -136,4 +139,5 @@ class _Coming:
             self._stack += [(name, cause) for name in names if name in self._spawned]
 
     def _upstream_of(self, names: tuple[str, ...], cause: str) -> None:
-        self._stack += [(name, cause) for name in names if name in self._spawned]
+        known = self._spawned
+        self._stack += [(name, cause) for name in names if name in known and known[name].expected]
