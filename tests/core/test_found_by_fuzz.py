@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagtop.core import commands as cmd
+from dagtop.core.blast import radius
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import RunState, TaskState
@@ -94,3 +95,14 @@ def test_B36_what_comes_below_a_task_that_is_being_torn_down_keeps_its_upstream_
     driver.succeed("late")
     driver.torn_down("a")
     assert driver.run_state is RunState.SUCCEEDED
+
+
+def test_B24_what_is_after_a_task_that_a_restart_sets_up_again_is_stale_too() -> None:
+    """A resumed run took it for out of date, though nobody had been told."""
+    driver = Driver({"a": [], "b": ["a"], "other": ["a"]}, cleans_up=["a"])
+    driver.succeed("a", "b", "other")
+    driver.torn_down("a")
+    command = cmd.RestartTask("b", downstream=True)
+    assert radius(driver.machine.ledger, command).goes_stale == ("other",)
+    driver.command(command)
+    assert {driver.plan.names[i] for i in driver.machine.ledger.stale} == {"other"}

@@ -44,6 +44,9 @@ class World:
         self.open_services: Counter[str] = Counter()
         self.spawned = 0
         self.limit = self.dice.randint(1, 5)
+        self.services = [f"service{i}" for i in range(self.dice.randrange(3))]
+        self.sets_up = self.chance(0.2)
+        self.cleans_up = self.chance(0.2)
         self.commanded_limits: Counter[str] = Counter()
         self._lock = Lock()
 
@@ -179,46 +182,60 @@ class World:
             finally:
                 self.open_services[name] -= 1
 
-        return on_loop
+        return on_loop  # a plain one would have a thread all its life, and real time would pass
 
     # -- the graph --------------------------------------------------------------------------------------------------
 
-    def graph(self) -> Graph:
+    def options(self) -> dict[str, Any]:
+        """Options of a graph."""
         dice = self.dice
-        graph = Graph(
-            f"fuzz {self.seed}",
-            max_parallel=self.limit,
-            adaptive=self.chance(0.3),
-            fail_fast=self.chance(0.15),
-            run_timeout=dice.choice([None, None, None, 4.0]),
-            cancel_grace=dice.choice([0.0, 0.5, 20.0]),
-            pools={"db": 2, "slow": Pool(2, rate=2.0)},
-            resources={"gpu": 2, "ram": 1},
-            breakers=[
+        return {
+            "max_parallel": self.limit,
+            "adaptive": self.chance(0.3),
+            "fail_fast": self.chance(0.15),
+            "run_timeout": dice.choice([None, None, None, 4.0]),
+            "cancel_grace": dice.choice([0.0, 0.5, 20.0]),
+            "pools": {"db": 2, "slow": Pool(2, rate=2.0)},
+            "resources": {"gpu": 2, "ram": 1},
+            "breakers": [
                 Breaker(self.breakers[0], failure_threshold=1, recovery_timeout=1.0),
                 Breaker(
                     self.breakers[1], failure_threshold=2, recovery_timeout=2.0, success_threshold=2, on_open="fail"
                 ),
             ],
-        )
+        }
+
+    def graph(self) -> Graph:
+        """A graph with everything."""
+        graph = Graph(f"fuzz {self.seed}", **self.options())
         self.surround(graph)
-        services = [f"service{i}" for i in range(dice.randrange(3))]
-        for name in services:
-            graph.service(self.service(name), name=name)
-        names: list[str] = []
-        for i in range(dice.randint(1, 12)):
-            self.add(graph, f"t{i}", names, services)
-            names.append(f"t{i}")
+        self.fill(graph, self.dice.randint(1, 12))
         if self.chance(0.25):
             over = self.dice.choice([[1, 2, 3], [], ("a", "b")])
-            graph.map("all", self.element(), over=over, limit=2, retries=1, collect=dice.choice(["all", "some"]))
+            graph.map("all", self.element(), over=over, limit=2, retries=1, collect=self.dice.choice(["all", "some"]))
         return graph
 
+    def version(self, graph: Graph) -> Graph:
+        """Another version of a graph: the same around it, and tasks of the same names that do other things."""
+        other = Graph(graph.name, **self.options())
+        self.surround(other)
+        self.fill(other, self.dice.randint(1, 12))
+        return other
+
     def surround(self, graph: Graph) -> None:
-        if self.chance(0.2):
+        for name in self.services:
+            graph.service(self.service(name), name=name)
+        if self.sets_up:
             graph.setup(self.beside(good=0.9))
-        if self.chance(0.2):
+        if self.cleans_up:
             graph.teardown(self.beside())
+
+    def fill(self, graph: Graph, count: int) -> None:
+        names: list[str] = []
+        for i in range(count):
+            name = f"t{i if self.chance(0.9) else i + 20}"
+            self.add(graph, name, names, self.services)
+            names.append(name)
 
     def element(self) -> Callable[..., Any]:
         async def each(one: Any) -> Any:

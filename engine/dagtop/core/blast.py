@@ -296,9 +296,8 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
     affected = sorted({index, *below, *before}) if downstream else sorted({index, *before})
     stops = tuple(now.plan.names[i] for i in affected if now.state[i] in ACTIVE)
     again = tuple(now.plan.names[i] for i in affected if now.state[i] in FINAL)
-    stale: tuple[str, ...] = ()
-    if not downstream:
-        stale = tuple(now.plan.names[i] for i in sorted(below) if now.state[i] in GOOD or now.state[i] in ACTIVE)
+    after = sorted(reach(now.plan.downstream, affected).difference(affected))
+    stale = tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
     parts = [f"{tasks(len({name, *again, *stops}))} run again" if downstream else f"{name} runs again"]
     if before:
         parts.append(f"{tasks(len(before))} before it too, because of what was torn down")

@@ -47,7 +47,7 @@ def start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, n
             machine.unfinished += state in FINAL
             machine.put_back(i, at, reason)
             put_back.append(i)
-    for i in sorted(reach(machine.plan.downstream, named).difference(chosen)):
+    for i in sorted(reach(machine.plan.downstream, chosen).difference(chosen)):
         if ledger.state[i] in GOOD or ledger.state[i] in ACTIVE:
             machine.emit(ev.TaskStale(at, names[i], names[named[0]]))
     fed = recount(machine, put_back)
