@@ -9,7 +9,7 @@ import os
 import random
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core.commands import Command
 from dagtop.core.invariants import check_invariants
+from dagtop.core.ledger import Ledger
 from dagtop.core.states import FINAL, RunState
 from dagtop.journal.memory import MemoryJournal
-from dagtop.journal.resume import plan_resumption
+from dagtop.journal.resume import Resumption, plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.runtime.breakers import REGISTRY
 from dagtop.runtime.engine import Engine
 from dagtop.testing import run_on_virtual_time
 from fuzz_books import check_events, check_replay
-from fuzz_world import World
+from fuzz_world import DELAYS, World
 
 EXAMPLES = int(os.environ.get("DAGTOP_FUZZ", "100"))
 FIRST = int(os.environ.get("DAGTOP_FUZZ_FIRST", "0"))
@@ -38,28 +39,37 @@ FIRST = int(os.environ.get("DAGTOP_FUZZ_FIRST", "0"))
 class Kept:
     """A recorder that keeps everything."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: int = 0) -> None:
         self.events: list[ev.AnyEvent] = []
+        self.before = before
 
     def record(self, first: int, batch: Sequence[ev.AnyEvent]) -> None:
-        assert first == len(self.events) + 1
+        assert first == self.before + len(self.events) + 1
         self.events += batch
 
 
 class Story:
     """One run of one world, disturbed."""
 
-    def __init__(self, world: World, journal: Any = None) -> None:
+    def __init__(self, world: World, journal: Any = None, resumed: Story | None = None) -> None:
         self.world = world
-        self.graph = world.graph()
-        self.kept = Kept()
         self.journal = journal
-        self.executor = DAGExecutor(self.graph, ExecutorConfig(), recorders=[self.kept], capture=False, journal=journal)
+        self.resumed = resumed
+        self.graph = world.graph() if resumed is None else resumed.graph
+        plan = None if resumed is None else resumed.resumption
+        self.kept = Kept(0 if plan is None else plan.next_event - 1)
+        self.executor = DAGExecutor(
+            self.graph, ExecutorConfig(), recorders=[self.kept], capture=False, journal=journal, resume=plan
+        )
         self.engine: Engine = self.executor.prepare()
         self.engine.hold_open = world.chance(0.5)
         self.holds_open = self.engine.hold_open
+        self.is_cut_short = world.chance(0.1)
+        """Whether whoever waits for it is cancelled."""
         self.swaps = False
         self.numbers: list[int] = []
+        self.resumption: Resumption | None = None
+        """How it can be gone on with."""
 
     def send(self, command: Command) -> None:
         self.numbers.append(len(self.numbers) + 1)
@@ -68,7 +78,7 @@ class Story:
     async def disturb(self) -> None:
         """Commands, some at once, some apart; then let go of everything, so that the run can end."""
         world, machine = self.world, self.engine.machine
-        for _ in range(world.dice.randint(0, 25)):
+        for _ in range(world.dice.randint(0, 25) if self.resumed is None else 0):
             names = [*machine.plan.names, "nobody"]
             if world.chance(0.03):
                 self.swap()
@@ -110,10 +120,17 @@ class Story:
     async def play(self) -> None:
         async with anyio.create_task_group() as group:
             group.start_soon(self.disturb)
-            await self.executor.run()
+            with anyio.move_on_after(self.world.dice.choice(DELAYS)) if self.is_cut_short else nullcontext():
+                await self.executor.run()
             group.cancel_scope.cancel()
+        if self.is_cut_short and self.engine.machine.ledger.run_state is RunState.PENDING:
+            assert not self.kept.events  # it was cut short before it began
+            return
         self.check_nothing_is_left()
-        self.check_events()
+        if self.resumed is None:
+            self.check_events()
+        else:
+            self.check_resumed()
 
     # -- when it is over --------------------------------------------------------------------------------------------
 
@@ -164,7 +181,7 @@ class Story:
         check_replay(events, executor.plan, machine.ledger, policies=not self.swaps)
         answered = self.answered
         assert answered == self.numbers[: len(answered)]
-        if self.holds_open:
+        if self.holds_open and not self.is_cut_short:
             assert answered == self.numbers, "a command has no answer"
         finished = sum(isinstance(event, ev.RunFinished) for event in events)
         assert finished == 1 + sum(isinstance(event, ev.RunReopened) for event in events)
@@ -178,9 +195,24 @@ class Story:
         assert list(stored.events()) == self.kept.events
         if self.swaps or len(self.engine.machine.plan) > len(self.executor.plan):
             return
-        plan = plan_resumption(stored, self.executor.plan, self.graph.fingerprints())
+        self.resumption = plan = plan_resumption(stored, self.executor.plan, self.graph.fingerprints())
         if plan.ended is RunState.SUCCEEDED and not self.engine.machine.ledger.stale:
             assert plan.nothing_left, plan.left
+
+    def check_resumed(self) -> None:
+        """It did again what was left, and nothing else; both halves together replay to the live state."""
+        assert self.resumed is not None
+        assert self.resumed.resumption is not None
+        kept = set(self.resumed.resumption.kept)
+        again = {event.task for event in self.kept.events if isinstance(event, ev.TaskStarted)} & kept
+        assert not again, f"{again} had finished and ran again"
+        events = list(self.journal.load(self.executor.run_id).events())
+        assert events == [*self.resumed.kept.events, *self.kept.events]
+        replayed, live = Ledger(self.executor.plan), self.engine.machine.ledger
+        for event in events:
+            replayed.apply(event)
+        for name in ("state", "counts", "attempt", "run_state", "held", "due_at", "gates", "torn_down"):
+            assert getattr(replayed, name) == getattr(live, name), f"replay differs in {name}"
 
 
 def play(seed: int, loop: str, journal: Any = None) -> None:
@@ -190,6 +222,8 @@ def play(seed: int, loop: str, journal: Any = None) -> None:
         story = Story(World(seed, plain=loop == "asyncio"), journal)
         run_on_virtual_time(story.play, loop=loop)
         deadline = time.monotonic() + 10
+        if story.resumption is not None and story.resumption.left:
+            run_on_virtual_time(Story(story.world, journal, story).play, loop=loop)
         while story.world.alive and not story.is_abandoned:  # a condition in a thread that nobody needed any more
             assert time.monotonic() < deadline, "a thread is left"
             time.sleep(0.001)
