@@ -9,6 +9,7 @@ import anyio
 import pytest
 from dagtop import DAGExecutor, Graph
 from dagtop.core import inputs as inp
+from dagtop.core.machine import RunMachine
 from dagtop.errors import IllegalTransitionError
 from dagtop.runtime.engine import Engine
 from dagtop.runtime.thread import EngineThread
@@ -18,14 +19,16 @@ pytestmark = pytest.mark.anyio
 
 def _break(engine: Engine, at: type) -> None:
     """Have the machine meet a bug at an input of one kind."""
-    handle = engine.machine.handle
 
-    def broken(event: inp.Input) -> Any:
-        if isinstance(event, at):
-            raise IllegalTransitionError("a bug of ours")
-        return handle(event)
+    class Broken(RunMachine):
+        __slots__ = ()
 
-    engine.machine.handle = broken  # type: ignore[method-assign]
+        def handle(self, event: inp.Input) -> Any:
+            if isinstance(event, at):
+                raise IllegalTransitionError("a bug of ours")
+            return super().handle(event)
+
+    engine.machine.__class__ = Broken
 
 
 async def _waits() -> None:

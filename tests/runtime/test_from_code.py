@@ -220,12 +220,15 @@ def test_what_breaks_the_engine_is_raised_to_whoever_waits() -> None:
     class Breaks(BaseException):
         pass
 
-    def breaks(*_: Any) -> None:
-        raise Breaks
+    class Broken(RunMachine):
+        __slots__ = ()
+
+        def handle(self, event: Any) -> Any:
+            raise Breaks
 
     waits = Waits()
     run = waits.start()
-    run._engine.machine.handle = breaks  # type: ignore[method-assign]
+    run._engine.machine.__class__ = Broken
     answer = run.pause()
     waits.go_on.set()
     with pytest.raises(Breaks):
