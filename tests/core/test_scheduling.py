@@ -78,7 +78,11 @@ class TestFailing:
     def test_B11_retries_are_further_attempts(self) -> None:
         driver = Driver({"a": []}, {"a": TaskPolicy(retry=Retry(retries=2, backoff="none"))})
         driver.fail("a", "a", "a")
-        assert driver.types("a") == ["ready"] + ["started", "retrying", "ready"] * 2 + ["started", "failed", "escalated"]
+        assert driver.types("a") == ["ready"] + ["started", "retrying", "ready"] * 2 + [
+            "started",
+            "failed",
+            "escalated",
+        ]
         assert driver.run_state is RunState.FAILED
 
     def test_B11_what_the_policy_does_not_name_is_not_retried(self) -> None:

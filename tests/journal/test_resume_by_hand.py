@@ -83,6 +83,16 @@ class TestMarks:
         assert story.plan().kept == {"a": "a 1", "b": None}
 
 
+class TestSwaps:
+    def test_what_other_code_than_that_of_the_file_made_does_not_count(self) -> None:
+        """Swapped while the run went on, and put back before it was resumed: the fingerprints are the same."""
+        swap = ev.GraphChanged(4.0, "a new version of the graph", changed=("b",))
+        plan = Story().succeed("a").happen(swap).succeed("b").plan()
+        assert plan.reruns == {"b": "it had other code than the graph file of that time"}
+        assert plan.kept == {"a": "a 1"}
+        assert Story().succeed("a", "b").happen(swap).plan().reruns == {}
+
+
 class TestApprovals:
     approval = (ev.GateWaiting(5.0, "b", "sure?"), ev.GateDecided(6.0, "b", True, "eve", ""))
 

@@ -277,6 +277,8 @@ class GraphChanged(Event, frozen=True, tag="graph.changed"):
     """New upstream, by name of a task that was there before."""
     spawner: str = ""
     """The task that asked for it, if one did."""
+    changed: tuple[str, ...] = ()
+    """Tasks that were there before and have other code or options now."""
 
 
 # -- everything else --------------------------------------------------------------------------------------------------

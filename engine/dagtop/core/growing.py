@@ -79,7 +79,10 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     plan = _with_surroundings(plan, change)
     machine.plan = ledger.next_plan = plan
     added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
-    machine.emit(ev.GraphChanged(event.at, event.reason, added, change.removed, dict(change.rewired), event.spawner))
+    rewired = dict(change.rewired)
+    machine.emit(
+        ev.GraphChanged(event.at, event.reason, added, change.removed, rewired, event.spawner, tuple(change.changed))
+    )
     machine.unfinished += len(added)
     for name, policy in change.policies.items():
         ledger.policies[plan.index[name]] = policy

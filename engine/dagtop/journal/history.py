@@ -91,6 +91,8 @@ class TaskHistory:
     """It was let through its gate."""
     passed_gate: bool = False
     """It has started since it was let through its gate, and was not told to start over."""
+    swapped: int = 0
+    """Number of the event that gave it other code while the run went on."""
     started: int = 0
     """Number of the event that told of its latest start."""
 
@@ -186,6 +188,8 @@ class History:
         for task in event.added:
             self.spawned[task.name] = Spawned(task.upstream, event.spawner, session)
             self.children.setdefault(event.spawner, []).append(task.name)
+        for name in event.changed:
+            self._task(name).swapped = self.seen
         for name in event.removed:
             if name in self.spawned:
                 self.spawned[name].expected = False

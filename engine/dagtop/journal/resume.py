@@ -253,6 +253,9 @@ class Judge:
         if self.trust_changes:
             return ""
         session = self.history.session_of(number)
+        swapped = self.history.tasks.get(self.plan.names[index], _NEVER).swapped
+        if swapped < number and self.history.session_of(swapped) == session:
+            return "it had other code than the graph file of that time"  # whose marks alone are in the record
         record = self.stored.sessions[session - 1].record
         places = self._places.get(session)
         if places is None:
