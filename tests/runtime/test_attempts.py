@@ -186,10 +186,8 @@ class TestRaising:
         assert run.result["takes"].output is True
 
     @pytest.mark.parametrize("how", ["group", "cancelled scope", "at once"])
-    async def test_a_task_that_leaves_a_scope_open_fails_alone(self, how: str, anyio_backend_name: str) -> None:
+    async def test_a_task_that_leaves_a_scope_open_fails_alone(self, how: str) -> None:
         """The scope stayed on the worker: it cancelled what came next there, and ended the engine with a RuntimeError."""
-        if how == "group" and anyio_backend_name == "trio":
-            pytest.skip("trio itself gives up on a task whose nursery was never closed")
         kept: list[Any] = []
 
         async def forgets() -> None:

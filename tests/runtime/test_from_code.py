@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import pytest
 from dagtop import DAGExecutor, DagtopError, ExecutorConfig, Graph, Run, RunState, TaskContext, TaskState
+from dagtop.core.machine import RunMachine
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
 

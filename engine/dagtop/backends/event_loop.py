@@ -208,6 +208,33 @@ async def leave_scopes(state: Any, home: Any) -> None:
     await AsyncioInterrupt().settle()
 
 
+def nurseries() -> list[Any]:
+    """The task groups that the calling trio task is in; on asyncio none, where `leave_scopes` sees to them."""
+    if sniffio.current_async_library() != "trio":
+        return []
+    import trio  # noqa: PLC0415 - an extra
+
+    return trio.lowlevel.current_task().child_nurseries
+
+
+async def leave_nurseries(count: int) -> bool:
+    """Leave the task groups that user code entered on this trio task and did not leave; what runs in them ends. False: none.
+
+    Otherwise trio would end the task, and everything with it. The way out is not public: without it that is what happens.
+    """
+    there = nurseries()
+    if len(there) <= count:
+        return False
+    while len(there) > count:
+        nursery = there[-1]
+        leave = getattr(nursery, "_nested_child_finished", None)
+        if leave is None:
+            break
+        nursery.cancel_scope.cancel()
+        await leave(None)
+    return True
+
+
 #: Said of an attempt that ends inside a scope of its own.
 LEFT_OPEN = "the task ended inside a task group or cancel scope that it had entered and not left; use `with` for it"
 

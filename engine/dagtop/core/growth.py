@@ -68,10 +68,13 @@ def _kinds(added: Sequence[AddedTask | NewTask], first: int) -> list[int]:
 
 def _appended(plan: Plan, upstream: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
     first = len(plan)
-    downstream: list[Sequence[int]] = [*plan.downstream, *([] for _ in range(len(upstream) - first))]
+    more: dict[int, list[int]] = {}
     for own in range(first, len(upstream)):
         for above in upstream[own]:
-            downstream[above] = [*downstream[above], own]
+            more.setdefault(above, []).append(own)
+    downstream: list[Sequence[int]] = [*plan.downstream, *([] for _ in range(len(upstream) - first))]
+    for above, below in more.items():
+        downstream[above] = [*downstream[above], *below]
     return downstream
 
 

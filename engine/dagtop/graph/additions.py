@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import structs
 
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import BackendName, RunPolicy
@@ -120,6 +122,24 @@ class Additions:
         asks = own in found.whens or own in found.caches or own in found.maps
         cleans_up = own in found.setups or own in found.teardowns
         return Addition(NewTask(name, names, policy, asks, cleans_up, backend), call, found, before)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a task of this name, or one is about to come."""
+        return name in self._index
+
+    def alike(self, first: Addition, name: str, item: Item) -> Addition:
+        """The task of another element of a list: that of the first one was checked, and all but name and element is the same."""
+        own = len(self._name_of)
+        self._later[name] = own
+        self._name_of.append(name)
+        self._later_upstream[name] = first.task.upstream
+        for later in first.before:
+            self._held_back.setdefault(later, []).append(name)
+        arguments = (
+            (parameter, item if type(source) is Item else source) for parameter, source in first.call.arguments
+        )
+        call = replace(first.call, arguments=tuple(arguments))
+        return Addition(structs.replace(first.task, name=name), call, first.around.of_another(own), first.before)
 
     def _backend(self, options: Mapping[str, Any], call: Call) -> BackendName | None:
         where = BackendName(options.get("backend") or self._config.backend or BackendName.THREAD)

@@ -97,8 +97,10 @@ def _listed(depends_on: Any) -> list[Any]:
 
 def _gatherer(mapped: Mapped) -> Callable[..., Any]:
     async def gather(ctx: TaskContext) -> list[Any]:
-        own = f"{ctx.task}["
-        return [output for task, output in ctx.upstream.items() if task.startswith(own)]
+        found: list[Any] = []
+        while (task := element(ctx.task, len(found))) in ctx.upstream:
+            found.append(ctx.upstream[task])
+        return found
 
     gather.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD)]

@@ -99,6 +99,12 @@ class Surroundings:
         for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):
             getattr(self, name).update(getattr(others, name))
 
+    def of_another(self, index: int) -> Surroundings:
+        """What stands around the one task that is in here, for a task that is the same but for its index."""
+        names = ("whens", "caches", "setups", "teardowns", "needs", "maps")
+        found: dict[str, Any] = {name: {index: one} for name in names for one in getattr(self, name).values()}
+        return Surroundings(**found) if found else NOTHING_AROUND
+
     def take_over(self, indices: set[int], others: Surroundings) -> None:
         """What stands around these tasks is what stands around them there."""
         for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):

@@ -235,7 +235,10 @@ class Caching:
             parts[f"input {name}"] = self._inputs[name]
         others = tuple(one for one in own.arguments if not isinstance(one[1], _KNOWN))
         if others:
-            made = self._calls.beside(index, Call(own.fn, own.is_async, others))
+            try:
+                made = self._calls.beside(index, Call(own.fn, own.is_async, others))
+            except BaseException as gone:  # noqa: BLE001 - an exception of the user's list
+                raise _UncachedError(f"its element is gone: {said_of(gone)[:300]}") from None
             assert isinstance(made, partial), "a call with its arguments"
             parts["its element"] = await self._digest([*made.args, made.keywords], "its element")
         parts |= await self._upstream(index, own)

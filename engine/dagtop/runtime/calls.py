@@ -18,7 +18,6 @@ import anyio.to_thread
 
 from dagtop.core.plan import Plan
 from dagtop.core.policy import BackendName
-from dagtop.errors import Skip
 from dagtop.graph.additions import Task
 from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask, Item
 from dagtop.graph.surroundings import Service
@@ -106,7 +105,7 @@ class Calls:
     def thunk(self, index: int, attempt: int, context: Context) -> Callable[[], Any]:
         """The call of an attempt, ready to be made in a thread; `context` is made ready for it."""
         fn, args, kwargs = self._prepared(index, attempt, context)
-        if self.away and index in self.away:
+        if self.away and index in self.away and fn is not _say:
             trip = self.trips[index] = self.trip(index, attempt, partial(fn, *args, **kwargs), self.contexts.get(index))
             return trip
         return partial(fn, *args, **kwargs)
@@ -248,6 +247,17 @@ class Calls:
             self._fill(call, task_context, args, kwargs, services, resource)
         return partial(call.fn, *args, **kwargs)
 
+    def own(self, index: int, call: Call, *given: Any) -> Callable[[], Any]:
+        """The call of the task's own function, as `beside` makes it; if that cannot be made, one that says why."""
+        try:
+            return self.beside(index, call, *given)
+        except BaseException as gone:  # noqa: BLE001 - the element that it was to take is gone, or its list is none
+            return partial(_say, gone)
+
+    def is_gone(self, fn: Callable[[], Any]) -> bool:
+        """Whether the call only says why there is none: that needs no other process."""
+        return isinstance(fn, partial) and fn.func is _say
+
     def of_graph(self, call: Call, services: Mapping[str, Any] = _NONE, resource: Any = None) -> Callable[[], Any]:
         """A call that belongs to no task, ready to be made."""
         return self.beside(-1, call, None, services, resource)
@@ -280,8 +290,8 @@ class Calls:
         else:
             try:
                 self._fill(call, task_context, args, kwargs)
-            except Skip as gone:  # the element that it was to take
-                return partial(_say, gone), [], {}
+            except BaseException as gone:  # noqa: BLE001 - the element that it was to take is gone, or its list is none
+                return _say, [gone], {}
         return call.fn, args, kwargs
 
     def _fill(

@@ -26,7 +26,9 @@ from dagtop.backends.event_loop import (
     Interrupt,
     ScopeInterrupt,
     drive,
+    leave_nurseries,
     leave_scopes,
+    nurseries,
     scope_state,
     stray_cancels,
 )
@@ -81,7 +83,7 @@ async def stage(
 
 async def _on_loop(attempt: Attempt, context: Context, call: Callable[[], Any]) -> Ended:
     scopes = scope_state()
-    home = scopes.cancel_scope
+    home, groups = scopes.cancel_scope, len(nurseries())
     output: Any = None
     error: BaseException | None = None
     try:
@@ -97,7 +99,8 @@ async def _on_loop(attempt: Attempt, context: Context, call: Callable[[], Any]) 
             output = await drive(attempt, context, coroutine, waiting)
         except BaseException as raised:  # noqa: BLE001 - as above
             error = raised
-    if scopes.cancel_scope is not home:
+    left_open = await leave_nurseries(groups)
+    if left_open or scopes.cancel_scope is not home:
         await leave_scopes(scopes, home)
         error = RuntimeError(LEFT_OPEN) if error is None else error
     return output, error

@@ -208,19 +208,25 @@ class Engine:
 
     def _obey(self, command: Command, number: int, by: str) -> None:
         if isinstance(command, SwapGraph) and (version := self.versions.take(command.version)) is not None:
-            for event in self.growth.swap(version, self.versions, command, number, by):
-                if type(event) is TaskRestarted:
-                    self.calls.forget(event.task)
+            caused = self.growth.swap(version, self.versions, command, number, by)
+            self.growth.start_over(self._forgotten(caused))
             return
         machine, before = self.machine, len(self.machine.outbox)
         instructions = machine.handle(inp.CommandGiven(self.now(), by_hand.recordable(command), number, by))
         caused = machine.outbox[before:]
-        for event in caused:
-            if type(event) is TaskRestarted:
-                self.calls.forget(event.task)
+        again = self._forgotten(caused)
         if type(command) is MarkSucceeded:
             by_hand.keep(self.calls, machine.plan.index, command, caused)
         self.workers.obey(instructions)
+        if again:
+            self.growth.start_over(again)
+
+    def _forgotten(self, caused: Sequence[AnyEvent]) -> list[str]:
+        """The tasks that start over: what they returned is nobody's input any more."""
+        again = [event.task for event in caused if type(event) is TaskRestarted]
+        for task in again:
+            self.calls.forget(task)
+        return again
 
     def _go_round(self) -> float | None:
         """Do all that is due now; how long until something is due again (None: nothing foreseen)."""

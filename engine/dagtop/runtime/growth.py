@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import structs
@@ -15,7 +15,7 @@ from dagtop.core.commands import SwapGraph
 from dagtop.core.events import AnyEvent, CommandRefused
 from dagtop.core.instructions import Instruction
 from dagtop.core.machine import RunMachine
-from dagtop.core.states import GOOD, TaskState
+from dagtop.core.states import FINAL, GOOD, TaskState
 from dagtop.errors import GraphError, Skip
 from dagtop.graph.additions import Addition, Additions, Task
 from dagtop.graph.binding import Item
@@ -32,6 +32,9 @@ CallUser: TypeAlias = Callable[[Callable[[], Any]], Awaitable[tuple[Any, BaseExc
 
 #: What is made a list where it stands; of anything else the user's code gives the elements one by one.
 _BUILT_IN = frozenset({list, tuple, range, set, frozenset, dict})
+
+#: So many elements a list may have; one that never ends must not fill the memory.
+MOST = 1_000_000
 
 
 class _Coming(NamedTuple):
@@ -143,9 +146,17 @@ class Growth:
     def _gathered(self, name: str) -> dict[str, tuple[str, ...]]:
         """The new upstream of a gathering task; none if it is right already."""
         present = tuple(self._upstream(name))
-        others = [above for above in present if not above.startswith(f"{name}[")]
-        wanted = (*others, *self._elements(name))
+        wanted = (*self._others(name), *self._elements(name))
         return {} if present == wanted else {name: wanted}
+
+    def _others(self, name: str) -> list[str]:
+        """What a gathering task waits for besides its elements."""
+        owner = self._machine.plan.index[name]
+        return [above for above in self._upstream(name) if not self._is_element(above, owner)]
+
+    def _is_element(self, name: str, owner: int) -> bool:
+        call = self._calls.call_of(self._machine.plan.index[name])
+        return any(type(source) is Item and source.owner == owner for _, source in call.arguments)
 
     def _elements(self, name: str) -> list[str]:
         _, elements = self._lists[self._machine.plan.index[name]]
@@ -245,23 +256,18 @@ class Growth:
         kept = self._lists.get(index)
         if kept is None or kept[0] is not source:
             if type(source) in _BUILT_IN:
-                made = _made(source)
+                try:
+                    made = _made(source)
+                except Exception as raised:  # noqa: BLE001 - somebody changes it at this moment, or it is too long
+                    return raised
             else:
                 made, error = await call(partial(_made, source))
                 if error is not None:
                     return error
-            kept = self._lists[index] = source, made
-        options = {**mapped.options}
-        if mapped.over is not None:
-            options["depends_on"] = [mapped.over, *_listed(options.get("depends_on", ()))]
+            self._lists[index] = source, made
         try:
             with self._lock:
-                self._additions = self._additions or self._begin()
-                for place, one in enumerate(self._elements(name)):
-                    if one not in self._machine.plan.index:
-                        task = Task(one, mapped.fn, **options)
-                        addition = self._additions.check(task, Item(index, place))
-                        self.waiting.append(_Coming(name, addition, is_element=True))
+                self.waiting += self._missing(index, mapped)
         except GraphError as error:
             return error
         self.apply()
@@ -269,6 +275,42 @@ class Growth:
         if rewired:
             self._add([], name, f"the elements of {name}", rewired)
         return None
+
+    def _missing(self, owner: int, mapped: Mapped) -> list[_Coming]:
+        """The tasks of the elements that have none yet.
+
+        Raises
+        ------
+        GraphError: all that is wrong with them; then none has a number.
+        """
+        name, known = self._machine.plan.names[owner], self._machine.plan.index
+        self._additions = additions = self._additions or self._begin()
+        missing: list[tuple[str, Item]] = []
+        for place, one in enumerate(self._elements(name)):
+            if not additions.knows(one):
+                missing.append((one, Item(owner, place)))
+            elif one not in known or not self._is_element(one, owner):
+                raise GraphError(f"element {place} cannot have a task named {one!r}: there is another one of that name")
+        if not missing:
+            return []
+        options = {**mapped.options}
+        if mapped.over is not None:
+            options["depends_on"] = [mapped.over, *_listed(options.get("depends_on", ()))]
+        first = additions.check(Task(missing[0][0], mapped.fn, **options), missing[0][1])
+        rest = (additions.alike(first, one, item) for one, item in missing[1:])
+        return [_Coming(name, one, is_element=True) for one in (first, *rest)]
+
+    def start_over(self, names: Iterable[str]) -> None:
+        """These tasks start over. Of them a gathering task whose list is made anew waits for that, not for the old elements."""
+        maps, plan, states = self._job.checked.around.maps, self._machine.plan, self._machine.ledger.state
+        rewired: dict[str, tuple[str, ...]] = {}
+        for name in names:
+            index = plan.index[name]
+            over = self._index_of_source(maps[index]) if index in maps else None
+            if over is not None and states[index] is TaskState.WAITING and states[over] not in FINAL:
+                rewired[name] = tuple(self._others(name))
+        if rewired:
+            self._add([], "", "lists are made anew", rewired)
 
     def item(self, item: Item) -> Any:
         """An element of a list.
@@ -286,12 +328,17 @@ class Growth:
         return kept[1][item.place]
 
     def _source(self, mapped: Mapped) -> Any:
-        if mapped.over is None:
+        index = self._index_of_source(mapped)
+        if index is None:
             return mapped.items
-        checked, plan = self._job.checked, self._machine.plan
-        name = mapped.over if isinstance(mapped.over, str) else checked.by_function[id(mapped.over)]
-        index = plan.index[name]
         return self._calls.outputs[index] if self._machine.ledger.state[index] in GOOD else ()
+
+    def _index_of_source(self, mapped: Mapped) -> int | None:
+        """The task that returns the list; None if that is given."""
+        if mapped.over is None:
+            return None
+        name = mapped.over if isinstance(mapped.over, str) else self._job.checked.by_function[id(mapped.over)]
+        return self._machine.plan.index[name]
 
 
 _UNBEGUN = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD})
@@ -302,5 +349,13 @@ def _listed(depends_on: Any) -> list[Any]:
 
 
 def _made(source: Any) -> list[Any]:
-    """The elements of a list, or the pairs of a mapping."""
-    return list(source.items()) if isinstance(source, Mapping) else list(source)
+    """The elements of a list, or the pairs of a mapping.
+
+    Raises
+    ------
+    GraphError: there are too many of them.
+    """
+    made = list(islice(source.items() if isinstance(source, Mapping) else source, MOST + 1))
+    if len(made) > MOST:
+        raise GraphError(f"the list has more than {MOST:,} elements, and each of them would be a task")
+    return made

@@ -28,7 +28,9 @@ from dagtop.backends.event_loop import (
     Interrupt,
     ScopeInterrupt,
     drive,
+    leave_nurseries,
     leave_scopes,
+    nurseries,
     scope_state,
     stray_cancels,
 )
@@ -290,6 +292,7 @@ class Workers:
         """A whole async attempt on trio, where an interrupt needs a scope that is there from the beginning."""
         context = self._context.copy()
         scope = anyio.CancelScope()
+        groups = len(nurseries())
         ended: _Ended | None = None
         try:
             with scope:
@@ -304,6 +307,8 @@ class Workers:
                     flag = self.calls.contexts.get(start.index)
                     attempt = Attempt(start.index, start.attempt, ScopeInterrupt(scope), flag)
                     ended = await self._to_its_end(attempt, context, coroutine, waiting)
+                if await leave_nurseries(groups) and ended is not None and ended[1] is None:
+                    ended = None, RuntimeError(LEFT_OPEN)
         except RuntimeError:  # trio leaves the scopes inside ours, and complains
             if ended is not None and ended[1] is None:
                 ended = None, RuntimeError(LEFT_OPEN)
@@ -342,8 +347,8 @@ class Workers:
             with scope:
                 services, error = await lifecycle.prepare(attempt, context, flag)
                 if error is None and not attempt.stop_told:
-                    fn: Callable[[], Any] = calls.beside(index, call, flag, services, lifecycle.resource(index))
-                    if calls.away and index in calls.away:
+                    fn: Callable[[], Any] = calls.own(index, call, flag, services, lifecycle.resource(index))
+                    if calls.away and index in calls.away and not calls.is_gone(fn):
                         fn = attempt.errand = calls.trip(index, start.attempt, fn, flag)
                     if calls.caching is not None and not call.is_async:
                         fn = calls.caching.in_thread(index, fn)
