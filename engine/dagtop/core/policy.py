@@ -6,19 +6,26 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
 from dagtop.core.backoff import Backoff
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
 from dagtop.core.guards import NO_RESOURCES, Breaker, Gate, Pool, check_amounts
 
 
-def _exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
-    given: tuple[object, ...] = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-    types = tuple(kind for kind in given if isinstance(kind, type) and issubclass(kind, BaseException))
-    if len(types) < len(given):
-        raise ValueError(f"{name} must be exception types, not {value!r}")
-    return types
+def exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
+    """One exception type, or a list of them, as a tuple.
+
+    Raises
+    ------
+    ValueError: something else is among them.
+    """
+    given: tuple[object, ...] = tuple(value) if isinstance(value, (tuple, list, set, frozenset)) else (value,)
+    for kind in given:
+        if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+            way_out = ": write the type itself, without quotes, such as OSError" if isinstance(kind, str) else ""
+            raise ValueError(f"{name} must be exception types, not {kind!r}{way_out}")
+    return cast("tuple[type[BaseException], ...]", given)
 
 
 class Trigger(StrEnum):
@@ -78,7 +85,7 @@ class Retry:
     ValueError: a value is out of its range.
     """
 
-    retries: int = 3
+    retries: int = field(default=3, kw_only=False)
     backoff: Backoff | str = Backoff.EXPONENTIAL
     base: float = 1.0
     factor: float = 2.0
@@ -97,7 +104,7 @@ class Retry:
         if not is_between(self.jitter, 0, 1):
             raise ValueError(f"jitter must be between 0 and 1, not {self.jitter!r}")
         for name in ("on", "not_on"):
-            object.__setattr__(self, name, _exception_types(name, getattr(self, name)))
+            object.__setattr__(self, name, exception_types(name, getattr(self, name)))
 
 
 #: The policy of a task that is given no retries.

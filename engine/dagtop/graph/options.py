@@ -11,7 +11,7 @@ from typing import Any
 
 from dagtop.core.checks import one_of
 from dagtop.core.guards import Breaker, Gate, Pool, check_amounts
-from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy
+from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy, exception_types
 from dagtop.errors import Flaw
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
@@ -230,7 +230,11 @@ def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: i
     chosen = options.get("retries", retries)
     if chosen is not None:
         given["retry"] = as_retry(chosen)
-    kinds = {own: options[name] for name, own in (("retry_on", "on"), ("no_retry_on", "not_on")) if name in options}
+    kinds = {
+        own: exception_types(name, options[name])
+        for name, own in (("retry_on", "on"), ("no_retry_on", "not_on"))
+        if options.get(name) is not None
+    }
     if kinds:
         given["retry"] = replace(given.get("retry", NO_RETRY), **kinds)
     return TaskPolicy(**given)

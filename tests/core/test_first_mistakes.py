@@ -1,0 +1,36 @@
+"""What a newcomer gets wrong is answered with one sentence that says what to write instead (B2)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from dagtop import Graph, GraphError, Retry
+
+
+def problem(**options: Any) -> str:
+    """The one thing that is wrong with a task of these options."""
+    with pytest.raises(GraphError) as caught:
+        Graph("g").add("a", lambda: 1, **options).validate()
+    (flaw,) = caught.value.problems
+    return flaw.message.removeprefix("task 'a': ")
+
+
+def test_a_retry_takes_its_number_without_a_name() -> None:
+    assert Retry(3) == Retry(retries=3)
+    with pytest.raises(TypeError):
+        Retry(3, "linear")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+
+
+@pytest.mark.parametrize("option", ["retry_on", "no_retry_on"])
+@pytest.mark.parametrize("value", ["ValueError", ["ValueError"], (OSError, "ValueError")])
+def test_names_of_exceptions_are_no_exceptions(option: str, value: object) -> None:
+    assert problem(**{option: value}) == (
+        f"{option} must be exception types, not 'ValueError': write the type itself, without quotes, such as OSError"
+    )
+
+
+def test_what_is_no_exception_type_is_told_by_the_name_it_was_given_under() -> None:
+    assert problem(retry_on=3) == "retry_on must be exception types, not 3"
+    with pytest.raises(ValueError, match=r"^not_on must be exception types"):
+        Retry(not_on=(int,))  # type: ignore[arg-type]
