@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from dagtop import Graph, GraphError, Retry
+from dagtop.core.policy import TaskPolicy
+from dagtop.graph.options import TASK_OPTIONS
 
 
 def problem(**options: Any) -> str:
@@ -34,3 +36,11 @@ def test_what_is_no_exception_type_is_told_by_the_name_it_was_given_under() -> N
     assert problem(retry_on=3) == "retry_on must be exception types, not 3"
     with pytest.raises(ValueError, match=r"^not_on must be exception types"):
         Retry(not_on=(int,))  # type: ignore[arg-type]
+
+
+def test_an_option_that_is_none_is_not_given() -> None:
+    nothing = dict.fromkeys(TASK_OPTIONS)
+    graph = Graph("g", default_timeout=5).add("a", lambda: 1, **{**nothing, "timeout": None})
+    assert graph.validate().policies[0] == TaskPolicy()
+    assert Graph("g", default_timeout=5).add("a", lambda: 1, pool=None).validate().policies[0].timeout == 5
+    assert graph.run()["a"].output == 1

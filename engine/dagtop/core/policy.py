@@ -150,6 +150,8 @@ class TaskPolicy:
         if self.cost is not None:
             check_seconds("cost", self.cost)
         for name in ("circuit", "pool"):
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, "")
             if not isinstance(getattr(self, name), str):
                 raise ValueError(f"{name} must be a name, not {getattr(self, name)!r}")
         if self.resources is not NO_RESOURCES:

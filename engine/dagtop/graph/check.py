@@ -139,7 +139,7 @@ def _check_specs(
         if options:
             around.task(i, columns.names[i], call, options, "", place)
             policies[i], _ = check_options(options, config, False, f"task {columns.names[i]!r}", place, flaws)
-            if "depends_on" in options or "backend" in options:
+            if options.get("depends_on") is not None or options.get("backend") is not None:
                 flaws.add(
                     OptionError, f"task {columns.names[i]!r}: depends_on and backend do not go with from_specs", place
                 )

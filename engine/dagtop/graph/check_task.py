@@ -84,7 +84,7 @@ def _bind(
             place,
             hints=len(flaws.found) < HINTS,
             services=around.services,
-            resource="setup" in options,
+            resource=options.get("setup") is not None,
             item=item,
         )
     except ValueError as error:
@@ -107,8 +107,10 @@ def check_options(
     """(the policy that a task's options make, what it depends on)."""
     for flaw in unknown_options(options, TASK_OPTIONS, LATER_TASK_OPTIONS, place):
         flaws.add(OptionError, f"{who}: {flaw.message}", place)
-    depends_on = options.get("depends_on", ())
-    if isinstance(depends_on, str) or callable(depends_on):
+    depends_on = options.get("depends_on")
+    if depends_on is None:
+        depends_on = ()
+    elif isinstance(depends_on, str) or callable(depends_on):
         depends_on = (depends_on,)
     try:
         backend_of(options, is_async=is_async)

@@ -215,7 +215,7 @@ def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: i
     ------
     ValueError: a value is out of its range.
     """
-    given = {name: options[name] for name in _POLICY_OPTIONS if name in options}
+    given = {name: options[name] for name in _POLICY_OPTIONS if options.get(name) is not None}
     if "tags" in given:
         given["tags"] = (given["tags"],) if isinstance(given["tags"], str) else tuple(given["tags"])
         if not all(isinstance(tag, str) for tag in given["tags"]):
@@ -224,7 +224,7 @@ def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: i
         raise ValueError(f"description must be a text, not {given['description']!r}")
     if not isinstance(given.get("retry_on_timeout", True), bool):
         raise ValueError(f"retry_on_timeout must be True or False, not {given['retry_on_timeout']!r}")
-    given.setdefault("timeout", timeout)
+    given["timeout"] = options.get("timeout", timeout)  # None is no timeout, whatever the default is
     if "gate" in given:
         given["gate"] = _gate(given["gate"])
     chosen = options.get("retries", retries)
@@ -259,7 +259,7 @@ def backend_of(options: Mapping[str, Any], *, is_async: bool) -> BackendName:
     ------
     ValueError: there is no such place, or the function does not fit it.
     """
-    if "backend" not in options:
+    if options.get("backend") is None:
         return BackendName.ASYNC if is_async else BackendName.THREAD
     backend = one_of(BackendName, options["backend"], "backend")
     if is_async and backend is not BackendName.ASYNC:

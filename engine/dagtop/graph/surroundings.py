@@ -173,7 +173,7 @@ class AroundCheck:
             if option == "when" and fn is False:
                 found.whens[index] = None
                 continue
-            made, more = self._of_task(option, fn, index, who, place_of(fn) or place, "setup" in options)
+            made, more = self._of_task(option, fn, index, who, place_of(fn) or place, options.get("setup") is not None)
             needed += more
             if made is None:
                 continue

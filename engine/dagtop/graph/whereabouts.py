@@ -37,7 +37,7 @@ def located(checked: Checked, columns: Columns, config: ExecutorConfig, place: s
     else:
         for index, call in enumerate(checked.calls):
             options = columns.options[index]
-            where = BackendName(options["backend"]) if "backend" in options else default
+            where = BackendName(options["backend"]) if options.get("backend") else default
             if where in _HERE or call.is_async:
                 continue
             backends[index] = where
