@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from dagtop import ExecutorConfig, Graph, GraphError
-from dagtop.errors import OptionError
+from dagtop.errors import JournalError, OptionError
 
 
 def diamond(**options: Any) -> Graph:
@@ -82,11 +82,18 @@ def test_a_graph_that_cannot_run_has_none() -> None:
         Graph("g").add("a", print, depends_on=["nowhere"]).plan()
 
 
+def test_B8_a_journal_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    """A typo in the path gave a forecast without any earlier run, and without a word."""
+    journal = tmp_path / "nope.sqlite3"
+    with pytest.raises(JournalError, match=r"there is no journal at .*nope\.sqlite3: give the path"):
+        Graph("g").add("a", lambda: 1).plan(journal=journal)
+    assert not journal.exists(), "asking makes no file"
+
+
 def test_B8_earlier_runs_make_it_a_forecast_in_seconds(tmp_path: Path) -> None:
     journal = tmp_path / "runs.sqlite3"
     graph = Graph("g").add("a", lambda: 1).add("b", lambda a: 2)
-    assert not graph.plan(journal=journal).in_seconds
-    assert not journal.exists(), "asking makes no file"
+    assert not graph.plan().in_seconds
     result = graph.run(journal=journal)
     plan = graph.plan(journal=str(journal))
     assert plan.in_seconds

@@ -358,7 +358,7 @@ class Graph(Listening):
         Raises
         ------
         GraphError: the graph cannot be run, or `costs` does not fit it.
-        JournalError: the file cannot be read.
+        JournalError: there is no such file, or it cannot be read.
         """
         config = (with_options(config, options) or ExecutorConfig()).over(self.config)
         usual: Mapping[int, float] = {}

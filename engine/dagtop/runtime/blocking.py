@@ -6,6 +6,7 @@ from pathlib import Path
 
 import anyio
 
+from dagtop.errors import JournalError
 from dagtop.graph.declare import Graph
 from dagtop.graph.options import ExecutorConfig
 from dagtop.runtime.caller_event import library_here
@@ -31,12 +32,14 @@ def usual_seconds(graph: Graph, config: ExecutorConfig, journal: str | Path) -> 
 
     Raises
     ------
-    JournalError: the file cannot be read.
+    JournalError: there is no such file, or it cannot be read.
     """
     from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
 
     if not Path(journal).exists():
-        return {}
+        raise JournalError(
+            f"there is no journal at {journal}: give the path that runs are kept at, or leave journal out until there is one"
+        )
     kept = SqliteJournal(Path(journal))
     try:
         plan = graph.validate(config)
