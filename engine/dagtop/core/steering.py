@@ -172,7 +172,8 @@ def _flaw(machine: RunMachine, command: cmd.Command) -> str:
             return _policy_flaw(machine, command)
         case cmd.SwapGraph():
             return "the graph of this run cannot be swapped"
-    return ""
+        case _:
+            return ""
 
 
 def _policy_flaw(machine: RunMachine, command: cmd.SetPolicy) -> str:

@@ -86,7 +86,7 @@ def stopped_attempt_ended(
             late = out_of_time(f"the run reached its {reason} while this ran", failure)
             machine.emit(ev.TaskTimedOut(at, name, attempt, late))
             machine.ended(index, at)
-        case StopReason.CANCEL | StopReason.FAIL_FAST:
+        case StopReason.CANCEL | StopReason.FAIL_FAST | StopReason.SETUP:
             machine.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
             if machine.stopping is None:
                 escalate(machine, index, at)

@@ -76,7 +76,8 @@ def gathering(
     own["depends_on"] = [*_listed(options.get("depends_on", ())), *([over] if is_task else [])]
     if collect == "some":
         own.setdefault("trigger", Trigger.ALL_DONE)
-    mapped = Mapped(fn, over if is_task else None, () if is_task else tuple(over), of_each)
+    given: Any = over  # whose type the checks above have settled
+    mapped = Mapped(fn, given if is_task else None, () if is_task else tuple(given), of_each)
     return _gatherer(mapped), own, pools
 
 
