@@ -29,9 +29,10 @@ import anyio
 from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent, TaskEvent
 from dagtop.errors import DagtopError
-from dagtop.graph.declare import Graph, with_options
+from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest
 from dagtop.graph.options import ExecutorConfig
+from dagtop.graph.written import with_options
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.result import RunResult
 

@@ -22,7 +22,7 @@ from dagtop.graph.options import (
 from dagtop.graph.surroundings import NOTHING_AROUND, AroundCheck, Surroundings
 
 if TYPE_CHECKING:
-    from dagtop.graph.declare import Columns
+    from dagtop.graph.written import Columns
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import replace
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
@@ -19,8 +16,9 @@ from dagtop.graph.listening import Listeners, Listening
 from dagtop.graph.mapping import gathering
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
 from dagtop.graph.outlook import ExecutionPlan, execution_plan
-from dagtop.graph.surroundings import Declarations, Declared
+from dagtop.graph.surroundings import Declared, place_of
 from dagtop.graph.whereabouts import located
+from dagtop.graph.written import Columns, caller, config_of, with_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,19 +26,6 @@ if TYPE_CHECKING:
     from dagtop.runtime.result import RunResult
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(slots=True)
-class Columns:
-    """The declared tasks, one list for each thing known of them: 100,000 tasks stay small."""
-
-    names: list[Any] = field(default_factory=list)
-    fns: list[Callable[..., Any]] = field(default_factory=list)
-    options: list[Mapping[str, Any]] = field(default_factory=list)
-    places: dict[int, str] = field(default_factory=dict)
-    specs: Mapping[Any, Any] | None = None
-    dependencies: Mapping[Any, Iterable[Any]] | None = None
-    around: Declarations = field(default_factory=Declarations)
 
 
 class Graph(Listening):
@@ -78,14 +63,14 @@ class Graph(Listening):
         teardown: Callable[..., Any] | None = None,
         **options: Any,
     ) -> None:
-        self.place = _caller()
+        self.place = caller()
         flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, self.place)
         if not isinstance(name, str) or not name.strip():
             flaws.append(Flaw(f"the name of a graph must be a text that is not empty, not {name!r}", self.place))
         if flaws:
             raise OptionError(flaws)
         self.name = name
-        self.config = _config(options, self.place)
+        self.config = config_of(options, self.place)
         self._columns = Columns()
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
@@ -139,7 +124,7 @@ class Graph(Listening):
             raise GraphError(
                 "a graph made by from_specs takes no further tasks; put them into its tasks and dependencies"
             )
-        columns.places[len(columns.names)] = _place_of(fn) or _caller()
+        columns.places[len(columns.names)] = place_of(fn) or caller()
         columns.names.append(name)
         columns.fns.append(fn)
         columns.options.append(options)
@@ -173,7 +158,7 @@ class Graph(Listening):
         ------
         OptionError: `over`, `limit` or `collect` is nothing of the kind.
         """
-        gather, own, pools = gathering(name, fn, over, limit, collect, options, _place_of(fn) or _caller())
+        gather, own, pools = gathering(name, fn, over, limit, collect, options, place_of(fn) or caller())
         if pools:
             self.config = replace(self.config, pools={**(self.config.pools or {}), **pools})
         return self.add(name, gather, **own)
@@ -187,7 +172,7 @@ class Graph(Listening):
         GraphError: there is one already.
         """
         self._only_one("setup", self._columns.around.setup)
-        self._columns.around.setup = Declared(fn, _caller())
+        self._columns.around.setup = Declared(fn, caller())
         self._checked = None
         return fn
 
@@ -202,7 +187,7 @@ class Graph(Listening):
         GraphError: there is one already.
         """
         self._only_one("teardown", self._columns.around.teardown)
-        self._columns.around.teardown = Declared(fn, _caller())
+        self._columns.around.teardown = Declared(fn, caller())
         self._checked = None
         return fn
 
@@ -222,7 +207,7 @@ class Graph(Listening):
 
         def declare(function: F) -> F:
             called = name if name is not None else getattr(function, "__name__", "")
-            self._columns.around.services.append((called, Declared(function, _caller())))
+            self._columns.around.services.append((called, Declared(function, caller())))
             self._checked = None
             return function
 
@@ -230,7 +215,7 @@ class Graph(Listening):
 
     def _only_one(self, what: str, there: Declared | None) -> None:
         if there is not None:
-            raise GraphError([Flaw(f"the graph has a {what} already, at {there.place}; call both from one", _caller())])
+            raise GraphError([Flaw(f"the graph has a {what} already, at {there.place}; call both from one", caller())])
 
     @classmethod
     def from_specs(
@@ -367,43 +352,3 @@ class Graph(Listening):
 
             usual = usual_seconds(self, config, journal)
         return execution_plan(self.validate(config), config.run_policy().max_parallel, usual, costs)
-
-
-def with_options(config: ExecutorConfig | None, options: dict[str, Any]) -> ExecutorConfig | None:
-    """The config with options by name over it.
-
-    Raises
-    ------
-    OptionError: one does not exist, or does not take its value.
-    """
-    if not options:
-        return config
-    flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, _caller())
-    if flaws:
-        raise OptionError(flaws)
-    return _config(options, _caller()).over(config or ExecutorConfig())
-
-
-def _config(options: dict[str, Any], place: str) -> ExecutorConfig:
-    try:
-        return ExecutorConfig(**options)
-    except (TypeError, ValueError) as error:
-        raise OptionError([Flaw(str(error), place)]) from None
-
-
-def _place_of(fn: object) -> str:
-    """Where a function is written, as "file.py:12"."""
-    while isinstance(fn, partial):
-        fn = fn.func
-    code = getattr(inspect.unwrap(fn) if callable(fn) else fn, "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else ""
-
-
-def _caller() -> str:
-    """File and line of the nearest frame outside this package."""
-    frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("dagtop.graph"):
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

@@ -12,7 +12,7 @@ from dagtop.graph.check import Checked
 from dagtop.graph.options import ExecutorConfig, check_installed
 
 if TYPE_CHECKING:
-    from dagtop.graph.declare import Columns
+    from dagtop.graph.written import Columns
 
 _HERE = (BackendName.ASYNC, BackendName.THREAD)
 
