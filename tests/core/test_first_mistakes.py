@@ -44,3 +44,23 @@ def test_an_option_that_is_none_is_not_given() -> None:
     assert graph.validate().policies[0] == TaskPolicy()
     assert Graph("g", default_timeout=5).add("a", lambda: 1, pool=None).validate().policies[0].timeout == 5
     assert graph.run()["a"].output == 1
+
+
+def test_a_task_may_be_given_its_name_first() -> None:
+    graph = Graph("g")
+
+    @graph.task("load", retries=2)
+    def function() -> int:
+        return 3
+
+    assert graph.names == ("load",)
+    assert graph.validate().policies[0].retry.retries == 2
+    assert graph.name_of(function) == "load"
+
+
+def test_what_is_neither_a_function_nor_a_name_makes_no_task() -> None:
+    graph: Any = Graph("g")
+    with pytest.raises(GraphError, match=r"a task is a function, or its name followed by options, not 3"):
+        graph.task(3)
+    with pytest.raises(GraphError, match=r"a task has one name, not both 'a' and 'b'"):
+        graph.task("a", name="b")

@@ -94,10 +94,23 @@ class Graph(Listening):
     def task(self, fn: F, /) -> F: ...
 
     @overload
-    def task(self, fn: None = None, /, *, name: str | None = None, **options: Any) -> Callable[[F], F]: ...
+    def task(self, fn: str | None = None, /, *, name: str | None = None, **options: Any) -> Callable[[F], F]: ...
 
-    def task(self, fn: F | None = None, /, *, name: str | None = None, **options: Any) -> F | Callable[[F], F]:
-        """Make a function a task; the function itself is returned unchanged. Options are those of `add`."""
+    def task(self, fn: F | str | None = None, /, *, name: str | None = None, **options: Any) -> F | Callable[[F], F]:
+        """Make a function a task, bare, with its name (`@graph.task("load")`) or with options; it is returned unchanged.
+
+        Options are those of `add`.
+
+        Raises
+        ------
+        GraphError: it is given neither a function nor a name, or two names.
+        """
+        if isinstance(fn, str):
+            if name is not None:
+                raise GraphError([Flaw(f"a task has one name, not both {fn!r} and {name!r}", caller())])
+            name, fn = fn, None
+        if fn is not None and not callable(fn):
+            raise GraphError([Flaw(f"a task is a function, or its name followed by options, not {fn!r}", caller())])
 
         def declare(function: F) -> F:
             self.add(name if name is not None else getattr(function, "__name__", ""), function, **options)
