@@ -53,6 +53,16 @@ def test_B2_functions_around_a_task_are_checked(options: dict[str, Any], message
     assert found.startswith(message)
 
 
+@pytest.mark.parametrize("options", [{"setup": lambda: 1}, {"teardown": lambda: 1}])
+def test_B36_a_cache_does_not_go_with_what_must_be_set_up_or_torn_down(options: dict[str, Any]) -> None:
+    """A task taken from the cache was not set up, and what came after it was left without its resource."""
+    (found,) = problems(with_task(cache=True, **options))
+    assert found.startswith(
+        f"task 'a' has cache= and {next(iter(options))}=: taken from the cache, it would not be set up"
+    )
+    with_task(cache=False, **options).validate()
+
+
 def test_B2_parameters_of_functions_around_a_task_are_dependencies_and_make_cycles() -> None:
     graph = with_task(when=lambda load, limit: True)
     assert graph.validate().upstream[1] == [0]

@@ -261,8 +261,8 @@ class World:
         for what in ("when", "setup", "teardown"):
             if self.chance(0.15):
                 options[what] = self.beside()
-        if self.plain and self.chance(0.15):  # what is cached is looked after in threads
-            options["cache"] = True
+        if self.plain and self.chance(0.15) and options.keys().isdisjoint(("setup", "teardown")):
+            options["cache"] = True  # what is cached is looked after in threads
         graph.add(
             name,
             self.task(("slots", *limited), services, 1),

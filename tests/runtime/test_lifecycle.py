@@ -7,7 +7,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -494,18 +493,3 @@ async def test_B37_a_task_in_another_process_is_set_up_and_torn_down_in_this_one
     assert run.result is not None
     assert run.result["far"].output == (49, True)
     assert steps == [("setup", os.getpid()), ("teardown of 7", os.getpid())]
-
-
-async def test_a_task_that_is_cached_is_neither_set_up_nor_torn_down(tmp_path: Path) -> None:
-    steps = Steps()
-    for _ in range(2):
-        graph = Graph("g", cache=str(tmp_path / "cache.sqlite3"))
-        graph.add("a", a_number, cache=True, setup=a_number, teardown=steps.says("-"), when=lambda: True)
-        run = await run_all(graph)
-    assert run.result is not None
-    assert (run.result["a"].state, run.result["a"].output) == (TaskState.CACHED, 5)
-    assert steps == ["-"]
-
-
-def a_number() -> int:
-    return 5

@@ -191,6 +191,7 @@ class AroundCheck:
             )
             found.caches[index] = made
             needed += more
+            self._check_cache_alone(name, options, place)
         mapped = mapped_by(call.fn)
         if mapped is not None:
             found.maps[index] = mapped
@@ -205,6 +206,16 @@ class AroundCheck:
                 place,
             )
         return needed
+
+    def _check_cache_alone(self, name: object, options: Mapping[str, Any], place: str) -> None:
+        beside = [option for option in ("setup", "teardown") if options.get(option) is not None]
+        if beside:
+            self._flaws.add(
+                OptionError,
+                f"task {name!r} has cache= and {beside[0]}=: taken from the cache, it would not be set up for those after it; "
+                f"leave one of the two out, or put what is set up into a @graph.service",
+                place,
+            )
 
     def _of_task(
         self, option: str, fn: Any, own: int, who: str, place: str, resource: bool

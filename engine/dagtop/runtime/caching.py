@@ -249,13 +249,12 @@ class Caching:
         return _Key(hashlib.blake2b(blob, digest_size=16).digest(), parts)
 
     def _code(self, index: int, own: Call) -> str:
-        around = self._job.checked.around
-        setup, policy = around.setups.get(index), self._ledger().policies[index]
+        policy = self._ledger().policies[index]
         known = self._codes.get((id(own.fn), id(policy)))
         if known is None or known[0] is not own or known[1] is not policy:
             known = own, policy, code_mark(own.fn, policy, values=True)
             self._codes[id(own.fn), id(policy)] = known
-        return known[2] if setup is None else f"{known[2]} {source_mark(setup.fn)}"
+        return known[2]
 
     async def _upstream(self, index: int, own: Call) -> dict[str, str]:
         plan = self._ledger().plan
