@@ -33,6 +33,7 @@ from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest
 from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.written import with_options
+from dagtop.runtime.breakers import Registry
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.result import RunResult
 
@@ -113,7 +114,8 @@ def rehearse(
     """Run a graph on virtual time: what would take an hour of waiting takes a moment, and always comes in the same order.
 
     Everything real is run: tasks, retries, timeouts, limits. Only where all of it waits for time to pass, time jumps. While
-    plain functions are at work in threads, it passes as ever.
+    plain functions are at work in threads, it passes as ever. Circuit breakers begin closed, and are the rehearsal's own: what
+    they do moves none of the process.
 
     Parameters
     ----------
@@ -128,7 +130,7 @@ def rehearse(
     """
     rehearsal = Rehearsal()
     executor = DAGExecutor(graph, with_options(config, options), recorders=[rehearsal], capture=True)
-    engine = executor.prepare()
+    engine = executor.prepare(breakers=Registry(lambda: 0.0))
 
     async def give(number: int, at: float, command: Command) -> None:
         await anyio.sleep(at)

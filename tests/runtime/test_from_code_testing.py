@@ -9,7 +9,7 @@ from typing import Any
 
 import anyio
 import pytest
-from dagtop import DagtopError, Graph, GraphError, Retry, RunState, TaskContext, TaskState, testing
+from dagtop import Breaker, DagtopError, Graph, GraphError, Retry, RunState, TaskContext, TaskState, breakers, testing
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.testing import rehearse, run_on_virtual_time
@@ -149,3 +149,30 @@ def test_a_test_on_the_loop_waits_for_events(loop: str) -> None:
 
     graph = Graph("g").add("a", sleeper(5)).add("b", sleeper(5), depends_on=["a"])
     assert run_on_virtual_time(inside, loop=loop) is RunState.SUCCEEDED
+
+
+@LOOPS
+def test_B18_a_rehearsal_opens_no_breaker_of_the_process_and_finds_none_open(loop: str) -> None:
+    """The breakers were those of the process: a rehearsal that tried failures out opened the real ones, hours ahead of time."""
+    name = f"rehearsed-{loop}"
+    graph = Graph("g", breakers=[Breaker(name, failure_threshold=1, recovery_timeout=3600, on_open="fail")])
+    calls = 0
+
+    async def down() -> None:
+        nonlocal calls
+        calls += 1
+        raise ConnectionError("down")
+
+    graph.add("task", down, circuit=name, retries=Retry(3, base=1))
+    for _ in range(2):
+        rehearsal = rehearse(graph, loop=loop)
+        assert [event.breaker for event in rehearsal.of("breaker.opened")] == [name]
+    assert calls == 2, "the second rehearsal found the breaker closed"
+    assert name not in {view.name for view in breakers.list()}
+    breakers.trip(name)
+    try:
+        rehearse(graph, loop=loop)
+        assert calls == 3, "what the process thinks of the service is no matter of a rehearsal"
+    finally:
+        breakers.reset(name)
+        breakers.forget(name)

@@ -25,7 +25,7 @@ from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
 from dagtop.runtime.aside import Aside
-from dagtop.runtime.breakers import RunBreakers
+from dagtop.runtime.breakers import Registry, RunBreakers
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.evidence import evidence_of
@@ -50,9 +50,13 @@ class Engine:
     """Carries out one `Job`.
 
     Commands may come from any thread through `send`; everything else belongs to the loop's thread.
+
+    Parameters
+    ----------
+    breakers: where its circuit breakers are; those of the process unless given.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, *, breakers: Registry | None = None) -> None:
         self.job = job
         self.alarm = Alarm()
         self.doorbell = Doorbell(self.alarm.ring)
@@ -61,7 +65,10 @@ class Engine:
         """Names of breakers that somebody else has moved."""
         self.reports = Reports(job.plan, self.doorbell)
         self.breakers = RunBreakers(
-            job.policy.breakers, on_moved=self._moved.put, tell=partial(self.reports.problem, "breakers")
+            job.policy.breakers,
+            on_moved=self._moved.put,
+            tell=partial(self.reports.problem, "breakers"),
+            registry=breakers,
         )
         self.machine = RunMachine(job.plan, job.policy, job.ledger, breakers=self.breakers, evidence=self._evidence)
         self.calls = Calls(job, self.reports)

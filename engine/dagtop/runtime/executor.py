@@ -39,6 +39,7 @@ from dagtop.runtime.swapping import Version, obstacle
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
+    from dagtop.runtime.breakers import Registry
     from dagtop.runtime.handle import Run
 
 
@@ -121,8 +122,12 @@ class DAGExecutor(Listening):
         self.late_problems: tuple[Problem, ...] = ()
         """What went wrong around the run after its last event: in `on_event`, or while the journal was closed."""
 
-    def prepare(self) -> Engine:
+    def prepare(self, *, breakers: Registry | None = None) -> Engine:
         """The engine that will carry the run out; made once, so that it can be watched and spoken to before it begins.
+
+        Parameters
+        ----------
+        breakers: where its circuit breakers are; those of the process unless given.
 
         Raises
         ------
@@ -152,7 +157,7 @@ class DAGExecutor(Listening):
             dask=self.config.dask or "",
             capture=self._capture is not False,
         )
-        self._engine = Engine(job)
+        self._engine = Engine(job, breakers=breakers)
         return self._engine
 
     def hand_in(self, graph: Graph) -> int:
