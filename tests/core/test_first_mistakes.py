@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from dagtop import Graph, GraphError, Retry
+from dagtop import Graph, GraphError, Pool, Retry
 from dagtop.core.policy import TaskPolicy
 from dagtop.graph.options import TASK_OPTIONS
 
@@ -64,3 +64,21 @@ def test_what_is_neither_a_function_nor_a_name_makes_no_task() -> None:
         graph.task(3)
     with pytest.raises(GraphError, match=r"a task has one name, not both 'a' and 'b'"):
         graph.task("a", name="b")
+
+
+@pytest.mark.parametrize("rate", ["10 per sec", "10/s", 0, -1, True, float("inf"), float("nan")])
+def test_a_rate_is_told_to_be_attempts_per_second(rate: Any) -> None:
+    with pytest.raises(
+        ValueError, match=r"^rate must be a number of attempts per second above 0, such as 10, or 0\.5 "
+    ):
+        Pool(4, rate=rate)
+
+
+@pytest.mark.parametrize("value", ["10 per sec", {"rate": 10}, None, 2.5])
+def test_what_is_no_pool_is_told_both_forms_of_one(value: Any) -> None:
+    with pytest.raises(GraphError) as caught:
+        Graph("g", pools={"api": value})
+    assert caught.value.problems[0].message == (
+        "pool 'api' must be a whole number of attempts at once, such as 4, or a Pool with a rate per second, "
+        f"such as Pool(4, rate=10), not {value!r}"
+    )

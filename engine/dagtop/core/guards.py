@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from dagtop.core.checks import check_count, check_seconds, one_of
+from dagtop.core.checks import check_count, check_seconds, is_between, one_of
 
 
 class BreakerState(StrEnum):
@@ -96,8 +97,11 @@ class Pool:
     def __post_init__(self) -> None:
         check_count("the limit of a pool", self.limit, least=1)
         check_count("burst", self.burst, least=1)
-        if self.rate is not None:
-            check_seconds("rate", self.rate, positive=True)
+        if self.rate is not None and not (is_between(self.rate, 0, sys.float_info.max) and self.rate > 0):
+            raise ValueError(
+                "rate must be a number of attempts per second above 0, such as 10, or 0.5 for one every two seconds, "
+                f"not {self.rate!r}"
+            )
 
 
 class Ruling(StrEnum):

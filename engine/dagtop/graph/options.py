@@ -178,6 +178,11 @@ def _pools(value: object) -> dict[str, Pool]:
     for name, limit in value.items():
         if not isinstance(name, str) or not name.strip():
             raise ValueError(f"the name of a pool must be a text that is not empty, not {name!r}")
+        if not isinstance(limit, (int, Pool)):
+            raise ValueError(
+                f"pool {name!r} must be a whole number of attempts at once, such as 4, or a Pool with a rate per second, such as "
+                f"Pool(4, rate=10), not {limit!r}"
+            )
         found[name] = limit if isinstance(limit, Pool) else Pool(limit)
     return found
 
