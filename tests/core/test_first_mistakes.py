@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from dagtop import Graph, GraphError, Pool, Retry
 from dagtop.core.policy import TaskPolicy
-from dagtop.graph.options import TASK_OPTIONS
+from dagtop.graph.options import GRAPH_OPTIONS, OTHER_WORDS, TASK_OPTIONS
 
 
 def problem(**options: Any) -> str:
@@ -81,4 +81,43 @@ def test_what_is_no_pool_is_told_both_forms_of_one(value: Any) -> None:
     assert caught.value.problems[0].message == (
         "pool 'api' must be a whole number of attempts at once, such as 4, or a Pool with a rate per second, "
         f"such as Pool(4, rate=10), not {value!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "option"),
+    [("deps", "depends_on"), ("max_retries", "retries"), ("circuit_breaker", "circuit"), ("condition", "when")],
+)
+def test_an_option_of_a_task_by_another_tools_word_is_told_ours(word: str, option: str) -> None:
+    assert problem(**{word: 1}) == f"there is no option {word!r}; here it is {option!r}"
+
+
+@pytest.mark.parametrize(
+    ("word", "option"),
+    [
+        ("max_workers", "max_parallel"),
+        ("concurrency", "max_parallel"),
+        ("retry", "default_retries"),
+        ("params", "inputs"),
+    ],
+)
+def test_an_option_of_a_graph_by_another_tools_word_is_told_ours(word: str, option: str) -> None:
+    given: dict[str, Any] = {word: 1}
+    with pytest.raises(GraphError, match=f"there is no option '{word}'; here it is '{option}'"):
+        Graph("g", **given)
+    with pytest.raises(GraphError, match=f"there is no option '{word}'; here it is '{option}'"):
+        Graph("g").add("a", lambda: 1).run(**given)
+
+
+def test_every_word_of_others_is_answered_with_options_that_exist() -> None:
+    assert {option for ours in OTHER_WORDS.values() for option in ours} <= {*TASK_OPTIONS, *GRAPH_OPTIONS}
+    assert OTHER_WORDS.keys().isdisjoint({*TASK_OPTIONS} & {*GRAPH_OPTIONS})
+
+
+def test_a_context_by_another_name_is_told_ours() -> None:
+    with pytest.raises(GraphError) as caught:
+        Graph("g").add("content", lambda: 1).add("a", lambda context: context).validate()
+    assert caught.value.problems[0].message == (
+        "parameter 'context' is no task and no input; "
+        "the task's context is the parameter 'ctx', or one that is annotated with TaskContext"
     )

@@ -57,6 +57,10 @@ class Item:
     """Place in the list, from 0."""
 
 
+#: What others call the parameter `ctx`.
+_CONTEXTS = frozenset({"context", "contex", "ctxt", "cxt", "task_context", "taskcontext"})
+_CONTEXT_HINT = "; the task's context is the parameter 'ctx', or one that is annotated with TaskContext"
+
 Source = FromTask | FromInput | FromContext | FromService | FromResource | Item
 
 
@@ -173,7 +177,8 @@ def bind(
         elif not parameter.has_default:
             others = [*(name for name in index if index[name] != own), *services] if hints else []
             way_out = (
-                nearest(parameter.name, others)
+                _CONTEXT_HINT * (parameter.name in _CONTEXTS)
+                or nearest(parameter.name, others)
                 or _near_input(parameter.name, inputs)
                 or (f"; as an input it is given with -p {parameter.name}=VALUE or inputs={{{parameter.name!r}: …}}")
             )

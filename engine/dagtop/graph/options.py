@@ -308,8 +308,32 @@ def unknown_options(given: Iterable[str], known: Iterable[str], later: Iterable[
         if name in later:
             flaws.append(Flaw(f"option {name!r} is not in this version of dagtop yet: leave it out", place))
         elif name not in known:
-            flaws.append(Flaw(f"there is no option {name!r}{nearest(name, known)}", place))
+            called_here = next((option for option in OTHER_WORDS.get(name, ()) if option in known), None)
+            hint = f"; here it is {called_here!r}" if called_here else nearest(name, known)
+            flaws.append(Flaw(f"there is no option {name!r}{hint}", place))
     return flaws
+
+
+def _words(option: str, *words: str) -> dict[str, tuple[str, ...]]:
+    return dict.fromkeys(words, tuple(option.split()))
+
+
+#: What other tools call our options. Of several the first one that exists where the word was written.
+OTHER_WORDS = {
+    **_words("max_parallel", "max_workers", "workers", "num_workers", "n_jobs", "jobs", "threads", "concurrency"),
+    **_words("max_parallel", "max_concurrency", "max_concurrent", "parallelism", "parallel"),
+    **_words("retries default_retries", "retry", "max_retries", "max_attempts", "attempts", "retries"),
+    **_words("default_timeout", "timeout", "task_timeout"),
+    **_words("depends_on", "deps", "dependencies", "depends", "needs", "requires", "after", "upstream"),
+    **_words("circuit breakers", "breaker", "circuit_breaker"),
+    **_words("when", "condition", "if_", "run_if", "skip_if"),
+    **_words("gate", "approval", "approve", "confirm"),
+    **_words("trigger", "trigger_rule", "rule"),
+    **_words("inputs", "params", "parameters", "args", "kwargs"),
+    **_words("cost", "weight", "duration"),
+    **_words("backend", "executor", "runner"),
+    **_words("description", "doc", "help"),
+}
 
 
 #: How many names are compared with one that is wrong, and how much of that: it takes 50 ms.
