@@ -16,6 +16,8 @@ import anyio
 import anyio.lowlevel
 import sniffio
 
+from dagtop.ports.backend import Away
+
 #: How often an abandoned coroutine is interrupted before it is given up.
 _PATIENCE = 100
 
@@ -34,7 +36,6 @@ class Attempt:
         "_flag",
         "abandoned",
         "coroutine",
-        "elsewhere",
         "errand",
         "handle",
         "in_thread",
@@ -58,10 +59,8 @@ class Attempt:
         """The task's own, if it is async."""
         self.thread: Any = None
         """Where it runs, if it is in a thread."""
-        self.errand: Errand | None = None
+        self.errand: Away | None = None
         """What it is in another process, if it is: that is told in its stead."""
-        self.elsewhere: Callable[[], str] | None = None
-        """Tells where it is at this moment, if its code runs in another process. From any thread."""
 
     def stop(self) -> None:
         """Raise its flag, and interrupt it where it waits; a thread cannot be interrupted and must look at its flag."""
@@ -81,23 +80,6 @@ class Attempt:
         if self.errand is not None:
             self.errand.abandon()
         self.handle.interrupt()
-
-
-class Errand(Protocol):
-    """An attempt in another process."""
-
-    @property
-    def where(self) -> str:
-        """Where it is now, in words that follow "is": "in the worker process 12"."""
-        ...
-
-    def cancel(self) -> None:
-        """Tell it to stop."""
-        ...
-
-    def abandon(self) -> None:
-        """End it; nobody waits any more."""
-        ...
 
 
 class Flag(Protocol):

@@ -50,29 +50,33 @@ class Parcel:
     call: bytes
 
 
-class Errand(Protocol):
-    """One attempt on its way: made on the engine's loop, carried out in a thread."""
+class Away(Protocol):
+    """One attempt that is not here. All of it may be asked from any thread, and never waits."""
 
     @property
     def where(self) -> str:
         """Where it is now, in words that follow "is": "in the worker process 12"."""
         ...
 
+    def cancel(self) -> None:
+        """Tell it to stop."""
+        ...
+
+    def abandon(self) -> None:
+        """Nobody waits any more: end it now."""
+        ...
+
+
+class Errand(Away, Protocol):
+    """One attempt on its way: made on the engine's loop, carried out in a thread."""
+
     def carry_out(self) -> Reply:
-        """Wait until it is over.
+        """Wait until it is over, or has stopped because it was told to.
 
         Raises
         ------
         TaskError: it could not be sent, or its worker died.
         """
-        ...
-
-    def cancel(self) -> None:
-        """Tell it to stop, from any thread and without waiting; `carry_out` returns when it has."""
-        ...
-
-    def abandon(self) -> None:
-        """Nobody waits any more: end it now, from any thread and without waiting."""
         ...
 
 

@@ -72,8 +72,6 @@ def _where_is(engine: Engine, task: str) -> str:
             return f"{task} does not run: it is {state.value.replace('_', ' ')}"
         places = _on_the_loop(engine, task, number)
         return _told(places) or f"{task} is about to start"
-    if attempt.elsewhere is not None:
-        return attempt.elsewhere()
     if attempt.errand is not None:
         return f"{task} is {attempt.errand.where}, which is not looked into"
     if attempt.in_thread:
