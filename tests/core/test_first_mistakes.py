@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
-from dagtop import Graph, GraphError, Pool, Retry
+from dagtop import DAGExecutor, Graph, GraphError, Pool, Retry
 from dagtop.core.policy import TaskPolicy
 from dagtop.graph.options import GRAPH_OPTIONS, OTHER_WORDS, TASK_OPTIONS
 
@@ -121,3 +122,23 @@ def test_a_context_by_another_name_is_told_ours() -> None:
         "parameter 'context' is no task and no input; "
         "the task's context is the parameter 'ctx', or one that is annotated with TaskContext"
     )
+
+
+def test_a_run_takes_a_config_and_no_task() -> None:
+    graph: Any = Graph("g").add("a", lambda: 1)
+    executor: Any = DAGExecutor
+    for begin in (graph.run, graph.plan, graph.validate, partial(executor, graph)):
+        with pytest.raises(GraphError) as caught:
+            begin("a")
+        assert caught.value.problems[0].message == (
+            "config must be an ExecutorConfig, not 'a'; options are given by name, such as max_parallel=4; "
+            "a run is of the whole graph, never of one task"
+        )
+        assert "test_first_mistakes.py:" in caught.value.problems[0].place
+        with pytest.raises(GraphError, match="config must be an ExecutorConfig, not 3; options"):
+            begin(3)
+
+
+def test_a_map_takes_options_that_are_none_too() -> None:
+    graph = Graph("g").map("a", lambda item: item, over=[1, 2], limit=1, pool=None, depends_on=None, retries=None)
+    assert graph.run()["a"].output == [1, 2]

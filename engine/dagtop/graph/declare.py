@@ -18,7 +18,7 @@ from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorCon
 from dagtop.graph.outlook import ExecutionPlan, execution_plan
 from dagtop.graph.surroundings import Declared, place_of
 from dagtop.graph.whereabouts import located
-from dagtop.graph.written import Columns, caller, config_of, with_options
+from dagtop.graph.written import Columns, caller, check_config, config_of, with_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -171,6 +171,7 @@ class Graph(Listening):
         ------
         OptionError: `over`, `limit` or `collect` is nothing of the kind.
         """
+        options = {option: value for option, value in options.items() if value is not None or option == "timeout"}
         gather, own, pools = gathering(name, fn, over, limit, collect, options, place_of(fn) or caller())
         if pools:
             self.config = replace(self.config, pools={**(self.config.pools or {}), **pools})
@@ -298,6 +299,7 @@ class Graph(Listening):
 
     def checked(self, config: ExecutorConfig | None = None) -> Checked:
         """The plan together with how each task's function is called; for the engine."""
+        check_config(config)
         merged = (config or ExecutorConfig()).over(self.config)
         guards = repr((merged.pools, merged.resources))
         key = (

@@ -32,12 +32,26 @@ def with_options(config: ExecutorConfig | None, options: dict[str, Any]) -> Exec
     ------
     OptionError: one does not exist, or does not take its value.
     """
+    check_config(config)
     if not options:
         return config
     flaws = unknown_options(options, GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, caller())
     if flaws:
         raise OptionError(flaws)
     return config_of(options, caller()).over(config or ExecutorConfig())
+
+
+def check_config(config: object) -> None:
+    """See that it is a config, or None.
+
+    Raises
+    ------
+    OptionError: it is something else.
+    """
+    if config is not None and not isinstance(config, ExecutorConfig):
+        message = f"config must be an ExecutorConfig, not {config!r}; options are given by name, such as max_parallel=4"
+        hint = "; a run is of the whole graph, never of one task" if isinstance(config, str) or callable(config) else ""
+        raise OptionError([Flaw(message + hint, caller())])
 
 
 def config_of(options: dict[str, Any], place: str) -> ExecutorConfig:
@@ -56,7 +70,7 @@ def config_of(options: dict[str, Any], place: str) -> ExecutorConfig:
 def caller() -> str:
     """File and line of the nearest frame outside this package."""
     frame = sys._getframe(1)
-    while frame is not None and frame.f_globals.get("__name__", "").startswith("dagtop.graph"):
+    while frame is not None and frame.f_globals.get("__name__", "").startswith("dagtop."):
         if frame.f_back is None:
             break
         frame = frame.f_back

@@ -23,6 +23,7 @@ from dagtop.graph.declare import Graph
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Interest, Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
+from dagtop.graph.written import check_config
 from dagtop.loaders.plugins import Wanted, check_wanted, load_plugins
 from dagtop.ports.journal import Journal, JournalWriter, RunRecord
 from dagtop.ports.recorder import Recorder
@@ -84,6 +85,7 @@ class DAGExecutor(Listening):
         cancel_event: Any = None,
         plugins: Wanted | None = None,
     ) -> None:
+        check_config(config)
         check_wanted(plugins)
         self.graph = graph
         self.hooks = Hooks()
