@@ -455,6 +455,25 @@ class TestTogetherWithTheRest:
         result = await DAGExecutor(graph(), journal=tmp_path / "j.db", capture=False).run()
         assert result["nothing"].state is TaskState.CACHED
 
+    async def test_B42_B43_of_cached_tasks_that_come_together_none_is_asked_before_the_cache_is_open(
+        self, tmp_path: Path
+    ) -> None:
+        """The first of them opened it; the others found none meanwhile, ran without a word, and nothing of them was stored."""
+
+        def graph() -> Graph:
+            made = Graph("g")
+
+            @made.task
+            async def start(ctx: TaskContext) -> None:
+                for name in ("one", "two", "three"):
+                    ctx.spawn(name, nothing, cache=True)
+
+            return made
+
+        await DAGExecutor(graph(), journal=tmp_path / "j.db", capture=False).run()
+        result = await DAGExecutor(graph(), journal=tmp_path / "j.db", capture=False).run()
+        assert [result[name].state for name in ("one", "two", "three")] == [TaskState.CACHED] * 3
+
     async def test_B9_elements_are_of_one_kind(self) -> None:
         graph = Graph("kinds", adaptive=True)
         graph.add("numbers", lambda: [1, 2, 3])

@@ -7,6 +7,8 @@ from contextvars import Context
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
+
 from dagtop.core.events import TaskNotCached
 from dagtop.core.inputs import Consulted, Verdict
 from dagtop.core.instructions import Consult
@@ -57,6 +59,8 @@ class Consulting:
         self._now = now
         self.open_cache: Callable[[], Awaitable[None]] | None = None
         """Opens the cache, where no task had one when the run began."""
+        self._cache_open: anyio.Event | None = None
+        """Set when that is over; None if nobody has asked for it."""
         self.growth: Growth | None = None
         """Through which further tasks come; set before the run begins."""
         self.open: dict[int, Chore] = {}
@@ -85,9 +89,8 @@ class Consulting:
             call = partial(self._call, index, chore, is_async=False)
             error = await self._grown.expand(index, call)
             verdict = Verdict.RUN if error is None else Verdict.FAIL
-        if index in self._caches and self._calls.caching is None and self.open_cache is not None:
-            open_cache, self.open_cache = self.open_cache, None
-            await open_cache()  # the first cached task has come while the run went on
+        if index in self._caches and self._calls.caching is None:
+            await self._cache_opened()
         caching = self._calls.caching
         if verdict is Verdict.RUN and caching is not None and index in caching.keys and not chore.abandoned:
             verdict, reason = await self._cached(caching, question, chore)
@@ -97,6 +100,22 @@ class Consulting:
             del self.open[index]
         failure = None if error is None else failure_of(error)
         self._tell(Consulted(self._now(), index, question.token, verdict, reason, failure))
+
+    async def _cache_opened(self) -> None:
+        """The first cached tasks have come while the run goes on: wait until the cache is open, for them and those after."""
+        if self.open_cache is not None:
+            open_cache, self.open_cache = self.open_cache, None
+            over = self._cache_open = anyio.Event()
+
+            async def work(_: Chore) -> None:  # its own, for the task that came first may be stopped meanwhile
+                try:
+                    await open_cache()
+                finally:
+                    over.set()
+
+            self._chores.start("cache", work)
+        if self._cache_open is not None:
+            await self._cache_open.wait()
 
     @property
     def _grown(self) -> Growth:
