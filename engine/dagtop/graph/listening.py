@@ -53,6 +53,10 @@ class Interest:
         return bool(name) and any(name == pattern or fnmatchcase(name, pattern) for pattern in self.tasks)
 
 
+#: What a callback is called with, by what it is given to.
+_TAKES = {"on_event": "an event", "on_escalation": "an EscalationReport"}
+
+
 class Listener:
     """One callback, and what it wants to hear."""
 
@@ -60,7 +64,9 @@ class Listener:
 
     def __init__(self, call: Callable[[Any], Any], interest: Interest, *, source: str = "on_event") -> None:
         if not callable(call):
-            raise ValueError(f"{source} must be callable, not {call!r}")
+            raise ValueError(
+                f"{source} must be callable, not {call!r}: give it a function that takes {_TAKES.get(source, 'an event')}"
+            )
         self.call = call
         self.interest = interest
         self.source = source
@@ -198,15 +204,32 @@ def _kinds(types: tuple[EventType, ...]) -> frozenset[type[Event]] | None:
             fitting = [kind for kind in _BY_TYPE.values() if issubclass(kind, wanted)]
         else:
             raise ValueError(
-                f'a type of events is a text such as "task.failed" or "task.*", or a class of events, not {wanted!r}'
+                'a type of events is a text such as "task.failed" or "task.*", or a class of events, '
+                f"not {wanted!r}{_way_out(wanted)}"
             )
         if not fitting:
-            near = difflib.get_close_matches(str(wanted)[:100], _BY_TYPE, n=1)
+            near = _nearest_type(str(wanted)[:100])
             raise ValueError(
-                f"no event is of type {wanted!r}" + (f"; did you mean {near[0]!r}?" if near else "; try 'task.*'")
+                f"no event is of type {wanted!r}; " + (f"did you mean {near!r}?" if near else "try 'task.*'")
             )
         found.update(fitting)
     return frozenset(found)
+
+
+def _way_out(wanted: object) -> str:
+    """What to write instead of this, where a type of events is expected."""
+    if callable(wanted):
+        return (
+            ': @graph.on_event("task.failed") stands above the function that it calls, and '
+            'graph.subscribe(function, "task.failed") takes it first'
+        )
+    return ": give several types one after the other" if isinstance(wanted, (list, tuple, set, frozenset)) else ""
+
+
+def _nearest_type(wanted: str) -> str | None:
+    """Of a pattern the nearest among the patterns that have events."""
+    known = {tag.partition(".")[0] + ".*" for tag in _BY_TYPE} if wanted.endswith("*") else _BY_TYPE
+    return next(iter(difflib.get_close_matches(wanted, known, n=1)), None)
 
 
 def _patterns(tasks: str | Iterable[str]) -> tuple[str, ...]:
