@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 import pytest
 from dagtop import (
+    Breaker,
     CycleError,
     DuplicateTaskError,
     ExecutorConfig,
@@ -393,3 +394,21 @@ def test_B1_a_function_with_a_yield_is_no_task() -> None:
     with pytest.raises(GraphError) as caught:
         graph.validate()
     assert [flaw.message[:15] for flaw in caught.value.problems] == ["it has a yield,"] * 2
+
+
+@pytest.mark.parametrize("circuit", ["apii", "ap", "aip", "API", "paymemts", "payment"])
+def test_B18_a_circuit_that_is_a_slip_of_a_declared_breaker_is_refused(circuit: str) -> None:
+    """It got a breaker of its own, made with the defaults, and the declared one was never asked."""
+    graph = Graph("g", breakers=[Breaker("api"), Breaker("payments")]).add("a", lambda: 1, circuit=circuit)
+    meant = "payments" if circuit.startswith("pay") else "api"
+    (found,) = problems(graph)
+    assert found.startswith(f"task 'a': there is no breaker {circuit!r}; did you mean {meant!r}?")
+    assert found.endswith(f"If not, declare it with breakers=[Breaker({circuit!r})]")
+    assert graph.plan(breakers=[Breaker("api"), Breaker("payments"), Breaker(circuit)])
+
+
+@pytest.mark.parametrize("circuit", ["api", "mail", "api-2", "shard-b", "us-api", "spi"])
+def test_B18_a_breaker_may_be_named_without_being_declared(circuit: str) -> None:
+    declared = [Breaker(name) for name in ("api", "api-1", "shard-a", "eu-api")]
+    Graph("g", breakers=declared).add("a", lambda: 1, circuit=circuit).validate()
+    Graph("g").add("a", lambda: 1, circuit=circuit).validate()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -163,11 +164,19 @@ def check_guards(
     run: RunPolicy,
     flaws: Flaws,
 ) -> None:
-    """Pools and resources that a task names must be there, and large enough for it (B10)."""
+    """Pools and resources that a task names must be there, and large enough for it (B10); a breaker must be no slip."""
     if not any(policy.is_guarded for policy in {id(policy): policy for policy in policies}.values()):
         return
+    meant = {circuit: _declared_like(circuit, run) for circuit in {policy.circuit for policy in policies}}
     for i, policy in enumerate(policies):
         place, who = places.get(i, ""), f"task {names[i]!r}"
+        if meant[policy.circuit]:
+            flaws.add(
+                OptionError,
+                f"{who}: there is no breaker {policy.circuit!r}; did you mean {meant[policy.circuit]!r}? "
+                f"If not, declare it with breakers=[Breaker({policy.circuit!r})]",
+                place,
+            )
         if policy.pool and policy.pool not in run.pools:
             hint = nearest(policy.pool, run.pools) or f'; declare it with pools={{"{policy.pool}": 4}}'
             flaws.add(OptionError, f"{who}: there is no pool {policy.pool!r}{hint}", place)
@@ -185,6 +194,43 @@ def check_guards(
                     f"{who} needs {amount} of {resource!r} and there are only {there}: it could never start",
                     place,
                 )
+
+
+def _declared_like(circuit: str, run: RunPolicy) -> str:
+    """The declared breaker of which a name is a slip; "" if it is none: a breaker may be named without being declared."""
+    if not circuit or circuit in run.breakers:
+        return ""
+    return next((name for name in run.breakers if _is_slip(circuit.lower(), name.lower())), "")
+
+
+def _is_slip(typed: str, meant: str) -> bool:
+    """Whether one letter too many, too few, or two in the wrong order, or one wrong one in a longer word, makes the difference.
+
+    Another number, and another letter that stands alone ("shard-a"), are meant so.
+    """
+    if _digits(typed) != _digits(meant):
+        return False
+    if abs(len(typed) - len(meant)) == 1:
+        shorter, longer = sorted((typed, meant), key=len)
+        return len(shorter) > 1 and any(longer[:i] + longer[i + 1 :] == shorter for i in range(len(longer)))
+    if len(typed) != len(meant):
+        return False
+    wrong = [i for i, (one, other) in enumerate(zip(typed, meant, strict=True)) if one != other]
+    if len(wrong) < 2:
+        word = next((word for word in _WORDS.finditer(meant) if wrong and word.start() <= wrong[0] < word.end()), None)
+        return not wrong or (word is not None and len(word.group()) > 3)
+    return (
+        len(wrong) == 2
+        and wrong[1] == wrong[0] + 1
+        and typed[wrong[0]] + typed[wrong[1]] == meant[wrong[1]] + meant[wrong[0]]
+    )
+
+
+_WORDS = re.compile(r"[^\W_]+")
+
+
+def _digits(text: str) -> str:
+    return "".join(filter(str.isdigit, text))
 
 
 def default_policy(config: ExecutorConfig) -> TaskPolicy:
