@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from dagtop.core import events as ev
+from dagtop.core.changes import changed_policy
 from dagtop.core.growth import grown
 from dagtop.core.inputs import NewTask
-from dagtop.core.ledger import Ledger, changed_policy
+from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
 from dagtop.core.states import ACTIVE, FINAL, RUN_OVER, RunState

@@ -8,15 +8,15 @@ have (failures, reasons, progress) is in dictionaries.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from dagtop.core import events as ev
+from dagtop.core.changes import changed_policy
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.growth import grown
 from dagtop.core.plan import Plan
-from dagtop.core.policy import Retry, TaskPolicy
+from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import GOOD, MOVES, RunState, TaskState
 from dagtop.errors import IllegalTransitionError
 
@@ -416,24 +416,6 @@ class Ledger:
             f"at attempt {self.attempt[index]}: this is a bug in dagtop, please report it"
         )
 
-
-def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
-    """`policy` with fields of it, or of its `retry`, replaced by name.
-
-    Raises
-    ------
-    ValueError: a value is out of its range.
-    """
-    own = {name: value for name, value in changes.items() if name not in OF_RETRY}
-    of_retry = {name: value for name, value in changes.items() if name not in own}
-    if own.get("timeout") == 0:
-        own["timeout"] = None
-    retry: Retry = replace(policy.retry, **of_retry) if of_retry else policy.retry
-    return replace(policy, retry=retry, **own)
-
-
-#: Fields of a policy that are those of its `retry`.
-OF_RETRY = frozenset({"retries", "backoff", "base", "factor", "cap", "jitter"})
 
 _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.TaskReady: Ledger.ready,

@@ -11,6 +11,7 @@ from typing import Any, cast
 from dagtop.core.backoff import Backoff
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
 from dagtop.core.guards import NO_RESOURCES, Breaker, Gate, Pool, check_amounts
+from dagtop.core.restart import NO_RESTART, Probe, Restart
 
 
 def exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:
@@ -133,6 +134,12 @@ class TaskPolicy:
     """How much of each resource an attempt takes."""
     gate: Gate | None = None
     """Where it stops for a person's word before it starts."""
+    restart: Restart = NO_RESTART
+    """Whether and how it is started again when it has ended."""
+    ready: Probe | None = None
+    """How one sees that what depends on it may start."""
+    alive: Probe | None = None
+    """How one sees that it is well."""
     tags: tuple[str, ...] = ()
     description: str = ""
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -198,6 +205,8 @@ class RunPolicy:
     """How much there is of each resource."""
     breakers: Mapping[str, Breaker] = field(default_factory=dict)
     """The breakers that are not made with the defaults, by name."""
+    supervises: bool = False
+    """Whether a desired state is kept: a change of the graph replaces what changed and disturbs nothing else."""
 
     def __post_init__(self) -> None:
         check_count("max_parallel", self.max_parallel, least=1)

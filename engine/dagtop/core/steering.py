@@ -8,10 +8,10 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried
+from dagtop.core.changes import OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
-from dagtop.core.ledger import OF_RETRY, changed_policy
 from dagtop.core.restarting import recount, reopen, start_over, withdrawn
 from dagtop.core.retrying import retime_backoff
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
