@@ -90,6 +90,13 @@ class TaskTimeoutError(TaskError):
     """An attempt took longer than its `timeout`."""
 
 
+#: The message of the TypeError of a plain function that called an async one.
+NOT_AWAITED = (
+    "the function returned a coroutine that nobody awaits: write it with async def and await, "
+    "or in place of a lambda around an async function give that function, or functools.partial of it"
+)
+
+
 class TaskExitError(TaskError):
     """A task tried to end the whole program."""
 
@@ -146,7 +153,8 @@ class RetryAfter(TaskError):  # noqa: N818 - a word that tasks say
     def __init__(self, seconds: float, message: str = "") -> None:
         is_number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
         if not is_number or not 0 <= seconds <= sys.float_info.max:
-            raise ValueError(f"RetryAfter must be given a number of seconds of at least 0, not {seconds!r}")
+            way_out = ": make a number of it, as with float()" if isinstance(seconds, (str, bytes)) else ""
+            raise ValueError(f"RetryAfter must be given a number of seconds of at least 0, not {seconds!r}{way_out}")
         self.seconds = float(seconds)
         self.message = message
         super().__init__(message or f"the task wants to be tried again in {self.seconds:g} s")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
-from dagtop import Graph
+from dagtop import Graph, RetryAfter
 
 
 def on_event_answers(*given: Any) -> str:
     graph: Any = Graph("g")
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         graph.on_event(*given)
     return str(caught.value)
 
@@ -36,7 +37,29 @@ def test_a_pattern_of_events_is_told_the_nearest_pattern(wanted: str, near: str)
 
 def test_what_cannot_be_called_back_is_told_what_can() -> None:
     graph: Any = Graph("g")
-    with pytest.raises(ValueError, match="^on_event must be callable, not 3: give it a function that takes an event$"):
+    with pytest.raises(ValueError, match=r"^on_event must be callable, not 3: give it a function that takes an event$"):
         graph.on_event("task.failed")(3)
-    with pytest.raises(ValueError, match="not 3: give it a function that takes an EscalationReport$"):
+    with pytest.raises(ValueError, match=r"not 3: give it a function that takes an EscalationReport$"):
         graph.on_escalation(3)
+
+
+async def soon(value: int = 1) -> int:
+    return value
+
+
+@pytest.mark.parametrize("backend", ["thread", "process"])
+def test_a_lambda_around_an_async_function_is_told_what_to_give_instead(backend: str) -> None:
+    failure = Graph("g").add("a", lambda: soon(3), backend=backend).run()["a"].failure
+    assert failure is not None
+    assert failure.error == "TypeError"
+    assert failure.message == (
+        "the function returned a coroutine that nobody awaits: write it with async def and await, "
+        "or in place of a lambda around an async function give that function, or functools.partial of it"
+    )
+    assert Graph("g").add("a", partial(soon, 3)).run()["a"].output == 3
+
+
+def test_a_text_of_seconds_in_retry_after_is_told_to_be_made_a_number() -> None:
+    seconds: Any = "30"
+    with pytest.raises(ValueError, match=r"seconds of at least 0, not '30': make a number of it, as with float\(\)$"):
+        RetryAfter(seconds)

@@ -33,6 +33,7 @@ from dagtop.backends.event_loop import (
     stray_cancels,
 )
 from dagtop.backends.thread import ThreadBackend
+from dagtop.errors import NOT_AWAITED
 from dagtop.runtime.cpu import ThreadPlace
 
 #: How many threads conditions may have at once, and teardowns as many.
@@ -40,9 +41,6 @@ PLACES = 32
 
 Ended: TypeAlias = tuple[Any, BaseException | None]
 """(what it returned, what it raised)."""
-
-#: Said of a plain function that gives a coroutine.
-NOT_AWAITED = "the function returned a coroutine that nobody awaits; write it with async def"
 
 
 def interruptible() -> tuple[Interrupt, AbstractContextManager[Any]]:

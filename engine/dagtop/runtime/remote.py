@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 
 from dagtop.backends.packing import describe, pack_output
 from dagtop.backends.thread import end_child
-from dagtop.errors import TaskError
+from dagtop.errors import NOT_AWAITED, TaskError
 from dagtop.ports.backend import STOPPED, Channel, Item, Reply, Stopped
 from dagtop.runtime import capture
 from dagtop.runtime.capture import AttemptSink, Captured, current, task_logger
@@ -119,7 +119,7 @@ class _Attempt:
             return STOPPED, b""
         if raised is None and type(output) is CoroutineType:
             output.close()
-            raised = TypeError("the function returned a coroutine that nobody awaits; write the task with async def")
+            raised = TypeError(NOT_AWAITED)
         if raised is not None:
             return RAISED, pack_error(raised, self._given())
         try:

@@ -48,7 +48,7 @@ from dagtop.core.instructions import (
     WindDown,
 )
 from dagtop.core.machine import RunMachine
-from dagtop.errors import Skip
+from dagtop.errors import NOT_AWAITED, Skip
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.chores import interruptible, stage
 from dagtop.runtime.cpu import ThreadPlace
@@ -398,7 +398,7 @@ class Workers:
             del self.running[start.index]
         if error is None and type(output) is CoroutineType:  # isinstance would ask the user's object for its class
             output.close()
-            error = TypeError("the function returned a coroutine that nobody awaits; write the task with async def")
+            error = TypeError(NOT_AWAITED)
         return await self._settled(attempt, output, error)
 
     async def _settled(self, attempt: Attempt, output: Any, error: BaseException | None) -> _Ended | None:
