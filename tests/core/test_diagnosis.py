@@ -259,6 +259,10 @@ class TestTimeouts:
         assert "It usually takes 5.1 s, 6 s at most in 95 of 100 (12 earlier runs)." in made.evidence
         assert made.options[0] == "Raise timeout= above 6 s, then restart load with downstream."
 
+    def test_B15_one_earlier_run_is_one_run(self) -> None:
+        made = self.late(Evidence(usual_seconds=5.1, usual_longest=5.1, usual_runs=1))
+        assert any(line.endswith("(1 earlier run).") for line in made.evidence)
+
     def test_B15_a_timeout_that_usually_is_enough_says_that_it_hung(self) -> None:
         made = self.late(Evidence(usual_seconds=0.4), retries=1)
         assert "leaves room for that" in " ".join(made.evidence)

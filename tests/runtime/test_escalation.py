@@ -12,6 +12,7 @@ from dagtop import DAGExecutor, ExecutorConfig, Graph, Retry, RetryAfter, TaskCo
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core.escalation import Cause, EscalationReport
+from dagtop.core.forecast import Usual
 from dagtop.core.ledger import Ledger
 from dagtop.journal import chunks
 from dagtop.runtime.failures import failure_of
@@ -276,12 +277,13 @@ class TestTimeouts:
             await anyio.sleep_forever()
 
         async with live(graph) as run:
-            run.engine.job.usual[0] = 5.1
+            run.engine.job.usual[0] = Usual(median=5.1, p95=6.0, runs=12)
         assert run.result is not None
         made = run.result["slow"].escalation
         assert made is not None
         assert made.summary.endswith("it usually takes 5.1 s.")
-        assert made.options[0].startswith("Raise timeout= above 5.1 s")
+        assert "It usually takes 5.1 s, 6 s at most in 95 of 100 (12 earlier runs)." in made.evidence
+        assert made.options[0].startswith("Raise timeout= above 6 s")
 
 
 class TestInputs:

@@ -158,7 +158,8 @@ def _timeout(case: Case, last: Failure) -> Finding:
     of_run = "run_timeout" in last.message
     summary = cut(last.message)
     if usual is not None:
-        runs = f" ({case.evidence.usual_runs} earlier runs)" if case.evidence.usual_runs else ""
+        count = case.evidence.usual_runs
+        runs = f" ({count} earlier run{'s' if count > 1 else ''})" if count else ""
         summary += f"; it usually takes {seconds(usual)}"
         longest = case.evidence.usual_longest
         at_most = f", {seconds(longest)} at most in 95 of 100" if longest is not None else ""

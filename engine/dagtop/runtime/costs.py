@@ -23,8 +23,8 @@ def learn(engine: Engine, journal: Journal, record: RunRecord) -> None:
         return
     if found:
         index = engine.machine.plan.index
-        engine.job.usual.update({index[name]: usual.median for name, usual in found.items()})
-        engine.machine.usual = engine.job.usual
+        engine.job.usual.update({index[name]: usual for name, usual in found.items()})
+        engine.machine.usual = {own: usual.median for own, usual in engine.job.usual.items()}
         engine.machine.rerank()
 
 

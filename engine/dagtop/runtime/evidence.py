@@ -30,10 +30,13 @@ def given_to(plan: Plan, outputs: Sequence[Any], index: int) -> Mapping[str, Any
 
 def evidence_of(job: Job, ledger: Ledger, outputs: Sequence[Any], index: int, at: float) -> Evidence:
     """All that a report wants to know, redacted and bounded."""
+    usual = job.usual.get(index)
     return Evidence(
         utc=iso(job.started_at + at),
         inputs=dict(_inputs(job, ledger, outputs, index)),
-        usual_seconds=job.usual.get(index),
+        usual_seconds=usual.median if usual is not None else None,
+        usual_longest=usual.p95 if usual is not None else None,
+        usual_runs=usual.runs if usual is not None else 0,
     )
 
 

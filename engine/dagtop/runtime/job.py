@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dagtop.core.forecast import Usual
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
@@ -47,8 +48,8 @@ class Job:
     """Makes the fingerprints of the graph, by task index."""
     left: Mapping[str, Any] = field(default_factory=dict)
     """By name: outputs of tasks that came while an earlier process had the run."""
-    usual: dict[int, float] = field(default_factory=dict)
-    """By task: the seconds that it usually takes, from earlier runs; filled before the run begins, if there is a journal."""
+    usual: dict[int, Usual] = field(default_factory=dict)
+    """By task: how long it usually takes, from earlier runs; filled before the run begins, if there is a journal."""
 
     def grow(self, plan: Plan, calls: Sequence[Call], around: Sequence[Surroundings]) -> None:
         """Tasks have come while the run goes on."""
