@@ -27,7 +27,7 @@ from typing import Any, TypeVar, TypeVarTuple
 import anyio
 
 from dagtop.core.commands import Command
-from dagtop.core.events import AnyEvent, TaskEvent
+from dagtop.core.events import AnyEvent, GateDecided, GateWaiting, TaskEvent
 from dagtop.errors import DagtopError
 from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest
@@ -45,6 +45,10 @@ PATIENCE = 10.0
 
 #: How long it looks for that at a time while threads are at work, in seconds.
 _LOOK = 0.002
+
+
+class NothingHappensError(DagtopError):
+    """A run on virtual time waits for something that is not time."""
 
 
 class EventLog:
@@ -126,7 +130,7 @@ def rehearse(
     Raises
     ------
     GraphError: the graph cannot be run.
-    DagtopError: nothing happened for ten seconds, and no time was waited for, as at a gate without a deadline (on asyncio).
+    NothingHappensError: for ten seconds, and no time was waited for, as at a gate without a deadline (on asyncio).
     """
     rehearsal = Rehearsal()
     executor = DAGExecutor(graph, with_options(config, options), recorders=[rehearsal], capture=True)
@@ -145,8 +149,29 @@ def rehearse(
         return executor.result()
 
     threshold = 0 if all(engine.calls.is_async) else 0.02
-    rehearsal.result = _run(carry_out, loop, threshold)
+    try:
+        rehearsal.result = _run(carry_out, loop, threshold)
+    except NothingHappensError as error:
+        raise NothingHappensError(f"{error}{_gates_that_wait(rehearsal)}") from None
     return rehearsal
+
+
+def _gates_that_wait(rehearsal: Rehearsal) -> str:
+    waiting: dict[str, float] = {}
+    for event in rehearsal.of(GateWaiting, GateDecided):
+        if isinstance(event, GateWaiting):
+            waiting[event.task] = event.at
+        else:
+            waiting.pop(event.task, None)
+    if not waiting:
+        return ""
+    first, at = next(iter(waiting.items()))
+    more = f", and {len(waiting) - 1} more do" if len(waiting) > 1 else ""
+    return (
+        f": {first!r} waits at its gate{more}; decide with "
+        f"commands=[({int(at) + 1}, ApproveTask({first!r}))] of dagtop.core.commands, "
+        "or give the gate a timeout"
+    )
 
 
 def run_on_virtual_time(fn: Callable[..., Awaitable[T]], *args: Any, loop: str = "asyncio") -> T:
@@ -154,7 +179,7 @@ def run_on_virtual_time(fn: Callable[..., Awaitable[T]], *args: Any, loop: str =
 
     Raises
     ------
-    DagtopError: nothing happened for ten seconds, and no time was waited for.
+    NothingHappensError: for ten seconds, and no time was waited for.
     """
     return _run(partial(fn, *args), loop, 0)
 
@@ -209,7 +234,7 @@ class _Jumping(selectors.DefaultSelector):
         if timeout is None:
             found = super().select(PATIENCE)
             if not found and not self._virtual.has_threads_at_work():
-                raise DagtopError("nothing happens any more, and nothing waits for time to pass")
+                raise NothingHappensError("nothing happens any more, and nothing waits for time to pass")
             return found
         found = super().select(0)
         if found or timeout <= 0:

@@ -80,8 +80,21 @@ def test_while_plain_functions_are_at_work_time_passes_as_ever_and_no_timeout_co
 
 def test_what_waits_for_ever_is_an_error_and_not_a_test_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(testing, "PATIENCE", 0.01)
-    with pytest.raises(DagtopError, match="nothing happens any more"):
-        rehearse(Graph("g").add("gated", print, gate=True))
+    with pytest.raises(DagtopError) as caught:
+        rehearse(Graph("g").add("first", print).add("gated", print, gate=True, depends_on=["first"]))
+    assert str(caught.value) == (
+        "nothing happens any more, and nothing waits for time to pass: 'gated' waits at its gate; decide with "
+        "commands=[(1, ApproveTask('gated'))] of dagtop.core.commands, or give the gate a timeout"
+    )
+
+
+def test_the_way_out_of_a_gate_in_a_rehearsal_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(testing, "PATIENCE", 0.01)
+    graph = Graph("g").add("first", print).add("gated", lambda: 1, gate=True, depends_on=["first"])
+    graph.add("other", print, gate=True)
+    with pytest.raises(DagtopError, match="'gated' waits at its gate; decide"):
+        rehearse(graph, commands=[(1, cmd.ApproveTask("other"))])
+    assert rehearse(graph, commands=[(1, cmd.ApproveTask("other")), (1, cmd.ApproveTask("gated"))]).result.ok
 
 
 def test_a_thread_that_takes_longer_than_the_patience_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
