@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 from dagtop.core.forecast import costs_of, forecast
-from dagtop.core.policy import TaskPolicy
+from dagtop.core.policy import TaskPolicy, Trigger
 from dagtop.core.ready import ReadyQueue, ranking
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +102,16 @@ class TestForecast:
     def test_tasks_that_cost_nothing_still_come_in_order(self) -> None:
         found = forecast(plan_of({"a": (), "b": ("a",), "c": ("b",)}), [0, 0, 0], 1)
         assert (found.makespan, found.width) == (0, 1)
+
+    def test_B7_what_starts_with_the_first_success_waits_for_the_quickest_only(self) -> None:
+        """The forecast waited for all of its upstream, and led the critical path through the slowest."""
+        first = {"end": TaskPolicy(trigger=Trigger.ANY_SUCCESS)}
+        plan = plan_of({"fast": (), "slow": (), "end": ("fast", "slow")}, first)
+        found = forecast(plan, [1, 10, 2], 4)
+        assert found.starts == [0, 0, 1]
+        assert (found.makespan, found.path_cost, found.critical_path) == (10, 10, [1])
+        assert forecast(plan, [1, 10, 20], 4).critical_path == [0, 2]
+        assert forecast(plan, [1, 10, 20], 1).makespan == 31
 
     @given(st.data())
     def test_no_schedule_breaks_a_dependency_or_the_limit_or_grahams_bound(self, data: st.DataObject) -> None:

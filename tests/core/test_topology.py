@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from heapq import heappop, heappush
+from math import inf
 
 from dagtop.core.plan import EMPTY_PLAN, Plan
-from dagtop.core.policy import TaskPolicy
+from dagtop.core.policy import TaskPolicy, Trigger
 from dagtop.core.ready import ReadyQueue, ranking
 from dagtop.core.topology import critical_path, find_cycle, levels, reach, remaining_path, topological_order
 from hypothesis import given
@@ -45,6 +46,13 @@ def test_remaining_path_and_critical_path_are_the_dearest_ways(plan: Plan, data:
     assert sum(costs[i] for i in path) == max(best)
     assert not plan.upstream[path[0]]
     assert not plan.downstream[path[-1]]
+
+
+def test_B7_the_way_to_a_task_that_starts_with_the_first_success_is_that_ones_who_succeeded_first() -> None:
+    plan = plan_of({"a": [], "b": [], "end": ["a", "b"]}, {"end": TaskPolicy(trigger=Trigger.ANY_SUCCESS)})
+    assert critical_path(plan, [1, 5, 9]) == [0, 2]
+    assert critical_path(plan, [1, 5, 9], [inf, 5, 14]) == [1, 2], "the quicker one failed"
+    assert critical_path(plan, [1, 5, 9], [inf, inf, 14]) == [1, 2], "it ran all the same, after both"
 
 
 @given(plans())

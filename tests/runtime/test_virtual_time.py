@@ -39,6 +39,14 @@ class TestOrder:
         assert result.critical_path() == ["A", "C"]
         assert round(result.duration, 3) == 11
 
+    async def test_B7_the_critical_path_leads_through_the_first_success_that_started_a_task(self) -> None:
+        graph = Graph("g")
+        graph.add("fast", sleeper(1)).add("slow", sleeper(10))
+        graph.add("end", sleeper(20), depends_on=["fast", "slow"], trigger="any_success")
+        result = (await run_all(graph)).result
+        assert result is not None
+        assert (result.critical_path(), round(result.duration)) == (["fast", "end"], 21)
+
     async def test_B6_one_at_a_time_is_sequential_in_the_order_of_priority_and_length(self) -> None:
         graph = Graph("g", max_parallel=1)
         graph.add("short", sleeper(1)).add("long", sleeper(1), cost=5).add("first", sleeper(1), priority=1)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.ready import ranking
-from dagtop.core.topology import critical_path
+from dagtop.core.topology import critical_path, starts_with_first
 
 
 class Usual(NamedTuple):
@@ -82,12 +82,16 @@ class Forecast:
 def forecast(plan: Plan, costs: Sequence[float], max_parallel: int) -> Forecast:
     """Run the plan on paper: whenever a slot is free, the best of the ready tasks takes it (see `ranking`).
 
-    Retries, pools, resources, gates and conditions are left out of account. Costs O((V + E) log V). That such a schedule is
-    at most twice as long as the best one: R. L. Graham, "Bounds for certain multiprocessing anomalies", 1966.
+    Every task succeeds. Retries, pools, resources, gates and conditions are left out of account. Costs O((V + E) log V).
+    That such a schedule is at most twice as long as the best one: R. L. Graham, "Bounds for certain multiprocessing
+    anomalies", 1966.
     """
     n = len(plan)
     rank, by_rank = ranking(plan, costs)
-    missing = [len(needed) for needed in plan.upstream]
+    missing = [
+        min(1, len(needed)) if starts_with_first(policy) else len(needed)
+        for needed, policy in zip(plan.upstream, plan.policies, strict=True)
+    ]
     ready = [rank[index] for index in range(n) if not missing[index]]
     heapify(ready)
     starts, ends = [0.0] * n, [0.0] * n

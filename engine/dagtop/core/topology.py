@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from math import inf
 
 from dagtop.core.plan import Plan
+from dagtop.core.policy import TaskPolicy, Trigger
 
 
 def topological_order(upstream: Sequence[Sequence[int]], downstream: Sequence[Sequence[int]]) -> list[int]:
@@ -51,10 +53,17 @@ def levels(plan: Plan) -> list[int]:
     return level
 
 
-def remaining_path(plan: Plan, costs: Sequence[float]) -> list[float]:
-    """For each task the cost of the dearest way from it, itself included, to a task that feeds nothing."""
+def remaining_path(
+    plan: Plan, costs: Sequence[float], downstream: Sequence[Sequence[int]] | None = None
+) -> list[float]:
+    """For each task the cost of the dearest way from it, itself included, to a task that feeds nothing.
+
+    Parameters
+    ----------
+    downstream: the plan's unless given.
+    """
     remaining = list(costs)
-    downstream, cost_of = plan.downstream, remaining.__getitem__
+    downstream, cost_of = plan.downstream if downstream is None else downstream, remaining.__getitem__
     for index in reversed(plan.order):
         fed = downstream[index]
         if fed:
@@ -62,17 +71,54 @@ def remaining_path(plan: Plan, costs: Sequence[float]) -> list[float]:
     return remaining
 
 
-def critical_path(plan: Plan, durations: Sequence[float]) -> list[int]:
-    """The tasks on the dearest way through the graph, first to last; ties go to the task declared first."""
+def critical_path(plan: Plan, durations: Sequence[float], ends: Sequence[float] | None = None) -> list[int]:
+    """The tasks on the dearest way through the graph, first to last; ties go to the task declared first.
+
+    Of the upstream of a task that starts with the first success, only the one that succeeds first is on a way to it.
+
+    Parameters
+    ----------
+    ends: by task: when it succeeded, infinity for one that did not; None works it out from `durations`, with a slot for each.
+    """
     if not len(plan):
         return []
-    remaining = remaining_path(plan, durations)
-    here = max((i for i in range(len(plan)) if not plan.upstream[i]), key=lambda i: (remaining[i], -i))
+    upstream, downstream = plan.upstream, plan.downstream
+    started_by = _firsts(plan, durations, ends)
+    if started_by:
+        upstream = [started_by.get(index, needed) for index, needed in enumerate(upstream)]
+        downstream = [
+            [i for i in fed if started_by.get(i, (above,)) == (above,)] for above, fed in enumerate(downstream)
+        ]
+    remaining = remaining_path(plan, durations, downstream)
+    here = max((i for i in range(len(plan)) if not upstream[i]), key=lambda i: (remaining[i], -i))
     path = [here]
-    while plan.downstream[here]:
-        here = max(plan.downstream[here], key=lambda i: (remaining[i], -i))
+    while downstream[here]:
+        here = max(downstream[here], key=lambda i: (remaining[i], -i))
         path.append(here)
     return path
+
+
+def starts_with_first(policy: TaskPolicy) -> bool:
+    """Whether the first success of its upstream lets a task start."""
+    return policy.trigger == Trigger.ANY_SUCCESS
+
+
+def _firsts(plan: Plan, durations: Sequence[float], ends: Sequence[float] | None) -> dict[int, tuple[int]]:
+    """By task that starts with the first success of several upstream tasks: the one that it was, where there was one."""
+    if plan.one_policy is not None and not starts_with_first(plan.one_policy):
+        return {}
+    firsts = {i for i, policy in enumerate(plan.policies) if starts_with_first(policy) and len(plan.upstream[i]) > 1}
+    if not firsts:
+        return {}
+    if ends is None:
+        worked_out = [0.0] * len(plan)
+        for index in plan.order:
+            choose = min if index in firsts else max
+            begun = choose((worked_out[above] for above in plan.upstream[index]), default=0.0)
+            worked_out[index] = begun + durations[index]
+        ends = worked_out
+    found = {index: min(plan.upstream[index], key=lambda above: (ends[above], above)) for index in firsts}
+    return {index: (above,) for index, above in found.items() if ends[above] != inf}
 
 
 def reach(neighbours: Sequence[Sequence[int]], start: Iterable[int]) -> set[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import msgspec
@@ -154,7 +155,8 @@ class RunResult:
         """
         ran = [task.attempts > 0 for task in self]
         durations = [_elapsed(task) for task in self]
-        return [self.plan.names[index] for index in critical_path(self.plan, durations) if ran[index]]
+        ends = [task.ended_at if task.state in GOOD and task.ended_at is not None else inf for task in self]
+        return [self.plan.names[index] for index in critical_path(self.plan, durations, ends) if ran[index]]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but the outputs, as plain values."""

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
+from math import inf
 from typing import Any, Protocol
 
 from dagtop.core import commands as cmd
@@ -164,6 +165,10 @@ def _recorder_of(snapshot: RunSnapshot) -> ReportRecorder:
 # -- tasks ------------------------------------------------------------------------------------------------------------
 
 
+def _succeeded_at(row: TaskRow) -> float:
+    return row.ended_at if row.state in GOOD and row.ended_at is not None else inf
+
+
 def _tasks(
     plan: Plan,
     rows: Mapping[str, TaskRow],
@@ -175,7 +180,8 @@ def _tasks(
     seen = recorder.attempts if recorder is not None else {}
     timelines = [_timeline(rows[name], seen.get(name, ()), at) for name in plan.names]
     times = [_elapsed(timeline) for timeline in timelines]
-    on_path = frozenset(i for i in critical_path(plan, times) if timelines[i])
+    ends = [_succeeded_at(rows[name]) for name in plan.names]
+    on_path = frozenset(i for i in critical_path(plan, times, ends) if timelines[i])
     names = [storable(name) for name in plan.names]
     tasks: list[TaskReport] = []
     for index, name in enumerate(plan.names):
