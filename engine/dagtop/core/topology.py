@@ -110,15 +110,13 @@ def _firsts(plan: Plan, durations: Sequence[float], ends: Sequence[float] | None
     firsts = {i for i, policy in enumerate(plan.policies) if starts_with_first(policy) and len(plan.upstream[i]) > 1}
     if not firsts:
         return {}
+    known = list(ends) if ends is not None else [0.0] * len(plan)
     if ends is None:
-        worked_out = [0.0] * len(plan)
         for index in plan.order:
             choose = min if index in firsts else max
-            begun = choose((worked_out[above] for above in plan.upstream[index]), default=0.0)
-            worked_out[index] = begun + durations[index]
-        ends = worked_out
-    found = {index: min(plan.upstream[index], key=lambda above: (ends[above], above)) for index in firsts}
-    return {index: (above,) for index, above in found.items() if ends[above] != inf}
+            known[index] = choose((known[above] for above in plan.upstream[index]), default=0.0) + durations[index]
+    found = {index: min(plan.upstream[index], key=lambda above: (known[above], above)) for index in firsts}
+    return {index: (above,) for index, above in found.items() if known[above] != inf}
 
 
 def reach(neighbours: Sequence[Sequence[int]], start: Iterable[int]) -> set[int]:
