@@ -18,7 +18,8 @@ from dagtop.core.deadlines import Due
 from dagtop.core.guards import OnOpen
 from dagtop.core.limits import Limits
 from dagtop.core.policy import TaskPolicy
-from dagtop.core.retrying import fail_at_breaker, ready_again
+from dagtop.core.retrying import fail_at_breaker
+from dagtop.core.returning import ready_again
 from dagtop.core.states import TaskState
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
 from dagtop.core.setting_up import open_doors
 from dagtop.core.states import GOOD, TaskState
+from dagtop.core.wanting import want_down
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -33,6 +34,9 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
             if ledger.state[index] is TaskState.WAITING:
                 machine.emit(ev.TaskSkipped(at, machine.plan.names[index], reason))
                 machine.ended(index, at)
+        for index, reason in event.stops:
+            if ledger.state[index] is TaskState.WAITING:
+                want_down(machine, index, at, reason)
     else:
         machine.emit(
             ev.RunStarted(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol, TypeAlias, assert_never
 
+from msgspec import structs
+
 from dagtop.core import commands as cmd
+from dagtop.core.desired import Desired
 from dagtop.core.events import GateWaiting
 from dagtop.core.guards import BreakerState
 from dagtop.core.joins import Joins, Verdict
@@ -26,6 +29,8 @@ TaskCommand: TypeAlias = (
     | cmd.ApproveTask
     | cmd.RejectTask
     | cmd.RestartTask
+    | cmd.StopTask
+    | cmd.StartTask
     | cmd.HoldTask
     | cmd.ReleaseTask
     | cmd.SetPolicy
@@ -44,6 +49,7 @@ class Situation(Protocol):
     max_parallel: int
     gates: dict[int, GateWaiting]
     torn_down: set[int]
+    desired: Desired
 
 
 class _Seen:
@@ -59,6 +65,10 @@ class _Seen:
         self.gates = {row.index: row.gate for row in snapshot.rows if row.gate is not None}
         self.torn_down = {row.index for row in snapshot.rows if row.torn_down}
         self.max_parallel = snapshot.max_parallel
+        self.desired = Desired()
+        self.desired.serving = {row.index for row in snapshot.rows if row.serving}
+        self.desired.down = {row.index for row in snapshot.rows if not row.wanted}
+        self.desired.gone = {row.index for row in snapshot.rows if row.gone}
 
 
 def blast_radius(snapshot: RunSnapshot, command: cmd.Command) -> cmd.BlastRadius:
@@ -79,6 +89,10 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
             return _of_breaker(now, command, name)
         case cmd.RetryFailed():
             return _retry_failed(now)
+        case cmd.StartRun():
+            return _start_run(now)
+        case cmd.ScaleTask(task=name, replicas=replicas):
+            return _scale(name, replicas)
         case cmd.SwapGraph(summary=summary):
             return cmd.BlastRadius(summary=summary or "goes on with another version of the graph")
         case (
@@ -88,6 +102,8 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
             | cmd.ApproveTask(task=name)
             | cmd.RejectTask(task=name)
             | cmd.RestartTask(task=name)
+            | cmd.StopTask(task=name)
+            | cmd.StartTask(task=name)
             | cmd.HoldTask(task=name)
             | cmd.ReleaseTask(task=name)
             | cmd.SetPolicy(task=name)
@@ -210,6 +226,30 @@ def lost_because_of(now: Situation, index: int) -> list[int]:
     ]
 
 
+def wanted_up(now: Situation) -> set[int]:
+    """The tasks that do not run, although they should: what a stopped run has to start."""
+    return {
+        index
+        for index, state in enumerate(now.state)
+        if state in FINAL and state not in GOOD and index not in now.desired.down and index not in now.desired.gone
+    }
+
+
+def _start_run(now: Situation) -> cmd.BlastRadius:
+    if now.run_state in _STOPPED:
+        return _no("the run is stopping")
+    up = wanted_up(now)
+    if not up:
+        return _no("everything that should run does, or has come to a good end")
+    return cmd.BlastRadius(summary=f"{tasks(len(up))} started")
+
+
+def _scale(name: str, replicas: int) -> cmd.BlastRadius:
+    if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 0:
+        return _no(f"replicas must be a whole number of at least 0, not {replicas!r}")
+    return cmd.BlastRadius(summary=f"{name}: {replicas} replicas")
+
+
 def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
     match command:
@@ -228,6 +268,10 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
             return _cancel(now, index)
         case cmd.RestartTask(downstream=downstream):
             return _restart(now, index, downstream=downstream)
+        case cmd.StopTask():
+            return _stop(now, index)
+        case cmd.StartTask():
+            return _start(now, index)
         case cmd.HoldTask():
             if index in now.held:
                 return _no(f"{name} is held already")
@@ -260,6 +304,29 @@ def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
     if state in ACTIVE:
         return cmd.BlastRadius(summary=f"{name} is told to stop{after}", stops=(name,), never_runs=lost)
     return cmd.BlastRadius(summary=f"{name} will not run{after}", never_runs=(name, *lost))
+
+
+def _stop(now: Situation, index: int) -> cmd.BlastRadius:
+    name, state = now.plan.names[index], now.state[index]
+    if index in now.desired.down:
+        return _no(f"{name} is to be down already; start it")
+    if state in FINAL:
+        return cmd.BlastRadius(summary=f"{name} stays down ({state.value})")
+    effect = _cancel(now, index)
+    if state is TaskState.CANCELLING:
+        return cmd.BlastRadius(summary=f"{name} is being stopped, and stays down")
+    return structs.replace(effect, summary=f"{effect.summary}; {name} stays down until it is started")
+
+
+def _start(now: Situation, index: int) -> cmd.BlastRadius:
+    name, state = now.plan.names[index], now.state[index]
+    if now.run_state in _STOPPED:
+        return _no("the run is stopping")
+    if index in now.desired.gone:
+        return _no(f"{name} was removed from the graph")
+    if state is not TaskState.CANCELLING and state not in FINAL:
+        return _no(f"{name} is up already ({state.value})")
+    return cmd.BlastRadius(summary=f"{name} is started", runs_again=(name,) if state in GOOD else ())
 
 
 def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
@@ -344,14 +411,14 @@ def _change(key: str, value: object) -> str:
 
 
 def _can_start(now: Situation, index: int) -> bool:
-    joins = Joins(now.plan)
+    joins = Joins(now.plan, now.desired.serving)
     joins.recount(index, now.state)
     return joins.verdict(index) is not Verdict.NEVER
 
 
 def _skipped_if_lost(now: Situation, index: int) -> tuple[str, ...]:
     """Names of the tasks that would be skipped in a chain if this one ended without success."""
-    joins, states = Joins(now.plan), list(now.state)
+    joins, states = Joins(now.plan, now.desired.serving - {index}), list(now.state)
     states[index] = TaskState.CANCELLED
     lost: set[int] = set()
     queue = [index]

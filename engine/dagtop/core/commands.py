@@ -64,6 +64,31 @@ class RejectTask(_Command, frozen=True, tag="reject"):
     reason: str = ""
 
 
+class StopTask(_Command, frozen=True, tag="stop"):
+    """Have a task down: it is stopped, and not started again by its restart policy before it is wanted up."""
+
+    task: str
+    reason: str = ""
+
+
+class StartTask(_Command, frozen=True, tag="start"):
+    """Have a task up: it runs again if it has ended or was stopped, and its restarts count from the beginning."""
+
+    task: str
+    reason: str = ""
+
+
+class ScaleTask(_Command, frozen=True, tag="scale"):
+    """Change how many replicas there are of a task."""
+
+    task: str
+    replicas: int
+
+
+class StartRun(_Command, frozen=True, tag="start-run"):
+    """Bring up all that should run and does not: after the run was stopped, or tasks have failed."""
+
+
 class HoldTask(_Command, frozen=True, tag="hold"):
     """Do not let a task start before it is released."""
 
@@ -140,7 +165,7 @@ class SwapGraph(_Command, frozen=True, tag="swap-graph"):
 class SetPolicy(_Command, frozen=True, tag="set-policy"):
     """Change fields of one task's policy from the next decision on. None leaves a field as it is.
 
-    `timeout` of 0 takes the timeout away; so does "" for `circuit` and `pool`.
+    `timeout` of 0 takes the timeout away; so does "" for `circuit` and `pool`, and -1 for `max_restarts`.
     """
 
     task: str
@@ -158,6 +183,12 @@ class SetPolicy(_Command, frozen=True, tag="set-policy"):
     cost: float | None = None
     circuit: str | None = None
     pool: str | None = None
+    restart: str | None = None
+    max_restarts: int | None = None
+    restart_backoff: float | None = None
+    restart_cap: float | None = None
+    restart_jitter: float | None = None
+    reset_after: float | None = None
 
 
 Command: TypeAlias = (
@@ -168,6 +199,10 @@ Command: TypeAlias = (
     | MarkSucceeded
     | ApproveTask
     | RejectTask
+    | StopTask
+    | StartTask
+    | ScaleTask
+    | StartRun
     | HoldTask
     | ReleaseTask
     | PauseRun

@@ -21,6 +21,10 @@ class Due(Enum):
     """A rate or a circuit breaker may let somebody through."""
     GATE = 5
     """Nobody has decided at a gate in time."""
+    READY_PROBE = 6
+    """A task is to be asked whether it is ready."""
+    ALIVE_PROBE = 7
+    """A task is to be asked whether it is well."""
 
 
 _KINDS = tuple(Due)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
@@ -55,7 +57,9 @@ def _nothing_left(machine: RunMachine) -> bool:
 
 
 def _finish(machine: RunMachine, at: float) -> None:
-    counts = machine.ledger.counts
+    counts: Mapping[TaskState, int] = machine.ledger.counts
+    if machine.policy.supervises:
+        counts = _of_what_is_wanted(machine)
     if machine.stopping is StopReason.RUN_TIMEOUT:
         state = RunState.TIMED_OUT
     elif machine.stopping is StopReason.CANCEL and counts[TaskState.CANCELLED]:
@@ -66,5 +70,13 @@ def _finish(machine: RunMachine, at: float) -> None:
         state = RunState.CANCELLED
     else:
         state = RunState.SUCCEEDED
-    machine.emit(ev.RunFinished(at, state, {kind.value: count for kind, count in counts.items() if count}))
+    counted = {kind.value: count for kind, count in machine.ledger.counts.items() if count}
+    machine.emit(ev.RunFinished(at, state, counted))
     machine.deadlines.clear()
+
+
+def _of_what_is_wanted(machine: RunMachine) -> Mapping[TaskState, int]:
+    """How many tasks are in each state; of a desired state only what is wanted up, and in the graph, tells how it went."""
+    ledger = machine.ledger
+    unwanted = ledger.desired.down | ledger.desired.gone
+    return Counter(state for index, state in enumerate(ledger.state) if index not in unwanted)

@@ -152,9 +152,12 @@ class TaskCached(TaskEvent, frozen=True, tag="task.cached"):
 
 
 class TaskBlocked(TaskEvent, frozen=True, tag="task.blocked"):
-    """It cannot go on by itself."""
+    """It failed, and may not be started again before a person raises its ceiling or restarts it."""
 
+    attempt: int
     reason: str
+    failure: Failure | None = None
+    timed_out: bool = False
 
 
 class TaskHeld(TaskEvent, frozen=True, tag="task.held"):
@@ -168,6 +171,30 @@ class TaskReleased(TaskEvent, frozen=True, tag="task.released"):
 class TaskRestarted(TaskEvent, frozen=True, tag="task.restarted"):
     """It starts over. `reason` says on whose word."""
 
+    reason: str
+    keeps_count: bool = False
+    """Its restarts so far still count."""
+
+
+class TaskRestarting(TaskEvent, frozen=True, tag="task.restarting"):
+    """A run of a supervised task has ended; by its policy it is started again `delay` seconds after `at`."""
+
+    attempt: int
+    """The attempt that ended."""
+    delay: float
+    restart: int
+    """Number of the restart that is to come, from 1; it begins anew after a healthy run."""
+    crashes: int
+    """How many of those restarts came after a failure: that is what the ceiling counts."""
+    failure: Failure | None = None
+    """None: it had succeeded."""
+    timed_out: bool = False
+
+
+class TaskWanted(TaskEvent, frozen=True, tag="task.wanted"):
+    """A person wants it up, or down: down, it is not started again until it is wanted up."""
+
+    up: bool
     reason: str
 
 
@@ -186,7 +213,7 @@ class TaskProgress(TaskEvent, frozen=True, tag="task.progress"):
 
 
 class TaskServing(TaskEvent, frozen=True, tag="task.serving"):
-    """A long-running task said `ctx.ready()`."""
+    """A running task said `ctx.ready()`, or its readiness probe passed: it does what it is there for."""
 
 
 class TaskEscalated(TaskEvent, frozen=True, tag="task.escalated"):
@@ -364,6 +391,8 @@ AnyEvent: TypeAlias = (
     | TaskHeld
     | TaskReleased
     | TaskRestarted
+    | TaskRestarting
+    | TaskWanted
     | TaskStale
     | TaskProgress
     | TaskServing

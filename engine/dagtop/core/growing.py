@@ -13,10 +13,12 @@ from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins
 from dagtop.core.plan import Plan
-from dagtop.core.restarting import recount, reopen, start_over, withdrawn
+from dagtop.core.restarting import recount, reopen, start_over
+from dagtop.core.returning import withdrawn
 from dagtop.core.states import ACTIVE, FINAL, TaskState
 from dagtop.core.stopping import cancel_unstarted, stop_attempt
 from dagtop.core.topology import reach
+from dagtop.core.wanting import reconsider
 from dagtop.core.wording import tasks
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
     if again:
         below = reach(plan.downstream, again)
         chosen = [i for i in plan.order if i in again or (i in below and _has_begun(ledger.state[i]))]
+        if machine.policy.supervises:  # what is unchanged is not disturbed (B30)
+            chosen = [i for i in plan.order if i in again]
         start_over(machine, chosen, at, event.reason, sorted(again))
     rewired = [plan.index[name] for name in change.rewired]
     recount(machine, rewired)
@@ -49,6 +53,8 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
                 machine.evaluate(index, at)
             else:
                 cancel_unstarted(machine, index, at, ledger.run_reason)
+    for name in change.policies:
+        reconsider(machine, plan.index[name], at, event.reason)
     if machine.cleanup is not None:
         machine.tear_down(machine.cleanup.due(), at)
 
@@ -87,7 +93,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     for name, policy in change.policies.items():
         ledger.policies[plan.index[name]] = policy
     if change.rewired or change.policies:
-        machine.joins = Joins(plan)
+        machine.joins = Joins(plan, machine.joins.early)
         for index, policy in enumerate(ledger.policies):  # a person may have changed them since the plan was made
             machine.joins.set_rule(index, policy)
             machine.joins.recount(index, ledger.state)
@@ -103,6 +109,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         policy = plan.policies[index]
         machine.may_time_out = machine.may_time_out or policy.timeout is not None
         machine.has_gates = machine.has_gates or policy.gate is not None
+        machine.supervised = machine.supervised or policy.is_supervised
         machine.reassign(index)
     machine.look_for_detours()
 

@@ -14,6 +14,7 @@ import msgspec
 from dagtop.core.commands import Command
 from dagtop.core.failure import Failure
 from dagtop.core.policy import BackendName, TaskPolicy
+from dagtop.core.restart import ProbeKind
 
 
 class _Input(msgspec.Struct, frozen=True, gc=False):
@@ -32,6 +33,8 @@ class Begin(_Input, frozen=True):
     """(task, reason) for tasks that were finished and start over all the same."""
     skips: tuple[tuple[int, str], ...] = ()
     """(task, reason) for tasks that a person had skipped, which stay so."""
+    stops: tuple[tuple[int, str], ...] = ()
+    """(task, reason) for tasks that a person wanted down, which stay so."""
 
 
 class AttemptSucceeded(_Input, frozen=True):
@@ -70,6 +73,23 @@ class AttemptStopped(_Input, frozen=True):
     attempt: int
     failure: Failure | None = None
     unit_random: float = 0.0
+
+
+class SaidReady(_Input, frozen=True):
+    """A running task says that it does what it is there for."""
+
+    index: int
+    attempt: int
+
+
+class Probed(_Input, frozen=True):
+    """The answer to `RunProbe`. `said` is what was wrong, if it was."""
+
+    index: int
+    attempt: int
+    kind: ProbeKind
+    ok: bool
+    said: str = ""
 
 
 class Verdict(Enum):
@@ -184,6 +204,8 @@ Input: TypeAlias = (
     | AttemptRaised
     | AttemptSkipped
     | AttemptStopped
+    | SaidReady
+    | Probed
     | Consulted
     | TeardownEnded
     | SetUpEnded

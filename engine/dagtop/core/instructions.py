@@ -7,6 +7,8 @@ from typing import TypeAlias
 
 import msgspec
 
+from dagtop.core.restart import ProbeKind
+
 
 class StopReason(StrEnum):
     """Why an attempt, or the whole run, is stopped."""
@@ -21,6 +23,8 @@ class StopReason(StrEnum):
     """The attempt took longer than its timeout."""
     RUN_TIMEOUT = "run_timeout"
     """The run took longer than `run_timeout`."""
+    UNWELL = "unwell"
+    """Its liveness probe says that it is not well."""
     CANCEL = "cancel"
     """Somebody cancelled the task or the run."""
 
@@ -54,6 +58,14 @@ class Consult(msgspec.Struct, frozen=True, gc=False):
     fresh: bool = False
 
 
+class RunProbe(msgspec.Struct, frozen=True, gc=False):
+    """See whether a running attempt is well; answer with `Probed`."""
+
+    index: int
+    attempt: int
+    kind: ProbeKind
+
+
 class RunTeardown(msgspec.Struct, frozen=True, gc=False):
     """Nothing downstream needs the task any more: run its teardown if its setup has started; answer with `TeardownEnded`."""
 
@@ -68,4 +80,6 @@ class WindDown(msgspec.Struct, frozen=True, gc=False):
     """Every task has ended: close the services, run the graph's teardown, and answer with `WoundDown`."""
 
 
-Instruction: TypeAlias = StartAttempt | StopAttempt | AbandonAttempt | Consult | RunTeardown | SetUp | WindDown
+Instruction: TypeAlias = (
+    StartAttempt | StopAttempt | AbandonAttempt | Consult | RunProbe | RunTeardown | SetUp | WindDown
+)

@@ -24,10 +24,12 @@ class Verdict(Enum):
 class Joins:
     """For each task how many upstream tasks have not ended, and how those that ended did."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, early: set[int] | None = None) -> None:
         self._plan = plan
         self.pending: list[int] = [len(needed) for needed in plan.upstream]
         """By task: upstream tasks that have not ended."""
+        self.early: set[int] = set() if early is None else early
+        """Tasks that count as succeeded although they have not ended: supervised ones that are ready."""
         self._lost: dict[int, int] = {}
         self._bad: dict[int, int] = {}
         self.rule: dict[int, Trigger] = {}
@@ -64,7 +66,12 @@ class Joins:
 
     def recount(self, index: int, states: Sequence[TaskState]) -> None:
         """Count anew, after upstream tasks have left their final states."""
-        ended = [states[i] for i in self._plan.upstream[index] if states[i] in FINAL]
+        early = self.early
+        ended = [
+            states[i] if states[i] in FINAL else TaskState.SUCCEEDED
+            for i in self._plan.upstream[index]
+            if states[i] in FINAL or i in early
+        ]
         lost = [state for state in ended if state not in GOOD]
         self.pending[index] = len(self._plan.upstream[index]) - len(ended)
         self._lost[index] = len(lost)

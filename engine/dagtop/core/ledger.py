@@ -12,6 +12,7 @@ from typing import Any
 
 from dagtop.core import events as ev
 from dagtop.core.changes import changed_policy
+from dagtop.core.desired import Desired
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.growth import grown
@@ -36,6 +37,7 @@ class Ledger:
         "breakers",
         "cancelling_at",
         "counts",
+        "desired",
         "due_at",
         "ended_at",
         "escalations",
@@ -101,6 +103,8 @@ class Ledger:
         """By task that stands at its gate: what is asked."""
         self.torn_down: set[int] = set()
         """Tasks whose teardown has begun since they last started over."""
+        self.desired = Desired()
+        """What is wanted of supervised tasks, and how they keep up with it."""
         self.why_run: dict[int, str] = {}
         """By task that has a cache and ran all the same: why."""
         self.escalations: list[EscalationReport] = []
@@ -259,8 +263,36 @@ class Ledger:
         self.torn_down.add(index)
 
     def _blocked(self, index: int, event: ev.TaskBlocked) -> None:
-        self._move(index, TaskState.BLOCKED)
+        was = TaskState.TIMED_OUT if event.timed_out else TaskState.FAILED
+        self._end_badly(index, TaskState.BLOCKED, event.at, event.failure, was)
         self.reason[index] = event.reason
+
+    def _restarting(self, index: int, event: ev.TaskRestarting) -> None:
+        self._move(index, _BACKOFF)
+        self.reason.pop(index, None)
+        if event.failure is None:
+            self.ended_at[index] = event.at
+            self.cancelling_at.pop(index, None)
+            self.failure.pop(index, None)
+            self.desired.serving.add(index)  # it succeeded once
+        else:
+            ending = TaskState.TIMED_OUT if event.timed_out else TaskState.FAILED
+            self._attempt_ended(index, event.at, ending, event.failure)
+            self.desired.serving.discard(index)
+        self.first_attempt[index] = event.attempt
+        self.desired.restarts[index] = (event.restart, event.crashes)
+        self.due_at[index] = event.at + event.delay
+        self.progress.pop(index, None)
+
+    def _serving(self, index: int, event: ev.TaskServing) -> None:
+        if self.policies[index].restart.is_on:
+            self.desired.serving.add(index)
+
+    def _wanted(self, index: int, event: ev.TaskWanted) -> None:
+        if event.up:
+            self.desired.down.discard(index)
+        else:
+            self.desired.down.add(index)
 
     def _held(self, index: int, event: ev.TaskHeld) -> None:
         self.held.add(index)
@@ -289,6 +321,9 @@ class Ledger:
             sparse.pop(index, None)
         self.stale.discard(index)
         self.torn_down.discard(index)
+        self.desired.serving.discard(index)
+        if not event.keeps_count:
+            self.desired.restarts.pop(index, None)
 
     def _stale(self, index: int, event: ev.TaskStale) -> None:
         self.stale.add(index)
@@ -297,6 +332,7 @@ class Ledger:
         self.progress[index] = (event.done, event.total, event.message)
 
     def _policy(self, index: int, event: ev.PolicyChanged) -> None:
+        self.desired.grew_older(index)
         self.policies[index] = changed_policy(self.policies[index], event.changes)
 
     # -- steps of the run -------------------------------------------------------------------------------------------
@@ -317,8 +353,8 @@ class Ledger:
                 self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
                 for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at, self.gates):
                     sparse.pop(index, None)
-        self.held.clear()
-        self.torn_down.clear()
+        for kept in (self.held, self.torn_down, self.desired.serving, self.desired.restarts):
+            kept.clear()
         self.run_state, self.run_reason, self.finished_at = RunState.RUNNING, "", None
 
     def _run_paused(self, event: ev.RunPaused) -> None:
@@ -359,6 +395,12 @@ class Ledger:
         if plan is None:
             plan = self._replayed(event)
         self._grow(plan)
+        index_of = plan.index
+        for name in event.changed:
+            index = index_of[name]
+            self.desired.gone.discard(index)
+            self.desired.grew_older(index)
+        self.desired.gone.update(index_of[name] for name in event.removed)
 
     def _replayed(self, event: ev.GraphChanged) -> Plan:
         """The plan after a change that a recorded stream tells of. A task that an earlier process knew comes again."""
@@ -383,13 +425,16 @@ class Ledger:
         self.counts[was] -= 1
         self.counts[to] += 1
 
-    def _end_badly(self, index: int, to: TaskState, at: float, failure: Failure | None) -> None:
+    def _end_badly(
+        self, index: int, to: TaskState, at: float, failure: Failure | None, ending: TaskState | None = None
+    ) -> None:
         ran = self.state[index] in (TaskState.RUNNING, TaskState.CANCELLING)
         self._move(index, to)
         self.due_at.pop(index, None)
         self.gates.pop(index, None)
+        self.desired.serving.discard(index)
         if ran:
-            self._attempt_ended(index, at, to, failure)
+            self._attempt_ended(index, at, ending or to, failure)
         else:
             self.ended_at[index] = at
             if failure is not None:
@@ -429,6 +474,9 @@ _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.TaskSkipped: Ledger._skipped,
     ev.TaskCached: Ledger._cached,
     ev.TaskBlocked: Ledger._blocked,
+    ev.TaskRestarting: Ledger._restarting,
+    ev.TaskServing: Ledger._serving,
+    ev.TaskWanted: Ledger._wanted,
     ev.TaskHeld: Ledger._held,
     ev.TaskReleased: Ledger._released,
     ev.TaskRestarted: Ledger._restarted,

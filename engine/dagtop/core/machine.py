@@ -33,14 +33,17 @@ from dagtop.core.instructions import Instruction, RunTeardown, StartAttempt, Sto
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.ledger import Ledger
 from dagtop.core.limits import Limits
-from dagtop.core.outcomes import raised, skipped, stopped
+from dagtop.core.outcomes import raised, returned, skipped, stopped
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
+from dagtop.core.probing import attempt_begun, probed, said_ready
 from dagtop.core.ready import ReadyQueue, ranking
+from dagtop.core.restart import ProbeKind
 from dagtop.core.setting_up import set_up_ended
 from dagtop.core.states import BAD, RUN_OVER, TaskState
 from dagtop.core.steering import obey
 from dagtop.core.stopping import check_timeout, stop_run, stopped_attempt_ended
+from dagtop.core.supervising import no_longer_ready
 from dagtop.core.ticking import tick
 from dagtop.core.wording import ending_word
 
@@ -75,6 +78,7 @@ class RunMachine:
         "has_detours",
         "has_gates",
         "joins",
+        "keeps_count",
         "ledger",
         "may_time_out",
         "may_wait_longer",
@@ -86,6 +90,8 @@ class RunMachine:
         "starts_allowed",
         "stop_reasons",
         "stopping",
+        "streaks",
+        "supervised",
         "told_of_ends",
         "unfinished",
         "usual",
@@ -133,6 +139,10 @@ class RunMachine:
         """Tasks that a person restarted: they run, whatever their cache holds."""
         self.approved: set[int] = set()
         """Tasks that have passed their gate."""
+        self.streaks: dict[tuple[int, ProbeKind], int] = {}
+        """By task and probe: answers in a row that count."""
+        self.keeps_count: set[int] = set()
+        """Tasks that start over although nobody forgives them their restarts."""
         self.window = Window(policy.min_parallel, policy.max_parallel) if policy.adaptive else None
         self.breakers: Breakers = breakers if breakers is not None else LocalBreakers(policy.breakers)
         self.admission = Admission(self, Limits(policy.pools, policy.resources), self.breakers)
@@ -159,6 +169,8 @@ class RunMachine:
         self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
         self.may_wait_longer = bool(plan.asks or plan.cleans_up)
         """Whether some task may have to wait although its upstream lets it start."""
+        self.supervised = any(policy.is_supervised for policy in policies)
+        """Whether some task is started again, or has a probe."""
         self.look_for_detours()
 
     # -- the door ---------------------------------------------------------------------------------------------------
@@ -194,6 +206,9 @@ class RunMachine:
         if ledger.state[index] is not TaskState.RUNNING:
             if ledger.state[index] is TaskState.CANCELLING:
                 stopped_attempt_ended(self, index, event.at, None, 0.0)
+            return
+        if self.supervised and ledger.policies[index].restart.is_on:
+            returned(self, event)
             return
         at = event.at
         done = ev.TaskSucceeded(at, self.plan.names[index], event.attempt)
@@ -326,6 +341,8 @@ class RunMachine:
                     timeout = ledger.policies[index].timeout
                     if timeout is not None:
                         self.deadlines.push(at + timeout, Due.ATTEMPT, index, attempt)
+                if self.supervised:
+                    attempt_begun(self, index, at, attempt)
                 self._instructions.append(StartAttempt(index, attempt))
         if not self.unfinished and not self.active and not self.is_over:
             wind_down(self, at)
@@ -337,18 +354,26 @@ class RunMachine:
         self.asking.pop(index, None)
         if self.ledger.state[index] in BAD:
             escalate(self, index, at)
-        self._tell_downstream(index, at)
+        if self.supervised and index in self.joins.early:
+            no_longer_ready(self, index, at)
+        else:
+            self._tell_downstream(index, at)
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
         if self.cleanup is not None:
             self.tear_down(self.cleanup.ended(index), at)
 
-    def put_back(self, index: int, at: float, reason: str) -> None:
+    def put_back(self, index: int, at: float, reason: str, *, keeps_count: bool = False) -> None:
         """Let a task start over: it waits for its upstream as in the beginning, and is asked about again."""
         self.asking.pop(index, None)
         self.approved.discard(index)
-        self.emit(ev.TaskRestarted(at, self.plan.names[index], reason))
+        if self.supervised:
+            keeps_count = keeps_count or index in self.keeps_count
+            self.keeps_count.discard(index)
+        self.emit(ev.TaskRestarted(at, self.plan.names[index], reason, keeps_count))
+        if self.supervised:
+            no_longer_ready(self, index, at)
         if self.cleanup is not None:
             self.cleanup.started_over(index)
 
@@ -424,6 +449,8 @@ _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptRaised: raised,
     inp.AttemptStopped: stopped,
     inp.AttemptSkipped: skipped,
+    inp.SaidReady: said_ready,
+    inp.Probed: probed,
     inp.Consulted: RunMachine._consulted,
     inp.TeardownEnded: RunMachine._teardown_ended,
     inp.SetUpEnded: set_up_ended,

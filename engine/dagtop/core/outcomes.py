@@ -10,9 +10,22 @@ from dagtop.core.admission import attempt_over
 from dagtop.core.retrying import after_failure
 from dagtop.core.states import ACTIVE, TaskState
 from dagtop.core.stopping import stopped_attempt_ended
+from dagtop.core.supervising import start_again
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
+
+
+def returned(machine: RunMachine, event: inp.AttemptSucceeded) -> None:
+    """A supervised task has returned."""
+    index, at = event.index, event.at
+    machine.active -= 1
+    if machine.told_of_ends:
+        attempt_over(machine, index, at, True, "")
+    if not start_again(machine, index, at, None, 0.0):
+        machine.emit(ev.TaskSucceeded(at, machine.plan.names[index], event.attempt))
+        machine.ended(index, at)
+    machine.fill(at)
 
 
 def raised(machine: RunMachine, event: inp.AttemptRaised) -> None:

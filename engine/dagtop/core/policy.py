@@ -170,6 +170,11 @@ class TaskPolicy:
         return bool(self.circuit or self.pool or self.resources)
 
     @property
+    def is_supervised(self) -> bool:
+        """Whether it is started again, or has a probe."""
+        return self.restart.is_on or self.ready is not None or self.alive is not None
+
+    @property
     def weight(self) -> float:
         """The declared cost, else 1."""
         return 1.0 if self.cost is None else self.cost

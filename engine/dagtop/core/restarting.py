@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core.instructions import StopReason
-from dagtop.core.joins import Verdict
+from dagtop.core.returning import withdrawn
 from dagtop.core.setting_up import open_doors
 from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
 from dagtop.core.stopping import stop_attempt
@@ -55,17 +55,3 @@ def start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, n
     for i in put_back:
         if ledger.state[i] is TaskState.WAITING:
             machine.evaluate(i, at)
-
-
-def withdrawn(machine: RunMachine, fed: list[int], at: float, reason: str) -> list[int]:
-    """Tasks that were about to start on results that are being made anew: they wait for them again."""
-    states, found = machine.ledger.state, []
-    for index in fed:
-        about_to_start = states[index] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF)
-        if about_to_start and machine.joins.verdict(index) is not Verdict.START:
-            machine.put_back(index, at, reason)
-            found.append(index)
-        elif states[index] is TaskState.WAITING:
-            machine.asking.pop(index, None)
-            found.append(index)
-    return found

@@ -9,8 +9,9 @@ from dagtop.core import events as ev
 from dagtop.core.deadlines import Due
 from dagtop.core.failure import Failure
 from dagtop.core.guards import OnOpen
-from dagtop.core.joins import Verdict
+from dagtop.core.returning import ready_again
 from dagtop.core.states import TaskState
+from dagtop.core.supervising import start_again
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -30,6 +31,8 @@ def after_failure(
     """An attempt has failed, and has given back what it held: try again, or end the task."""
     circuit = machine.ledger.policies[index].circuit
     if not retriable or not may_try_again(machine, index):
+        if machine.supervised and start_again(machine, index, at, failure, unit_random, timed_out=timed_out):
+            return
         kind = ev.TaskTimedOut if timed_out else ev.TaskFailed
         machine.emit(kind(at, machine.plan.names[index], machine.ledger.attempt[index], failure))
         machine.ended(index, at)
@@ -80,16 +83,6 @@ def _back_off(
         machine.deadlines.push(at + delay, Due.BACKOFF, index, attempt)
     else:
         ready_again(machine, index, at)
-
-
-def ready_again(machine: RunMachine, index: int, at: float) -> None:
-    """The delay is over. A task whose upstream has been restarted meanwhile waits for the new results first."""
-    machine.wished_delay.pop(index, None)
-    if machine.joins.verdict(index) is Verdict.START:
-        machine.become_ready(index, at)
-    else:
-        machine.put_back(index, at, "its upstream runs again")
-        machine.evaluate(index, at)
 
 
 def _delay(machine: RunMachine, index: int, unit_random: float) -> float:

@@ -54,6 +54,18 @@ class TaskRow(msgspec.Struct, frozen=True, gc=False):
     """While it stands at its gate: what is asked, and since when."""
     torn_down: bool = False
     """Its teardown has begun, or is over."""
+    serving: bool = False
+    """Supervised, and it does what it is there for, or did once: what depends on it may start."""
+    restarts: int = 0
+    """Restarts by its policy since it was healthy, or a person started it."""
+    crashes: int = 0
+    """How many of them came after a failure."""
+    wanted: bool = True
+    """Whether it is wanted up."""
+    gone: bool = False
+    """It was removed from the graph."""
+    generation: int = 1
+    """Which version of what is wanted this is."""
     why_run: str = ""
     """If it has a cache and ran all the same: why."""
 

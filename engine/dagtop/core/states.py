@@ -32,7 +32,7 @@ class TaskState(StrEnum):
     CANCELLING = "cancelling"
     """It was told to stop and has not stopped yet."""
     BLOCKED = "blocked"
-    """It cannot go on by itself, but a person may yet let it."""
+    """It failed as often as it may be started again; a person may yet let it."""
     SUCCEEDED = "succeeded"
     """It returned; its output is there."""
     CACHED = "cached"
@@ -73,11 +73,13 @@ class RunState(StrEnum):
 _S = TaskState
 
 #: Task states that only a restart leaves.
-FINAL: frozenset[TaskState] = frozenset({_S.SUCCEEDED, _S.CACHED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.SKIPPED})
+FINAL: frozenset[TaskState] = frozenset(
+    {_S.SUCCEEDED, _S.CACHED, _S.FAILED, _S.TIMED_OUT, _S.BLOCKED, _S.CANCELLED, _S.SKIPPED}
+)
 #: Final states whose output downstream may use.
 GOOD: frozenset[TaskState] = frozenset({_S.SUCCEEDED, _S.CACHED})
 #: Final states that make a run fail.
-BAD: frozenset[TaskState] = frozenset({_S.FAILED, _S.TIMED_OUT})
+BAD: frozenset[TaskState] = frozenset({_S.FAILED, _S.TIMED_OUT, _S.BLOCKED})
 #: States that hold a slot.
 ACTIVE: frozenset[TaskState] = frozenset({_S.RUNNING, _S.CANCELLING})
 #: Run states after which nothing happens by itself.
@@ -88,27 +90,25 @@ _RESTART = frozenset({_S.WAITING})
 #: The table: from each state, the states a task may move to.
 MOVES: Mapping[TaskState, frozenset[TaskState]] = MappingProxyType(
     {
-        _S.WAITING: frozenset(
-            {_S.READY, _S.HELD, _S.BLOCKED, _S.CACHED, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}
-        ),
+        _S.WAITING: frozenset({_S.READY, _S.HELD, _S.CACHED, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}),
         _S.READY: frozenset(
-            {_S.RUNNING, _S.HELD, _S.WAITING, _S.BLOCKED, _S.CACHED, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}
+            {_S.RUNNING, _S.HELD, _S.WAITING, _S.CACHED, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}
         ),
         _S.HELD: frozenset({_S.READY, _S.WAITING, _S.BACKOFF, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}),
         _S.RUNNING: frozenset(
-            {_S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT, _S.CANCELLED, _S.BACKOFF, _S.CANCELLING, _S.SKIPPED}
+            {_S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT, _S.BLOCKED, _S.CANCELLED, _S.BACKOFF, _S.CANCELLING, _S.SKIPPED}
         ),
         _S.BACKOFF: frozenset(
             {_S.READY, _S.HELD, _S.WAITING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT, _S.SKIPPED, _S.SUCCEEDED}
         ),
         _S.CANCELLING: frozenset(
-            {_S.CANCELLED, _S.TIMED_OUT, _S.BACKOFF, _S.WAITING, _S.FAILED, _S.SUCCEEDED, _S.SKIPPED}
+            {_S.CANCELLED, _S.TIMED_OUT, _S.BLOCKED, _S.BACKOFF, _S.WAITING, _S.FAILED, _S.SUCCEEDED, _S.SKIPPED}
         ),
-        _S.BLOCKED: frozenset({_S.WAITING, _S.READY, _S.SKIPPED, _S.CANCELLED, _S.FAILED, _S.SUCCEEDED}),
         _S.SUCCEEDED: _RESTART,
         _S.CACHED: _RESTART,
         _S.FAILED: _RESTART,
         _S.TIMED_OUT: _RESTART,
+        _S.BLOCKED: _RESTART,
         _S.CANCELLED: _RESTART,
         _S.SKIPPED: _RESTART,
     }

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, assert_never
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
-from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried
-from dagtop.core.changes import OF_RETRY, changed_policy
+from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried, wanted_up
+from dagtop.core.changes import OF_RESTART, OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
-from dagtop.core.restarting import recount, reopen, start_over, withdrawn
+from dagtop.core.restarting import recount, reopen, start_over
 from dagtop.core.retrying import retime_backoff
+from dagtop.core.returning import withdrawn
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 from dagtop.core.stopping import abandon_told, stop_attempt, stop_run
+from dagtop.core.wanting import reconsider, want_down, want_up
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -56,6 +58,8 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
             chosen = retried(machine.ledger)
             failed = [i for i in chosen if machine.ledger.state[i] in BAD]
             start_over(machine, chosen, at, f"restarted by {by}, with all that failed", failed)
+        case cmd.StartRun():
+            want_up(machine, wanted_up(machine.ledger), at, f"started by {by}")
         case cmd.SetMaxParallel(limit=limit):
             _set_max_parallel(machine, limit, at, by)
         case cmd.SetPoolLimit(pool=pool, limit=limit):
@@ -64,8 +68,8 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
                 machine.admission.unblock(lane)
         case cmd.TripBreaker() | cmd.ResetBreaker() | cmd.ForceBreaker():
             _move_breaker(machine, command, at, by)
-        case cmd.SwapGraph():
-            pass
+        case cmd.SwapGraph() | cmd.ScaleTask():
+            pass  # refused before, or carried out by whoever has the functions
         case _:
             _carry_out_on_task(machine, command, machine.plan.index[command.task], at, by)
 
@@ -73,9 +77,18 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
 def _carry_out_on_task(machine: RunMachine, command: TaskCommand, index: int, at: float, by: str) -> None:
     match command:
         case cmd.CancelTask(reason=why):
-            _cancel(machine, index, at, _said(f"cancelled by {by}", why))
+            if machine.ledger.policies[index].restart.is_on:
+                want_down(machine, index, at, _said(f"cancelled by {by}", why))
+            else:
+                _cancel(machine, index, at, _said(f"cancelled by {by}", why))
+        case cmd.StopTask(reason=why):
+            want_down(machine, index, at, _said(f"stopped by {by}", why))
+        case cmd.StartTask(reason=why):
+            want_up(machine, [index, *lost_because_of(machine.ledger, index)], at, _said(f"started by {by}", why))
         case cmd.RestartTask(downstream=downstream, reason=why):
             machine.fresh.add(index)
+            if index in machine.ledger.desired.down:
+                machine.emit(ev.TaskWanted(at, command.task, True, _said(f"restarted by {by}", why)))
             chosen = restarted_with(machine.ledger, index, downstream=downstream)
             start_over(machine, chosen, at, _said(f"restarted by {by}", why), [index])
         case cmd.SkipTask(reason=why):
@@ -164,7 +177,7 @@ def _settle(machine: RunMachine, index: int, at: float, reason: str, *, skipped:
 def _flaw(machine: RunMachine, command: cmd.Command) -> str:
     """What only the machine can see is wrong with a command."""
     if machine.winding_down and isinstance(
-        command, (cmd.RestartTask, cmd.RetryFailed, cmd.SkipTask, cmd.MarkSucceeded)
+        command, (cmd.RestartTask, cmd.RetryFailed, cmd.SkipTask, cmd.MarkSucceeded, cmd.StartTask, cmd.StartRun)
     ):
         return "everything has ended, and services are being closed; wait until the run is over"
     match command:
@@ -172,6 +185,8 @@ def _flaw(machine: RunMachine, command: cmd.Command) -> str:
             return _policy_flaw(machine, command)
         case cmd.SwapGraph():
             return "the graph of this run cannot be swapped"
+        case cmd.ScaleTask(task=task):
+            return f"{task} was not declared with replicas"
         case _:
             return ""
 
@@ -204,3 +219,6 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
         machine.rerank()
     if changes.keys() & {"circuit", "pool"}:
         machine.reassign(index)
+    if changes.keys() & OF_RESTART.keys():
+        machine.supervised = True
+        reconsider(machine, index, at, "its restart policy has changed")

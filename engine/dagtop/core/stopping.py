@@ -17,7 +17,7 @@ from dagtop.core.wording import out_of_time
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
 
-_NEVER_STARTED = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD, TaskState.BACKOFF, TaskState.BLOCKED})
+_NEVER_STARTED = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD, TaskState.BACKOFF})
 
 
 def stop_attempt(machine: RunMachine, index: int, at: float, why: StopReason, reason: str) -> None:
@@ -69,8 +69,9 @@ def stopped_attempt_ended(
     reason = ledger.reason.get(index, "cancelled")
     machine.active -= 1
     if machine.told_of_ends:
-        attempt_over(machine, index, at, False if why is StopReason.TIMEOUT else None, reason)
-    if why is StopReason.RESTART and machine.stopping is not None:
+        failed = why in (StopReason.TIMEOUT, StopReason.UNWELL)
+        attempt_over(machine, index, at, False if failed else None, reason)
+    if why in (StopReason.RESTART, StopReason.UNWELL) and machine.stopping is not None:
         why, reason = StopReason.CANCEL, ledger.run_reason
     match why:
         case StopReason.RESTART:
@@ -86,9 +87,12 @@ def stopped_attempt_ended(
             late = out_of_time(f"the run reached its {reason} while this ran", failure)
             machine.emit(ev.TaskTimedOut(at, name, attempt, late))
             machine.ended(index, at)
+        case StopReason.UNWELL:
+            unwell = Failure(error="UnwellError", message=reason) if failure is None else failure
+            after_failure(machine, index, at, unwell, unit_random, retriable=False)
         case StopReason.CANCEL | StopReason.FAIL_FAST | StopReason.SETUP:
             machine.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
-            if machine.stopping is None:
+            if machine.stopping is None and index not in ledger.desired.down:
                 escalate(machine, index, at)
             machine.ended(index, at)
     machine.fill(at)

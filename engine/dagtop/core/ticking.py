@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
 from dagtop.core.gates import gate_due
-from dagtop.core.retrying import ready_again
+from dagtop.core.probing import probe_due
+from dagtop.core.restart import ProbeKind
+from dagtop.core.returning import ready_again
 from dagtop.core.states import TaskState
 from dagtop.core.stopping import abandon_told, check_timeout, run_timeout_due
 
@@ -37,6 +39,10 @@ def tick(machine: RunMachine, event: inp.Tick) -> None:
                     machine.deadlines.push(due_at, Due.BACKOFF, index, attempt)
         elif kind is Due.GATE:
             gate_due(machine, index, at)
+        elif kind is Due.READY_PROBE:
+            probe_due(machine, index, attempt, ProbeKind.READY)
+        elif kind is Due.ALIVE_PROBE:
+            probe_due(machine, index, attempt, ProbeKind.ALIVE)
         elif ledger.state[index] is TaskState.RUNNING:
             check_timeout(machine, index, at)
     machine.fill(at)

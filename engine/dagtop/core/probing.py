@@ -1,0 +1,86 @@
+"""How a running task is: what it says of itself, and what its probes find out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core import inputs as inp
+from dagtop.core.deadlines import Due
+from dagtop.core.instructions import RunProbe, StopReason
+from dagtop.core.restart import Probe, ProbeKind
+from dagtop.core.states import ACTIVE, TaskState
+from dagtop.core.stopping import stop_attempt
+from dagtop.core.supervising import count_as_ready
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+#: Answers in a row that count, where a probe does not say.
+_THRESHOLD = {ProbeKind.READY: 1, ProbeKind.ALIVE: 3}
+_DUE = {ProbeKind.READY: Due.READY_PROBE, ProbeKind.ALIVE: Due.ALIVE_PROBE}
+
+
+def said_ready(machine: RunMachine, event: inp.SaidReady) -> None:
+    """A task says of itself that it is ready."""
+    if machine.ledger.attempt[event.index] == event.attempt and machine.ledger.state[event.index] in ACTIVE:
+        _serve(machine, event.index, event.at)
+        machine.fill(event.at)
+
+
+def _serve(machine: RunMachine, index: int, at: float) -> None:
+    machine.emit(ev.TaskServing(at, machine.plan.names[index]))
+    policy, attempt = machine.ledger.policies[index], machine.ledger.attempt[index]
+    if not policy.restart.is_on or machine.ledger.state[index] is not TaskState.RUNNING:
+        return
+    count_as_ready(machine, index, at)
+    if policy.alive is not None and policy.ready is not None:
+        _ask_later(machine, index, at, attempt, ProbeKind.ALIVE, policy.alive.delay)
+
+
+def attempt_begun(machine: RunMachine, index: int, at: float, attempt: int) -> None:
+    """An attempt has started: ask how it is from time to time, if it has probes."""
+    policy = machine.ledger.policies[index]
+    machine.streaks.pop((index, ProbeKind.READY), None)
+    machine.streaks.pop((index, ProbeKind.ALIVE), None)
+    if policy.ready is not None and index not in machine.joins.early:
+        _ask_later(machine, index, at, attempt, ProbeKind.READY, policy.ready.delay)
+    elif policy.alive is not None:
+        _ask_later(machine, index, at, attempt, ProbeKind.ALIVE, policy.alive.delay)
+
+
+def _ask_later(machine: RunMachine, index: int, at: float, attempt: int, kind: ProbeKind, wait: float) -> None:
+    machine.deadlines.push(at + wait, _DUE[kind], index, attempt)
+
+
+def probe_due(machine: RunMachine, index: int, attempt: int, kind: ProbeKind) -> None:
+    """It is time to ask a running task how it is."""
+    if machine.ledger.state[index] is TaskState.RUNNING and _probe(machine, index, kind) is not None:
+        machine.instruct(RunProbe(index, attempt, kind))
+
+
+def probed(machine: RunMachine, event: inp.Probed) -> None:
+    """A probe has answered."""
+    index, at, kind = event.index, event.at, event.kind
+    probe = _probe(machine, index, kind)
+    running = machine.ledger.attempt[index] == event.attempt and machine.ledger.state[index] is TaskState.RUNNING
+    if probe is None or not running or (kind is ProbeKind.READY and index in machine.joins.early):
+        return
+    counts = event.ok is (kind is ProbeKind.READY)
+    streak = machine.streaks.get((index, kind), 0) + 1 if counts else 0
+    machine.streaks[index, kind] = streak
+    needed = probe.threshold or _THRESHOLD[kind]
+    if streak < needed:
+        _ask_later(machine, index, at, event.attempt, kind, probe.interval)
+    elif kind is ProbeKind.READY:
+        _serve(machine, index, at)
+    else:
+        times = "failed" if needed == 1 else f"failed {needed} times in a row"
+        reason = f"liveness probe {times}" + (f": {event.said}" if event.said else "")
+        stop_attempt(machine, index, at, StopReason.UNWELL, reason)
+    machine.fill(at)
+
+
+def _probe(machine: RunMachine, index: int, kind: ProbeKind) -> Probe | None:
+    policy = machine.ledger.policies[index]
+    return policy.ready if kind is ProbeKind.READY else policy.alive

@@ -1,0 +1,108 @@
+"""Tasks that are kept at a desired state: started again by their policy, and ready for others or not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core import events as ev
+from dagtop.core.deadlines import Due
+from dagtop.core.escalating import escalate
+from dagtop.core.failure import Failure
+from dagtop.core.restart import CEILING, Restart, RestartPolicy
+from dagtop.core.returning import ready_again, withdrawn
+from dagtop.core.states import TaskState
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+#: So many failures in a row, none of them after a healthy run, are a crash loop: people are told.
+CRASH_LOOP = 5
+
+
+def ceiling_of(restart: Restart) -> int | None:
+    """How many restarts after a failure a policy allows; None: as many as it takes."""
+    if restart.max_restarts is None and restart.policy is RestartPolicy.ON_FAILURE:
+        return CEILING
+    return restart.max_restarts
+
+
+# -- the end of a run, and the next one ---------------------------------------------------------------------------------
+
+
+def start_again(
+    machine: RunMachine, index: int, at: float, failure: Failure | None, unit_random: float, *, timed_out: bool = False
+) -> bool:
+    """A run of a task has ended, and has given back what it held: start it again, or block it. False: its policy says neither."""
+    ledger = machine.ledger
+    policy = ledger.policies[index].restart
+    if not _wants_it_again(machine, index, failed=failure is not None):
+        return False
+    begun = ledger.attempt_started[index]
+    restarts, crashes = ledger.desired.restarts.get(index, (0, 0))
+    if begun is not None and at - begun >= policy.reset_after:
+        restarts = crashes = 0
+    name, attempt = machine.plan.names[index], ledger.attempt[index]
+    if failure is not None:
+        ceiling = ceiling_of(policy)
+        if ceiling is not None and crashes >= ceiling:
+            times = "once" if crashes == 1 else f"{crashes} times"
+            reason = f"restarted {times} and failed again: {failure.error}" if crashes else f"failed: {failure.error}"
+            machine.emit(ev.TaskBlocked(at, name, attempt, reason, failure, timed_out))
+            machine.ended(index, at)
+            return True
+        crashes += 1
+    restarts += 1
+    delay = policy.delay(restarts, unit_random)
+    machine.chance[index] = unit_random
+    machine.emit(ev.TaskRestarting(at, name, attempt, delay, restarts, crashes, failure, timed_out))
+    if failure is None:
+        count_as_ready(machine, index, at)
+    else:
+        no_longer_ready(machine, index, at)
+        if crashes == CRASH_LOOP:
+            escalate(machine, index, at)
+    if delay > 0:
+        machine.deadlines.push(at + delay, Due.BACKOFF, index, attempt)
+    else:
+        ready_again(machine, index, at)
+    return True
+
+
+def _wants_it_again(machine: RunMachine, index: int, *, failed: bool) -> bool:
+    ledger = machine.ledger
+    if machine.stopping is not None or index in ledger.desired.down or index in ledger.desired.gone:
+        return False
+    policy = ledger.policies[index].restart.policy
+    return policy is RestartPolicy.ALWAYS or (failed and policy is RestartPolicy.ON_FAILURE)
+
+
+# -- ready for others ---------------------------------------------------------------------------------------------------
+
+
+def count_as_ready(machine: RunMachine, index: int, at: float) -> None:
+    """What depends on a supervised task may start."""
+    joins, states = machine.joins, machine.ledger.state
+    if index in joins.early:
+        return
+    joins.early.add(index)
+    for below in machine.plan.downstream[index]:
+        joins.upstream_ended(below, TaskState.SUCCEEDED)
+        if states[below] is TaskState.WAITING and machine.stopping is None:
+            machine.evaluate(below, at)
+
+
+def no_longer_ready(machine: RunMachine, index: int, at: float) -> None:
+    """A supervised task is down, or has ended: what depends on it, and has not started, goes by that."""
+    joins, states = machine.joins, machine.ledger.state
+    if index not in joins.early:
+        return
+    joins.early.discard(index)
+    fed = machine.plan.downstream[index]
+    for below in fed:
+        joins.recount(below, states)
+    if machine.stopping is not None:
+        return
+    unbegun = [i for i in fed if i not in machine.ledger.due_at]
+    for i in withdrawn(machine, unbegun, at, f"{machine.plan.names[index]} is down"):
+        if states[i] is TaskState.WAITING:
+            machine.evaluate(i, at)
