@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,8 @@ class TestSpawning:
             ("page", lambda: 1, {"pool": "db"}, OptionError, "there is no pool 'db'"),
             ("page", lambda: 1, {"timeout": -1}, OptionError, "timeout"),
             ("page", 5, {}, GraphError, "must be a function"),
+            ("page", lambda: 1, {"backend": "marmalade"}, OptionError, "backend must be one of"),
+            ("page", lambda: 1, {"before": 5}, OptionError, "before must be a task or a list of tasks, not 5"),
             ("page", lambda later: 1, {"before": ["start"]}, CycleError, "cannot come before 'start'"),
         ],
     )
@@ -152,6 +155,22 @@ class TestSpawning:
         failure = result["start"].failure
         assert failure is not None
         assert "parameter 'nowhere' is no task" in failure.message
+
+    async def test_B26_whatever_is_wrong_with_a_returned_task_only_the_task_that_returned_it_fails(self) -> None:
+        """A backend that does not exist, and options that raise when they are looked at, ended the engine."""
+
+        class Exits:
+            def __iter__(self) -> Any:
+                raise SystemExit("no")
+
+            def __repr__(self) -> str:
+                raise KeyboardInterrupt
+
+        graph = Graph("crawl")
+        for number, options in enumerate([{"backend": "x"}, {"before": 5}, {"tags": Exits()}, {"timeout": Exits()}]):
+            graph.add(f"start{number}", partial(Task, "page", int, **options))
+        result, _ = await played(graph)
+        assert [task.state for task in result] == [TaskState.FAILED] * 4
 
     async def test_B42_what_has_started_cannot_be_held_back(self) -> None:
         graph = Graph("crawl")

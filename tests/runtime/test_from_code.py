@@ -205,6 +205,8 @@ def test_the_engines_own_thread_cannot_wait_for_itself() -> None:
             with pytest.raises(DagtopError) as told:
                 wait(20)
             said.append(str(told.value))
+        with pytest.raises(DagtopError, match="cannot wait for the end of its own run"):
+            await runs[0]
         assert await runs[0].release("later") == "later may start"
 
     graph.add("later", lambda waits_for_its_own_run: 1)

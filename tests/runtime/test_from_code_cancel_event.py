@@ -14,6 +14,7 @@ import trio
 from dagtop import DAGExecutor, DagtopError, ExecutorConfig, Graph, Run, RunResult, RunState, TaskState
 from dagtop.core import events as ev
 from dagtop.errors import OptionError
+from dagtop.runtime import caller_event
 
 LOOPS = pytest.mark.parametrize("loop", ["asyncio", "trio"])
 BY_EVENT = "cancelled by the caller's event"
@@ -258,4 +259,51 @@ def test_B16_an_event_that_breaks_is_a_problem_and_the_run_goes_on(loop: str, is
         go_on.set()
     assert isinstance(problem, ev.Problem)
     assert (problem.source, problem.message) == ("cancel_event", "it cannot be waited for any more: OSError: broken")
+    assert run.result.ok
+
+
+@LOOPS
+@pytest.mark.parametrize("where", ["is_set", "wait", "wait, async"])
+def test_B26_an_event_that_exits_the_program_when_it_is_asked_does_not(loop: str, where: str) -> None:
+    class Exits:
+        def is_set(self) -> bool:
+            if where == "is_set":
+                raise SystemExit(3)
+            return False
+
+        def wait(self, timeout: float | None = None) -> bool:
+            raise SystemExit(3)
+
+    class ExitsAsync(Exits):
+        async def wait(self) -> bool:  # type: ignore[override]
+            raise SystemExit(3)
+
+    go_on = threading.Event()
+    event = ExitsAsync() if "async" in where else Exits()
+    graph = Graph("g").add("a", lambda: go_on.wait(20))
+    with DAGExecutor(graph, capture=False, cancel_event=event).start(loop=loop) as run:
+        problem = next(run.events(ev.Problem))
+        go_on.set()
+    assert isinstance(problem, ev.Problem)
+    assert problem.message == "it cannot be waited for any more: SystemExit: 3"
+    assert run.result.ok
+
+
+def test_B26_an_event_that_waits_longer_than_it_is_told_does_not_hold_up_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(caller_event, "PATIENCE", 0.02)
+    let_go = threading.Event()
+
+    class Deaf:
+        def is_set(self) -> bool:
+            return False
+
+        def wait(self, timeout: float | None = None) -> bool:
+            return not let_go.wait(20)
+
+    with DAGExecutor(Graph("g").add("a", lambda: 1), capture=False, cancel_event=Deaf()).start() as run:
+        pass
+    assert not let_go.is_set()
+    let_go.set()
     assert run.result.ok

@@ -158,6 +158,36 @@ def test_B40_the_events_tell_what_became_of_the_graph(go: threading.Event) -> No
     assert change.rewired == {"b": (), "gone": (), "slow": (), "after": ()}
 
 
+def test_B42_a_list_that_can_be_read_only_once_loses_no_element(go: threading.Event) -> None:
+    """The elements that had not started were skipped: the generator was read again, and had nothing left."""
+    begun = threading.Event()
+
+    def each(number: int) -> int:
+        begun.set()
+        go.wait(10)
+        return number
+
+    def numbers() -> Iterator[int]:
+        return iter([1, 2, 3])
+
+    def version() -> Graph:
+        return Graph("g").add("numbers", numbers).map("each", each, over="numbers", limit=1)
+
+    with DAGExecutor(version()).start() as run:
+        assert begun.wait(10)
+        run.swap(version().add("new", one)).wait(10)
+        go.set()
+    assert run.result["each"].output == [1, 2, 3]
+
+
+@pytest.mark.parametrize("other", [None, 5, "g"])
+def test_B22_what_is_no_graph_is_said_to_be_none(go: threading.Event, other: Any) -> None:
+    with DAGExecutor(Graph("g").add("slow", go.wait)).start() as run:
+        with pytest.raises(TypeError, match="another version of the Graph, not an object of type"):
+            run.swap(other)
+        go.set()
+
+
 def test_B36_teardowns_of_tasks_that_the_new_version_does_not_know_run_all_the_same(go: threading.Event) -> None:
     """Of those that it removes, and of those that came while the run went on."""
     begun, torn = threading.Event(), list[str]()

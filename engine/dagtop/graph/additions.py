@@ -11,7 +11,7 @@ from msgspec import structs
 
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import BackendName, RunPolicy
-from dagtop.errors import CycleError, DuplicateTaskError, GraphError, UnknownDependencyError
+from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, Item
 from dagtop.graph.check_task import check_guards, check_task
 from dagtop.graph.flaws import Flaws
@@ -107,11 +107,11 @@ class Additions:
             own, name, wanted.fn, options, place, self._config, self._index, self._by_function, around, flaws, item=item
         )
         check_guards([policy], [name], {0: place}, self._policy, flaws)
-        backend = self._backend(options, call)
         names = self._names(sorted(set(needs)))
         if before:
             self._check_order(name, names, before, flaws, place)
         flaws.raise_all()
+        backend = self._backend(options, call)
         self._later[name] = own
         self._name_of.append(name)
         self._later_upstream[name] = names
@@ -146,7 +146,12 @@ class Additions:
         return None if call.is_async or where in (BackendName.ASYNC, BackendName.THREAD) else where
 
     def _before(self, listed: Any, flaws: Flaws, place: str) -> tuple[str, ...]:
-        given: Sequence[Any] = (listed,) if isinstance(listed, str) or callable(listed) else tuple(listed)
+        given: Sequence[Any] = (listed,) if isinstance(listed, str) or callable(listed) else ()
+        if not given and listed is not None:
+            try:
+                given = tuple(listed)
+            except TypeError:
+                flaws.add(OptionError, f"before must be a task or a list of tasks, not {listed!r}", place)
         found: list[str] = []
         for one in given:
             name = self._by_function.get(id(one)) if callable(one) else one

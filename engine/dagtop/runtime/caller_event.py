@@ -12,11 +12,14 @@ import anyio
 import sniffio
 
 from dagtop.errors import DagtopError
-from dagtop.runtime.failures import text_of
+from dagtop.runtime.failures import said_of
 
 #: How often the thread that waits for a `threading.Event` looks whether the run is over, in seconds. It hears the event at
 #: once; only the end of the run is nothing that such a wait can be woken by.
 LOOK = 0.02
+
+#: How long the end of the run waits for the thread, in seconds: an event of the user's own kind may wait longer than it is told.
+PATIENCE = 1.0
 
 
 class Kind(StrEnum):
@@ -102,22 +105,29 @@ class CallersEvent:
         library = library_here()
         if self._elsewhere is None and library is not None:
             self._check(library)
-        if self._event.is_set():
+        try:
+            is_set = self._event.is_set()
+        except BaseException as error:  # noqa: BLE001 - the user's own kind of event
+            self._broken(error)
+            return
+        if is_set:
             self._cancel()
 
     async def end(self) -> None:
-        """The run is over: nobody waits any more when this returns."""
+        """The run is over: nobody waits any more when this returns, but for a thread that does not come back."""
         self._over = True
         if self._elsewhere is not None:
             self._elsewhere()
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(PATIENCE, shield=True):
             while self._thread is not None and self._thread.is_alive():  # noqa: ASYNC110 - it ends by looking, too
                 await anyio.sleep(0.001)
 
     async def _wait(self) -> None:
         try:
             await self._event.wait()
-        except Exception as error:  # noqa: BLE001 - of another loop, or the user's own kind of event
+        except (anyio.get_cancelled_exc_class(), GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - of another loop, or the user's own kind of event
             self._broken(error)
         else:
             self._cancel()
@@ -128,11 +138,11 @@ class CallersEvent:
                 if self._event.wait(LOOK) or self._event.is_set():
                     self._cancel()
                     return
-        except Exception as error:  # noqa: BLE001 - the user's own kind of event
+        except BaseException as error:  # noqa: BLE001 - the user's own kind of event
             self._broken(error)
 
-    def _broken(self, error: Exception) -> None:
-        self._tell("cancel_event", f"it cannot be waited for any more: {type(error).__name__}: {text_of(error)}"[:500])
+    def _broken(self, error: BaseException) -> None:
+        self._tell("cancel_event", f"it cannot be waited for any more: {said_of(error)}"[:500])
 
     def _check(self, library: str) -> None:
         if self.kind in (Kind.ASYNCIO, Kind.TRIO) and self.kind != library:

@@ -115,7 +115,8 @@ def text_of(error: BaseException) -> str:
 
 def said_of(error: BaseException) -> str:
     """Its type and its own message. Never raises."""
-    return f"{_type_name(type(error))}: {text_of(error)}"
+    name, text = _type_name(type(error)), text_of(error)
+    return f"{name}: {text}" if text else name
 
 
 def may_be_retried(error: BaseException, retry: Retry) -> bool:

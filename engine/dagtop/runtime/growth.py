@@ -118,7 +118,7 @@ class Growth:
 
     # -- on the loop ------------------------------------------------------------------------------------------------
 
-    def taken_from(self, index: int, output: Any) -> tuple[Any, GraphError | None]:
+    def taken_from(self, index: int, output: Any) -> tuple[Any, BaseException | None]:
         """What a task returned, with the names of tasks in place of the tasks that are to come; or what is wrong with them."""
         tasks = [output] if type(output) is Task else list(output)
         if not all(type(task) is Task for task in tasks):
@@ -128,7 +128,7 @@ class Growth:
         for task in tasks:
             try:
                 names.append(self.spawn(spawner, task))
-            except GraphError as error:
+            except BaseException as error:  # noqa: BLE001 - options are the user's objects: what they raise is the task's failure
                 return None, error
         return (names[0] if type(output) is Task else names), None
 
@@ -244,7 +244,6 @@ class Growth:
         self._calls.swap(plan, swap.calls, swap.specs)
         self._reports.grow(plan)
         self._additions = None
-        self._lists.clear()
 
     # -- lists ------------------------------------------------------------------------------------------------------
 
@@ -324,7 +323,8 @@ class Growth:
         if kept is None or kept[0] is not source:  # the task that returns the list ran again
             kept = self._lists[item.owner] = source, _made(source)
         if item.place >= len(kept[1]):
-            raise Skip(f"the list has only {len(kept[1])} elements now")
+            there = len(kept[1])
+            raise Skip(f"the list has only {there} element{'' if there == 1 else 's'} now")
         return kept[1][item.place]
 
     def _source(self, mapped: Mapped) -> Any:

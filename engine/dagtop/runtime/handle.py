@@ -129,8 +129,7 @@ class Run(Commanding, Listening):
         TimeoutError: it has not ended within `timeout` seconds; it goes on.
         DagtopError: asked in the engine's own thread, which would wait for itself.
         """
-        if self._thread.is_this_thread:
-            raise DagtopError("the engine's thread cannot wait for the end of its own run")
+        self._check_thread()
         self.close()
         if not self._history.bell.wait(self._is_over, timeout):
             raise TimeoutError(f"the run has not ended within {timeout:g} s; it goes on")
@@ -236,7 +235,10 @@ class Run(Commanding, Listening):
         Raises
         ------
         GraphError: the new version cannot be run, or the run cannot go on with it.
+        TypeError: it is no graph.
         """
+        if not isinstance(graph, Graph):
+            raise TypeError(f"swap wants another version of the Graph, not an object of type {type(graph).__name__}")
         return self.send(cmd.SwapGraph(self._executor.hand_in(graph)))
 
     def _name_of(self, task: TaskLike) -> str:
@@ -247,7 +249,12 @@ class Run(Commanding, Listening):
     def _is_over(self) -> bool:
         return self._history.over
 
+    def _check_thread(self) -> None:
+        if self._thread.is_this_thread:
+            raise DagtopError("the engine's thread cannot wait for the end of its own run")
+
     async def _heard(self) -> RunResult:
+        self._check_thread()
         self.close()
         await self._history.bell.hear(self._is_over)
         return self._ended()
