@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dagtop.errors import GraphError, LoadError
+from dagtop.errors import GraphError, LoadError, folded
 
 from dagtop_app.text import clean, plural
 
@@ -15,8 +15,8 @@ MOST_LISTED = 200
 def problem_lines(error: Exception) -> list[str]:
     """The lines for an error of ours. Foreign text in it is cleaned, line by line."""
     if isinstance(error, GraphError):
-        flaws = error.problems
-        head = f"dagtop: the graph cannot be run, {plural(len(flaws), 'problem')}:"
+        flaws = folded(error.problems)
+        head = f"dagtop: the graph cannot be run, {plural(len(error.problems), 'problem')}:"
         lines = [f"  {_at(flaw.place)}{_text(flaw.message)}" for flaw in flaws[:MOST_LISTED]]
         if len(flaws) > MOST_LISTED:
             lines.append(f"  … and {len(flaws) - MOST_LISTED:,} more")

@@ -28,6 +28,7 @@ Messages are lower-case, read after "could not …", and name the way out.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,7 +55,25 @@ class GraphError(DagtopError):
 
     def __init__(self, problems: Sequence[Flaw] | str) -> None:
         self.problems: tuple[Flaw, ...] = (Flaw(problems),) if isinstance(problems, str) else tuple(problems)
-        super().__init__("\n".join(str(flaw) for flaw in self.problems))
+        super().__init__("\n".join(str(flaw) for flaw in folded(self.problems)))
+
+
+#: Of problems that differ only in their task so many are told, and then how many more there are.
+ALIKE = 3
+
+_TASK = re.compile(r"""\btask (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+
+
+def folded(problems: Sequence[Flaw]) -> list[Flaw]:
+    """The problems as they are told: of many that differ only in their task the first few, and how many more there are."""
+    kinds: dict[str, list[Flaw]] = {}
+    for flaw in problems:
+        kinds.setdefault(_TASK.sub("task", flaw.message, count=1), []).append(flaw)
+    told: list[Flaw] = []
+    for alike in kinds.values():
+        few = len(alike) <= ALIKE + 1
+        told += alike if few else [*alike[:ALIKE], Flaw(f"… and {len(alike) - ALIKE:,} more like it")]
+    return told
 
 
 class CycleError(GraphError):

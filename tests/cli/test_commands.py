@@ -493,3 +493,12 @@ def test_a_report_of_a_run_that_was_kept(dagtop_here, write, tmp_path):
 def test_the_version_is_the_one_of_the_distribution(dagtop_here, pytestconfig):
     assert f'\nversion = "{VERSION}"\n' in (pytestconfig.rootpath / "pyproject.toml").read_text()
     assert dagtop_here("--version").out == f"{VERSION}\n"
+
+
+def test_problems_that_are_alike_are_told_once_and_counted(dagtop_here, write):
+    lines = "".join(f"g.add('t{number}', print, retires=3)\n" for number in range(17))
+    write("etl.py", f"from dagtop import Graph\ng = Graph()\n{lines}")
+    told = dagtop_here("check", "etl.py").err.splitlines()
+    assert told[0] == "dagtop: the graph cannot be run, 17 problems:"
+    assert told[-1] == "  … and 14 more like it"
+    assert len(told) == 5

@@ -142,3 +142,23 @@ def test_a_run_takes_a_config_and_no_task() -> None:
 def test_a_map_takes_options_that_are_none_too() -> None:
     graph = Graph("g").map("a", lambda item: item, over=[1, 2], limit=1, pool=None, depends_on=None, retries=None)
     assert graph.run()["a"].output == [1, 2]
+
+
+def test_problems_that_differ_only_in_their_task_are_folded() -> None:
+    graph = Graph("g")
+    for number in range(17):
+        graph.add(f"t{number}", lambda: 1, retires=3)
+        graph.add(f"it's {number}", lambda: 1, depends_on=["x"])
+    graph.add("other", lambda: 1, retries="no")
+    with pytest.raises(GraphError) as caught:
+        graph.validate()
+    assert len(caught.value.problems) == 35
+    lines = [line.partition("py:")[2].partition(": ")[2] or line for line in str(caught.value).splitlines()]
+    unknown = "there is no option 'retires'; did you mean 'retries'?"
+    assert lines == [
+        *(f"task 't{number}': {unknown}" for number in range(3)),
+        "… and 14 more like it",
+        *(f"""task "it's {number}" depends on 'x', which is no task""" for number in range(3)),
+        "… and 14 more like it",
+        "task 'other': retries must be a whole number or a Retry, not 'no'",
+    ]
