@@ -152,7 +152,7 @@ def check_output_options(options: OutputOptions) -> None:
     Raises
     ------
     UsageError: they contradict each other, or something that they need is not there.
-    DagtopError: a report cannot be written.
+    DagtopError: a report cannot be written, or a plugin is not there.
     """
     if options.json and options.plain:
         raise UsageError("--json and --plain both want stdout: give one of them")
@@ -161,11 +161,15 @@ def check_output_options(options: OutputOptions) -> None:
 
         for path in options.report:
             check_report_path(path)
+    if options.plugin:
+        from dagtop.loaders.plugins import check_names  # noqa: PLC0415 - only where some are asked for
+
+        check_names(options.plugin)
     if options.loop == "trio":
         from importlib.util import find_spec  # noqa: PLC0415 - only for trio
 
         if find_spec("trio") is None:
-            raise UsageError("--loop trio needs trio: install dagtop[trio]")
+            raise UsageError("--loop trio needs trio: pip install 'dagtop[trio]'")
 
 
 def stored(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from dagtop.core.events import LoopBlocked
 from dagtop.core.snapshot import Blocked
+from dagtop.errors import DagtopError
+from dagtop.loaders import plugins
 from dagtop_app.plain import PlainLines, blocked_sentence
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +119,32 @@ def test_installed_plugins_are_used_unless_they_are_left_out_and_the_files_own_a
     assert "own: a" in said
     assert "hook: succeeded" in said
     assert "problem" not in said
+
+
+def dagtop_run(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    (folder / "uses.py").write_text("from dagtop import Graph\ngraph = Graph('g').add('a', print)\nprint('loaded')\n")
+    return subprocess.run(
+        [sys.executable, "-m", "dagtop_app", "run", "uses.py", "--plain", "--no-journal", *options],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([ROOTS, str(folder)]), "HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_plugin_that_is_not_there_is_told_before_anything_is_loaded(tmp_path: Path) -> None:
+    done = dagtop_run(tmp_path, "--plugin", "otell")
+    told = "dagtop: could not load plugin 'otell': there is no such plugin; did you mean 'otel'?; there are otel, prometheus"
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(told)
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_plugin_whose_extra_is_not_installed_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plugins, "find_spec", lambda _: None)
+    with pytest.raises(DagtopError) as caught:
+        plugins.check_names(["prometheus"])
+    assert str(caught.value) == (
+        "could not load plugin 'prometheus': prometheus_client is not installed: pip install 'dagtop[prometheus]'"
+    )

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
+from dagtop.core.nearest import nearest
 from dagtop.errors import DagtopError
-from dagtop.graph.options import nearest
 from dagtop.ports.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -52,6 +53,23 @@ def check_wanted(wanted: object) -> None:
     for one in wanted:
         if not isinstance(one, (str, Plugin)) and not (isinstance(one, type) and issubclass(one, Plugin)):
             raise ValueError(f"{one!r} is no plugin: derive it from dagtop.Plugin")
+
+
+def check_names(names: Iterable[str]) -> None:
+    """See that there are plugins of these names, and what dagtop's own need, without loading any.
+
+    Raises
+    ------
+    DagtopError: one is not there.
+    """
+    for name in names:
+        if name in OWN and find_spec(OWN[name][1]) is None:
+            raise DagtopError(f"could not load plugin {name!r}: {_not_installed(name)}")
+        if name not in OWN and name != "installed":
+            try:
+                _entry_point(name)
+            except DagtopError as error:
+                raise DagtopError(_sentence(name, error)) from None
 
 
 def load_plugins(wanted: Wanted | None) -> Loaded:
@@ -112,6 +130,10 @@ def _named(name: str) -> Any:
     if name in OWN:
         module, _, attribute = OWN[name][0].partition(":")
         return getattr(import_module(module), attribute)
+    return _entry_point(name)
+
+
+def _entry_point(name: str) -> EntryPoint:
     points = {point.name: point for point in _installed()}
     if name not in points:
         known = [*OWN, *points]
@@ -119,12 +141,16 @@ def _named(name: str) -> Any:
     return points[name]
 
 
+def _not_installed(name: str) -> str:
+    return f"{OWN[name][1]} is not installed: pip install 'dagtop[{name}]'"
+
+
 def _sentence(one: Any, error: BaseException) -> str:
     name, source = str(getattr(one, "name", "") or getattr(one, "__name__", one)), ""
     if _is_entry_point(one) and one.dist is not None:
         source = f" of {one.dist.name} {one.dist.version}"
     if isinstance(one, str) and one in OWN and isinstance(error, ImportError):
-        return f"could not load plugin {name!r}: {OWN[one][1]} is not installed; install dagtop[{one}]"
+        return f"could not load plugin {name!r}: {_not_installed(one)}"
     kind = "" if isinstance(error, DagtopError) else f"{type(error).__name__}: "
     return f"could not load plugin {name!r}{source}: {kind}{_text(error)}"[:500]
 
