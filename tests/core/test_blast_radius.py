@@ -8,6 +8,8 @@ import pytest
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core.blast import blast_radius, radius
+from dagtop.core.guards import Pool
+from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import TaskState
 from dagtop.runtime.publisher import row_of
@@ -99,3 +101,17 @@ def _compare(driver: Driver, command: cmd.Command) -> None:
             driver.stopped(name) if driver.plan.index[name] in driver.told else None
         lost = {e.task for e in driver.events[before:] if isinstance(e, (ev.TaskSkipped, ev.TaskCancelled))}
         assert lost == set(effect.never_runs) | set(effect.stops)
+
+
+def test_B22_a_command_for_what_is_not_there_is_refused_with_the_nearest_name_before_it_is_given_and_after() -> None:
+    policies = {"other": TaskPolicy(pool="database", circuit="payments")}
+    driver = Driver(_CHAIN | {"transform": []}, policies=policies, pools={"database": Pool(2)})
+    for command, refusal in (
+        (cmd.CancelTask("tranform"), "there is no task 'tranform'; did you mean 'transform'?"),
+        (cmd.SetPoolLimit("databse", 3), "no task is in a pool 'databse'; did you mean 'database'?"),
+        (cmd.TripBreaker("payment"), "no task asks a circuit breaker 'payment'; did you mean 'payments'?"),
+    ):
+        assert blast_radius(snapshot_of(driver), command).refusal == refusal
+        answer = driver.command(command)
+        assert isinstance(answer, ev.CommandRefused)
+        assert answer.reason == refusal

@@ -177,7 +177,7 @@ def test_B21_breakers(scene: Scene) -> None:
     assert run.force_breaker("api", "open").wait(20)
     assert run.force_breaker("api", None).wait(20)
     assert refusal(run.force_breaker("api", "ajar"))
-    assert refusal(run.trip_breaker("apu")) == "no task asks a circuit breaker 'apu'"
+    assert refusal(run.trip_breaker("apu")) == "no task asks a circuit breaker 'apu'; did you mean 'api'?"
     assert scene.end()["guarded"] == "succeeded"
 
 

@@ -12,6 +12,7 @@ from dagtop.core.desired import Desired
 from dagtop.core.events import GateWaiting
 from dagtop.core.guards import BreakerState
 from dagtop.core.joins import Joins, Verdict
+from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
@@ -110,7 +111,7 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
         ):
             index = now.plan.index.get(name) if isinstance(name, str) else None
             if index is None:
-                return _no(f"there is no task {name!r}")
+                return _no(f"there is no task {name!r}{nearest(str(name), now.plan.index)}")
             return _of_task(now, command, index)
         case _ as unreachable:
             assert_never(unreachable)
@@ -170,14 +171,16 @@ def _pool_limit(now: Situation, pool: str, limit: int) -> cmd.BlastRadius:
         return _no(f"the limit of a pool must be a whole number of at least 1, not {limit!r}")
     inside = sum(policy.pool == pool for policy in now.policies)
     if not inside:
-        return _no(f"no task is in a pool {pool!r}")
+        return _no(f"no task is in a pool {pool!r}{nearest(pool, {policy.pool for policy in now.policies})}")
     return cmd.BlastRadius(summary=f"pool {pool}: at most {limit} of its {tasks(inside)} at once")
 
 
 def _of_breaker(now: Situation, command: cmd.Command, name: str) -> cmd.BlastRadius:
     users = sum(policy.circuit == name for policy in now.policies)
     if not users:
-        return _no(f"no task asks a circuit breaker {name!r}")
+        return _no(
+            f"no task asks a circuit breaker {name!r}{nearest(name, {policy.circuit for policy in now.policies})}"
+        )
     match command:
         case cmd.TripBreaker():
             return cmd.BlastRadius(summary=f"breaker {name} opens; {tasks(users)} ask it before they start")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args
 
+from dagtop.core.nearest import nearest
 from dagtop.errors import Flaw
-from dagtop.graph.options import nearest
 
 _CONTEXT = re.compile(r"\bTaskContext\b")
 

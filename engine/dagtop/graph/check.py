@@ -8,6 +8,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
+from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.topology import find_cycle, topological_order
@@ -17,7 +18,6 @@ from dagtop.graph.check_task import check_guards, check_options, check_task, def
 from dagtop.graph.flaws import Flaws
 from dagtop.graph.options import (
     ExecutorConfig,
-    nearest,
 )
 from dagtop.graph.surroundings import NOTHING_AROUND, AroundCheck, Surroundings
 

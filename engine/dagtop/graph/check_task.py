@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dagtop.core.nearest import nearest
 from dagtop.core.policy import DEFAULT_POLICY, RunPolicy, TaskPolicy
 from dagtop.errors import GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, Item, bind, parameters_of
@@ -16,7 +17,6 @@ from dagtop.graph.options import (
     TASK_OPTIONS,
     ExecutorConfig,
     backend_of,
-    nearest,
     option_errors,
     task_policy,
     unknown_options,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -11,6 +10,7 @@ from typing import Any
 
 from dagtop.core.checks import one_of
 from dagtop.core.guards import Breaker, Gate, Pool, check_amounts
+from dagtop.core.nearest import nearest
 from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy, exception_types
 from dagtop.errors import Flaw
 
@@ -334,16 +334,3 @@ OTHER_WORDS = {
     **_words("backend", "executor", "runner"),
     **_words("description", "doc", "help"),
 }
-
-
-#: How many names are compared with one that is wrong, and how much of that: it takes 50 ms.
-MANY, LONG = 2_000, 200
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """ "; did you mean 'x'?" if some known name is near, else "". Of very many, those that begin alike are looked at."""
-    candidates = list(known)
-    if len(candidates) > MANY:
-        candidates = [other for other in candidates if str(other)[:1] == name[:1]][:MANY]
-    found = difflib.get_close_matches(name[:LONG], candidates, n=1)
-    return f"; did you mean {found[0]!r}?" if found else ""

@@ -9,10 +9,10 @@ from math import isfinite
 from typing import Any
 
 from dagtop.core.forecast import costs_of, forecast
+from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.topology import levels
 from dagtop.errors import Flaw, GraphError
-from dagtop.graph.options import nearest
 
 #: Of a long critical path so many tasks are shown.
 _SHOWN = 12

@@ -18,9 +18,8 @@ class Answer:
     Whoever does not want to know may leave it alone; the command is carried out, and recorded, all the same.
     """
 
-    def __init__(self, command: Command, *, hint: str = "", would_wait_for_itself: Callable[[], bool]) -> None:
+    def __init__(self, command: Command, *, would_wait_for_itself: Callable[[], bool]) -> None:
         self.command = command
-        self._hint = hint
         self._would_wait_for_itself = would_wait_for_itself
         self._event: Answered | None = None
         self._bell = Bell()
@@ -52,7 +51,7 @@ class Answer:
         """Why it was refused; "" unless it was."""
         if self._event is None or isinstance(self._event, CommandApplied):
             return ""
-        return self._event.reason + ("" if "did you mean" in self._event.reason else self._hint)
+        return self._event.reason
 
     def wait(self, timeout: float | None = None) -> str:
         """Block until it comes, and return what the command did.

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from dagtop.core.breaker import Circuit
 from dagtop.core.breakers import BreakerView, force_reason, forced_state, view_of
+from dagtop.core.nearest import nearest
 from dagtop.errors import DagtopError
-from dagtop.graph.options import nearest
 from dagtop.runtime.breakers import REGISTRY, Registry
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import msgspec
 
 from dagtop.core import commands as cmd
+from dagtop.core.nearest import nearest
 from dagtop.runtime.answer import Answer
 
 #: A task's name, or its function.
@@ -105,8 +105,7 @@ class Commanding:
         """
         for name, value in fields.items():
             if name not in _POLICY_FIELDS:
-                near = difflib.get_close_matches(name, _POLICY_FIELDS, n=1)
-                raise TypeError(f"a policy has no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                raise TypeError(f"a policy has no field {name!r}{nearest(name, _POLICY_FIELDS)}")
             if value is None:
                 if name not in _NONE_TAKES_AWAY:
                     raise TypeError(f"{name} cannot be None")

@@ -17,7 +17,6 @@ from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
 from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest, Listening
-from dagtop.graph.options import nearest
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.answer import Answer
 from dagtop.runtime.commanding import Commanding, TaskLike, checked
@@ -209,10 +208,7 @@ class Run(Commanding, Listening):
         TypeError: a value in it is of another type than it must be.
         """
         checked(command)
-        name = getattr(command, "task", None)
-        index = self._engine.machine.plan.index
-        hint = nearest(name, index) if isinstance(name, str) and name not in index else ""
-        answer = Answer(command, hint=hint, would_wait_for_itself=lambda: self._thread.is_this_thread)
+        answer = Answer(command, would_wait_for_itself=lambda: self._thread.is_this_thread)
         self._thread.send(command, by=by, answered=answer.settle)
         return answer
 

@@ -12,10 +12,10 @@ import msgspec
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.ledger import Ledger
+from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
-from dagtop.graph.options import nearest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

@@ -19,8 +19,8 @@ from typing import Any
 import anyio
 
 from dagtop.backends.event_loop import Abandoned
+from dagtop.core.nearest import nearest
 from dagtop.errors import DagtopError
-from dagtop.graph.options import nearest
 from dagtop.graph.surroundings import Service
 from dagtop.runtime.chores import Chore, Chores
 from dagtop.runtime.context import Answer

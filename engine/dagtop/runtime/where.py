@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from dagtop.backends.event_loop import Attempt
 from dagtop.backends.thread import ThreadBackend
+from dagtop.core.nearest import nearest
 from dagtop.core.states import ACTIVE
-from dagtop.graph.options import nearest
 from dagtop.runtime.capture import current
 from dagtop.runtime.culprit import culprit_of
 from dagtop.runtime.stacks import (
