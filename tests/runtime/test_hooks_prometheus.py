@@ -98,6 +98,14 @@ def test_breakers_limits_and_blocked_loops_are_told() -> None:
     assert value("dagtop_breaker_forced", {"breaker": "api"}) == 0
 
 
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_limits_are_told_from_the_beginning_of_a_run(adaptive: bool) -> None:
+    registry = CollectorRegistry()
+    run(Graph("g", pools={"db": 4}, max_parallel=7, adaptive=adaptive).add("a", print), PrometheusPlugin(registry))
+    assert registry.get_sample_value("dagtop_limit", {"graph": "g", "what": "pool:db"}) == 4
+    assert registry.get_sample_value("dagtop_limit", {"graph": "g", "what": "window"}) == (7 if adaptive else None)
+
+
 def test_nothing_listens_unless_a_port_is_given() -> None:
     plugin = PrometheusPlugin(CollectorRegistry())
     run(flaky_graph(), plugin)

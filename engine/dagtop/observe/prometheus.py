@@ -115,6 +115,8 @@ class PrometheusPlugin(Plugin):
         metrics.running_runs.labels(_clean(run.graph)).inc()
         metrics.run_info.labels(_clean(run.graph), run.run).set(1)
         metrics.max_parallel.labels(_clean(run.graph)).set(run.max_parallel)
+        for what, limit in run.limits.items():
+            metrics.limit.labels(_clean(run.graph), _clean(what)).set(limit)
         metrics.running.labels(_clean(run.graph))  # it is there, at 0
         with _lock:
             if self._port is not None and self._server is None:

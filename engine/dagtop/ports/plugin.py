@@ -13,7 +13,7 @@ async one on the engine's loop), and the run never waits for it but at its very 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from dagtop.core.events import AnyEvent, Event
@@ -39,6 +39,8 @@ class RunInfo:
     max_parallel: int
     resumed: bool = False
     """Whether it goes on with what another process has left, or goes on after it was over."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """The other limits, as `LimitChanged.what` calls them: "pool:NAME", and "window" with `adaptive`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -375,7 +375,7 @@ class DAGExecutor(Listening):
         job = engine.job
 
         def follow() -> Follow:
-            return Follow(job.plan, job.run_id, job.started_at, job.policy.max_parallel)
+            return Follow(job.plan, job.run_id, job.started_at, job.policy)
 
         plugins = [*loaded.plugins, *self.graph.hooks.plugins, *self.hooks.plugins]
         return listeners_for(plugins, follow, engine.reports.problem, self._caller.context())

@@ -13,6 +13,7 @@ import anyio.to_thread
 from dagtop.core import events as ev
 from dagtop.core.failure import Failure
 from dagtop.core.plan import Plan
+from dagtop.core.policy import RunPolicy
 from dagtop.core.states import TaskState
 from dagtop.graph.listening import Interest, Listener, is_async_callback
 from dagtop.ports.plugin import (
@@ -67,12 +68,14 @@ class Follow:
     run, started_at: the run's id, and the wall clock of its beginning, which a resumed run does not tell again.
     """
 
-    def __init__(self, plan: Plan, run: str, started_at: float, max_parallel: int) -> None:
+    def __init__(self, plan: Plan, run: str, started_at: float, policy: RunPolicy) -> None:
         self._plan = plan
         self._ids: dict[str, str] = {"run": run, "graph": plan.name}
         self._epoch = started_at
         self._begun_at = started_at
-        self._max_parallel = max_parallel
+        self._max_parallel = policy.max_parallel
+        self._limits = {f"pool:{name}": pool.limit for name, pool in policy.pools.items()}
+        self._is_adaptive = policy.adaptive
         self._tasks: dict[str, float] = {}
         """By task that has begun: when."""
         self._attempts: dict[str, tuple[int, float]] = {}
@@ -93,6 +96,10 @@ class Follow:
                 yield "before_run", self._begins(at, resumed=True)
             case ev.RunFinished():
                 yield "after_run", self._over(event, at)
+            case ev.LimitChanged(what="max_parallel"):
+                self._max_parallel = event.limit
+            case ev.LimitChanged():
+                self._limits[event.what] = event.limit
             case ev.TaskStarted():
                 yield from self._started(event, at)
             case ev.TaskRetrying():
@@ -118,6 +125,7 @@ class Follow:
             tasks=len(self._plan),
             max_parallel=self._max_parallel,
             resumed=resumed,
+            limits={**({"window": self._max_parallel} if self._is_adaptive else {}), **self._limits},
         )
 
     def _over(self, event: ev.RunFinished, at: float) -> RunOutcome:
