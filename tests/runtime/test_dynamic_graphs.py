@@ -16,6 +16,7 @@ from dagtop import (
     GraphError,
     OptionError,
     Pool,
+    Retry,
     RunResult,
     RunState,
     Skip,
@@ -112,6 +113,99 @@ class TestSpawning:
         result, _ = await played(graph)
         assert result["start"].state is TaskState.FAILED
         assert result["page"].output == "text"
+
+    async def spawned_twice(self, *variants: Any, **later: Any) -> tuple[RunResult, list[int]]:
+        """Two attempts of one task spawn one name: what it returns each time, and with which options the second time."""
+        graph, ran = Graph("g").add("first", lambda: 1), list[int]()
+
+        @graph.task(retries=Retry(retries=1, base=0))
+        async def start(ctx: TaskContext) -> None:
+            value = variants[ctx.attempt - 1]
+            ctx.spawn("page", lambda: ran.append(value) or value, **(later if ctx.attempt == 2 else {}))
+            if ctx.attempt == 1:
+                raise ValueError("once")
+
+        result, _ = await played(graph)
+        return result, ran
+
+    async def test_B42_a_spawner_that_is_tried_again_may_spawn_the_same_again(self) -> None:
+        """It got "there is a task named 'page' already", and could never succeed."""
+        result, ran = await self.spawned_twice(5, 5)
+        assert (result.state, result["page"].output, ran) == (RunState.SUCCEEDED, 5, [5])
+
+    @pytest.mark.parametrize(("value", "later"), [(6, {}), (5, {"depends_on": ["first"]}), (5, {"retries": 2})])
+    async def test_B42_what_is_spawned_again_as_another_one_starts_over(
+        self, value: int, later: dict[str, Any]
+    ) -> None:
+        result, ran = await self.spawned_twice(5, value, **later)
+        assert (result.state, result["page"].output) == (RunState.SUCCEEDED, value)
+        assert ran[-1] == value
+        assert result.plan.upstream[result.plan.index["page"]] == ([0] if "depends_on" in later else [])
+
+    async def test_B42_what_is_spawned_again_cannot_have_another_setup(self) -> None:
+        result, ran = await self.spawned_twice(5, 5, setup=lambda: 1)
+        failure = result["start"].failure
+        assert failure is not None
+        assert failure.message.startswith("'page' is there already, with other when=, cache=, setup=")
+        assert ran == [5]
+
+    async def test_B42_one_attempt_cannot_spawn_one_name_twice_nor_another_task_the_same(self) -> None:
+        graph = Graph("g")
+
+        @graph.task
+        async def start(ctx: TaskContext) -> None:
+            ctx.spawn("page", lambda: 1)
+            with pytest.raises(DuplicateTaskError):
+                ctx.spawn("page", lambda: 1)
+
+        @graph.task(depends_on=[start])
+        async def other(ctx: TaskContext) -> None:
+            with pytest.raises(DuplicateTaskError):
+                ctx.spawn("page", lambda: 1)
+
+        result, _ = await played(graph)
+        assert result.state is RunState.SUCCEEDED
+
+    async def test_B42_what_is_spawned_again_cannot_depend_on_what_depends_on_it(self) -> None:
+        graph = Graph("g")
+
+        @graph.task(retries=Retry(retries=1, base=0))
+        async def start(ctx: TaskContext) -> None:
+            if ctx.attempt == 1:
+                ctx.spawn("page", lambda: 1)
+                ctx.spawn("next", lambda page: page)
+                raise ValueError("once")
+            with pytest.raises(CycleError):
+                ctx.spawn("page", lambda next: next)  # noqa: A006
+
+        result, _ = await played(graph)
+        assert result.state is RunState.SUCCEEDED
+
+    @pytest.mark.parametrize("first", [True, False])
+    async def test_B42_tasks_among_other_values_are_refused(self, first: bool) -> None:
+        """The tasks were taken for values, and never ran."""
+        graph, both = Graph("g"), [Task("page", lambda: 1), 5]
+        graph.add("start", lambda: both if first else both[::-1])
+        result, _ = await played(graph)
+        failure = result["start"].failure
+        assert failure is not None
+        assert failure.message.startswith("it returned 1 Task among 1 other value: return Tasks alone")
+        assert "page" not in result
+
+    @pytest.mark.parametrize("returned", [True, False])
+    async def test_B42_what_spawned_is_not_taken_from_the_cache(self, returned: bool, tmp_path: Path) -> None:
+        """Taken from the cache it spawned nothing, and its tasks were missing without a word."""
+        for _ in range(2):
+            graph = Graph("g", cache=str(tmp_path / "cache.sqlite3"))
+
+            def start(ctx: TaskContext) -> Any:
+                return [Task("page", lambda: 1)] if returned else ctx.spawn("page", lambda: 1)
+
+            graph.add("start", start, cache=True)
+            result, events = await played(graph)
+            assert (result["start"].state, result["page"].output) == (TaskState.SUCCEEDED, 1)
+            told = [event.reason for event in events if isinstance(event, ev.TaskNotCached)]
+            assert told[-1].startswith("it spawned tasks, which would be missing: what it returns is not stored")
 
     @pytest.mark.parametrize(
         ("name", "fn", "options", "kind", "said"),

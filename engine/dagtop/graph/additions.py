@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from msgspec import structs
 
 from dagtop.core.inputs import NewTask
+from dagtop.core.nearest import nearest
 from dagtop.core.policy import BackendName, RunPolicy
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, Item
 from dagtop.graph.check_task import check_guards, check_task
 from dagtop.graph.flaws import Flaws
-from dagtop.graph.options import ExecutorConfig, nearest
+from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.surroundings import AroundCheck, Declarations, Service, Surroundings, place_of
 
 
@@ -30,14 +32,21 @@ class Task:
     options: those of `Graph.add`, and `before`: tasks (names or functions) that have not started and shall wait for this one.
     """
 
+    are_used: ClassVar[bool] = False
+    """Whether there has been any in this process: until then no list that a task returns need be looked through for some."""
+
     name: str
     fn: Callable[..., Any]
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __init__(self, name: str, fn: Callable[..., Any], **options: Any) -> None:
+        Task.are_used = True
         object.__setattr__(self, "name", name)
         object.__setattr__(self, "fn", fn)
         object.__setattr__(self, "options", options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Task, self.name, self.fn, **self.options), ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,19 +94,21 @@ class Additions:
         self._policy = policy
         self._services = dict(services)
 
-    def check(self, wanted: Task, item: Item | None = None) -> Addition:
+    def check(self, wanted: Task, item: Item | None = None, *, again: bool = False) -> Addition:
         """Check one task and give it its number. With `item` its first parameter takes an element of a list.
+
+        `again`: it is there, and its spawner wants it once more: it has its number.
 
         Raises
         ------
         GraphError: all that is wrong with it; nothing has been added.
         """
         flaws = Flaws()
-        name, own = wanted.name, len(self._name_of)
+        name, own = wanted.name, self._index[wanted.name] if again else len(self._name_of)
         place = place_of(wanted.fn)
         if not isinstance(name, str) or not name.strip():
             flaws.add(GraphError, f"the name of a task must be a text that is not empty, not {name!r}", place)
-        elif name in self._index:
+        elif name in self._index and not again:
             flaws.add(DuplicateTaskError, f"there is a task named {name!r} already", place)
         options = dict(wanted.options)
         before = self._before(options.pop("before", ()), flaws, place)
@@ -110,13 +121,16 @@ class Additions:
         names = self._names(sorted(set(needs)))
         if before:
             self._check_order(name, names, before, flaws, place)
+        if again and name in self._all_above(names):
+            flaws.add(CycleError, f"{name!r} cannot depend on what depends on it", place)
         flaws.raise_all()
         backend = self._backend(options, call)
-        self._later[name] = own
-        self._name_of.append(name)
+        if not again:
+            self._later[name] = own
+            self._name_of.append(name)
+            for later in before:
+                self._held_back.setdefault(later, []).append(name)
         self._later_upstream[name] = names
-        for later in before:
-            self._held_back.setdefault(later, []).append(name)
         self._by_function.setdefault(id(wanted.fn), name)
         found = around.found
         asks = own in found.whens or own in found.caches or own in found.maps
@@ -146,8 +160,10 @@ class Additions:
         return None if call.is_async or where in (BackendName.ASYNC, BackendName.THREAD) else where
 
     def _before(self, listed: Any, flaws: Flaws, place: str) -> tuple[str, ...]:
-        given: Sequence[Any] = (listed,) if isinstance(listed, str) or callable(listed) else ()
-        if not given and listed is not None:
+        given: Sequence[Any] = ()
+        if isinstance(listed, str) or callable(listed):
+            given = (listed,)
+        elif listed is not None:
             try:
                 given = tuple(listed)
             except TypeError:
@@ -164,17 +180,22 @@ class Additions:
 
     def _check_order(self, name: str, needs: Sequence[str], before: Sequence[str], flaws: Flaws, place: str) -> None:
         """A task cannot come before what it depends on."""
-        seen, stack = set(needs), list(needs)
-        while stack:
-            for above in self._above(stack.pop()):
-                if above not in seen:
-                    seen.add(above)
-                    stack.append(above)
+        seen = self._all_above(needs)
         for later in before:
             if later in seen:
                 flaws.add(CycleError, f"{name!r} cannot come before {later!r}, on which it depends", place)
             elif self._has_started(later):
                 flaws.add(GraphError, f"{name!r} cannot come before {later!r}, which has started already", place)
+
+    def _all_above(self, names: Iterable[str]) -> set[str]:
+        """These, and all that they depend on."""
+        seen, stack = set(names), list(names)
+        while stack:
+            for above in self._above(stack.pop()):
+                if above not in seen:
+                    seen.add(above)
+                    stack.append(above)
+        return seen
 
     def _above(self, name: str) -> Iterable[str]:
         own = self._later_upstream.get(name)

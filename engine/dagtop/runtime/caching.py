@@ -82,6 +82,7 @@ class Caching:
     cache: where outputs are kept.
     ledger: the state of the run, with its graph, as they are now.
     takes: False takes nothing from the cache; what tasks return is stored all the same.
+    not_kept: told (task, reason) of what a task returned and is not stored.
     """
 
     def __init__(
@@ -93,6 +94,7 @@ class Caching:
         ledger: Callable[[], Ledger],
         *,
         takes: bool = True,
+        not_kept: Callable[[int, str], None] = lambda _index, _reason: None,
     ) -> None:
         self._job = job
         self._calls = calls
@@ -100,6 +102,7 @@ class Caching:
         self._cache = cache
         self._ledger = ledger
         self._takes = takes
+        self._not_kept = not_kept
         self._broken = ""
         """Why nothing can be read, if it cannot."""
         self._keys: dict[int, _Key] = {}
@@ -195,11 +198,16 @@ class Caching:
 
         return encoded_at_once
 
-    def store(self, index: int, output: Any) -> None:
-        """Keep what a task returned, if it was looked up before it ran. Never raises."""
+    def store(self, index: int, output: Any, *, has_spawned: bool = False) -> None:
+        """Keep what a task returned, if it was looked up before it ran and has spawned none. Never raises."""
         key = self._keys.pop(index, None)
         known = self._encoded.pop(index, None)
         if key is None:
+            return
+        if has_spawned:
+            self._not_kept(
+                index, "it spawned tasks, which would be missing: what it returns is not stored, and it runs each time"
+            )
             return
         name = self._ledger().plan.names[index]
         encoded = known[1] if known is not None and known[0] is output else codec.encode(output)

@@ -128,7 +128,7 @@ class Calls:
     def returned(self, index: int, attempt: int, output: Any) -> BaseException | None:
         """Keep what an attempt returned, or say what is wrong with it. Comes before the machine hears of it."""
         kind = type(output)
-        if kind is Task or ((kind is list or kind is tuple) and output and type(output[0]) is Task):
+        if kind is Task or ((kind is list or kind is tuple) and Task.are_used and Task in set(map(type, output))):
             assert self.growth is not None, "set before the run begins"
             output, error = self.growth.taken_from(index, output)
             if error is not None:
@@ -136,9 +136,10 @@ class Calls:
         self.outputs[index] = output
         if output is not None and self.writer is not None:
             self.writer.output(self._plan.names[index], attempt, output)
+        growth = self.growth
         if self.caching is not None:
-            self.caching.store(index, output)
-        if self.sinks or self.contexts or (self.growth is not None and self.growth.waiting):
+            self.caching.store(index, output, has_spawned=growth is not None and growth.has_spawned(index, attempt))
+        if self.sinks or self.contexts or (growth is not None and (growth.waiting or growth.again)):
             self.ended(index)
         return None
 
@@ -155,6 +156,11 @@ class Calls:
         for index in range(first, len(plan)):
             if index in self.surrounded:
                 self.is_async[index] = False
+
+    def call_anew(self, index: int, call: Call) -> None:
+        """A task is called otherwise from now on."""
+        self._later[index] = call
+        self.is_async[index] = call.is_async and index not in self.surrounded
 
     def swap(self, plan: Plan, calls: Mapping[str, Call], specs: Mapping[str, Any]) -> None:
         """The run goes on with another version of the graph."""
@@ -173,7 +179,7 @@ class Calls:
     def ended(self, index: int) -> None:
         """An attempt is over: let go of what it had."""
         self.contexts.pop(index, None)
-        if self.growth is not None and self.growth.waiting:
+        if self.growth is not None and (self.growth.waiting or self.growth.again):
             self.growth.apply()  # while the run cannot be over yet
         self._reports.settle(index)
         sink = self.sinks.pop(index, None)

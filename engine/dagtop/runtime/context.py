@@ -103,6 +103,9 @@ class TaskContext:
     def spawn(self, name: str, fn: Callable[..., Any], **options: Any) -> str:
         """Add a task to the graph while it runs: its name. It is checked here and now, as strictly as those declared before.
 
+        A task that is tried again or restarted may spawn what it spawned before: that stays as it is, or starts over if its
+        code, values, upstream or options are others now.
+
         Parameters
         ----------
         name: unique in the graph.

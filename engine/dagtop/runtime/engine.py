@@ -245,7 +245,7 @@ class Engine:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
             self._obey(*told)
-        if self.growth.waiting:
+        if self.growth.waiting or self.growth.again:
             self.growth.apply()
         while (name := self._moved.take()) is not None:
             if self.hold_open or not machine.is_over:

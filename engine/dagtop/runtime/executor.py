@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from dagtop.core.commands import CancelRun
-from dagtop.core.events import Problem
+from dagtop.core.events import Problem, TaskNotCached
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
 from dagtop.graph.declare import Graph
@@ -357,7 +357,19 @@ class DAGExecutor(Listening):
 
         cache = place_of(self.config.cache, self.journal, self.graph, self._source, engine.reports)
         takes = self.config.cache is not False
-        caching = Caching(engine.job, engine.calls, engine.reports, cache, lambda: engine.machine.ledger, takes=takes)
+
+        def not_kept(index: int, reason: str) -> None:
+            engine.machine.note(TaskNotCached(engine.now(), engine.machine.plan.names[index], reason))
+
+        caching = Caching(
+            engine.job,
+            engine.calls,
+            engine.reports,
+            cache,
+            lambda: engine.machine.ledger,
+            takes=takes,
+            not_kept=not_kept,
+        )
         stack.callback(caching.close)
         await caching.open()
         engine.calls.caching = caching

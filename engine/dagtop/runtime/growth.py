@@ -12,7 +12,7 @@ from msgspec import structs
 
 from dagtop.core import inputs as inp
 from dagtop.core.commands import SwapGraph
-from dagtop.core.events import AnyEvent, CommandRefused
+from dagtop.core.events import AnyEvent, CommandRefused, TaskRestarted
 from dagtop.core.instructions import Instruction
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import FINAL, GOOD, TaskState
@@ -21,6 +21,7 @@ from dagtop.graph.additions import Addition, Additions, Task
 from dagtop.graph.binding import Item
 from dagtop.graph.check import code_of
 from dagtop.graph.mapping import Mapped, element
+from dagtop.runtime.again import Came, is_another
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.inbox import Doorbell
 from dagtop.runtime.job import Job
@@ -72,6 +73,11 @@ class Growth:
         self._additions: Additions | None = None
         self.waiting: list[_Coming] = []
         """What is to come, in the order of the numbers that it was given."""
+        self.again: dict[str, tuple[Addition, bool]] = {}
+        """By name: tasks that are there and were spawned once more, and whether each is another one now."""
+        self._came: dict[str, Came] = {}
+        self._spawned: dict[str, int] = {}
+        """By spawner: its latest attempt that asked for tasks."""
         self._kinds: dict[int, int] = {}
         """By the id of code: what kind of task it makes, if kinds matter."""
         self._lists: dict[int, tuple[Any, list[Any]]] = {}
@@ -91,9 +97,22 @@ class Growth:
                 raise GraphError(f"{task.name!r} cannot come any more: the run is over")
             if self._additions is None:
                 self._additions = self._begin()
-            self.waiting.append(_Coming(spawner, self._additions.check(task)))
+            attempt = self._machine.ledger.attempt[self._machine.plan.index[spawner]]
+            self._spawned[spawner] = attempt
+            came = self._came.get(task.name) if isinstance(task.name, str) else None
+            if came is not None and came.may_come_again(spawner, attempt) and task.name in self._machine.plan.index:
+                addition = self._additions.check(task, again=True)
+                self.again[task.name] = addition, is_another(came.addition, addition)
+            else:
+                addition = self._additions.check(task)
+                self.waiting.append(_Coming(spawner, addition))
+            self._came[task.name] = Came(spawner, attempt, addition)
         self._doorbell.ring()
         return task.name
+
+    def has_spawned(self, index: int, attempt: int) -> bool:
+        """Whether this attempt has spawned or returned tasks."""
+        return bool(self._spawned) and self._spawned.get(self._machine.plan.names[index]) == attempt
 
     def _begin(self) -> Additions:
         plan, checked = self._machine.plan, self._job.checked
@@ -121,8 +140,13 @@ class Growth:
     def taken_from(self, index: int, output: Any) -> tuple[Any, BaseException | None]:
         """What a task returned, with the names of tasks in place of the tasks that are to come; or what is wrong with them."""
         tasks = [output] if type(output) is Task else list(output)
-        if not all(type(task) is Task for task in tasks):
-            return output, None
+        others = sum(type(task) is not Task for task in tasks)
+        if others:
+            several = f"{len(tasks) - others} Task{'s' if len(tasks) - others > 1 else ''} among {others} other value"
+            return None, GraphError(
+                f"it returned {several}{'s' if others > 1 else ''}: "
+                "return Tasks alone, or add them with ctx.spawn() and return the values"
+            )
         spawner = self._machine.plan.names[index]
         names: list[str] = []
         for task in tasks:
@@ -136,12 +160,48 @@ class Growth:
         """Have everything that waits come into the run."""
         with self._lock:
             coming, self.waiting = self.waiting, []
+            again, self.again = self.again, {}
         for (spawner, is_element), group in groupby(coming, lambda one: (one.spawner, one.is_element)):
             own = [one.addition for one in group]
             if is_element:
                 self._add(own, spawner, f"the elements of {spawner}", self._gathered(spawner))
             else:
                 self._add(own, spawner, f"spawned by {spawner}", self._held_back(own))
+        for addition, differs in again.values():
+            self._come_again(addition, differs)
+
+    def _come_again(self, addition: Addition, differs: bool) -> None:
+        """What is unchanged stays as it is, and is called with what it was spawned with now; another one starts over."""
+        machine, name = self._machine, addition.task.name
+        if machine.is_over:
+            return
+        plan = machine.plan
+        index = plan.index[name]
+        self._job.call_anew(index, addition.call)
+        self._calls.call_anew(index, addition.call)
+        if not differs:
+            return
+        spawner, before = self._came[name].spawner, len(machine.outbox)
+        late = tuple(above for above in self._upstream(name) if name in self._held_by(above))
+        change = inp.GraphChange(
+            rewired={name: tuple(dict.fromkeys((*addition.task.upstream, *late)))},
+            policies={name: addition.task.policy},
+            changed=(name,),
+        )
+        given = inp.GraphGiven(self._now(), change, f"spawned by {spawner} once more, as another one", spawner)
+        instructions = machine.handle(given)
+        self._job.grow(machine.plan, (), ())
+        self._calls.grow(machine.plan, ())
+        again = [event.task for event in machine.outbox[before:] if type(event) is TaskRestarted]
+        for task in again:
+            self._calls.forget(task)
+        self._obey(instructions)
+        if again:
+            self.start_over(again)
+
+    def _held_by(self, name: str) -> tuple[str, ...]:
+        came = self._came.get(name)
+        return () if came is None else came.addition.before
 
     def _gathered(self, name: str) -> dict[str, tuple[str, ...]]:
         """The new upstream of a gathering task; none if it is right already."""
@@ -244,6 +304,8 @@ class Growth:
         self._calls.swap(plan, swap.calls, swap.specs)
         self._reports.grow(plan)
         self._additions = None
+        for name in version.checked.plan.names:
+            self._came.pop(name, None)
 
     # -- lists ------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from dagtop.ports.recorder import Recorder
 
 @dataclass(slots=True, kw_only=True)
 class Job:
-    """One run that is to be carried out. Only `grow` changes it."""
+    """One run that is to be carried out. Only its own methods change it."""
 
     run_id: str
     checked: Checked
@@ -61,6 +61,12 @@ class Job:
         for one in around:
             self.checked.around.add(one)
         self.checked = replace(self.checked, plan=plan)
+
+    def call_anew(self, index: int, call: Call) -> None:
+        """A task is called otherwise from now on."""
+        own = self.checked.calls
+        assert isinstance(own, list), "it came while the run went on"
+        own[index] = call
 
     def swap(self, checked: Checked, plan: Plan, calls: Mapping[str, Call], around: Surroundings) -> None:
         """The run goes on with another version of the graph. `plan`, `calls` and `around` have the numbers of the run."""
