@@ -240,7 +240,7 @@ class TestRaising:
         graph = Graph("g")
         graph.add("bad", lambda: _nothing())
         run = await run_all(graph)
-        assert "write the task with async def" in run.result["bad"].failure.message  # type: ignore[index, union-attr]
+        assert "write it with async def" in run.result["bad"].failure.message  # type: ignore[index, union-attr]
 
 
 class TestOutputs:
