@@ -112,10 +112,12 @@ def _with_stored(given: GraphOptions, record: RunRecord) -> GraphOptions:
 def resumption_lines(resumption: Resumption, plan: Plan) -> Iterator[str]:
     """What is kept, and what runs again and why."""
     again = {name: why for name, why in resumption.reruns.items() if name in plan.index}
-    kept = len(resumption.kept) + len(resumption.spawned)
+    kept, came = len(resumption.kept), len(resumption.spawned)
+    to_do = len(plan) - kept - sum(name in plan.index for name in resumption.skipped)
+    too = f", and of {plural(came, 'task')} that came while it ran, as these come again" if came else ""
     yield (
-        f"run {clean(resumption.run)} of {name_of(plan.name)} goes on: {plural(kept, 'task')} "
-        f"kept, {plural(len(resumption.left), 'task')} to do"
+        f"run {clean(resumption.run)} of {name_of(plan.name)} goes on: {plural(to_do, 'task')} to do, "
+        f"{plural(kept, 'result')} kept{too}"
     )
     for name, why in list(again.items())[:REASONS_SHOWN]:
         yield f"  {name_of(name, 80)} runs again: {clean(why, 300)}"

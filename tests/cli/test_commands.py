@@ -399,7 +399,7 @@ def test_resume_keeps_what_succeeded_and_runs_the_rest(dagtop_here, write):
     write("bad.py", FAILS.replace("raise ValueError(", "print(works, "))
     told = dagtop_here("resume", "last", "--plain")
     assert told.code == 0
-    assert "goes on: 1 task kept, 2 tasks to do" in told.err
+    assert "goes on: 2 tasks to do, 1 result kept" in told.err
     assert "fails | 1 no" in told.out
     assert "works started" not in told.out
     again = dagtop_here("resume", "last", "--plain")
@@ -502,3 +502,24 @@ def test_problems_that_are_alike_are_told_once_and_counted(dagtop_here, write):
     assert told[0] == "dagtop: the graph cannot be run, 17 problems:"
     assert told[-1] == "  … and 14 more like it"
     assert len(told) == 5
+
+
+def test_resume_tells_one_figure_of_what_is_kept(dagtop_here, write):
+    write(
+        "etl.py",
+        """
+        import os
+        from dagtop import Graph
+        g = Graph("etl")
+        g.add("first", lambda: 1)
+        def part(number):
+            return 1 / (number - 2)
+        g.map("parts", part, over=[1, 2, 3])
+        g.add("last", lambda first, parts: 1)
+        """,
+    )
+    assert dagtop_here("run", "etl.py").code == 1
+    told = dagtop_here("resume", "last", "--plain")
+    assert "goes on: 2 tasks to do, 1 result kept, and of 2 tasks that came while it ran, as these come again" in told.err
+    assert "run resumed; 1 result kept." in told.out
+    assert told.out.count("kept its result: it was done before the run was resumed") == 2
