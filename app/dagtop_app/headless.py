@@ -1,8 +1,8 @@
 """`dagtop run`: a run without the console. The main thread waits for the engine and for signals, a thread prints.
 
 The main thread never writes while the run goes on, so neither a terminal that has stopped nor a reader that is slow
-keeps a signal from being answered. The first signal cancels the run, and what does not stop within `GRACE` is
-abandoned; the second leaves at once.
+keeps a signal from being answered. The first signal cancels the run, and what does not stop within its
+`cancel_grace` is abandoned; the second leaves at once.
 """
 
 from __future__ import annotations

@@ -217,7 +217,7 @@ def run_to_the_end(
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
     executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=_file_of(journal)))
     engine = EngineThread(executor, loop=output.loop)
-    watch = headless.Watch(engine, printer, say=headless.say)
+    watch = headless.Watch(engine, printer, say=headless.say, grace=executor.config.run_policy().cancel_grace)
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
     for number in signals.received:  # they came while we got ready
         watch.signal(number)

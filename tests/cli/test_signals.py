@@ -219,3 +219,25 @@ def test_threads_that_a_file_leaves_behind_do_not_keep_the_process(run, write):
         process.communicate()
     assert "etl" in err
     assert process.returncode in (0, 130)
+
+
+@pytest.mark.parametrize(
+    ("option", "told"), [("", "10 s"), (", cancel_grace=45", "45 s"), (", cancel_grace=0.5", "0.5 s")]
+)
+def test_a_signal_tells_how_long_this_run_waits_for_clean_up(run, write, option, told):
+    write("slow.py", SLOW.replace('Graph("slow")', f'Graph("slow"{option})'))
+    with run.start("run", "slow.py", "--plain") as process:
+        until(process, "under way")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert f"Ctrl+C: stopping what runs, up to {told} for clean-up; once more leaves at once" in err
+
+
+def test_a_run_with_a_short_grace_leaves_what_is_stuck_behind(run, write):
+    write("stuck.py", STUCK.replace('Graph("stuck")', 'Graph("stuck", cancel_grace=0.1)'))
+    with run.start("run", "stuck.py", "--plain") as process:
+        until(process, "under way")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 130
+    assert "stuck" in err.partition("for clean-up")[2]
