@@ -89,8 +89,9 @@ class TestADeadProcess:
             (lambda: os._exit(3), "ended with exit code 3"),
             (lambda: os._exit(0), "ended with exit code 0"),
             (lambda: os.abort(), "was killed by SIGABRT"),
+            (lambda: os.closerange(3, 100), f"ended with exit code {os.EX_IOERR}"),
         ],
-        ids=["SIGKILL", "SIGTERM", "exit-3", "exit-0", "abort"],
+        ids=["SIGKILL", "SIGTERM", "exit-3", "exit-0", "abort", "closes the socket"],
     )
     async def test_B37_fails_its_task_and_says_how_it_died(self, how: Callable[[], None], told: str) -> None:
         graph = Graph("g")

@@ -130,11 +130,15 @@ def _serve(reader: _Reader, frames: Frames, channel: SocketChannel) -> None:
             functions[bytes(body[:8])] = _function(memoryview(body)[8:])
         elif kind == CALL:
             assert entry is not None, "the entry comes first"
-            with suppress(OSError):
+            try:
                 frames.send(BEGUN)
                 word, data = _attempt(entry, functions[bytes(body[:8])], body, channel)
                 _flush()
                 frames.send(REPLY, word.encode() + b"\n", data)
+            except ConnectionError:  # the engine is gone
+                _end_all()
+            except OSError:  # the task has closed the socket: the engine is there, and would wait for ever
+                os._exit(os.EX_IOERR)
 
 
 def _attempt(entry: Entry, function: Any, body: bytearray, channel: SocketChannel) -> Reply:

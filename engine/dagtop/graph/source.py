@@ -24,6 +24,10 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST = 500
 #: Globals of these types count by value, where values count.
 _PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
+#: So do these, unless they are large: then they are data that is worked on, and their size counts.
+_CONTAINERS = (list, dict, set)
+#: Elements.
+LARGE = 1000
 
 #: Where code lies that the user did not write: the standard library, what is installed, and dagtop.
 _NOT_THEIRS = (
@@ -45,7 +49,8 @@ def source_of(fn: Callable[..., Any], *, values: bool = False) -> str:
         item = queue.popleft()
         try:
             text, further = _look_at(item, values)
-        except Exception:  # noqa: BLE001 - the user's objects decide what happens when they are looked at
+        except BaseException as error:  # noqa: BLE001 - the user's objects decide what happens when they are looked at
+            _unless_interrupted(error)
             text, further = f"<{type(item).__qualname__}>", []
         found.append(text)
         for other in further:
@@ -94,6 +99,8 @@ def _look_at_function(fn: FunctionType, values: bool) -> tuple[str, list[object]
             further.append(value)
         elif values and type(value) in _PLAIN:
             parts.append(f"{name}={stable_text(value)}")
+        elif values and type(value) in _CONTAINERS:
+            parts.append(f"{name}={stable_text(value if len(value) <= LARGE else len(value))}")
     wrapped = getattr(fn, "__wrapped__", None)
     if _is_followed(wrapped):
         further.append(wrapped)
@@ -186,10 +193,12 @@ def stable_text(value: object) -> str:
     """A text for a value that is the same in every process; objects that are only equal to themselves count by their type."""
     try:
         return msgspec.json.encode(value, enc_hook=_by_value, order="deterministic").decode()
-    except Exception:  # noqa: BLE001 - the value is the user's: anything may happen while it is read
+    except BaseException as error:  # noqa: BLE001 - the value is the user's: anything may happen while it is read
+        _unless_interrupted(error)
         try:
             return _by_value(value)
-        except Exception:  # noqa: BLE001 - as above
+        except BaseException as again:  # noqa: BLE001 - as above
+            _unless_interrupted(again)
             return f"<{type(value).__qualname__}>"
 
 
@@ -201,3 +210,9 @@ def _by_value(value: object) -> str:
     if isinstance(value, (set, frozenset)):  # each process has an order of its own
         return "{" + ", ".join(sorted(map(stable_text, value))) + "}"
     return f"<{kind.__qualname__} {_ADDRESS.sub('', repr(value))}>"
+
+
+def _unless_interrupted(error: BaseException) -> None:
+    """Let a Ctrl+C through, which is nothing that the object did."""
+    if isinstance(error, KeyboardInterrupt):
+        raise error
