@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,28 @@ Loop = Literal["asyncio", "trio"]
 
 class UsageError(Exception):
     """What was typed cannot be done; the message says what would. Exit code 2."""
+
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|m|h|d)")
+
+
+def seconds_of(text: str) -> float:
+    """A number of seconds, or a duration such as 10s, 5m, 1h30m.
+
+    Raises
+    ------
+    UsageError: it is neither.
+    """
+    parts = _PARTS.findall(text)
+    if parts and "".join(number + unit for number, unit in parts) == text:
+        return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(
+            f"--timeout takes a number of seconds, or a duration such as 10s, 5m or 1h30m, not {text!r}"
+        ) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +59,13 @@ class GraphOptions:
     fail_fast: Annotated[
         bool, Parameter(negative="", show_default=False, help="After the first failure start nothing new.")
     ] = False
-    timeout: Annotated[float | None, Parameter(help="Seconds for the whole run; then exit code 124.")] = None
+    timeout: Annotated[
+        float | None,
+        Parameter(
+            converter=lambda _, tokens: seconds_of(tokens[0].value),
+            help="Seconds for the whole run, or 10s, 5m, 1h30m; then exit code 124.",
+        ),
+    ] = None
     no_cache: Annotated[
         bool, Parameter(negative="", show_default=False, help="Take nothing from the cache: every task runs.")
     ] = False

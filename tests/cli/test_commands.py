@@ -10,6 +10,7 @@ from dagtop import Graph
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.loaders.python import load
 from dagtop.ports.journal import RunRecord
+from dagtop_app.options import seconds_of
 from dagtop_app.version import VERSION
 
 ETL = """
@@ -78,6 +79,9 @@ def test_dagtop_alone_prints_help_and_leaves_with_0(dagtop_here):
         (["run", "etl.py", "--timeout", "0"], "--timeout takes a number of seconds above 0, not 0"),
         (["run", "etl.py", "--timeout", "nan"], "not nan"),
         (["run", "etl.py", "--timeout"], "--timeout needs a value"),
+        (["run", "etl.py", "--timeout", "10q"], "a duration such as 10s, 5m or 1h30m, not '10q'"),
+        (["run", "etl.py", "--timeout", "10s ago"], "not '10s ago'"),
+        (["run", "etl.py", "--timeout", "0m"], "--timeout takes a number of seconds above 0, not 0"),
         (["run", "etl.py", "--json", "--plain"], "give one of them"),
         (["run", "etl.py", "-p", "day"], "-p takes NAME=VALUE, not 'day'"),
         (["run", "etl.py", "-p", "a b=1"], "-p takes NAME=VALUE"),
@@ -296,6 +300,17 @@ def test_a_run_that_fails_leaves_with_1_and_tells_the_story(dagtop_here, write):
 def test_a_run_without_a_terminal_needs_no_word_run(dagtop_here, write):
     write("etl.py", ETL)
     assert events_of(dagtop_here("etl.py", "--json", "--no-journal").out)[-1]["state"] == "succeeded"
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("1e3", 1000), ("10s", 10), ("250ms", 0.25), ("5m", 300), ("2min", 120), ("1h30m", 5400), ("1.5h", 5400)],
+)
+def test_a_timeout_is_given_in_seconds_or_as_a_duration(dagtop_here, write, text, seconds):
+    assert seconds_of(text) == seconds
+    write("etl.py", "from dagtop import Graph\ng = Graph('g').add('a', print)\n")
+    told = dagtop_here("check", "etl.py", "--timeout", text, "--json")
+    assert json.loads(told.out)["options"]["run_timeout"] == seconds
 
 
 def test_the_run_timeout_leaves_with_124(dagtop_here, write):
