@@ -42,6 +42,10 @@ def seconds_of(text: str) -> float:
         ) from None
 
 
+def _as_duration(_: object, tokens: Sequence[Any]) -> float:
+    return seconds_of(tokens[0].value)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphOptions:
     """How the graph is made and run."""
@@ -62,7 +66,7 @@ class GraphOptions:
     timeout: Annotated[
         float | None,
         Parameter(
-            converter=lambda _, tokens: seconds_of(tokens[0].value),
+            converter=_as_duration,
             help="Seconds for the whole run, or 10s, 5m, 1h30m; then exit code 124.",
         ),
     ] = None
