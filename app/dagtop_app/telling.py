@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import json
 import shlex
@@ -12,9 +11,8 @@ import threading
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
-import msgspec
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.observe.visible import storable
@@ -22,14 +20,11 @@ from dagtop.observe.wire import iso
 from dagtop.ports.journal import Journal, StoredRun
 
 from dagtop_app import headless, settings
-from dagtop_app.options import UsageError
 from dagtop_app.text import clean, duration, name_of, plural
+from dagtop_app.typed import parse_command
 
 #: Exit code of a command that the run refused.
 REFUSED = 1
-
-#: Commands that cannot come from outside of the run's process.
-_ONLY_INSIDE = (cmd.SwapGraph,)
 
 #: What ends that a task stands at its gate, besides the end of the process.
 _LEAVES_GATE = (
@@ -100,48 +95,6 @@ def sender() -> str:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (OSError, KeyError, ImportError):
         return "another terminal"
-
-
-def parse_command(verb: str, values: Sequence[str]) -> cmd.Command:
-    """A command from its name and what it takes: values in the order of its fields, or NAME=VALUE; JSON, else text.
-
-    Raises
-    ------
-    UsageError: there is no such command, or it takes other values.
-    """
-    kinds: dict[str, Any] = {
-        str(kind.__struct_config__.tag): kind for kind in get_args(cmd.Command) if kind not in _ONLY_INSIDE
-    }
-    kind = kinds.get(verb)
-    if kind is None:
-        near = difflib.get_close_matches(verb, kinds, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(kinds)}"
-        raise UsageError(f"there is no command {verb!r}; {hint}")
-    fields = kind.__struct_fields__
-    takes = f"{verb} takes {' '.join(fields)}" if fields else f"{verb} takes nothing"
-    given: dict[str, Any] = {}
-    texts = {field.name for field in msgspec.structs.fields(kind) if field.type is str}
-    for place, text in enumerate(values):
-        name, equals, value = text.partition("=")
-        if not (equals and name in fields):
-            if place >= len(fields):
-                raise UsageError(f"{text!r} is too much: {takes}")
-            name, value = fields[place], text
-        if name in given:
-            raise UsageError(f"{name} is given twice: {takes}")
-        given[name] = value if name in texts else _json_or_text(value)
-    try:
-        command: cmd.Command = msgspec.convert({"do": verb, **given}, cmd.Command)
-    except msgspec.ValidationError as error:
-        raise UsageError(f"{takes}: {str(error).lower()}") from None
-    return command
-
-
-def _json_or_text(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
 
 
 # -- what waits -------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop_app import telling
 from dagtop_app.options import UsageError
+from dagtop_app.typed import parse_command
 
 SHOP = """
     from dagtop import Gate, Graph
@@ -151,7 +152,7 @@ class TestCommandsInWords:
         ],
     )
     def test_values_come_in_order_or_by_name(self, words: list[str], command: cmd.Command) -> None:
-        assert telling.parse_command(words[0], words[1:]) == command
+        assert parse_command(words[0], words[1:]) == command
 
     @pytest.mark.parametrize(
         ("words", "complaint"),
@@ -159,14 +160,26 @@ class TestCommandsInWords:
             (["cancle", "load"], "there is no command 'cancle'; did you mean 'cancel'?"),
             (["swap-graph", "1"], "there is no command 'swap-graph'"),
             (["pause", "now"], "'now' is too much: pause takes nothing"),
-            (["cancel"], "cancel takes task reason: object missing required field `task`"),
+            (["cancel"], "task is missing: cancel takes task [reason]"),
+            (
+                ["restart", "load", "maybe"],
+                "downstream must be true or false, not 'maybe': restart takes task [downstream] [reason]",
+            ),
+            (["restart", "load", "downstreem=true"], "there is no value 'downstreem', did you mean 'downstream'?"),
+            (["set-policy", "load", "retries=x"], "retries must be a whole number, not 'x'"),
+            (["set-policy", "load", "timeout=soon"], "timeout must be a number, not 'soon'"),
+            (
+                ["set-policy", "load", "trigger=never"],
+                "trigger must be one of 'all_success', 'any_success', 'all_done', ",
+            ),
+            (["force-breaker", "api", "opn"], "state must be one of 'closed', 'open', 'half_open', '', not 'opn'"),
             (["cancel", "load", "task=load"], "task is given twice"),
-            (["set-max-parallel", "many"], "set-max-parallel takes limit: expected `int`, got `str`"),
+            (["set-max-parallel", "many"], "limit must be a whole number, not 'many': set-max-parallel takes limit"),
         ],
     )
     def test_what_makes_no_sense_is_said(self, words: list[str], complaint: str) -> None:
         with pytest.raises(UsageError, match=re.escape(complaint)):
-            telling.parse_command(words[0], words[1:])
+            parse_command(words[0], words[1:])
 
 
 def test_the_example_of_the_readme_is_true() -> None:
