@@ -346,6 +346,7 @@ class TestUndo:
             task="sync_crm", retries=2, timeout=60
         )
         assert inverse(snapshot, SetPolicy(task="vacuum", timeout=5)) == SetPolicy(task="vacuum", timeout=0.0)
+        assert inverse(snapshot, SetPolicy(task="vacuum", cost=5)) == SetPolicy(task="vacuum", cost=-1)
         assert inverse(snapshot, PauseRun()) is not None
 
 

@@ -390,3 +390,14 @@ class TestPolicy:
     )
     def test_B22_values_out_of_range_are_refused_with_the_reason(self, command: cmd.Command) -> None:
         assert refused(Driver(_CHAIN), command)
+
+    def test_B22_a_cost_that_was_set_is_taken_away_again(self) -> None:
+        """To undo it there was only 1, which is no answer: with earlier runs, a declared cost goes before what they took."""
+        driver = Driver(_CHAIN)
+        driver.command(cmd.SetPolicy("c", cost=7.0))
+        assert driver.machine.ledger.policies[2].cost == 7
+        answer = driver.command(cmd.SetPolicy("c", cost=-1))
+        assert isinstance(answer, ev.CommandApplied)
+        assert answer.effect.endswith("no cost of its own")
+        assert driver.machine.ledger.policies[2].cost is None
+        assert "cost" in refused(driver, cmd.SetPolicy("c", cost=-2))

@@ -9,6 +9,7 @@ from msgspec import structs
 
 from dagtop.core import commands as cmd
 from dagtop.core.desired import Desired
+from dagtop.core.changes import NO_COST
 from dagtop.core.events import GateWaiting
 from dagtop.core.guards import BreakerState
 from dagtop.core.joins import Joins, Verdict
@@ -410,6 +411,8 @@ def policy_changes(command: cmd.SetPolicy) -> dict[str, object]:
 def _change(key: str, value: object) -> str:
     if key == "timeout" and value == 0:
         return "no timeout"
+    if key == "cost" and value == NO_COST:
+        return "no cost of its own"
     return f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}"
 
 

@@ -23,6 +23,9 @@ OF_RESTART = {
 #: As a ceiling: as many restarts as it takes.
 NO_CEILING = -1
 
+#: As a cost: none is declared, and what earlier runs took counts again.
+NO_COST = -1
+
 
 def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
     """`policy` with fields of it, or of its `retry` or `restart`, replaced by name.
@@ -36,6 +39,8 @@ def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
     of_restart = {OF_RESTART[name]: value for name, value in changes.items() if name in OF_RESTART}
     if own.get("timeout") == 0:
         own["timeout"] = None
+    if own.get("cost") == NO_COST:
+        own["cost"] = None
     if of_restart.get("max_restarts") == NO_CEILING:
         of_restart["max_restarts"] = None
     retry: Retry = replace(policy.retry, **of_retry) if of_retry else policy.retry

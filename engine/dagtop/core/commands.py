@@ -165,7 +165,7 @@ class SwapGraph(_Command, frozen=True, tag="swap-graph"):
 class SetPolicy(_Command, frozen=True, tag="set-policy"):
     """Change fields of one task's policy from the next decision on. None leaves a field as it is.
 
-    `timeout` of 0 takes the timeout away; so does "" for `circuit` and `pool`, and -1 for `max_restarts`.
+    `timeout` of 0 takes the timeout away; so does "" for `circuit` and `pool`, and -1 for `cost` and `max_restarts`.
     """
 
     task: str

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from dagtop.core import commands as cmd
+from dagtop.core.changes import NO_COST
 from dagtop.core.nearest import nearest
 from dagtop.runtime.answer import Answer
 
@@ -15,7 +16,7 @@ from dagtop.runtime.answer import Answer
 TaskLike: TypeAlias = str | Callable[..., Any]
 
 _POLICY_FIELDS = tuple(name for name in cmd.SetPolicy.__struct_fields__ if name != "task")
-_NONE_TAKES_AWAY: dict[str, Any] = {"timeout": 0.0, "circuit": "", "pool": ""}
+_NONE_TAKES_AWAY: dict[str, Any] = {"timeout": 0.0, "circuit": "", "pool": "", "cost": float(NO_COST)}
 
 
 class Commanding:
@@ -97,7 +98,7 @@ class Commanding:
     def set_policy(self, task: TaskLike, **fields: Any) -> Answer:
         """Change fields of one task's policy from the next decision on, those of `dagtop.core.commands.SetPolicy`.
 
-        `timeout=None` takes the timeout away; so does None for `circuit` and `pool`.
+        `timeout=None` takes the timeout away; so does None for `circuit`, `pool` and `cost`.
 
         Raises
         ------
