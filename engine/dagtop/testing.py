@@ -33,7 +33,7 @@ from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest
 from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.written import with_options
-from dagtop.runtime.breakers import Registry
+from dagtop.runtime.breaker_registry import Registry
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.result import RunResult
 

@@ -26,7 +26,7 @@ from dagtop.core.states import FINAL, RunState
 from dagtop.journal.memory import MemoryJournal
 from dagtop.journal.resume import Resumption, plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
-from dagtop.runtime.breakers import REGISTRY
+from dagtop.runtime.breaker_registry import REGISTRY
 from dagtop.runtime.engine import Engine
 from dagtop.testing import run_on_virtual_time
 from fuzz_books import check_events, check_replay

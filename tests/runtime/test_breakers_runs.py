@@ -303,3 +303,23 @@ class TestEngineThreads:
         assert other.latest.breakers[0].state == "closed"
         assert other.result is not None
         assert other.result.state is RunState.SUCCEEDED
+
+
+def test_B18_of_two_runs_the_one_that_was_started_first_gives_the_settings() -> None:
+    """Each engine took its breakers up in its own thread: who came first there was chance."""
+    go_on = threading.Event()
+
+    def declared(threshold: int) -> Graph:
+        graph = Graph("g", breakers=[Breaker("api", failure_threshold=threshold)], setup=go_on.wait)
+        return graph.add("call", lambda: 1, circuit="api")
+
+    with DAGExecutor(declared(3)).start() as first, DAGExecutor(declared(7)).start() as second:
+        try:
+            assert dagtop.breakers.view("api").spec.failure_threshold == 3
+        finally:
+            go_on.set()
+        for run in (first, second):
+            run.wait()
+        problems = [[getattr(event, "message", "") for event in run.events(ev.Problem)] for run in (first, second)]
+    assert problems[0] == []
+    assert "'api' keeps what another run in progress has set (failure_threshold=3)" in problems[1][0]

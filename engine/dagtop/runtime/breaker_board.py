@@ -8,7 +8,7 @@ from dagtop.core.breaker import Circuit
 from dagtop.core.breakers import BreakerView, force_reason, forced_state, view_of
 from dagtop.core.nearest import nearest
 from dagtop.errors import DagtopError
-from dagtop.runtime.breakers import REGISTRY, Registry
+from dagtop.runtime.breaker_registry import REGISTRY, Registry
 
 
 class BreakerBoard:
@@ -76,7 +76,7 @@ class BreakerBoard:
         with self._registry.lock:
             for each in [name] if name is not None else [*entries]:
                 entry = entries.get(each)
-                if entry is not None and not entry.users:
+                if entry is not None and not entry.users and not entry.claims:
                     del entries[each]
                 elif name is not None:
                     raise DagtopError(f"breaker {name!r} is used by a run in progress: reset it instead")

@@ -6,9 +6,6 @@ begins; so a run on a virtual clock is consistent in itself, and the registry's 
 
 from __future__ import annotations
 
-import os
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
@@ -19,81 +16,7 @@ from dagtop.core.breaker import Circuit, Passage, Transition
 from dagtop.core.breakers import BreakerView, event_of, force_reason, forced_state, view_of
 from dagtop.core.events import AnyEvent
 from dagtop.core.guards import Breaker, BreakerState
-
-
-class Entry:
-    """One breaker, and the runs that use it."""
-
-    __slots__ = ("circuit", "is_declared", "users", "was_declared")
-
-    def __init__(self, spec: Breaker) -> None:
-        self.circuit = Circuit(spec)
-        self.users: list[RunBreakers] = []
-        self.is_declared = False
-        """Whether a run that uses it has given its settings, or one before that while it was in use."""
-        self.was_declared = False
-        """Whether the settings are more than the defaults that a bare name gets."""
-
-
-class Registry:
-    """Every breaker of the process. Whoever touches an entry holds the lock.
-
-    Parameters
-    ----------
-    clock: seconds that never go back.
-    """
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self.entries: dict[str, Entry] = {}
-        self.lock = threading.RLock()  # a finalizer of the user's may come in while this thread holds it
-        self.latest = 0.0
-        """The latest time that a run has told: its clock may be a virtual one, ahead of ours."""
-
-    def now(self) -> float:
-        """The time of the process."""
-        return max(self._clock(), self.latest)
-
-    def entry(self, name: str) -> Entry:
-        """A breaker, made with the defaults if there is none."""
-        entry = self.entries.get(name)
-        if entry is None:
-            entry = self.entries[name] = Entry(Breaker(name))
-        return entry
-
-    def spread(self, name: str, entry: Entry, mover: RunBreakers | None, *, freed: bool = False) -> list[RunBreakers]:
-        """Tell every run what the breaker has done; those that must be woken, once the lock is released, come back.
-
-        `freed`: the one place of HALF_OPEN is free again, which is no transition.
-        """
-        circuit = entry.circuit
-        if circuit.news:
-            due = circuit.probe_due_at
-            for user in entry.users:
-                user.hear(name, circuit.news, waits=due is not None)
-            circuit.news.clear()
-        elif not (freed and circuit.state is BreakerState.HALF_OPEN):
-            return []
-        return [user for user in entry.users if user is not mover]
-
-    def leave(self, name: str, entry: Entry, user: RunBreakers) -> None:
-        """A run uses it no longer. What nobody uses and has no story is not kept."""
-        entry.users.remove(user)
-        if not entry.users:
-            entry.is_declared = False
-            if not entry.was_declared and entry.circuit.forced is None and entry.circuit.is_untouched:
-                del self.entries[name]
-
-    def after_fork(self) -> None:
-        """In the child no run goes on, and nobody holds the lock."""
-        self.__init__()  # type: ignore[misc]  # as new
-
-
-#: The breakers of this process.
-REGISTRY = Registry()
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=REGISTRY.after_fork)
+from dagtop.runtime.breaker_registry import REGISTRY, Entry, Registry
 
 
 class RunBreakers:
@@ -130,8 +53,35 @@ class RunBreakers:
         self._zero = 0.0
         """The process's time when this run's seconds were 0."""
         self._uses = False
+        self._claimed: set[str] = set()
 
     # -- the run ------------------------------------------------------------------------------------------------------
+
+    def claim(self) -> None:
+        """Have what this run declares count from this moment, if nobody else's does. The run begins later, in any thread."""
+        if self._claimed or self._uses:
+            return
+        registry = self._registry
+        for name in self._specs:
+            with registry.lock:
+                entry = registry.entry(name)
+                before, problem = entry.circuit.spec, self._settle(entry)
+                entry.claims += 1
+                self._claimed.add(name)
+                wake = entry.users.copy() if entry.circuit.spec != before else []  # it may recover at another time
+            _wake_all(wake, name)
+            if problem:
+                self._tell(problem)
+
+    def let_go(self) -> None:
+        """What was claimed is not going to be used any more."""
+        registry = self._registry
+        with registry.lock:
+            for name in self._claimed:
+                entry = registry.entries[name]
+                entry.claims -= 1
+                registry.clear_away(name, entry)
+            self._claimed.clear()
 
     def begin(self, at: float, names: Iterable[str] = ()) -> None:
         """The run is `at` so many of its seconds now. Take up what it declares and what its tasks name."""
@@ -325,7 +275,12 @@ class RunBreakers:
         with registry.lock:
             entry = self._entries[name] = registry.entry(name)
             now, before = registry.now(), entry.circuit.spec
-            problem = self._settle(entry)
+            problem = ""
+            if name in self._claimed:
+                self._claimed.remove(name)
+                entry.claims -= 1
+            else:
+                problem = self._settle(entry)
             entry.circuit.advance(now)
             wake = registry.spread(name, entry, None)
             if entry.circuit.spec != before:

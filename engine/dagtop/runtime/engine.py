@@ -25,7 +25,8 @@ from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
 from dagtop.runtime.aside import Aside
-from dagtop.runtime.breakers import Registry, RunBreakers
+from dagtop.runtime.breaker_registry import Registry
+from dagtop.runtime.breakers import RunBreakers
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.evidence import evidence_of

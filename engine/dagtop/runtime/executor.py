@@ -40,7 +40,7 @@ from dagtop.runtime.swapping import Version, obstacle
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
-    from dagtop.runtime.breakers import Registry
+    from dagtop.runtime.breaker_registry import Registry
     from dagtop.runtime.handle import Run
 
 
@@ -189,6 +189,13 @@ class DAGExecutor(Listening):
         if self._begun:
             raise DagtopError(_ONCE)
         self._begun = True
+        self.prepared.breakers.claim()
+        try:
+            return await self._run_to_its_end()
+        finally:
+            self.prepared.breakers.let_go()
+
+    async def _run_to_its_end(self) -> RunResult:
         engine = self.prepared
         if self._callers_event is not None:
             self._callers_event.check()

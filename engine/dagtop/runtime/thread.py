@@ -61,8 +61,13 @@ class EngineThread:
         return self._box.latest
 
     def start(self) -> None:
-        """Begin the run."""
-        self._thread.start()
+        """Begin the run. What it declares of breakers counts from here on: the first of several runs decides."""
+        self._engine.breakers.claim()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._engine.breakers.let_go()
+            raise
 
     @property
     def is_this_thread(self) -> bool:
