@@ -79,9 +79,7 @@ def watch(
         return 0
     _check_that_it_is_no_command(str(file))
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
-    from dagtop_app import settings  # noqa: PLC0415 - `dagtop` alone needs none of it
-
-    if output.json or output.plain or not settings.wants_console(stdin=os.isatty(0), stdout=os.isatty(1)):
+    if not _opens_console(output):
         return run(file, graph=graph, output=output, keep=keep)
     parameters = checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
@@ -137,9 +135,16 @@ def resume(
     output: OutputOptions | None = None,
     keep: JournalOptions | None = None,
 ) -> int:
-    """Go on with a run that did not end well: what succeeded is kept, the rest runs."""
+    """Go on with a run that did not end well: what succeeded is kept, the rest runs.
+
+    On a terminal it opens the console; with --plain or --json, or without a terminal, it runs as `dagtop run` does.
+    """
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or JournalOptions()
     parameters = checked(graph, output)
+    if _opens_console(output):
+        from dagtop_app.watching import resume_on_console  # noqa: PLC0415 - the console loads Textual
+
+        return resume_on_console(run, signals, graph, parameters, output, keep, trust_changes=trust_changes)
     from dagtop_app.resuming import resume_command  # noqa: PLC0415 - the engine is loaded only to run
 
     return resume_command(run, signals, graph, parameters, output, keep, trust_changes=trust_changes)
@@ -238,6 +243,13 @@ def completion(
         script = script.replace("\n_dagtop() {", f"\n{_COMPLETE_RUNS}\n_dagtop_words() {{", 1)
     print(script)
     return 0
+
+
+def _opens_console(output: OutputOptions) -> bool:
+    from dagtop_app import settings  # noqa: PLC0415 - `dagtop` alone needs none of it
+
+    asked_for = output.json or output.plain
+    return not asked_for and settings.wants_console(stdin=os.isatty(0), stdout=os.isatty(1))
 
 
 def commands() -> list[str]:

@@ -1,4 +1,4 @@
-"""`dagtop resume`: go on with a run that was kept."""
+"""`dagtop resume`: go on with a run that was kept, with the console (see `watching`) or without."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dagtop.errors import DagtopError
 from dagtop.journal.resume import Resumption, plan_resumption
-from dagtop.ports.journal import RunRecord
+from dagtop.ports.journal import Journal, RunRecord
 
 from dagtop_app import headless, settings
 from dagtop_app.options import GraphOptions, JournalOptions, OutputOptions
-from dagtop_app.running import prepare, run_to_the_end
+from dagtop_app.running import Prepared, prepare, run_to_the_end
 from dagtop_app.running import resume_command as command_again
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import stdout_reserved, tell
@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 #: Tasks that run again are told with their reason; of more, the rest is counted.
 REASONS_SHOWN = 8
+
+
+class TakenUp(NamedTuple):
+    """A stored run that is ready to go on."""
+
+    prepared: Prepared
+    output: OutputOptions
+    """Its reports by absolute path: the working directory is that of the run now."""
+    journal: Journal
+    resumption: Resumption
 
 
 def resume_command(
@@ -44,40 +54,58 @@ def resume_command(
     DagtopError: there is no such run, it is open elsewhere, or its graph cannot be loaded. Nothing ran.
     """
     with stdout_reserved() as out:
-        journal = settings.journal_at(keep.db)
-        stored = journal.load(run)
-        record = stored.record
-        if not record.source:
-            raise DagtopError(
-                f"could not resume {record.run}: it was started from Python, so there is no graph file to load; "
-                "resume it from there with DAGExecutor(resume=...)"
-            )
-        # Those that are asked for now are written where the user is now.
-        output = replace(output, report=tuple(Path(path).absolute() for path in output.report))
-        _go_back_to(record.options.get("folder"))
-        prepared = prepare(
-            record.source,
-            _with_stored(graph_options, record),
-            parameters,
-            stored_parameters=record.parameters,
-        )
-        plan = prepared.graph.validate(prepared.config)
-        fingerprints = prepared.graph.fingerprints(prepared.config)
-        resumption = plan_resumption(stored, plan, fingerprints, trust_changes=trust_changes)
-        if resumption.nothing_left:
-            headless.say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
+        taken = take_up(run, graph_options, parameters, output, keep, trust_changes=trust_changes)
+        if taken is None:
             return 0
-        for line in resumption_lines(resumption, plan):
-            tell(line)
         return run_to_the_end(
-            prepared,
+            taken.prepared,
             signals,
-            output,
+            taken.output,
             out=out,
-            journal=journal,
-            resume=resumption,
+            journal=taken.journal,
+            resume=taken.resumption,
             resume_command=command_again(keep),
         )
+
+
+def take_up(
+    run: str,
+    graph_options: GraphOptions,
+    parameters: Mapping[str, Any],
+    output: OutputOptions,
+    keep: JournalOptions,
+    *,
+    trust_changes: bool,
+) -> TakenUp | None:
+    """Load the graph that a run was of, decide what is kept, and say so. None if there is nothing left to do.
+
+    Raises
+    ------
+    DagtopError: there is no such run, it is open elsewhere, or its graph cannot be loaded.
+    """
+    journal = settings.journal_at(keep.db)
+    stored = journal.load(run)
+    record = stored.record
+    if not record.source:
+        raise DagtopError(
+            f"could not resume {record.run}: it was started from Python, so there is no graph file to load; "
+            "resume it from there with DAGExecutor(resume=...)"
+        )
+    # Those that are asked for now are written where the user is now.
+    output = replace(output, report=tuple(Path(path).absolute() for path in output.report))
+    _go_back_to(record.options.get("folder"))
+    prepared = prepare(
+        record.source, _with_stored(graph_options, record), parameters, stored_parameters=record.parameters
+    )
+    plan = prepared.graph.validate(prepared.config)
+    fingerprints = prepared.graph.fingerprints(prepared.config)
+    resumption = plan_resumption(stored, plan, fingerprints, trust_changes=trust_changes)
+    if resumption.nothing_left:
+        headless.say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
+        return None
+    for line in resumption_lines(resumption, plan):
+        tell(line)
+    return TakenUp(prepared, output, journal, resumption)
 
 
 def _go_back_to(folder: object) -> None:

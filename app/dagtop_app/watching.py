@@ -6,16 +6,20 @@ import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagtop.core.events import Log
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
-from dagtop_app.options import GraphOptions, KeepOptions, OutputOptions
-from dagtop_app.running import Reports, can_be_resumed, executor_for, open_journal, prepare, resume_command
+from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
+from dagtop_app.running import Prepared, Reports, can_be_resumed, executor_for, open_journal, prepare, resume_command
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal
+
+if TYPE_CHECKING:
+    from dagtop.journal.resume import Resumption
+    from dagtop.ports.journal import Journal
 
 
 def watch_command(
@@ -39,6 +43,32 @@ def watch_command(
         gc.enable()
 
 
+def resume_on_console(
+    run: str,
+    signals: Signals,
+    graph_options: GraphOptions,
+    parameters: Mapping[str, Any],
+    output: OutputOptions,
+    keep: JournalOptions,
+    *,
+    trust_changes: bool,
+) -> int:
+    """Go on with a run that was kept, in the console.
+
+    Raises
+    ------
+    DagtopError: there is no such run, it is open elsewhere, or its graph cannot be loaded. Nothing ran.
+    """
+    from dagtop_app.resuming import take_up  # noqa: PLC0415 - a new run needs none of it
+
+    taken = take_up(run, graph_options, parameters, output, keep, trust_changes=trust_changes)
+    if taken is None:
+        return 0
+    return _show(
+        taken.prepared, signals, taken.output, taken.journal, again=resume_command(keep), resumption=taken.resumption
+    )
+
+
 def _watch(
     where: str,
     signals: Signals,
@@ -49,8 +79,22 @@ def _watch(
 ) -> int:
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)
+    again = resume_command(keep) if can_be_resumed(journal) else ""
+    return _show(prepared, signals, output, journal, again=again)
+
+
+def _show(
+    prepared: Prepared,
+    signals: Signals,
+    output: OutputOptions,
+    journal: Journal | None,
+    *,
+    again: str,
+    resumption: Resumption | None = None,
+) -> int:
+    """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does."""
     reports = Reports(output.report, prepared)
-    executor = executor_for(prepared, reports.recorders, journal=journal, output=output)
+    executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
     engine = EngineThread(executor, hold_open=True, loop=output.loop)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
@@ -69,7 +113,7 @@ def _watch(
             engine,
             begin=begin,
             title=Path(prepared.source).name,
-            resume=f"{resume_command(keep)} {executor.run_id}" if can_be_resumed(journal) else "",
+            resume=f"{again} {executor.run_id}" if again else "",
             summary=terminal.file,
         )
     for path in reports.write(executor.result()):

@@ -87,6 +87,47 @@ def test_a_file_alone_opens_the_console_and_leaves_the_terminal_as_it_was(run, w
     assert child.exitstatus == 143
 
 
+FAILS_AND_WAITS = """
+    import anyio
+    from dagtop import Graph
+
+    graph = Graph("again")
+
+    @graph.task
+    def first():
+        print("first at work")
+
+    @graph.task(depends_on=["first"])
+    async def second():
+        raise ValueError("not yet")
+"""
+
+
+def test_resume_opens_the_console_on_a_terminal(run, write):
+    write("again.py", FAILS_AND_WAITS)
+    assert run("run", "again.py").returncode == 1
+    write("again.py", FAILS_AND_WAITS.replace('raise ValueError("not yet")', "await anyio.sleep(1000)"))
+    with on_terminal(run, "resume", "last") as child:
+        child.expect_exact("goes on: 1 task to do, 1 result kept")
+        child.expect_exact("\x1b[?1049h")
+        child.expect_exact("RUNNING")
+        child.kill(signal.SIGTERM)
+        child.expect_exact("\x1b[?1049l")
+        child.expect_exact("go on with: dagtop resume")
+        child.expect_exact(pexpect.EOF)
+    assert child.exitstatus == 143
+
+
+def test_resume_with_plain_needs_no_console_on_a_terminal(run, write):
+    write("again.py", FAILS_AND_WAITS)
+    run("run", "again.py")
+    with on_terminal(run, "resume", "last", "--plain") as child:
+        child.expect_exact("second failed, attempt 2")
+        child.expect_exact(pexpect.EOF)
+        assert "\x1b[?1049h" not in child.before
+    assert child.exitstatus == 1
+
+
 def test_a_terminal_that_has_stopped_does_not_keep_a_run_that_is_told_to_end(run, write):
     flood = ONE_THAT_WAITS.replace("await anyio.sleep(1000)", "while True: print('x' * 200); await anyio.sleep(0)")
     write("flood.py", flood)
