@@ -284,6 +284,27 @@ async def test_events_that_do_not_exist_leave_the_plugin_out_and_are_told() -> N
     assert problem.message.startswith("plugin 'Typo' is left out: ")
 
 
+@pytest.mark.parametrize("kind", [ValueError, OSError, SystemExit])
+@pytest.mark.parametrize("where", ["before_attempt", "name", "events"])
+async def test_B16_a_plugin_that_raises_when_it_is_looked_at_is_left_out_and_told(
+    kind: type[BaseException], where: str
+) -> None:
+    class Broken(Plugin):
+        def before_run(self, run: object) -> None:
+            raise AssertionError("it is left out")
+
+    def raises(plugin: Plugin) -> str:
+        raise kind("no")
+
+    setattr(Broken, where, property(raises))
+    result, problems = await run(Graph("g").add("a", lambda: 1), Broken())
+    assert result.ok
+    said = "no" if kind is ValueError else f"{kind.__name__}: no"
+    assert [(problem.source, problem.message) for problem in problems] == [
+        ("plugins", f"plugin 'Broken' is left out: {said}")
+    ]
+
+
 async def test_plugins_are_called_in_the_context_of_whoever_runs_the_graph() -> None:
     graph, seen = Graph("g"), list[str]()
     graph.add("a", lambda: None)

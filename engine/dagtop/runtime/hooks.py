@@ -264,12 +264,22 @@ def listeners_for(
     for plugin in plugins:
         try:
             hooked = Hooked(plugin, make_follow(), tell, context.copy())
-        except ValueError as error:  # its `events` are none
-            tell("plugins", f"plugin {plugin.name or type(plugin).__name__!r} is left out: {error}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - its `events` are none; or code of others that raises when it is looked at
+            said = str(error) if type(error) is ValueError else said_of(error)
+            tell("plugins", f"plugin {_name_of(plugin)!r} is left out: {said}"[:500])
             continue
         if hooked.methods:
             call: Callable[[Any], Awaitable[None] | None] = hooked.call_async if hooked.is_async else hooked.call
             yield Listener(call, hooked.interest, source=f"plugin {hooked.name}")
+
+
+def _name_of(plugin: Plugin) -> str:
+    try:
+        return str(plugin.name) or type(plugin).__name__
+    except BaseException:  # noqa: BLE001 - a property of theirs
+        return type(plugin).__name__
 
 
 class Caller:
