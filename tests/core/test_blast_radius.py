@@ -115,3 +115,13 @@ def test_B22_a_command_for_what_is_not_there_is_refused_with_the_nearest_name_be
         answer = driver.command(command)
         assert isinstance(answer, ev.CommandRefused)
         assert answer.reason == refusal
+
+
+def test_what_a_restart_does_is_told_in_the_right_number() -> None:
+    driver = Driver({"a": [], "b": ["a"], "c": ["b"]})
+    driver.succeed("a", "b")
+    driver.fail("c")
+    snapshot = snapshot_of(driver)
+    assert blast_radius(snapshot, cmd.RestartTask("a")).summary == "a runs again, 1 task after it keeps old results"
+    assert blast_radius(snapshot, cmd.RestartTask("c", downstream=True)).summary == "1 task runs again"
+    assert blast_radius(snapshot, cmd.RetryFailed()).summary == "1 task that failed runs again"

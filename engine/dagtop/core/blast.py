@@ -8,8 +8,8 @@ from typing import Protocol, TypeAlias, assert_never
 from msgspec import structs
 
 from dagtop.core import commands as cmd
-from dagtop.core.desired import Desired
 from dagtop.core.changes import NO_COST
+from dagtop.core.desired import Desired
 from dagtop.core.events import GateWaiting
 from dagtop.core.guards import BreakerState
 from dagtop.core.joins import Joins, Verdict
@@ -19,7 +19,7 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
-from dagtop.core.wording import is_blame, tasks
+from dagtop.core.wording import do, is_blame, tasks
 
 _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
 
@@ -203,7 +203,7 @@ def _retry_failed(now: Situation) -> cmd.BlastRadius:
         return _no("no task has failed")
     after = f", and {tasks(len(chosen) - len(failed))} after them" if len(chosen) > len(failed) else ""
     return cmd.BlastRadius(
-        summary=f"{tasks(len(failed))} that failed run again{after}",
+        summary=f"{tasks(len(failed))} that failed {do(len(failed), 'run')} again{after}",
         runs_again=tuple(now.plan.names[i] for i in chosen if now.state[i] in GOOD or now.state[i] in BAD),
     )
 
@@ -369,13 +369,14 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
     again = tuple(now.plan.names[i] for i in affected if now.state[i] in FINAL)
     after = sorted(reach(now.plan.downstream, affected).difference(affected))
     stale = tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
-    parts = [f"{tasks(len({name, *again, *stops}))} run again" if downstream else f"{name} runs again"]
+    count = len({name, *again, *stops})
+    parts = [f"{tasks(count)} {do(count, 'run')} again" if downstream else f"{name} runs again"]
     if before:
         parts.append(f"{tasks(len(before))} before it too, because of what was torn down")
     if stops:
         parts.append(f"{tasks(len(stops))} told to stop first")
     if stale:
-        parts.append(f"{tasks(len(stale))} after it keep old results")
+        parts.append(f"{tasks(len(stale))} after it {do(len(stale), 'keep')} old results")
     return cmd.BlastRadius(summary=", ".join(parts), runs_again=again, stops=stops, goes_stale=stale)
 
 

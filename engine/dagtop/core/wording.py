@@ -42,6 +42,11 @@ def tasks(count: int) -> str:
     return f"{count} task" if count == 1 else f"{count:,} tasks"
 
 
+def do(count: int, verb: str) -> str:
+    """The verb in the form that goes with `tasks(count)`: "keeps", "keep"."""
+    return f"{verb}s" if count == 1 else verb
+
+
 def out_of_time(message: str, failure: Failure | None) -> Failure:
     """Out of time; `failure` is what the attempt raised when it was told to stop, if it did.
 
