@@ -62,12 +62,12 @@ def _breaker_back(
 
 def _policy_back(policy: TaskPolicy, command: do.SetPolicy) -> do.SetPolicy:
     """The fields that the command changes, as they were."""
-    retry = policy.retry
+    retry, cost = policy.retry, NO_COST if policy.cost is None else policy.cost
     before = {
         "retries": retry.retries, "timeout": policy.timeout or 0.0, "backoff": str(retry.backoff), "base": retry.base,
         "factor": retry.factor, "cap": retry.cap, "jitter": retry.jitter, "retry_on_timeout": policy.retry_on_timeout,
         "trigger": str(policy.trigger), "on_upstream_failure": str(policy.on_upstream_failure),
-        "priority": policy.priority, "cost": NO_COST if policy.cost is None else policy.cost, "circuit": policy.circuit, "pool": policy.pool,
+        "priority": policy.priority, "cost": cost, "circuit": policy.circuit, "pool": policy.pool,
     }  # fmt: skip
     changed = {name: value for name, value in before.items() if getattr(command, name) is not None}
     return do.SetPolicy(task=command.task, **changed)  # type: ignore[arg-type]  # each is of its field's type

@@ -207,6 +207,8 @@ def test_the_engines_own_thread_cannot_wait_for_itself() -> None:
             said.append(str(told.value))
         with pytest.raises(DagtopError, match="cannot wait for the end of its own run"):
             await runs[0]
+        with pytest.raises(DagtopError, match="cannot wait for its own events; use async for there"):
+            list(runs[0].events())
         assert await runs[0].release("later") == "later may start"
 
     graph.add("later", lambda waits_for_its_own_run: 1)

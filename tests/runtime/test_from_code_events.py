@@ -317,7 +317,7 @@ def test_of_endless_output_a_late_reader_gets_the_latest_lines_and_every_other_e
     monkeypatch.setattr(history, "BACKLOG", 300)
     told: list[str] = []
     kept = history.History(lambda source, message: told.append(f"{source}: {message}"))
-    early = history.Events(kept, Interest(), lambda: None)
+    early = history.Events(kept, Interest(), lambda: None, lambda: False)
     line, ready = ev.Log(0.0, "a", 1, "stdout", "", "text"), ev.TaskReady(0.0, "a")
     batch: list[ev.AnyEvent] = [line] * 100 + [ready]
     kept.record(1, batch)
@@ -328,13 +328,13 @@ def test_of_endless_output_a_late_reader_gets_the_latest_lines_and_every_other_e
     kept.end()
     assert list(early) == []
     assert told == []
-    late = list(history.Events(kept, Interest(), lambda: None))
+    late = list(history.Events(kept, Interest(), lambda: None, lambda: False))
     assert (late.count(line), late.count(ready)) == (300, 10)
     assert told == [
         "events: somebody reads the run's events more than 300 lines of output behind, and gets none of the older ones"
     ]
     told.clear()
-    assert len(list(history.Events(kept, Interest(("task.*",)), lambda: None))) == 10
+    assert len(list(history.Events(kept, Interest(("task.*",)), lambda: None, lambda: False))) == 10
     assert told == []
 
 

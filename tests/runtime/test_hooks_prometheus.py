@@ -128,4 +128,4 @@ def test_with_a_port_this_computer_can_read_the_metrics() -> None:
 def test_a_name_that_is_no_text_does_not_break_the_metrics() -> None:
     registry = CollectorRegistry()
     run(flaky_graph("g\ud800"), PrometheusPlugin(registry))
-    assert b'graph="g?"' in generate_latest(registry)
+    assert b'graph="g\\\\ud800"' in generate_latest(registry)

@@ -7,13 +7,14 @@ import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any, cast
 
 import anyio
 import anyio.lowlevel
 import pytest
 from dagtop import DAGExecutor, Graph
+from dagtop.backends.event_loop import Attempt
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, RunFinished
 from dagtop.core.ledger import Ledger
 from dagtop.core.snapshot import Blocked
@@ -322,6 +323,21 @@ def test_a_time_in_which_the_machine_had_others_to_run_does_not_count() -> None:
     assert quiet.heard == []
     quiet.look(after=0.02)
     assert len(quiet.heard) == 1
+
+
+def test_a_task_that_held_the_interpreter_is_told_of_while_its_run_goes_on_and_never_after_that() -> None:
+    quiet = Quiet()
+    attempt = Attempt(0, 1, cast("Any", None))
+    attempt.thread = SimpleNamespace(ident=0, processor=SimpleNamespace(ran=lambda _seconds: True))
+    quiet.workers.running[0] = attempt
+    quiet.patient.processor = cast("Any", SimpleNamespace(ran=lambda _seconds: False))
+    quiet.patient.held(2.0, 100.0, {})
+    assert [(told.task, told.seconds) for told in quiet.heard] == [("a", 2.0)]
+    assert len(quiet.patient.take()) == 1
+    quiet.patient.leave()
+    quiet.patient.held(2.0, 100.0, {})
+    assert len(quiet.heard) == 1
+    assert not quiet.patient.has_news
 
 
 class Waiting:

@@ -15,6 +15,7 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 from dagtop.core.events import AnyEvent, Log
 from dagtop.core.failure import Failure
 from dagtop.core.states import BAD, RunState
+from dagtop.observe.visible import storable
 from dagtop.ports.plugin import (
     AttemptInfo,
     AttemptOutcome,
@@ -83,13 +84,13 @@ class OpenTelemetryPlugin(Plugin):
         attributes = {
             **self._attributes,
             "dagtop.run": run.run,
-            "dagtop.graph": _clean(run.graph),
+            "dagtop.graph": storable(run.graph),
             "dagtop.tasks": run.tasks,
             "dagtop.max_parallel": run.max_parallel,
             "dagtop.resumed": run.resumed,
         }
         span = tracer.start_span(
-            f"run {_clean(run.graph)}",
+            f"run {storable(run.graph)}",
             context=otel_context.get_current(),
             attributes=attributes,
             links=[Link(earlier)] if earlier is not None else None,
@@ -130,7 +131,7 @@ class OpenTelemetryPlugin(Plugin):
         span = found.tasks.pop(task.task, None) or self._task_span(found, task.task, task.ended_at, ())
         span.set_attribute("dagtop.attempts", task.attempts)
         if task.reason:
-            span.set_attribute("dagtop.reason", _clean(task.reason))
+            span.set_attribute("dagtop.reason", storable(task.reason))
         _close(span, task.state.value, task.failure if task.state in BAD else None, task.ended_at)
         found.ended[task.task] = span.get_span_context()
 
@@ -141,11 +142,11 @@ class OpenTelemetryPlugin(Plugin):
         if found is None or parent is None:
             return
         found.attempts[attempt.task] = found.tracer.start_span(
-            f"attempt {_clean(attempt.task)}",
+            f"attempt {storable(attempt.task)}",
             context=trace.set_span_in_context(parent),
             attributes={
                 "dagtop.run": attempt.run,
-                "dagtop.task": _clean(attempt.task),
+                "dagtop.task": storable(attempt.task),
                 "dagtop.attempt": attempt.attempt,
             },
             start_time=_ns(attempt.started_at),
@@ -167,15 +168,15 @@ class OpenTelemetryPlugin(Plugin):
         found = self._traces.get(self._runs.get(threading.get_ident(), ""))
         span = found.attempts.get(event.task) if found is not None and isinstance(event, Log) else None
         if found is not None and span is not None and isinstance(event, Log):
-            about = {"message": _clean(event.line), "level": event.level, "stream": event.stream}
+            about = {"message": storable(event.line), "level": event.level, "stream": event.stream}
             span.add_event("log", about, timestamp=_ns(found.started_at + event.at))
 
     def _task_span(self, found: _Trace, task: str, at: float, upstream: tuple[str, ...]) -> Span:
         links = [Link(found.ended[name]) for name in upstream if name in found.ended]
         return found.tracer.start_span(
-            f"task {_clean(task)}",
+            f"task {storable(task)}",
             context=found.inside,
-            attributes={"dagtop.task": _clean(task)},
+            attributes={"dagtop.task": storable(task)},
             links=links,
             start_time=_ns(at),
         )
@@ -184,22 +185,17 @@ class OpenTelemetryPlugin(Plugin):
 def _close(span: Span, state: str, failure: Failure | None, at: float) -> None:
     span.set_attribute("dagtop.state", state)
     if failure is not None:
-        span.set_status(Status(StatusCode.ERROR, _clean(f"{failure.error}: {failure.message}")))
+        span.set_status(Status(StatusCode.ERROR, storable(f"{failure.error}: {failure.message}")))
     span.end(_ns(at))
 
 
 def _exception(failure: Failure) -> dict[str, str]:
     return {
-        "exception.type": _clean(failure.error),
-        "exception.message": _clean(failure.message),
-        "exception.stacktrace": _clean(failure.traceback),
+        "exception.type": storable(failure.error),
+        "exception.message": storable(failure.message),
+        "exception.stacktrace": storable(failure.traceback),
     }
 
 
 def _ns(seconds: float) -> int:
     return int(seconds * 1e9)
-
-
-def _clean(text: str) -> str:
-    """Without what UTF-8 does not know: an exporter would lose the whole batch over it."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from dagtop.core import events as ev
 from dagtop.core.events import AnyEvent
+from dagtop.observe.visible import storable
 from dagtop.ports.plugin import (
     AttemptInfo,
     AttemptOutcome,
@@ -110,14 +111,14 @@ class PrometheusPlugin(Plugin):
 
     def before_run(self, run: RunInfo) -> None:
         """A run begins."""
-        self._graphs[threading.get_ident()] = _clean(run.graph)
+        self._graphs[threading.get_ident()] = storable(run.graph)
         metrics = self._metrics
-        metrics.running_runs.labels(_clean(run.graph)).inc()
-        metrics.run_info.labels(_clean(run.graph), run.run).set(1)
-        metrics.max_parallel.labels(_clean(run.graph)).set(run.max_parallel)
+        metrics.running_runs.labels(storable(run.graph)).inc()
+        metrics.run_info.labels(storable(run.graph), run.run).set(1)
+        metrics.max_parallel.labels(storable(run.graph)).set(run.max_parallel)
         for what, limit in run.limits.items():
-            metrics.limit.labels(_clean(run.graph), _clean(what)).set(limit)
-        metrics.running.labels(_clean(run.graph))  # it is there, at 0
+            metrics.limit.labels(storable(run.graph), storable(what)).set(limit)
+        metrics.running.labels(storable(run.graph))  # it is there, at 0
         with _lock:
             if self._port is not None and self._server is None:
                 self._server, _ = start_http_server(self._port, addr=self._address, registry=self.registry)
@@ -125,29 +126,29 @@ class PrometheusPlugin(Plugin):
     def after_run(self, run: RunOutcome) -> None:
         """A run is over."""
         metrics = self._metrics
-        metrics.runs.labels(_clean(run.graph), run.state.value).inc()
-        metrics.running_runs.labels(_clean(run.graph)).dec()
-        metrics.run_info.remove(_clean(run.graph), run.run)
-        metrics.run_seconds.labels(_clean(run.graph), run.state.value).observe(run.duration)
+        metrics.runs.labels(storable(run.graph), run.state.value).inc()
+        metrics.running_runs.labels(storable(run.graph)).dec()
+        metrics.run_info.remove(storable(run.graph), run.run)
+        metrics.run_seconds.labels(storable(run.graph), run.state.value).observe(run.duration)
 
     def after_task(self, task: TaskOutcome) -> None:
         """A task has ended."""
-        self._metrics.tasks.labels(_clean(task.graph), task.state.value).inc()
+        self._metrics.tasks.labels(storable(task.graph), task.state.value).inc()
         if task.started_at is not None:
-            self._metrics.task_seconds.labels(_clean(task.graph), task.state.value).observe(task.duration)
+            self._metrics.task_seconds.labels(storable(task.graph), task.state.value).observe(task.duration)
 
     def before_attempt(self, attempt: AttemptInfo) -> None:
         """An attempt begins."""
-        self._metrics.running.labels(_clean(attempt.graph)).inc()
+        self._metrics.running.labels(storable(attempt.graph)).inc()
 
     def after_attempt(self, attempt: AttemptOutcome) -> None:
         """An attempt is over."""
         metrics = self._metrics
-        metrics.running.labels(_clean(attempt.graph)).dec()
-        metrics.attempts.labels(_clean(attempt.graph), attempt.state.value).inc()
-        metrics.attempt_seconds.labels(_clean(attempt.graph), attempt.state.value).observe(attempt.duration)
+        metrics.running.labels(storable(attempt.graph)).dec()
+        metrics.attempts.labels(storable(attempt.graph), attempt.state.value).inc()
+        metrics.attempt_seconds.labels(storable(attempt.graph), attempt.state.value).observe(attempt.duration)
         if attempt.retry_in is not None:
-            metrics.retries.labels(_clean(attempt.graph)).inc()
+            metrics.retries.labels(storable(attempt.graph)).inc()
 
     def on_event(self, event: AnyEvent) -> None:
         """Everything that is about neither runs nor tasks."""
@@ -156,7 +157,7 @@ class PrometheusPlugin(Plugin):
             case ev.LimitChanged(what="max_parallel"):
                 metrics.max_parallel.labels(graph).set(event.limit)
             case ev.LimitChanged():
-                metrics.limit.labels(graph, _clean(event.what)).set(event.limit)
+                metrics.limit.labels(graph, storable(event.what)).set(event.limit)
             case ev.BreakerOpened():
                 self._breaker(event.breaker, "open")
             case ev.BreakerHalfOpened():
@@ -164,7 +165,7 @@ class PrometheusPlugin(Plugin):
             case ev.BreakerClosed():
                 self._breaker(event.breaker, "closed")
             case ev.BreakerForced():
-                metrics.forced.labels(_clean(event.breaker)).set(int(bool(event.state)))
+                metrics.forced.labels(storable(event.breaker)).set(int(bool(event.state)))
             case ev.LoopBlocked():
                 metrics.blocked.labels(graph).inc()
                 metrics.blocked_seconds.labels(graph).inc(event.seconds)
@@ -175,9 +176,4 @@ class PrometheusPlugin(Plugin):
 
     def _breaker(self, name: str, now: str) -> None:
         for state in _BREAKER_STATES:
-            self._metrics.breaker.labels(_clean(name), state).set(int(state == now))
-
-
-def _clean(text: str) -> str:
-    """Without what UTF-8 does not know: one such name would break every scrape."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+            self._metrics.breaker.labels(storable(name), state).set(int(state == now))

@@ -192,8 +192,9 @@ class Run(Commanding, Listening):
         Raises
         ------
         ValueError: there are no events of such a type.
+        DagtopError: a plain `for` in the engine's own thread would wait for itself.
         """
-        return Events(self._history, Interest(types, tasks), self._raise_its_error)
+        return Events(self._history, Interest(types, tasks), self._raise_its_error, self._is_own_thread)
 
     def __aiter__(self) -> Events:
         return self.events()
@@ -208,7 +209,7 @@ class Run(Commanding, Listening):
         TypeError: a value in it is of another type than it must be.
         """
         checked(command)
-        answer = Answer(command, would_wait_for_itself=lambda: self._thread.is_this_thread)
+        answer = Answer(command, would_wait_for_itself=self._is_own_thread)
         self._thread.send(command, by=by, answered=answer.settle)
         return answer
 
@@ -245,8 +246,11 @@ class Run(Commanding, Listening):
     def _is_over(self) -> bool:
         return self._history.over
 
+    def _is_own_thread(self) -> bool:
+        return self._thread.is_this_thread
+
     def _check_thread(self) -> None:
-        if self._thread.is_this_thread:
+        if self._is_own_thread():
             raise DagtopError("the engine's thread cannot wait for the end of its own run")
 
     async def _heard(self) -> RunResult:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import anyio.lowlevel
 
 from dagtop.core.events import AnyEvent, Log
+from dagtop.errors import DagtopError
 from dagtop.graph.listening import Interest
 from dagtop.runtime.callbacks import BACKLOG
 from dagtop.runtime.waiting import Bell
@@ -56,12 +57,25 @@ class History:
 
 
 class Events:
-    """The events of one run, in order, to its end: for `for` as well as for `async for`."""
+    """The events of one run, in order, to its end: for `for` as well as for `async for`.
 
-    def __init__(self, history: History, interest: Interest, ended: Callable[[], None]) -> None:
+    Parameters
+    ----------
+    ended: called at the end; raises what ended the run before its time.
+    would_wait_for_itself: whether a plain `for` here would keep the run from going on.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        interest: Interest,
+        ended: Callable[[], None],
+        would_wait_for_itself: Callable[[], bool],
+    ) -> None:
         self._history = history
         self._interest = interest
         self._ended = ended
+        self._would_wait_for_itself = would_wait_for_itself
         self._next_batch = 0
         self._batch: Sequence[AnyEvent] = ()
         self._next = 0
@@ -79,6 +93,8 @@ class Events:
                 if self._is_over():
                     self._ended()
                     raise StopIteration
+                if self._would_wait_for_itself():
+                    raise DagtopError("the engine's thread cannot wait for its own events; use async for there")
                 self._history.bell.wait(self._is_there_more)
 
     def __aiter__(self) -> Events:

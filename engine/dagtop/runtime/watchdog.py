@@ -134,6 +134,8 @@ class Patient:
             places = thread_places(frames, attempt)
             told = _blocked(Culprit(self._engine.job.plan.names[attempt.index], attempt.number, HELD, places), seconds)
             with self._lock:
+                if self._gone:
+                    return
                 self._ended.append(told)
                 self.has_news = True
             self._hear(told)
