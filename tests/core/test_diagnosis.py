@@ -290,6 +290,70 @@ class TestTimeouts:
         driver.stopped("load")
         assert last(driver).cause is Cause.UNAVAILABLE
 
+    def test_B15_a_task_that_kept_the_loop_is_to_blame_for_the_timeouts_of_others(self) -> None:
+        """The report sent people to the task that had no chance."""
+        made = self.late(Evidence(blocker="crunch", blocked_seconds=1.5, blocked_at="etl.py:7 in crunch"))
+        assert made.cause is Cause.TIMEOUT
+        assert made.summary.endswith("because task crunch kept the event loop from going round.")
+        assert made.evidence[0].startswith("For 1.5 s of that time task crunch kept the loop, at etl.py:7 in crunch")
+        assert made.options[0].startswith("Write crunch with def instead of async def")
+
+
+class TestNotTriedAgain:
+    def test_B15_an_error_that_retry_on_does_not_name_was_seen_once_only(self) -> None:
+        """It was called a bug, and told to get more retries of which it had used none."""
+        driver = Driver({"load": []}, {"load": TaskPolicy(retry=Retry(retries=3, on=(KeyError,)))})
+        driver.tell(inp.AttemptRaised(0.0, 0, driver.running.pop(0), error("ValueError", "no"), retriable=False))
+        made = last(driver)
+        assert made.cause is Cause.FAILED_ONCE
+        assert (
+            "It has retries=3, but retry_on (KeyError) does not name ValueError: it was not tried again."
+            in made.evidence
+        )
+        assert "Add ValueError to retry_on=, if another attempt may help." in made.options
+        assert not any("Raise retries=" in option for option in made.options)
+
+    def test_B15_an_error_that_no_retry_on_names_says_so(self) -> None:
+        driver = Driver({"load": []}, {"load": TaskPolicy(retry=Retry(retries=3, not_on=(LookupError,)))})
+        driver.tell(inp.AttemptRaised(0.0, 0, driver.running.pop(0), KEY, retriable=False))
+        made = last(driver)
+        assert made.cause is Cause.REPEATED
+        assert "It has retries=3, but no_retry_on names KeyError: it was not tried again." in made.evidence
+
+    def test_B15_retries_that_a_stopping_run_cut_short_are_nobodys_option(self) -> None:
+        driver = Driver({"load": []}, {"load": TaskPolicy(retry=Retry(retries=3))})
+        driver.tell(inp.AttemptRaised(0.0, 0, driver.running.pop(0), error("ValueError", "no"), retriable=False))
+        assert not any("retry_on" in line for line in last(driver).evidence)
+
+
+class TestServices:
+    def test_B15_a_service_that_asked_to_wait_is_not_one_that_does_not_answer(self) -> None:
+        made = told(*[error("RetryAfter", "the task wants to be tried again in 5 s")] * 3)
+        assert made.cause is Cause.UNAVAILABLE
+        assert made.summary.startswith("It asked to be tried again later, and no retry is left: RetryAfter")
+        assert made.evidence[0] == "All 3 attempts asked to be tried again later."
+        assert made.options[0] == "Raise retries= above 2."
+        assert "rate" in made.options[2]
+
+    @pytest.mark.parametrize(
+        ("failure", "cause"),
+        [
+            (error("OSError", "disk on fire", service="db"), Cause.UNAVAILABLE),
+            (error("SSLError", "bad", kinds=("OSError",), service="db"), Cause.UNAVAILABLE),
+            (error("FileNotFoundError", "x.db", kinds=("OSError",), service="db"), Cause.REPEATED),
+            (error("ValueError", "no", service="db"), Cause.REPEATED),
+            (error("OSError", "disk on fire"), Cause.FAILED_ONCE),
+        ],
+    )
+    def test_B15_a_service_of_the_graph_that_cannot_be_reached_is_unavailable(
+        self, failure: Failure, cause: Cause
+    ) -> None:
+        made = told(failure)
+        assert made.cause is cause
+        if cause is Cause.UNAVAILABLE:
+            assert made.summary.startswith(f"The service db cannot be opened: {failure.error}: {failure.message}")
+            assert made.options[0].startswith("See that what the service db connects to answers")
+
 
 class TestOtherEndings:
     def test_B15_a_failed_upstream_is_named(self) -> None:

@@ -14,7 +14,9 @@ from dagtop.core import events as ev
 from dagtop.core.escalation import Cause, EscalationReport
 from dagtop.core.forecast import Usual
 from dagtop.core.ledger import Ledger
+from dagtop.core.snapshot import Blocked
 from dagtop.journal import chunks
+from dagtop.runtime.evidence import Kept, blocker_of
 from dagtop.runtime.failures import failure_of
 from engine_driver import live, run_all
 
@@ -469,3 +471,30 @@ class TestServices:
         assert len(result.escalations) == 1000
         assert {one.blocks for one in result.escalations} == {("join", "end")}
         assert [one.number for one in result.escalations] == list(range(1, 1001))
+
+
+def test_B15_who_kept_the_loop_for_most_of_an_attempts_time_is_its_blocker() -> None:
+    def kept(until: float, task: str, seconds: float, who: str = "") -> Kept:
+        return Kept(until, Blocked(task=task, seconds=seconds, stack="", where=f"{task}.py:1", who=who))
+
+    crunch = kept(9.0, "crunch", 4.0)
+    assert blocker_of([crunch], 5.0, 9.0) == (crunch.blocked, 4.0)
+    assert blocker_of([kept(3.0, "a", 3.0), crunch], 7.0, 9.0) == (crunch.blocked, 2.0), "only while the attempt ran"
+    assert blocker_of([crunch], 0.0, 9.0) == (None, 0.0), "it had time enough besides"
+    assert blocker_of([kept(9.0, "", 4.0), kept(9.0, "held", 4.0, "holds the interpreter")], 5.0, 9.0) == (None, 0.0)
+    assert blocker_of([crunch], None, 9.0) == (None, 0.0)
+
+
+async def test_B15_a_graphs_service_that_cannot_be_opened_is_named() -> None:
+    graph = Graph("g")
+
+    @graph.service
+    def db() -> Any:
+        raise OSError("no such host today")
+
+    graph.add("load", lambda db: 1)
+    result = await DAGExecutor(graph).run()
+    made = result["load"].escalation
+    assert made is not None
+    assert made.cause is Cause.UNAVAILABLE
+    assert made.summary.startswith("The service db cannot be opened: OSError: no such host today")

@@ -45,6 +45,18 @@ class Case:
         return [past.failure for past in self.attempts if past.failure is not None]
 
     @property
+    def not_tried_again(self) -> str:
+        """The option because of which an error was not tried again although there are retries; "" if it was not for that."""
+        retry = self.policy.retry
+        if self.failure is None or self.used > retry.retries or signs.asks_to_wait(self.failure):
+            return ""
+        if signs.is_timeout(self.failure) or self.failure.error == "TransferError":
+            return ""
+        if signs.is_among(self.failure, retry.not_on):
+            return "no_retry_on"
+        return "" if signs.is_among(self.failure, retry.on) else "retry_on"
+
+    @property
     def took(self) -> list[float]:
         """Seconds that each attempt took."""
         return [past.ended_at - past.started_at for past in self.attempts]
@@ -90,15 +102,15 @@ def _of_attempts(case: Case, last: Failure) -> Finding:
     if not any(answered) and (silent or is_open):
         return _unavailable(case, last, silent)
     if signs.is_timeout(last):
-        return _timeout(case, last)
+        return _blocked(case, last) if case.evidence.blocker else _timeout(case, last)
     kinds = Counter(signs.signature(one) for one in failures)
     if len(kinds) > 1:
         return _intermittent(case, failures, last)
     if last.given_by:
         return _bad_input(case, last)
-    if len(failures) == 1 and not signs.is_certain(last):
+    if len(failures) == 1 and (case.not_tried_again == "retry_on" or not signs.is_certain(last)):
         told = ("There was one attempt, so whether the error comes back is not known.",)
-        return Finding(Cause.FAILED_ONCE, f"{quoted(last)}{_at(last)}.", told)
+        return Finding(Cause.FAILED_ONCE, f"{quoted(last)}{_at(last)}.", (*told, *_kept_from_retries(case, last)))
     return _repeated(case, last)
 
 
@@ -140,9 +152,16 @@ def _unavailable(case: Case, last: Failure, silent: int) -> Finding:
     n = len(case.failures) or 1
     if signs.is_timeout(last) and not silent:
         summary = f"the service behind circuit {cut(case.policy.circuit, 80)} does not answer in time: {quoted(last)}"
+    elif signs.asks_to_wait(last):
+        summary = f"it asked to be tried again later, and no retry is left: {quoted(last)}{_at(last)}"
+    elif last.service:
+        summary = f"the service {cut(last.service, 80)} cannot be opened: {quoted(last)}{_root(last)}{_at(last)}"
     else:
         summary = f"a service that it needs does not answer: {quoted(last)}{_root(last)}{_at(last)}"
-    told = [_each(n, "ended without an answer of the service")]
+    asked = sum(map(signs.asks_to_wait, case.failures))
+    told = [_each(n, "ended without an answer of the service" if asked < n else "asked to be tried again later")]
+    if 0 < asked < n:
+        told.append(f"{asked} of them asked to be tried again later.")
     if silent < n:
         told.append(f"{silent} of them said that it is not there, {n - silent} ran out of time.")
     if case.circuit_state:
@@ -183,6 +202,27 @@ def _timeout(case: Case, last: Failure) -> Finding:
             others = Counter(one.error for one in case.failures if not signs.is_timeout(one))
             told.append(f"{attempts(late).capitalize()} ran out of time; the others ended with {_counted(others)}.")
     return Finding(Cause.TIMEOUT, sentence(summary), tuple(told))
+
+
+def _blocked(case: Case, last: Failure) -> Finding:
+    """It had no chance: the loop did not go round while its time ran out."""
+    evidence = case.evidence
+    own = evidence.blocker == case.name
+    who, long = "its own code" if own else f"task {cut(evidence.blocker, 80)}", seconds(evidence.blocked_seconds)
+    summary = f"{cut(last.message)}, because {who} kept the event loop from going round"
+    at = f", at {cut_left(evidence.blocked_at)}" if evidence.blocked_at else ""
+    told = [f"For {long} of that time {who} kept the loop{at}: no async task could go on."]
+    return Finding(Cause.TIMEOUT, sentence(summary), (*told, *_timeout(case, last).evidence), evidence.blocker)
+
+
+def _kept_from_retries(case: Case, last: Failure) -> list[str]:
+    option = case.not_tried_again
+    if not option:
+        return []
+    kind, retries = cut(last.error, 80), case.policy.retry.retries
+    named = ", ".join(signs.name_of(one) for one in case.policy.retry.on[:5])
+    why = f"retry_on ({cut(named)}) does not name {kind}" if option == "retry_on" else f"no_retry_on names {kind}"
+    return [f"It has retries={retries}, but {why}: it was not tried again."]
 
 
 def _exhausted(case: Case, last: Failure, what: str) -> Finding:
@@ -243,6 +283,7 @@ def _repeated(case: Case, last: Failure) -> Finding:
         told.append(f"{cut(last.error, 80)} is an error that code or data brings about, not chance.")
     if n > 1 and max(case.took, default=0.0) < 1.0 and signs.is_certain(last):
         told.append("It came quickly each time.")
+    told += _kept_from_retries(case, last)
     return Finding(
         Cause.REPEATED, f"{quoted(last)}{_root(last)}{_at(last)}: a bug, or input that it cannot take.", tuple(told)
     )

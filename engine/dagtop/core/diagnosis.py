@@ -14,6 +14,7 @@ from dagtop.core.joins import Joins
 from dagtop.core.ledger import Ledger
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.remedies import options
+from dagtop.core.signs import name_of
 from dagtop.core.states import FINAL, GOOD
 from dagtop.core.wording import ending_word
 
@@ -114,8 +115,7 @@ def policy_text(policy: TaskPolicy) -> dict[str, str]:
 
 
 def _type_names(kinds: Sequence[type]) -> str:
-    read = type.__dict__["__qualname__"].__get__  # past what a metaclass of the user's makes of that
-    return cut(", ".join(read(kind) for kind in kinds[:10]))
+    return cut(", ".join(map(name_of, kinds[:10])))
 
 
 def _backoff_text(policy: TaskPolicy) -> str:

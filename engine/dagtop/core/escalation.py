@@ -67,6 +67,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """How long 95 of 100 of those took at most."""
     usual_runs: int = 0
     """How many runs that is known from."""
+    blocker: str = ""
+    """The task whose code kept the event loop from going round for most of the time while the last attempt ran; "" if none."""
+    blocked_seconds: float = 0.0
+    """For how long."""
+    blocked_at: str = ""
+    """Where in its code."""
 
 
 class EscalationReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -25,6 +25,8 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=
     """Names of its base classes, and of whatever caused it or is in it, with theirs; `Exception` and the like left out."""
     given_by: str = ""
     """Name of the upstream task whose output the failing line had in its hands, as far as can be told."""
+    service: str = ""
+    """Name of the shared service of the graph that could not be opened, if it was that."""
 
 
 class AttemptRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from dagtop.core import signs
 from dagtop.core.backoff import Backoff
 from dagtop.core.causes import Case, Finding, attempts, cut, cut_left, seconds
 from dagtop.core.escalation import Cause
@@ -19,7 +20,7 @@ def options(case: Case, found: Finding) -> tuple[str, ...]:
         case Cause.INTERMITTENT:
             chosen = [*_more_retries(case), *_longer_waits(case), _restart(case), _fix(case)]
         case Cause.TIMEOUT:
-            chosen = _timeout(case)
+            chosen = [*_unblock(case, found.culprit), *_timeout(case)]
         case Cause.UNAVAILABLE:
             chosen = _unavailable(case)
         case Cause.BAD_INPUT:
@@ -77,6 +78,8 @@ def _wasted(case: Case) -> list[str]:
 
 def _more_retries(case: Case) -> list[str]:
     retries = case.policy.retry.retries
+    if case.not_tried_again == "retry_on" and case.failure is not None:
+        return [f"Add {cut(case.failure.error.rpartition('.')[2], 80)} to retry_on=, if another attempt may help."]
     return [f"Raise retries= above {retries}." if retries else "Set retries=, so that it is tried again by itself."]
 
 
@@ -88,6 +91,15 @@ def _longer_waits(case: Case) -> list[str]:
         return ['Set a backoff, as in retries=Retry(backoff="exponential", base=1): it is tried again at once now.']
     waits = min(retry.cap, retry.base)
     return [f"Raise base= above {seconds(waits)}, so that it waits longer between attempts."]
+
+
+def _unblock(case: Case, blocker: str) -> list[str]:
+    if not blocker:
+        return []
+    at = f" at {cut_left(case.evidence.blocked_at)}" if case.evidence.blocked_at else ""
+    return [
+        f"Write {cut(blocker, 80)} with def instead of async def, so that it runs in a thread, or await what blocks{at}."
+    ]
 
 
 def _timeout(case: Case) -> list[str]:
@@ -118,7 +130,17 @@ def _unavailable(case: Case) -> list[str]:
             f"See that the service behind circuit {circuit} answers, reset the breaker (command reset-breaker), then restart it.",
             f'Give the breaker {circuit} on_open="wait": its tasks then wait for the service instead of failing.',
         ]
-    chosen = [f"See that the service answers, then restart {_name(case)} with downstream.", *_more_retries(case)]
+    last = case.failure
+    if last is not None and signs.asks_to_wait(last):
+        return [
+            *_more_retries(case),
+            f"Restart {_name(case)} with downstream when the service takes calls again.",
+            'Have it called less often: a pool= with a rate, as in pools={"api": Pool(8, rate=10)}.',
+        ]
+    service = (
+        f"what the service {cut(last.service, 80)} connects to" if last is not None and last.service else "the service"
+    )
+    chosen = [f"See that {service} answers, then restart {_name(case)} with downstream.", *_more_retries(case)]
     chosen += _longer_waits(case)
     if not circuit:
         chosen.append("Name a circuit= for all tasks that need the service: they wait together until it is back.")

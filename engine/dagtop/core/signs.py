@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from dagtop.core.failure import Failure
@@ -85,6 +86,8 @@ def is_unavailable(failure: Failure) -> bool:
     """Whether somebody out there did not answer, or said that it cannot now."""
     if any(_UNAVAILABLE_NAME.search(name) for name in _names(failure)):
         return True
+    if failure.service and "OSError" in _names(failure) and not is_certain(failure):
+        return True
     return _UNAVAILABLE_TEXT.search(failure.message) is not None or _UNAVAILABLE_TEXT.search(failure.root) is not None
 
 
@@ -97,6 +100,22 @@ def exhausted(failure: Failure) -> str:
 def is_certain(failure: Failure) -> bool:
     """Whether it is of a kind that code or data brings about, so that trying again changes nothing."""
     return not _CERTAIN.isdisjoint(_names(failure))
+
+
+def asks_to_wait(failure: Failure) -> bool:
+    """Whether the task said itself that it is to be tried again later, and nothing more."""
+    return failure.error == "RetryAfter"
+
+
+def is_among(failure: Failure, kinds: Iterable[type]) -> bool:
+    """Whether exception types of a policy hold an error, by their names."""
+    names = {*_names(failure), "Exception", "BaseException"}
+    return any(name_of(kind) in names for kind in kinds)
+
+
+def name_of(kind: type) -> str:
+    """Of an exception type, past what a metaclass of the user's makes of it."""
+    return str(type.__dict__["__qualname__"].__get__(kind)).rpartition(".")[2]
 
 
 def is_timeout(failure: Failure) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -29,7 +30,7 @@ from dagtop.runtime.breaker_registry import Registry
 from dagtop.runtime.breakers import RunBreakers
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
-from dagtop.runtime.evidence import evidence_of
+from dagtop.runtime.evidence import Kept, evidence_of
 from dagtop.runtime.growth import Growth
 from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
 from dagtop.runtime.job import Job
@@ -93,6 +94,8 @@ class Engine:
         """The thread that the loop runs in, and the loop itself (on trio: its root task); set when the run begins."""
         self.loop: Any = None
         self._patient: Patient
+        self._kept: deque[Kept] = deque(maxlen=100)
+        """By whom the loop was kept from going round, lately."""
         self._outlet = Outlet(self.machine, job.recorders, job.first_event)
         self._clock: Callable[[], float] = lambda: 0.0
         self._epoch = 0.0
@@ -117,7 +120,7 @@ class Engine:
         return self._clock() - self._epoch
 
     def _evidence(self, index: int) -> Evidence:
-        return evidence_of(self.job, self.machine.ledger, self.calls.outputs, index, self.now())
+        return evidence_of(self.job, self.machine.ledger, self.calls.outputs, index, self.now(), self._kept)
 
     # -- the run ----------------------------------------------------------------------------------------------------
 
@@ -288,6 +291,7 @@ class Engine:
 
     def _tell_what_kept_the_loop(self) -> None:
         for blocked in self._patient.take():
+            self._kept.append(Kept(self.now(), blocked))
             if blocked.task:
                 event: AnyEvent = LoopBlocked(
                     self.now(), blocked.task, blocked.attempt, blocked.seconds, stack_of(blocked)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from dagtop.core.escalation import Evidence
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
+from dagtop.core.snapshot import Blocked
 from dagtop.core.states import GOOD
 from dagtop.core.wording import ending_word
 from dagtop.graph.binding import FromInput
@@ -28,16 +29,45 @@ def given_to(plan: Plan, outputs: Sequence[Any], index: int) -> Mapping[str, Any
     return {plan.names[i]: outputs[i] for i in plan.upstream[index][:GIVERS]}
 
 
-def evidence_of(job: Job, ledger: Ledger, outputs: Sequence[Any], index: int, at: float) -> Evidence:
-    """All that a report wants to know, redacted and bounded."""
+class Kept(NamedTuple):
+    """The loop was kept from going round."""
+
+    until: float
+    """Seconds since the run began."""
+    blocked: Blocked
+
+
+def evidence_of(
+    job: Job, ledger: Ledger, outputs: Sequence[Any], index: int, at: float, kept: Iterable[Kept] = ()
+) -> Evidence:
+    """All that a report wants to know, redacted and bounded. `kept`: by whom the loop was kept lately."""
     usual = job.usual.get(index)
+    blocker, seconds = blocker_of(kept, ledger.attempt_started[index], at)
     return Evidence(
         utc=iso(job.started_at + at),
         inputs=dict(_inputs(job, ledger, outputs, index)),
         usual_seconds=usual.median if usual is not None else None,
         usual_longest=usual.p95 if usual is not None else None,
         usual_runs=usual.runs if usual is not None else 0,
+        blocker=blocker.task if blocker is not None else "",
+        blocked_seconds=seconds,
+        blocked_at=blocker.where if blocker is not None else "",
     )
+
+
+def blocker_of(kept: Iterable[Kept], since: float | None, at: float) -> tuple[Blocked | None, float]:
+    """The task that kept the loop for more than half of a time, and for how long; (None, 0) if none did."""
+    if since is None:
+        return None, 0.0
+    times: dict[str, float] = {}
+    latest: dict[str, Blocked] = {}
+    for until, blocked in kept:
+        inside = min(until, at) - max(until - blocked.seconds, since)
+        if inside > 0 and blocked.task and not blocked.who:
+            times[blocked.task] = times.get(blocked.task, 0.0) + inside
+            latest[blocked.task] = blocked
+    task = max(times, key=times.__getitem__, default="")
+    return (latest[task], times[task]) if task and times[task] > (at - since) / 2 else (None, 0.0)
 
 
 def _inputs(job: Job, ledger: Ledger, outputs: Sequence[Any], index: int) -> Iterator[tuple[str, str]]:

@@ -33,6 +33,20 @@ def as_told(error: BaseException, failure: Failure) -> BaseException:
     return error
 
 
+#: Under this name an exception carries the name of the service that it kept from opening.
+_UNOPENED = "_dagtop_service"
+
+
+def unopened(error: BaseException, service: str) -> None:
+    """The exception kept a service from opening: `failure_of` says so."""
+    attributes_of(error)[_UNOPENED] = service
+
+
+def _service_of(error: BaseException) -> str:
+    name = attributes_of(error).get(_UNOPENED)
+    return name if type(name) is str else ""
+
+
 def failure_of(error: BaseException, given: Mapping[str, Any] = NOTHING) -> Failure:
     """What is kept of an exception that user code raised. Never raises.
 
@@ -61,6 +75,7 @@ def failure_of(error: BaseException, given: Mapping[str, Any] = NOTHING) -> Fail
         root="" if root is None else f"{_type_name(type(root))}: {text_of(root)}"[:ROOT],
         kinds=kinds_of(family),
         given_by=giver_of(family, given) if given else "",
+        service=_service_of(error),
     )
 
 

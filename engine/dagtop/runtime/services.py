@@ -24,7 +24,7 @@ from dagtop.errors import DagtopError
 from dagtop.graph.surroundings import Service
 from dagtop.runtime.chores import Chore, Chores
 from dagtop.runtime.context import Answer
-from dagtop.runtime.failures import failure_of
+from dagtop.runtime.failures import failure_of, unopened
 from dagtop.runtime.families import is_of
 from dagtop.runtime.inbox import Doorbell, Inbox
 
@@ -62,6 +62,8 @@ class Life:
     def ended(self, error: BaseException | None) -> None:
         """It is over, whatever it has come to."""
         if error is not None:
+            if not self.is_open:
+                unopened(error, self.service.name)
             self.error, self.trace = error, BaseException.__dict__["__traceback__"].__get__(error)
         self.is_open, self.value = False, None
         self.decided.set()
