@@ -235,20 +235,6 @@ limited = lambda up: up[:LIMIT]
         assert before[0] == after[0]
         assert before[1] != after[1]
 
-    def test_so_does_what_is_in_a_global_list_or_dict_unless_it_is_large(self) -> None:
-        from dagtop.graph.source import LARGE, source_of
-
-        def text(value: object) -> str:
-            names: dict[str, Any] = {"SETTINGS": value}
-            exec("def task():\n    return SETTINGS", names)
-            return source_of(names["task"], values=True)
-
-        assert text({"limit": [5]}) == text({"limit": [5]})
-        assert text({"limit": [5]}) != text({"limit": [6]})
-        assert text([1, 2]) != text([1, 3])
-        assert text({"a", "b"}) == text({"b", "a"})
-        assert text([0] * (LARGE + 1)) == text([1] * (LARGE + 1)) != text([1] * (LARGE + 2))
-
     @pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, ValueError])
     def test_B26_an_object_that_exits_the_program_when_it_is_looked_at_does_not(
         self, kind: type[BaseException]

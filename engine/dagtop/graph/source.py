@@ -24,10 +24,6 @@ _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 MOST = 500
 #: Globals of these types count by value, where values count.
 _PLAIN = (bool, int, float, complex, str, bytes, tuple, frozenset, type(None))
-#: So do these, unless they are large: then they are data that is worked on, and their size counts.
-_CONTAINERS = (list, dict, set)
-#: Elements.
-LARGE = 1000
 
 #: Where code lies that the user did not write: the standard library, what is installed, and dagtop.
 _NOT_THEIRS = (
@@ -99,8 +95,6 @@ def _look_at_function(fn: FunctionType, values: bool) -> tuple[str, list[object]
             further.append(value)
         elif values and type(value) in _PLAIN:
             parts.append(f"{name}={stable_text(value)}")
-        elif values and type(value) in _CONTAINERS:
-            parts.append(f"{name}={stable_text(value if len(value) <= LARGE else len(value))}")
     wrapped = getattr(fn, "__wrapped__", None)
     if _is_followed(wrapped):
         further.append(wrapped)
