@@ -114,7 +114,7 @@ def test_B25_another_priority_counts_for_what_waits_for_a_slot() -> None:
 
 def test_B22_a_policy_that_cannot_be_is_refused_and_says_why() -> None:
     driver = Driver({"a": [], "b": ["a"]})
-    for fields in ({"trigger": "sometimes"}, {"pool": "nowhere"}, {"priority": "high"}, {"cost": -1.0}):
+    for fields in ({"trigger": "sometimes"}, {"pool": "nowhere"}, {"priority": "high"}, {"cost": -2.0}):
         answer = driver.command(cmd.SetPolicy("b", **fields))  # type: ignore[arg-type]
         assert isinstance(answer, ev.CommandRefused), fields
         assert next(iter(fields)) in answer.reason

@@ -70,6 +70,7 @@ class TestMarks:
     def test_what_a_person_gave_is_kept_though_its_upstream_has_yet_to_run(self, attempt: int, value: Any) -> None:
         plan = self.marked(attempt, value).plan()
         assert plan.kept == {"b": value}
+        assert plan.notes == {"b": "marked by eve"}
         assert plan.left == ("a", "c")
 
     def test_but_not_if_its_code_changed(self) -> None:
@@ -234,7 +235,7 @@ class TestInRuns:
         @first.on_event("run.started")
         def decide(_event: Any) -> None:
             run.skip("skipped", reason="no need")
-            run.mark_succeeded("marked", 41)
+            run.mark_succeeded("marked", 41, reason="counted by hand")
 
         run = DAGExecutor(first, ExecutorConfig(max_parallel=1), journal=file).start()
         assert not run.wait().ok
@@ -242,6 +243,7 @@ class TestInRuns:
         result, events = self.resumed(graph(), file)
         assert ran == []
         assert result["after_marked"].output == 42
+        assert result["marked"].reason == "marked by the program: counted by hand"
         states = {task.name: task.state.value for task in result}
         assert (states["skipped"], states["after_skipped"]) == ("skipped", "skipped")
         assert any(isinstance(event, ev.TaskSkipped) and event.reason.endswith("no need") for event in events)

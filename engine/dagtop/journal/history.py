@@ -49,8 +49,8 @@ class Result:
     """0: taken from a cache; then a row must be there, even for None."""
     earlier: Result | None = None
     """For a cached one: the result that still stood when it came, which it may be a note about."""
-    marked: bool = False
-    """A person gave it: nothing upstream has a part in it."""
+    note: str = ""
+    """Said of one that a person gave: nothing upstream has a part in that."""
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ class History:
     def _succeeded(self, event: TaskSucceeded) -> None:
         task = self._task(event.task)
         task.attempts = max(task.attempts, event.attempt)
-        self._has_result(task, event.attempt, None, marked=bool(event.note))
+        self._has_result(task, event.attempt, None, note=event.note)
 
     def _cached(self, event: TaskCached) -> None:
         task = self._task(event.task)
@@ -199,9 +199,9 @@ class History:
     def _stale(self, event: TaskStale) -> None:
         self._task(event.task).stale = self.seen
 
-    def _has_result(self, task: TaskHistory, attempt: int, earlier: Result | None, *, marked: bool = False) -> None:
+    def _has_result(self, task: TaskHistory, attempt: int, earlier: Result | None, *, note: str = "") -> None:
         session = self.session_of(self.seen)
-        task.result = Result(number=self.seen, session=session, attempt=attempt, earlier=earlier, marked=marked)
+        task.result = Result(number=self.seen, session=session, attempt=attempt, earlier=earlier, note=note)
         task.ending = ""
         task.skipped_by_hand = False
         task.stale = 0

@@ -34,6 +34,8 @@ class Resumption:
     """Time of the last stored event: later ones must not be earlier, though the wall clock may have been set back."""
     kept: Mapping[str, Any]
     """Outputs of the tasks that keep their result."""
+    notes: Mapping[str, str]
+    """Of those that a person gave: what was said of that."""
     reruns: Mapping[str, str]
     """Tasks that had succeeded and whose result no longer counts, with the reason; also those that the graph no longer
     has."""
@@ -100,6 +102,11 @@ def plan_resumption(
         started_at=stored.record.started_at,
         at=history.at,
         kept=judge.kept,
+        notes={
+            name: result.note
+            for name in judge.kept
+            if (result := history.tasks[name].result) is not None and result.note
+        },
         reruns=judge.reruns,
         spawned=judge.fate.outputs,
         skipped=judge.skipped,
@@ -235,7 +242,7 @@ class Judge:
     def _reason_to_rerun(self, index: int, task: TaskHistory, result: Result) -> str:
         if change := self._change(index, result.number):
             return change
-        if result.marked:
+        if result.note:
             return ""
         for needed in self.plan.upstream[index]:
             name = self.plan.names[needed]

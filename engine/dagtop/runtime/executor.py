@@ -310,6 +310,8 @@ class DAGExecutor(Listening):
             ledger.seed(index, resume.attempts.get(name, 0), succeeded=done)
             if name in resume.kept:
                 outputs[index] = resume.kept[name]
+            if name in resume.notes:
+                ledger.reason[index] = resume.notes[name]
         return ledger, self._numbered(resume.reruns.items()), outputs
 
     def _numbered(self, told: Iterable[tuple[str, str]]) -> tuple[tuple[int, str], ...]:
