@@ -15,6 +15,7 @@
     │   ├── TransferError           an argument or an output cannot be sent between processes
     │   ├── RemoteError             what a task raised elsewhere, where the exception itself cannot be had here
     │   ├── UpstreamFailedError     on_upstream_failure="fail", and an upstream did
+    │   ├── NodeFailedError         a node of a MetaDAG: something in it failed
     │   ├── CircuitOpenError        its circuit breaker was open, and it does not wait for that
     │   ├── GateRejectedError       somebody, or the deadline, rejected it at its gate
     │   └── RetryAfter              raised by a task: try again in so many seconds
@@ -143,6 +144,10 @@ class RemoteError(TaskError):
 
 class UpstreamFailedError(TaskError):
     """An upstream task failed, and this task was told to fail with it."""
+
+
+class NodeFailedError(TaskError):
+    """Something in a node of a `MetaDAG` failed."""
 
 
 class CircuitOpenError(TaskError):

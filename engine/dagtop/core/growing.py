@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
+from dagtop.core.blast import brought_up, is_unwanted
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.commands import SwapGraph
 from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
-from dagtop.core.joins import Joins
+from dagtop.core.joins import Joins, Verdict
 from dagtop.core.plan import Plan
 from dagtop.core.restarting import recount, reopen, start_over
 from dagtop.core.returning import withdrawn
@@ -19,7 +20,7 @@ from dagtop.core.states import ACTIVE, FINAL, TaskState
 from dagtop.core.stopping import cancel_unstarted, stop_attempt
 from dagtop.core.topology import reach
 from dagtop.core.wanting import reconsider
-from dagtop.core.wording import tasks
+from dagtop.core.wording import is_blame, tasks
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -37,15 +38,11 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
         reopen(machine, at)
     for name in change.removed:
         _remove(machine, plan.index[name], at)
-    again = {plan.index[name] for name in change.changed if ledger.state[plan.index[name]] is not TaskState.WAITING}
-    if again:
-        below = reach(plan.downstream, again)
-        chosen = [i for i in plan.order if i in again or (i in below and _has_begun(ledger.state[i]))]
-        if machine.policy.supervises:  # what is unchanged is not disturbed (B30)
-            chosen = [i for i in plan.order if i in again]
-        start_over(machine, chosen, at, event.reason, sorted(again))
     rewired = [plan.index[name] for name in change.rewired]
+    _start_over(machine, change, at, event.reason)
     recount(machine, rewired)
+    if machine.policy.supervises and machine.stopping is None:
+        _give_another_chance(machine, rewired, at, event.reason)
     asked = [*withdrawn(machine, rewired, at, event.reason), *rewired, *range(first, len(plan))]
     for index in asked:
         if ledger.state[index] is TaskState.WAITING:
@@ -57,6 +54,37 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
         reconsider(machine, plan.index[name], at, event.reason)
     if machine.cleanup is not None:
         machine.tear_down(machine.cleanup.due(), at)
+
+
+def _start_over(machine: RunMachine, change: inp.GraphChange, at: float, reason: str) -> None:
+    """What has other code now, and was not stopped by a person, is done anew, and so is what was made of it."""
+    plan, ledger = machine.plan, machine.ledger
+    changed = [plan.index[name] for name in change.changed]
+    again = {i for i in changed if ledger.state[i] is not TaskState.WAITING and i not in ledger.desired.down}
+    if not again:
+        return
+    if machine.policy.supervises:  # what is unchanged is not disturbed (B30)
+        chosen = brought_up(ledger, again)
+    else:
+        below = reach(plan.downstream, again)
+        begun = {i for i in below if _has_begun(ledger.state[i]) and not is_unwanted(ledger, i)}
+        chosen = [i for i in plan.order if i in again or i in begun]
+    start_over(machine, chosen, at, reason, sorted(again))
+
+
+def _give_another_chance(machine: RunMachine, rewired: list[int], at: float, reason: str) -> None:
+    """Tasks that were skipped because of an upstream which is not theirs any more."""
+    ledger = machine.ledger
+    lost = [
+        i
+        for i in rewired
+        if ledger.state[i] is TaskState.SKIPPED
+        and is_blame(ledger.reason.get(i, ""))
+        and not is_unwanted(ledger, i)
+        and machine.joins.verdict(i) is not Verdict.NEVER
+    ]
+    if lost:
+        start_over(machine, brought_up(ledger, lost), at, reason, lost)
 
 
 def _is_granted(machine: RunMachine, event: inp.GraphGiven) -> bool:
@@ -99,7 +127,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
             machine.joins.recount(index, ledger.state)
     else:
         machine.joins.grow(plan, ledger.state)
-    machine.may_wait_longer = bool(plan.asks or plan.cleans_up or machine.cleanup is not None)
+    machine.may_wait_longer = bool(plan.asks or plan.cleans_up or plan.nodes or machine.cleanup is not None)
     if plan.cleans_up or machine.cleanup is not None:
         machine.cleanup = Cleanup(ledger, machine.cleanup)
     if change.rewired or change.policies or not machine.queue.append(plan):
@@ -120,6 +148,8 @@ def _with_surroundings(plan: Plan, change: inp.GraphChange) -> Plan:
         plan = replace(plan, asks={plan.index[name] for name in change.asks})
     if change.cleans_up is not None:
         plan = replace(plan, cleans_up={plan.index[name] for name in change.cleans_up})
+    if change.nodes is not None:
+        plan = replace(plan, nodes={plan.index[name] for name in change.nodes})
     if change.backends is not None:
         plan = replace(plan, backends={plan.index[name]: where for name, where in change.backends.items()})
     return plan

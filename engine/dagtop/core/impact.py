@@ -46,6 +46,8 @@ def _becomes(ledger: Ledger, joins: Joins, index: int, found: dict[int, TaskStat
         return None
     if state not in FINAL and state not in (TaskState.WAITING, TaskState.HELD):
         return None
+    if index in ledger.plan.nodes:
+        return TaskState.FAILED
     rule = joins.rule.get(index, Trigger.ALL_SUCCESS)
     if rule is Trigger.ALL_DONE or policy.on_upstream_failure is OnUpstreamFailure.RUN:
         return None

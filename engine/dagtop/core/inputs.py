@@ -37,6 +37,13 @@ class Begin(_Input, frozen=True):
     """(task, reason) for tasks that a person wanted down, which stay so."""
 
 
+class AttemptBegan(_Input, frozen=True):
+    """A worker outside of the engine's process has begun the task's body: the clock of its timeout begins."""
+
+    index: int
+    attempt: int
+
+
 class AttemptSucceeded(_Input, frozen=True):
     """The attempt returned."""
 
@@ -171,6 +178,8 @@ class GraphChange(msgspec.Struct, frozen=True, kw_only=True):
     """See `Plan.cleans_up`; None as above."""
     backends: Mapping[str, BackendName] | None = None
     """See `Plan.backends`; None as above."""
+    nodes: tuple[str, ...] | None = None
+    """See `Plan.nodes`; None as above."""
 
 
 class GraphGiven(_Input, frozen=True):
@@ -200,6 +209,7 @@ class CommandGiven(_Input, frozen=True):
 
 Input: TypeAlias = (
     Begin
+    | AttemptBegan
     | AttemptSucceeded
     | AttemptRaised
     | AttemptSkipped

@@ -32,6 +32,7 @@ from dagtop.core.growing import change_graph
 from dagtop.core.instructions import Instruction, RunTeardown, StartAttempt, StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.ledger import Ledger
+from dagtop.core.levels import conclude, stop_nodes
 from dagtop.core.limits import Limits
 from dagtop.core.outcomes import raised, returned, skipped, stopped
 from dagtop.core.plan import Plan
@@ -42,7 +43,7 @@ from dagtop.core.restart import ProbeKind
 from dagtop.core.setting_up import set_up_ended
 from dagtop.core.states import BAD, RUN_OVER, TaskState
 from dagtop.core.steering import obey
-from dagtop.core.stopping import check_timeout, stop_run, stopped_attempt_ended
+from dagtop.core.stopping import attempt_began, check_timeout, stop_run, stopped_attempt_ended
 from dagtop.core.supervising import no_longer_ready
 from dagtop.core.ticking import tick
 from dagtop.core.wording import ending_word
@@ -167,9 +168,9 @@ class RunMachine:
         self.told_of_ends = self.guarded or self.window is not None
         self.has_gates = any(task.gate is not None for task in policies)
         self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
-        self.may_wait_longer = bool(plan.asks or plan.cleans_up)
+        self.may_wait_longer = bool(plan.asks or plan.cleans_up or plan.nodes)
         """Whether some task may have to wait although its upstream lets it start."""
-        self.supervised = any(policy.is_supervised for policy in policies)
+        self.supervised = policy.supervises or any(task.is_supervised for task in policies)
         """Whether some task is started again, or has a probe."""
         self.look_for_detours()
 
@@ -207,7 +208,7 @@ class RunMachine:
             if ledger.state[index] is TaskState.CANCELLING:
                 stopped_attempt_ended(self, index, event.at, None, 0.0)
             return
-        if self.supervised and ledger.policies[index].restart.is_on:
+        if self.supervised and (ledger.policies[index].restart.is_on or index in self.joins.early):
             returned(self, event)
             return
         at = event.at
@@ -300,6 +301,8 @@ class RunMachine:
             heappush(queue.heap, queue.rank[index])
 
     def _waits_longer(self, index: int, at: float) -> bool:
+        if index in self.plan.nodes:
+            return conclude(self, index, at)
         if self.ledger.state[index] is not TaskState.WAITING:
             return False
         if self.cleanup is not None and index in self.cleanup.running:
@@ -352,8 +355,10 @@ class RunMachine:
         self.unfinished -= 1
         self.stop_reasons.pop(index, None)
         self.asking.pop(index, None)
-        if self.ledger.state[index] in BAD:
+        if self.ledger.state[index] in BAD and index not in self.plan.nodes:
             escalate(self, index, at)
+            if self.ledger.policies[index].extra:
+                stop_nodes(self, index, at)
         if self.supervised and index in self.joins.early:
             no_longer_ready(self, index, at)
         else:
@@ -448,6 +453,7 @@ _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptSucceeded: RunMachine._attempt_succeeded,
     inp.AttemptRaised: raised,
     inp.AttemptStopped: stopped,
+    inp.AttemptBegan: attempt_began,
     inp.AttemptSkipped: skipped,
     inp.SaidReady: said_ready,
     inp.Probed: probed,

@@ -39,6 +39,8 @@ class Plan:
     """Tasks that have a setup or a teardown."""
     kinds: Sequence[int] | None = None
     """By task: a number that tasks share if they run the same function; None if all do, or if nobody asks."""
+    nodes: Collection[int] = frozenset()
+    """Tasks that stand for a node of a graph of graphs: they never run, see `dagtop.core.levels`."""
     sets_up: bool = False
     """Whether something must be set up before the first task starts."""
     winds_down: bool = False

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core.instructions import StopReason
+from dagtop.core.levels import with_nodes
 from dagtop.core.returning import withdrawn
 from dagtop.core.setting_up import open_doors
 from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
@@ -38,6 +39,8 @@ def start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, n
     """Put tasks back to the beginning, then ask the trigger rules again, upstream first. `named`: those asked for."""
     ledger, names = machine.ledger, machine.plan.names
     reopen(machine, at)
+    if machine.plan.nodes:
+        chosen = with_nodes(machine, chosen)
     put_back: list[int] = []
     for i in chosen:
         state = ledger.state[i]

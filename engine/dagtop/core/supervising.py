@@ -8,9 +8,10 @@ from dagtop.core import events as ev
 from dagtop.core.deadlines import Due
 from dagtop.core.escalating import escalate
 from dagtop.core.failure import Failure
+from dagtop.core.levels import member_is_down
 from dagtop.core.restart import CEILING, Restart, RestartPolicy
 from dagtop.core.returning import ready_again, withdrawn
-from dagtop.core.states import TaskState
+from dagtop.core.states import GOOD, TaskState
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -45,10 +46,7 @@ def start_again(
     if failure is not None:
         ceiling = ceiling_of(policy)
         if ceiling is not None and crashes >= ceiling:
-            times = "once" if crashes == 1 else f"{crashes} times"
-            reason = f"restarted {times} and failed again: {failure.error}" if crashes else f"failed: {failure.error}"
-            machine.emit(ev.TaskBlocked(at, name, attempt, reason, failure, timed_out))
-            machine.ended(index, at)
+            block(machine, index, at, failure, crashes, timed_out=timed_out)
             return True
         crashes += 1
     restarts += 1
@@ -66,6 +64,30 @@ def start_again(
     else:
         ready_again(machine, index, at)
     return True
+
+
+def block(machine: RunMachine, index: int, at: float, failure: Failure, restarts: int, *, timed_out: bool) -> None:
+    """It has had its restarts, and has failed again."""
+    times = "once" if restarts == 1 else f"{restarts} times"
+    reason = f"restarted {times} and failed again: {failure.error}" if restarts else f"failed: {failure.error}"
+    name, attempt = machine.plan.names[index], machine.ledger.attempt[index]
+    machine.emit(ev.TaskBlocked(at, name, attempt, reason, failure, timed_out))
+    machine.ended(index, at)
+
+
+def retime_restart(machine: RunMachine, index: int, at: float) -> None:
+    """The policy of a task that is to be started again has changed: the delay is made again, from the end of its last run."""
+    ledger = machine.ledger
+    restarts, crashes = ledger.desired.restarts[index]
+    ended = ledger.ended_at[index]
+    delay = ledger.policies[index].restart.delay(restarts, machine.chance.get(index, 0.0))
+    due = max(at, (at if ended is None else ended) + delay)
+    if due == ledger.due_at[index]:
+        return
+    name, attempt, failure = machine.plan.names[index], ledger.attempt[index], ledger.failure.get(index)
+    timed_out = failure is not None and ledger.history[index][-1].ending == TaskState.TIMED_OUT.value
+    machine.emit(ev.TaskRestarting(at, name, attempt, due - at, restarts, crashes, failure, timed_out))
+    machine.deadlines.push(due, Due.BACKOFF, index, attempt)
 
 
 def _wants_it_again(machine: RunMachine, index: int, *, failed: bool) -> bool:
@@ -106,3 +128,5 @@ def no_longer_ready(machine: RunMachine, index: int, at: float) -> None:
     for i in withdrawn(machine, unbegun, at, f"{machine.plan.names[index]} is down"):
         if states[i] is TaskState.WAITING:
             machine.evaluate(i, at)
+    if machine.plan.nodes and states[index] not in GOOD:
+        member_is_down(machine, index, at)
