@@ -212,6 +212,19 @@ class TestLooking:
             await seen.press("escape", "escape")
             assert "Tasks 25" in seen.text
 
+    async def test_an_empty_log_says_what_comes_there_and_how_to_leave(self) -> None:
+        engine = FakeEngine(running_mix())
+        async with console(engine) as seen:
+            await seen.press("l")
+            assert "This task has printed and logged nothing yet." in seen.text
+            assert "4 shows the logs of all tasks" in seen.text
+            await seen.press("L")
+            assert "Nothing has been printed or logged yet." in seen.text
+            engine.logs.add("sync_crm", "first line")
+            await seen.settle()
+            assert "first line" in seen.text
+            assert "logged yet" not in seen.text
+
     async def test_following_stops_when_one_scrolls_up_and_goes_on_at_the_end(self) -> None:
         engine = FakeEngine(running_mix())
         for n in range(200):

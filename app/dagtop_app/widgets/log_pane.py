@@ -133,6 +133,18 @@ class LogPane(PaintedScroll):
         self.following = False
         super()._on_mouse_scroll_up(event)  # type: ignore[arg-type]
 
+    def _nothing(self) -> tuple[str, ...]:
+        """What stands here while there is no line."""
+        one = self.subject is not None
+        return (
+            "",
+            "This task has printed and logged nothing yet." if one else "Nothing has been printed or logged yet.",
+            "What tasks print, log with logging, or with ctx.log.info(…), comes here.",
+            "4 shows the logs of all tasks, Esc goes back."
+            if one
+            else "Esc goes back to the tasks; l there shows the log of one.",
+        )
+
     # -- search ----------------------------------------------------------------------------------------------
 
     def search(self, needle: str) -> int:
@@ -171,6 +183,8 @@ class LogPane(PaintedScroll):
     def render_line(self, y: int) -> Strip:
         """One visible line, matches marked."""
         cells, place = self.cells, self.scroll_offset.y + y
+        if not self._source and y < len(nothing := self._nothing()):
+            return paint(self, fit_line((("  ", ""), (nothing[y], "dim")), cells), cells)
         if place >= len(self._drawn):
             return Strip.blank(cells, self.base)
         line = self._drawn[place]
