@@ -15,6 +15,7 @@ import pytest
 from dagtop import DAGExecutor, ExecutorConfig, Graph, Retry, RunState, TaskContext, TaskState
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
+from dagtop.testing import rehearse
 from engine_driver import Live, check_books, live, run_all
 
 pytestmark = pytest.mark.anyio
@@ -135,17 +136,19 @@ async def test_B36_it_runs_for_a_task_that_failed_and_for_one_that_was_skipped_o
 async def test_B36_it_runs_for_a_task_that_was_cancelled_and_for_one_that_timed_out() -> None:
     graph = Graph("g")
     steps = Steps()
-    begun = anyio.Event()
+    begun = {"stopped": anyio.Event(), "late": anyio.Event()}
 
-    async def hangs() -> None:
-        begun.set()
+    async def hangs(ctx: TaskContext) -> None:
+        begun[ctx.task].set()
         await anyio.sleep_forever()
 
     graph.add("stopped", hangs, setup=steps.says("+stopped"), teardown=steps.says("-stopped"))
-    graph.add("late", anyio.sleep_forever, timeout=0.01, setup=steps.says("+late"), teardown=steps.says("-late"))
+    graph.add("late", hangs, setup=steps.says("+late"), teardown=steps.says("-late"))
     async with live(graph) as run:
-        await begun.wait()
+        for event in begun.values():
+            await event.wait()
         await run.command(cmd.CancelTask("stopped"))
+        await run.command(cmd.SetPolicy("late", timeout=0.001))
     assert sorted(steps) == ["+late", "+stopped", "-late", "-stopped"]
     assert run.result is not None
     assert [task.state for task in run.result] == [TaskState.CANCELLED, TaskState.TIMED_OUT]
@@ -273,13 +276,14 @@ async def test_B36_a_setup_that_fails_fails_the_attempt_and_is_torn_down() -> No
     assert steps == ["setup", "teardown"]
 
 
-async def test_B36_the_timeout_counts_from_the_beginning_of_setup() -> None:
+@pytest.mark.parametrize("loop", ["asyncio", "trio"])
+def test_B36_the_timeout_counts_from_the_beginning_of_setup(loop: str) -> None:
     graph = Graph("g")
     steps = Steps()
-    graph.add("task", steps.says("task"), timeout=0.01, setup=anyio.sleep_forever, teardown=steps.says("teardown"))
-    run = await run_all(graph)
-    assert run.result is not None
-    assert run.result["task"].state is TaskState.TIMED_OUT
+    graph.add("task", steps.says("task"), timeout=60, setup=anyio.sleep_forever, teardown=steps.says("teardown"))
+    result = rehearse(graph, loop=loop).result
+    assert result["task"].state is TaskState.TIMED_OUT
+    assert result["task"].duration == pytest.approx(60, abs=1)
     assert steps == ["teardown"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +14,8 @@ import pytest
 from dagtop import DAGExecutor, Graph, Retry, RunState, TaskContext, TaskState
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
+from dagtop.core.machine import RunMachine
+from dagtop.runtime.chores import Room
 from engine_driver import Live, live, run_all
 
 pytestmark = pytest.mark.anyio
@@ -410,3 +413,53 @@ async def test_what_a_service_prints_belongs_to_no_task() -> None:
     run.engine.add_recorders([run])
     await run.executor.run()
     assert [(log.task, log.line) for log in run.of(ev.Log)] == [("", "opening"), ("a", "task"), ("", "closing")]
+
+
+async def test_an_engine_that_breaks_keeps_no_thread_of_a_service(anyio_backend_name: str) -> None:
+    class Breaks(BaseException):
+        pass
+
+    class Broken(RunMachine):
+        __slots__ = ()
+
+        def handle(self, event: Any) -> Any:
+            raise Breaks
+
+    graph, closed, go_on = Graph("g"), threading.Event(), threading.Event()
+
+    @graph.service
+    def db() -> Iterator[int]:
+        yield 1
+        closed.set()
+
+    @graph.task
+    def uses(db: int) -> None:
+        assert go_on.wait(20)
+
+    run = DAGExecutor(graph, capture=False).start(loop=anyio_backend_name)
+    await anyio.to_thread.run_sync(next, iter(run.events("task.started")))
+    run._engine.machine.__class__ = Broken
+    go_on.set()
+    with pytest.raises(Breaks):
+        await anyio.to_thread.run_sync(run.wait, 20)
+    assert await anyio.to_thread.run_sync(closed.wait, 20)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_place_that_was_given_to_one_who_no_longer_wants_it_goes_to_the_next(anyio_backend: str) -> None:
+    """Interrupted in the very moment in which its turn had come: on asyncio that is a cancellation all the same."""
+    room, order = Room(1, lambda: None), list[str]()
+    first = await room.enter()
+
+    async def enters(name: str) -> None:
+        place = await room.enter()
+        order.append(name)
+        room.leave(place)
+
+    gives_up, follows = asyncio.create_task(enters("gives up")), asyncio.create_task(enters("next"))
+    await anyio.wait_all_tasks_blocked()
+    room.leave(first)
+    gives_up.cancel()
+    await asyncio.wait([gives_up, follows], timeout=20)
+    assert gives_up.cancelled()
+    assert order == ["next"]

@@ -211,3 +211,31 @@ def test_B36_teardowns_of_tasks_that_the_new_version_does_not_know_run_all_the_s
         run.swap(version()).wait(10)
         go.set()
     assert sorted(torn) == ["gone", "spawned"]
+
+
+def test_B22_a_task_that_was_told_to_wait_for_a_spawned_one_waits_for_it_in_the_new_version_too() -> None:
+    begun, go = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def extra() -> None:
+        begun.set()
+        assert go.wait(20)
+        order.append("extra")
+
+    def start(ctx: TaskContext) -> None:
+        ctx.spawn("extra", extra, before=["later"])
+
+    def make(*more: str) -> Graph:
+        graph = Graph("g").add("start", start).add("later", lambda start: order.append("later"))
+        for name in more:
+            graph.add(name, one, depends_on=["start"])
+        return graph.add("last", lambda later: None, depends_on=[*more])
+
+    with DAGExecutor(make()).start() as run:
+        assert begun.wait(20)
+        run.swap(make("another")).wait(20)
+        assert not order
+        go.set()
+        result = run.wait(20)
+    assert result.ok
+    assert order == ["extra", "later"]

@@ -60,7 +60,6 @@ class Lifecycle:
         """Tasks that a teardown is owed to."""
         self._resources: dict[int, Any] = {}
         """By task: what its setup returned, since that succeeded."""
-        self._tearing: dict[int, anyio.Event] = {}
         self._setup: Chore | None = None
         self._set_up_over: anyio.Event | None = None
         self._graph_started = False
@@ -77,8 +76,6 @@ class Lifecycle:
         if setup is None:
             self._started.add(index)
         try:
-            if index in self._tearing:
-                await self._tearing[index].wait()
             services = await self._services.open(self._around.needs.get(index, ()))
         except BaseException as raised:  # noqa: BLE001 - what kept a service from opening; or it was told to stop
             return {}, raised
@@ -99,7 +96,6 @@ class Lifecycle:
 
     def tear_down(self, index: int) -> None:
         """Run a task's teardown, if its setup has started."""
-        self._tearing[index] = anyio.Event()
 
         async def work(chore: Chore) -> None:
             await self._tear_down(index, chore)
@@ -114,7 +110,6 @@ class Lifecycle:
             failure = self._collect(error, f"task {name!r}", name)
         self._started.discard(index)
         self._resources.pop(index, None)
-        self._tearing.pop(index).set()
         self._answer(TeardownEnded(self._now(), index, failure))
 
     async def _call_teardown(self, index: int, chore: Chore) -> Ended:
