@@ -19,6 +19,9 @@ from dagtop import Graph, Retry, RunState, TaskContext, TaskState
 from dagtop.backends.dask_cluster import LocalDask
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
+from dagtop.core import inputs as inp
+from dagtop.core.instructions import Instruction
+from dagtop.core.machine import RunMachine
 
 pytestmark = pytest.mark.anyio
 
@@ -221,6 +224,59 @@ async def test_B13_a_timeout_ends_an_attempt(place: Place, tmp_path: Path) -> No
     assert run.result is not None
     assert run.result["slow"].state is TaskState.TIMED_OUT
     assert mark.read_text() == "cleaned up"
+
+
+async def test_B13_a_task_that_does_not_stop_keeps_its_dask_worker_and_not_the_run(
+    cluster: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It kept the run for ever: a thread of another process cannot be ended."""
+    monkeypatch.setattr("dagtop.backends.dask.STUCK", 0.1)
+    graph = Graph("g", inputs={"mark": tmp_path / "mark"})
+    graph.add("deaf", deaf, backend="dask", timeout=60)
+    async with Place("dask", {"dask": cluster}).live(graph) as run:
+        await run.until(ev.TaskServing, "deaf")
+        await run.command(cmd.SetPolicy("deaf", timeout=0.01))
+        assert await run.until(ev.TaskTimedOut, "deaf")
+    (tmp_path / "mark").touch()
+    assert any("keeps a thread of the Dask worker" in line for _, _, line in lines_of(run, "deaf"))
+
+
+async def test_B13_a_worker_that_never_gets_ready_does_not_keep_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagtop.backends.process.GET_READY", 0.0)
+    graph, place = Graph("g"), Place("process")
+    place.add(graph, "quick", lambda: 1)
+    run = await place.run(graph)
+    assert run.result is not None
+    failure = run.result["quick"].failure
+    assert failure is not None
+    assert failure.error == "WorkerDiedError"
+    assert "had not got ready within 0 s before it could run task 'quick'" in failure.message
+
+
+def deaf(ctx: TaskContext, mark: Path) -> None:
+    ctx.ready()
+    wait_for(mark)
+
+
+@pytest.mark.parametrize("name", ["process", "dask"])
+async def test_B13_the_clock_of_a_timeout_begins_with_the_tasks_body(
+    name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Starting a worker took longer than the timeout of a quick task, which could never succeed."""
+    place = Place(name, {"dask": request.getfixturevalue("cluster")} if name == "dask" else {})
+    handle, order = RunMachine.handle, list[str]()
+
+    def seen(machine: RunMachine, event: inp.Input) -> list[Instruction]:
+        if isinstance(event, (inp.AttemptBegan, inp.AttemptSucceeded)):
+            order.append(type(event).__name__)
+        return handle(machine, event)
+
+    monkeypatch.setattr(RunMachine, "handle", seen)
+    graph = Graph("g")
+    place.add(graph, "quick", lambda: 1, timeout=60)
+    run = await place.run(graph)
+    assert run.result is not None
+    assert order == ["AttemptBegan", "AttemptSucceeded"]
 
 
 async def test_B23_cancel_ends_an_attempt_and_its_finally_runs(place: Place, tmp_path: Path) -> None:

@@ -27,6 +27,9 @@ from dagtop.ports.backend import STOPPED, BackendStatistics, Entry, Item, Parcel
 #: How long a scheduler may take to answer, in seconds.
 CONNECT = 10.0
 
+#: How long an attempt that was told to stop is waited for, in seconds: a thread of another process cannot be ended.
+STUCK = 5.0
+
 #: How long what an attempt said last may be behind its end, in seconds.
 STRAGGLE = 2.0
 
@@ -157,12 +160,17 @@ class DaskErrand:
         self._inbox: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
         self._told = False
         self._worker = ""
+        self._sent = False
+        self._give_up_at: float | None = None
+        """When nobody waits any longer for what was told to stop and has not."""
         self._entered_for_ever = False
         self._batches = 0
 
     @property
     def where(self) -> str:
-        return f"on the Dask worker {self._worker}" if self._worker else "on its way to a Dask worker"
+        if self._worker:
+            return f"on the Dask worker {self._worker}"
+        return "queued at the Dask cluster: no worker has begun it" if self._sent else "on its way to the Dask cluster"
 
     def cancel(self) -> None:
         self._told = True
@@ -183,6 +191,7 @@ class DaskErrand:
             raise BackendError(
                 f"task {self._task!r} cannot be sent to Dask: {type(error).__name__}: {error}"
             ) from error
+        self._sent = True
         with self._place.counting():
             try:
                 return self._wait(link, key, future)
@@ -191,13 +200,19 @@ class DaskErrand:
 
     def _wait(self, link: _Link, key: str, future: Any) -> Reply:
         while True:
-            match self._inbox.get():
+            match self._next():
                 case ("items", number, items):
                     self._take(link, key, number, items)
                     if number == LAST:
                         return self._last_words(link, key, items)
                 case ("stop",) if self._worker:
+                    self._give_up_at = time.monotonic() + STUCK
                     link.raise_flag(key, self._worker)
+                case ("stuck",):
+                    self._entered_for_ever = True
+                    link.cancel(future)
+                    self._hear(("note", self._kept_busy()))
+                    return STOPPED, b""
                 case ("stop",) | ("abandon",):
                     self._entered_for_ever = True
                     link.withdraw(key, future)
@@ -223,6 +238,21 @@ class DaskErrand:
                 case _:
                     pass
 
+    def _next(self) -> tuple[Any, ...]:
+        """What comes next; ("stuck",) when it was told to stop long ago."""
+        if self._give_up_at is None:
+            return self._inbox.get()
+        try:
+            return self._inbox.get(timeout=max(0.0, self._give_up_at - time.monotonic()))
+        except queue.Empty:
+            return ("stuck",)
+
+    def _kept_busy(self) -> str:
+        return (
+            f"it was told to stop and had not after {STUCK:g} s: it is let go of, "
+            f"and keeps a thread of the Dask worker {self._worker} busy until it ends there"
+        )
+
     def _last_words(self, link: _Link, key: str, items: list[Item]) -> Reply:
         """What an attempt said last, the reply at its end; what it said before may come after that."""
         _, word, data, batches = items[-1]
@@ -247,9 +277,11 @@ class DaskErrand:
     def _take(self, link: _Link, key: str, number: int, items: list[Item]) -> None:
         if number == 0:
             self._worker = items[0][1]
+            self._hear(("begun",))
             if self._worker in link.lost:  # that news was faster
                 self._inbox.put(("lost", self._worker))
             if self._told:
+                self._give_up_at = time.monotonic() + STUCK
                 link.raise_flag(key, self._worker)
             return
         if number == LAST:

@@ -27,6 +27,9 @@ from dagtop.ports.backend import STOPPED, BackendStatistics, Entry, Item, Parcel
 #: How long an attempt that is told to stop has for its `finally` blocks before its process is killed, in seconds.
 GRACE = 3.0
 
+#: How long a worker may take to start and to import what a task needs, which does not count for its timeout, in seconds.
+GET_READY = 120.0
+
 #: How long workers that are sent home have for their `atexit` functions, in seconds.
 FAREWELL = 2.0
 
@@ -53,6 +56,8 @@ class _Worker:
 
     def __init__(self, entry: Entry, grace: float) -> None:
         self.is_new = True
+        self.is_ready = False
+        """Whether it has begun the attempt."""
         self.known: set[int] = set()
         """Functions that it has."""
         self._alive = threading.Lock()
@@ -103,7 +108,8 @@ class _Worker:
                 self._frames.send(FUNCTION, key, parcel.function)
                 self.known.add(parcel.key)
             self._frames.send(CALL, key, parcel.call)
-        begun, said = False, 0
+        begun, said, late = False, 0, time.monotonic() + GET_READY
+        self.is_ready = False
         poll = select.poll()
         for fd in (self._frames.sock.fileno(), self._woken.fileno(), *self._pipes):
             poll.register(fd, select.POLLIN)
@@ -120,6 +126,9 @@ class _Worker:
             due = kill_at()
             if due is not None and time.monotonic() >= due:
                 self.kill()
+            elif not begun and time.monotonic() >= late:
+                self.end()
+                raise _WorkerGoneError(begun, f"had not got ready within {GET_READY:g} s")
             message: tuple[bytes, bytearray] | None = None
             if speaks:
                 message = self._frames.receive()
@@ -131,6 +140,8 @@ class _Worker:
             kind, body = message
             if kind == BEGUN:
                 begun = True
+                self.is_ready = True
+                hear(("begun",))
             elif kind == ITEM:
                 hear(pickle.loads(body))
             elif kind == REPLY:
@@ -232,7 +243,9 @@ class ProcessErrand:
     @property
     def where(self) -> str:
         worker = self._worker
-        return "on its way to a worker process" if worker is None else f"in the worker process {worker.process.pid}"
+        if worker is None:
+            return "on its way to a worker process"
+        return f"in the worker process {worker.process.pid}{'' if worker.is_ready else ', which gets ready for it'}"
 
     def cancel(self) -> None:
         with self._lock:

@@ -35,6 +35,8 @@ class Deadlines:
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, int, int]] = []
+        self.began: dict[int, tuple[int, float]] = {}
+        """By task that runs outside of the engine's process: its latest attempt whose body has begun there, and when."""
 
     def push(self, at: float, kind: Due, index: int, attempt: int) -> None:
         """Ask for a moment. `index` and `attempt` say whose it is; -1 and 0 for the run's own."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
+from dagtop.core import inputs as inp
 from dagtop.core.admission import attempt_over
 from dagtop.core.deadlines import Due
 from dagtop.core.escalating import escalate
@@ -98,11 +99,34 @@ def stopped_attempt_ended(
     machine.fill(at)
 
 
+def attempt_began(machine: RunMachine, event: inp.AttemptBegan) -> None:
+    """The start of a worker, and a queue before it, are over: the timeout counts from here on."""
+    index, ledger = event.index, machine.ledger
+    if ledger.attempt[index] != event.attempt or ledger.state[index] is not TaskState.RUNNING:
+        return
+    machine.deadlines.began[index] = event.attempt, event.at
+    timeout = ledger.policies[index].timeout
+    if timeout is not None:
+        machine.deadlines.push(event.at + timeout, Due.ATTEMPT, index, event.attempt)
+
+
+def _begun(machine: RunMachine, index: int) -> float | None:
+    """When the clock of its timeout began; None if it has not. That of a task with a setup, which runs here, has."""
+    plan = machine.plan
+    if index in plan.backends:
+        attempt, at = machine.deadlines.began.get(index, (0, 0.0))
+        if attempt == machine.ledger.attempt[index]:
+            return at
+        if index not in plan.cleans_up:
+            return None
+    return machine.ledger.attempt_started[index]
+
+
 def check_timeout(machine: RunMachine, index: int, at: float) -> None:
     """Stop a running attempt that is over its timeout of now; else look again when it would be."""
     ledger = machine.ledger
     timeout = ledger.policies[index].timeout
-    begun = ledger.attempt_started[index]
+    begun = _begun(machine, index)
     if timeout is None or begun is None:
         return
     if at >= begun + timeout:

@@ -147,6 +147,8 @@ class Ear:
                     self._log(logging.makeLogRecord(fields))
                 case ("note", text):
                     self._note(text)
+                case ("begun",):
+                    self._report("begun", (self._context.attempt,))
                 case (what, values):
                     self._report(what, values)
                 case _:

@@ -255,6 +255,8 @@ class Engine:
             if self.hold_open or not machine.is_over:
                 self.workers.obey(machine.handle(inp.BreakerMoved(self.now(), name)))
         now = self.now()
+        while self.reports.begun:
+            self.workers.obey(machine.handle(inp.AttemptBegan(now, *self.reports.begun.popleft())))
         report_wait = self.reports.drain(machine, now)
         while machine.is_over and self.reports.lines:  # all of them belong before `run.finished`
             report_wait = self.reports.drain(machine, now)

@@ -26,6 +26,8 @@ class Reports:
         self._index = plan.index
         self._doorbell = doorbell
         self.lines: deque[Captured] = deque()
+        self.begun: deque[tuple[int, int]] = deque()
+        """(task, attempt) of those whose body has begun in another process."""
         self._progress: dict[int, tuple[float, float | None, str]] = {}
         self._other: deque[tuple[str, int, str]] = deque()
         self._progress_at = -PROGRESS_EVERY
@@ -44,9 +46,11 @@ class Reports:
         self.captured(Captured(task, attempt, "log", "WARNING", text))
 
     def told(self, index: int, what: str, values: tuple[Any, ...]) -> None:
-        """A task used its context: "progress" or "ready"."""
+        """A task used its context: "progress" or "ready"; or its body has "begun" in another process."""
         if what == "progress":
             self._progress[index] = values
+        elif what == "begun":
+            self.begun.append((index, *values))
         else:
             self._other.append((what, index, ""))
         self._doorbell.ring()
