@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from dagtop.runtime.executor import DAGExecutor
     from dagtop.runtime.handle import Run
     from dagtop.runtime.result import RunResult, TaskResult
+    from dagtop.runtime.schedule import Scheduled, ScheduledRun
 
 __all__ = [
     "Answer",
@@ -68,6 +69,8 @@ __all__ = [
     "Run",
     "RunResult",
     "RunState",
+    "Scheduled",
+    "ScheduledRun",
     "Skip",
     "Task",
     "TaskContext",
@@ -87,6 +90,8 @@ _OF_RUNS = {
     "DAGExecutor": "dagtop.runtime.executor",
     "Run": "dagtop.runtime.handle",
     "RunResult": "dagtop.runtime.result",
+    "Scheduled": "dagtop.runtime.schedule",
+    "ScheduledRun": "dagtop.runtime.schedule",
     "TaskContext": "dagtop.runtime.context",
     "TaskResult": "dagtop.runtime.result",
     "breakers": "dagtop.runtime.breaker_board",

@@ -6,13 +6,16 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagtop.core.checks import one_of
 from dagtop.core.guards import Breaker, Gate, Pool, check_amounts
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy, exception_types
 from dagtop.errors import Flaw
+
+if TYPE_CHECKING:
+    from dagtop.core.schedule import Schedule
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
 LATER_TASK_OPTIONS = frozenset(
@@ -82,6 +85,12 @@ class ExecutorConfig:
         shown, not fatal.
     on_escalation: called with the `EscalationReport` of each task that fails for good; sync or async, like `on_event`.
     cancel_event: a `threading.Event`, or one of asyncio, anyio or trio: when it is set, the run is cancelled.
+    every, cron, at: when `Scheduled` and the command line run it, again and again; one of them. Seconds or a text such as "15m",
+        counted from when the waiting begins; a cron line such as "0 2 * * *"; a datetime, a text such as "2026-12-24 18:00", or a
+        list of them.
+    timezone: where cron and `at` are meant, such as "Europe/Berlin"; the machine's unless given.
+    missed: what becomes of due times while the machine slept or the previous run went on: "skip" (the default), "once", "all".
+    overlap: what becomes of a due time while the previous run goes on: "skip" (it is missed), "queue", "cancel" the previous run.
 
     Raises
     ------
@@ -106,9 +115,16 @@ class ExecutorConfig:
     on_escalation: Callable[[Any], Any] | None = None
     cancel_event: Any = None
     cache: str | os.PathLike[str] | bool | None = None
+    every: Any = None
+    cron: str | None = None
+    at: Any = None
+    timezone: str | None = None
+    missed: str | None = None
+    overlap: str | None = None
 
     def __post_init__(self) -> None:
         self.run_policy()
+        self.schedule()
         if self.default_timeout is not None:
             TaskPolicy(timeout=self.default_timeout)
         if self.default_retries is not None:
@@ -146,12 +162,25 @@ class ExecutorConfig:
             given["breakers"] = _breakers(self.breakers)
         return RunPolicy(**{name: value for name, value in given.items() if value is not None})
 
+    def schedule(self) -> Schedule | None:
+        """When it is due; None if it says nothing of that."""
+        given = {name: getattr(self, name) for name in (*_WHEN, "timezone", "missed", "overlap")}
+        if all(value is None for value in given.values()):
+            return None
+        from dagtop.core.schedule import schedule_of  # noqa: PLC0415 - only where something is scheduled
+        from dagtop.graph.zones import zone_named  # noqa: PLC0415 - as above
+
+        if self.timezone is not None:
+            zone_named(self.timezone)
+        return schedule_of(**given)
+
     def over(self, base: ExecutorConfig) -> ExecutorConfig:
         """This config, with what it leaves open taken from `base`."""
         chosen: dict[str, Any] = {}
+        says_when = any(getattr(self, name) is not None for name in _WHEN)
         for item in fields(self):
             own = getattr(self, item.name)
-            under = getattr(base, item.name)
+            under = None if says_when and item.name in _WHEN else getattr(base, item.name)
             if own is None:
                 chosen[item.name] = under
             elif item.name in _MERGED and under is not None:
@@ -163,6 +192,9 @@ class ExecutorConfig:
 
 #: Options of which a run adds its own to those of the graph, name by name.
 _MERGED = frozenset({"inputs", "pools", "resources"})
+
+#: Options of which one says when a graph is due.
+_WHEN = ("every", "cron", "at")
 
 GRAPH_OPTIONS = tuple(item.name for item in fields(ExecutorConfig))
 
@@ -333,4 +365,7 @@ OTHER_WORDS = {
     **_words("cost", "weight", "duration"),
     **_words("backend", "executor", "runner"),
     **_words("description", "doc", "help"),
+    **_words("every", "interval", "period"),
+    **_words("cron", "schedule", "crontab", "cron_schedule"),
+    **_words("timezone", "tz", "time_zone"),
 }
