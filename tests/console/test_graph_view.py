@@ -15,7 +15,7 @@ from dagtop.core.snapshot import RunSnapshot
 from dagtop_app.graph_loading import Sheet, Wish, load
 from dagtop_app.graphview import Scale
 from dagtop_app.screens.popup import Popup
-from dagtop_app.widgets import graph_view
+from dagtop_app.widgets import laid_out_graph
 from dagtop_app.widgets.graph_view import GraphView
 from textual.geometry import Offset, Region
 
@@ -359,7 +359,7 @@ class TestTheWorker:
             assert go.wait(30)
             return load(wish, before, lambda: False)
 
-        monkeypatch.setattr(graph_view, "load", slow)
+        monkeypatch.setattr(laid_out_graph, "load", slow)
         async with console(FakeEngine(running_mix())) as seen:
             await seen.press("2")
             assert "laying out 25 tasks…" in seen.text
@@ -379,7 +379,7 @@ class TestTheWorker:
             gone.set()
             return None
 
-        monkeypatch.setattr(graph_view, "load", endless)
+        monkeypatch.setattr(laid_out_graph, "load", endless)
         async with console(FakeEngine(running_mix())) as seen:
             await seen.press("2")
             assert begun.wait(30)
@@ -401,7 +401,7 @@ class TestTheWorker:
         def broken(wish: Wish, before: Sheet | None, cancelled: object) -> Sheet | None:
             raise ZeroDivisionError("no room")
 
-        monkeypatch.setattr(graph_view, "load", broken)
+        monkeypatch.setattr(laid_out_graph, "load", broken)
         async with console(FakeEngine(running_mix())) as seen:
             await seen.press("2")
             for _ in range(3):

@@ -1,332 +1,30 @@
-"""The graph as a view of the console: laid out in a worker thread, walked through along its edges."""
+"""The graph as a view of the console: walked through along its edges, with keys and mouse."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import replace
-from functools import partial
 from typing import ClassVar
 
-from dagtop.core.plan import Plan
-from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from textual import events
 from textual.binding import BindingType
-from textual.message import Message
-from textual.timer import Timer
-from textual.worker import Worker, WorkerState, get_current_worker
 
-from dagtop_app import faces, graph_texts
 from dagtop_app.actions import bindings
 from dagtop_app.graph_critical import CriticalPath
-from dagtop_app.graph_loading import DEEPEST, Focus, Sheet, Wish, is_grown, load
-from dagtop_app.graph_texts import NodeWords, foot, is_ticking
-from dagtop_app.graphview import (
-    ASCII,
-    UNICODE,
-    Canvas,
-    Cursor,
-    Direction,
-    Drawing,
-    Highlight,
-    Overview,
-    Scale,
-    first_cursor,
-    move,
-)
-from dagtop_app.lines import Span
-from dagtop_app.text import clean, name_of, plural
-from dagtop_app.widgets.drawn_graph import DrawnGraph
+from dagtop_app.graph_loading import DEEPEST, Focus, Sheet
+from dagtop_app.graphview import Cursor, Direction, Scale, first_cursor, move
+from dagtop_app.widgets.laid_out_graph import LaidOutGraph
 from dagtop_app.widgets.messages import Opened, Selected
-from dagtop_app.widgets.painted import Painted
 
 _SCALES = (Scale.OVERVIEW, Scale.PILL, Scale.BOX)
-#: Seconds between two drawings of a graph that grows, and how many tasks make it a second more.
-_REST, _PACE = 0.2, 2000
 _STEPS = {
     "left": Direction.LEFT, "right": Direction.RIGHT, "up": Direction.UP, "down": Direction.DOWN,
     "top": Direction.HOME, "bottom": Direction.END,
 }  # fmt: skip
 
 
-class GraphView(DrawnGraph):
+class GraphView(LaidOutGraph):
     """A `View`. It follows the selection of the other views, and they follow its own."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("graph")]
-
-    class Told(Message):
-        """What `title` says is something else now."""
-
-    def __init__(self, foot_line: Painted, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        super().__init__(id=id)
-        self.sheet: Sheet | None = None
-        self.cursor: Cursor | None = None
-        """The node that the keys go from; None in an empty graph, and before there is a drawing."""
-        self.scale: Scale | None = None
-        """As a person wants it; None: what fits."""
-        self.focus_part: Focus | None = None
-        """The part that a person wants to see; None: the whole graph."""
-        self.critical = CriticalPath()
-        self._foot = foot_line
-        self._snapshot: RunSnapshot = EMPTY
-        self._plan: Plan | None = None
-        self._selected: int | None = None
-        self._outside: int | None = -1
-        self._posted: list[int] = []
-        self._tasks_sought: frozenset[int] | None = None
-        self._worker: Worker[Sheet | None] | None = None
-        self._lineage = 0
-        self._rest: Timer | None = None
-
-    # -- what the screen says --------------------------------------------------------------------------------
-
-    def show(self, snapshot: RunSnapshot, selected: int | None, sought: Collection[int] | None = None) -> None:
-        """Draw what has changed; with `sought` those tasks stand out from all others."""
-        self._snapshot = snapshot
-        if snapshot.plan is not self._plan:
-            before, self._plan = self._plan, snapshot.plan
-            if before is not None and is_grown(before, snapshot.plan):
-                self._grow()
-            else:
-                self._begin()
-        self._take_selected(selected)
-        sheet, words = self.sheet, self._words
-        if sheet is None or words is None or not self._fits(sheet):
-            return
-        old, words.snapshot = words.snapshot, snapshot
-        self._take_sought(sought)
-        if self.critical:
-            self._find_critical(old)
-        self._repaint_changed(sheet, old, snapshot)
-        self.draw_foot()
-
-    def title(self) -> tuple[list[Span], list[Span]]:
-        """What the line above the drawing says: (left, right)."""
-        pending = len(self._snapshot.rows) if self.is_loading else None
-        critical = self.critical.seconds if self.critical else None
-        return graph_texts.title(self.sheet, name_of(self._snapshot.graph, 200), pending, critical)
-
-    @property
-    def is_loading(self) -> bool:
-        """Whether a drawing is being made."""
-        return self._worker is not None and self._worker.is_running
-
-    def draw_foot(self) -> None:
-        """The line below the drawing."""
-        row = self._row
-        label = name_of(row.name, 200) if row is not None else ""
-        line = foot(
-            self.hidden, self.sheet.scale if self.sheet is not None else None, row, label,
-            critical=bool(self.critical), cells=self._foot.size.width,
-        )  # fmt: skip
-        self._foot.set_lines([line])
-
-    @property
-    def _row(self) -> TaskRow | None:
-        rows = self._snapshot.rows
-        return rows[self._selected] if self._selected is not None and self._selected < len(rows) else None
-
-    def _repaint_changed(self, sheet: Sheet, old: RunSnapshot, new: RunSnapshot) -> None:
-        if len(old.rows) != len(new.rows):
-            self.repaint(list(sheet.nodes.values()), [])
-            return
-        changed: list[int] = []
-        ticking: list[int] = []
-        if old.rows is not new.rows:
-            for task, (was, row) in enumerate(zip(old.rows, new.rows, strict=True)):
-                if was is not row and task in sheet.nodes:
-                    (ticking if was.state is row.state else changed).append(sheet.nodes[task])
-        if sheet.scale is Scale.BOX:
-            if int(old.at) != int(new.at):
-                ticking += [node for node, task in enumerate(sheet.tasks) if is_ticking(new.rows[task])]
-        else:
-            ticking.clear()
-        self.repaint(changed, ticking)
-
-    def _take_selected(self, selected: int | None) -> None:
-        """Follow the selection of the other views, but neither an old one nor the echo of our own."""
-        if selected == self._outside:
-            return
-        self._outside = selected
-        if selected in self._posted:
-            del self._posted[: self._posted.index(selected) + 1]
-            return
-        self._posted.clear()
-        if selected != self._selected:
-            self._selected = selected
-            self._look_at_selected()
-
-    def on_show(self) -> None:
-        """Other views had their say meanwhile."""
-        self._posted.clear()
-        self._outside = -1
-
-    def _look_at_selected(self) -> None:
-        sheet, task = self.sheet, self._selected
-        if sheet is None or self.drawing is None or not self._fits(sheet):
-            return
-        if task is not None and task not in sheet.nodes:
-            if self.focus_part is not None and task < len(sheet.labels):
-                self.focus_part = Focus(task, self.focus_part.depth)
-                self._order()
-            return  # a task that came after this drawing was begun: the next one has it
-        self.cursor = Cursor(sheet.nodes[task]) if task is not None else None
-        self._light()
-        if self.cursor is not None:
-            self.reveal(self.cursor.node)
-
-    def _take_sought(self, sought: Collection[int] | None) -> None:
-        tasks = None if sought is None else frozenset(sought)
-        if tasks != self._tasks_sought or (tasks is None) is not (self.sought is None):
-            self._tasks_sought = tasks
-            nodes = self.sheet.nodes if self.sheet is not None else {}
-            self.seek(None if tasks is None else frozenset(nodes[task] for task in tasks if task in nodes))
-
-    # -- making drawings -------------------------------------------------------------------------------------
-
-    def _fits(self, sheet: Sheet) -> bool:
-        """Whether the tasks of a drawing are those of the run; there may be more of them by now."""
-        return sheet.wish.lineage == self._lineage
-
-    def _grow(self) -> None:
-        """The graph has further tasks: draw it anew, but not with every task, or no drawing would ever be ready."""
-        if not self.is_loading and self._rest is None:
-            self._order()
-
-    def _have_rest(self, sheet: Sheet) -> None:
-        """For a while after a drawing of a graph that grows none is begun."""
-        self._rest = self.set_timer(_REST + len(sheet.labels) / _PACE, self._rested)
-
-    def _rested(self) -> None:
-        self._rest = None
-        if self.sheet is not None and self.sheet.wish.plan is not self._snapshot.plan:
-            self._grow()
-
-    def _begin(self) -> None:
-        """There is another graph."""
-        self._lineage += 1
-        self.focus_part = None
-        self.critical.forget()
-        self._selected = None
-        self.on_show()
-        if not self._snapshot.rows:
-            self._stop()
-            self.sheet = self.cursor = None
-            self.take_down(["There is no task to draw."])
-        else:
-            self._order()
-
-    def _stop(self) -> None:
-        if self._worker is not None:
-            self._worker.cancel()
-            self._worker = None
-
-    def _order(self) -> None:
-        """Have the wished drawing made; what is on screen stays there until it is ready."""
-        plan = self._snapshot.plan
-        if not plan.names:
-            return
-        self._stop()
-        size = self.scrollable_content_region.size
-        wish = Wish(
-            plan=plan,
-            scale=self.scale,
-            focus=self.focus_part,
-            room=(max(20, size.width), max(5, size.height)),
-            lineage=self._lineage,
-        )
-        if self.sheet is None:
-            self.take_down([f"laying out {plural(len(plan.names), 'task')}…"])
-        self._worker = self.run_worker(
-            partial(_work, wish, self.sheet), group="graph", exclusive=True, thread=True, exit_on_error=False
-        )
-        self.post_message(self.Told())
-
-    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """A drawing is ready, or is none."""
-        if event.worker is not self._worker:
-            return
-        if event.state is WorkerState.SUCCESS and event.worker.result is not None:
-            self._take(event.worker.result)
-        elif event.state is WorkerState.ERROR and self.sheet is None:
-            self.take_down([f"The graph cannot be drawn: {clean(repr(event.worker.error), 300)}"])
-        self.post_message(self.Told())
-
-    def _take(self, sheet: Sheet) -> None:
-        """Hang a drawing up so that the selected task stays where it was on the screen."""
-        before = self.place_of(self.cursor.node) if self.cursor is not None and self.drawing is not None else None
-        task = self._selected
-        if task is not None and task not in sheet.nodes and self.sheet is not None and self.cursor is not None:
-            task = self.sheet.tasks[
-                self.cursor.node
-            ]  # the selected one has come since, and will be in the next drawing
-        grown, self.sheet = self.sheet is not None and self.sheet.wish.plan is not sheet.wish.plan, sheet
-        words = NodeWords(sheet)
-        words.snapshot = self._snapshot
-        self.sought = self._tasks_sought = None
-        self.hang(self._draw(sheet, words), words)
-        self.cursor = (
-            Cursor(sheet.nodes[task]) if task is not None and task in sheet.nodes else first_cursor(sheet.layout)
-        )
-        if self.cursor is not None and task is None:
-            self.cursor = None
-        self._light()
-        if self.cursor is not None:
-            if before is not None:
-                self.pan(*(self.place_of(self.cursor.node) - before))
-            self.reveal(self.cursor.node)
-        self.draw_foot()
-        if grown or sheet.wish.plan is not self._snapshot.plan:
-            self._have_rest(sheet)
-
-    def _draw(self, sheet: Sheet, words: NodeWords) -> Drawing:
-        glyphs = ASCII if faces.ASCII else UNICODE
-        if sheet.scale is Scale.OVERVIEW:
-            room = self.scrollable_content_region.size
-            return Overview(sheet.layout, max(1, room.width - 2), max(1, room.height), words, glyphs)
-        return Canvas(sheet.atlas.maps[sheet.scale], words, glyphs)
-
-    def on_resize(self) -> None:
-        """Another size may want another scale, and an overview is made for one size."""
-        self.fit_window()
-        sheet, words = self.sheet, self._words
-        if sheet is None or words is None or not self.size:
-            return
-        if sheet.scale is Scale.OVERVIEW:
-            highlight = self.drawing.highlight if self.drawing is not None else Highlight()
-            self.hang(self._draw(sheet, words), words)
-            self.light(highlight)
-        if self.scale is None:
-            self._order()
-        if self.cursor is not None:
-            self.reveal(self.cursor.node)
-        self.call_after_refresh(self.draw_foot)
-
-    # -- what stands out -------------------------------------------------------------------------------------
-
-    def _light(self) -> None:
-        sheet = self.sheet
-        if sheet is None:
-            return
-        selected = self.cursor.node if self.cursor is not None else None
-        highlight = Highlight.of(sheet.layout, selected)
-        for piece in self.critical.pieces(sheet):
-            path = Highlight.of(sheet.layout, None, piece).critical
-            highlight = replace(highlight, critical=highlight.critical | path)
-        self.light(highlight)
-        self.draw_foot()
-
-    def _find_critical(self, old: RunSnapshot | None = None) -> None:
-        """Work the critical path out, at most once a second."""
-        snapshot, sheet, path = self._snapshot, self.sheet, self.critical
-        if sheet is None or (old is not None and int(old.at) == int(snapshot.at)):
-            return
-        before = path.tasks
-        path.find(sheet, snapshot)
-        if path.tasks != before:
-            self._light()
-        self.post_message(self.Told())
-
-    # -- keys and mouse --------------------------------------------------------------------------------------
 
     def move(self, how: str) -> None:
         """Along the edges, or scroll by pages."""
@@ -463,9 +161,3 @@ class GraphView(DrawnGraph):
         self._go(Cursor(node))
         if event.chain == 2:
             self.post_message(Opened(self.sheet.tasks[node]))
-
-
-def _work(wish: Wish, before: Sheet | None) -> Sheet | None:
-    """In a worker thread: make a drawing."""
-    worker = get_current_worker()
-    return load(wish, before, lambda: worker.is_cancelled)
