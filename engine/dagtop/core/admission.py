@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING
 from dagtop.core import events as ev
 from dagtop.core.breakers import Breakers
 from dagtop.core.deadlines import Due
-from dagtop.core.guards import OnOpen
 from dagtop.core.limits import Limits
 from dagtop.core.policy import TaskPolicy
-from dagtop.core.retrying import fail_at_breaker
+from dagtop.core.retrying import fail_at_breaker, fails_at_breaker
 from dagtop.core.returning import ready_again
 from dagtop.core.states import TaskState
 
@@ -98,7 +97,7 @@ class Admission:
             lane = self.limits.blocked_by(policy, at, line.heap[0])
             if lane is None and policy.circuit and not self.breakers.may_pass(policy.circuit, index, at):
                 self.moved(at)
-                if self.breakers.spec(policy.circuit).on_open is OnOpen.FAIL:
+                if fails_at_breaker(machine, index):
                     heappop(line.heap)
                     fail_at_breaker(machine, index, at, machine.ledger.failure.get(index))
                     continue
@@ -219,7 +218,9 @@ def _wake_sleepers(machine: RunMachine, breaker: str, at: float) -> None:
     for index in [i for i in ledger.due_at if ledger.policies[i].circuit == breaker]:
         if ledger.state[index] is not TaskState.BACKOFF:
             continue
-        if machine.admission.breakers.spec(breaker).on_open is OnOpen.FAIL:
+        if not ledger.attempts_used(index):
+            continue  # it waits for its restart, and then for the breaker
+        if fails_at_breaker(machine, index):
             fail_at_breaker(machine, index, at, machine.ledger.failure.get(index))
         else:
             ready_again(machine, index, at)

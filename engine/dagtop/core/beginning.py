@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
+from dagtop.core.restart import RestartPolicy
 from dagtop.core.setting_up import open_doors
 from dagtop.core.states import GOOD, TaskState
 from dagtop.core.wanting import want_down
@@ -20,9 +21,10 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
     ledger, joins, at = machine.ledger, machine.joins, event.at
     if event.resumed:
         kept = sum(state in GOOD for state in ledger.state)
-        machine.emit(ev.RunResumed(at, kept - len(event.reruns)))
-        machine.unfinished = len(machine.plan) - kept + len(event.reruns)
-        for index, reason in event.reruns:
+        reruns = {**_never_ending(machine, event), **dict(event.reruns)}
+        machine.emit(ev.RunResumed(at, kept - len(reruns)))
+        machine.unfinished = len(machine.plan) - kept + len(reruns)
+        for index, reason in reruns.items():
             machine.put_back(index, at, reason)
         for index, needed in enumerate(machine.plan.upstream):
             if needed:
@@ -35,8 +37,7 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
                 machine.emit(ev.TaskSkipped(at, machine.plan.names[index], reason))
                 machine.ended(index, at)
         for index, reason in event.stops:
-            if ledger.state[index] is TaskState.WAITING:
-                want_down(machine, index, at, reason)
+            want_down(machine, index, at, reason)
     else:
         machine.emit(
             ev.RunStarted(
@@ -52,3 +53,15 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
         if not pending[index] and state[index] is TaskState.WAITING:
             machine.become_ready(index, at)
     machine.fill(at)
+
+
+def _never_ending(machine: RunMachine, event: inp.Begin) -> dict[int, str]:
+    """Tasks that are started again after every ending: one that had come to a good end runs again all the same."""
+    if not machine.supervised:
+        return {}
+    policies, stopped = machine.ledger.policies, {index for index, _ in event.stops}
+    return {
+        index: "it is to run always"
+        for index, state in enumerate(machine.ledger.state)
+        if state in GOOD and policies[index].restart.policy is RestartPolicy.ALWAYS and index not in stopped
+    }

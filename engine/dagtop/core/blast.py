@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias, assert_never
 from msgspec import structs
 
 from dagtop.core import commands as cmd
-from dagtop.core.changes import NO_COST
+from dagtop.core.changes import NO_CEILING, NO_COST
 from dagtop.core.desired import Desired
 from dagtop.core.events import GateWaiting
 from dagtop.core.guards import BreakerState
@@ -16,6 +16,7 @@ from dagtop.core.joins import Joins, Verdict
 from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
+from dagtop.core.restart import RestartPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
@@ -210,13 +211,13 @@ def _retry_failed(now: Situation) -> cmd.BlastRadius:
 
 def retried(now: Situation) -> list[int]:
     """The tasks that failed, and those after them that ended because of it or on what was there, upstream first."""
-    failed = [i for i, state in enumerate(now.state) if state in BAD]
+    failed = [i for i, state in enumerate(now.state) if state in BAD and not is_unwanted(now, i)]
     below = reach(now.plan.downstream, failed)
     before = torn_down_before(now, failed)
     return [
         i
         for i in now.plan.order
-        if now.state[i] in BAD or (i in before and now.state[i] in FINAL) or (i in below and now.state[i] in FINAL)
+        if now.state[i] in FINAL and (now.state[i] in BAD or i in before or i in below) and not is_unwanted(now, i)
     ]
 
 
@@ -230,13 +231,30 @@ def lost_because_of(now: Situation, index: int) -> list[int]:
     ]
 
 
+def brought_up(now: Situation, chosen: Collection[int]) -> list[int]:
+    """What starts over when these are to be up: with what was skipped because of them, and what they need set up again."""
+    every = {*chosen, *torn_down_before(now, chosen)}
+    for index in chosen:
+        every.update(lost_because_of(now, index))
+    return [i for i in now.plan.order if i in every and (i in chosen or not is_unwanted(now, i))]
+
+
+def is_unwanted(now: Situation, index: int) -> bool:
+    """Whether a person wants a task down, or it was removed from the graph."""
+    return index in now.desired.down or index in now.desired.gone
+
+
 def wanted_up(now: Situation) -> set[int]:
     """The tasks that do not run, although they should: what a stopped run has to start."""
     return {
         index
         for index, state in enumerate(now.state)
-        if state in FINAL and state not in GOOD and index not in now.desired.down and index not in now.desired.gone
+        if state in FINAL and not is_unwanted(now, index) and (state not in GOOD or _never_ends(now, index))
     }
+
+
+def _never_ends(now: Situation, index: int) -> bool:
+    return now.policies[index].restart.policy is RestartPolicy.ALWAYS
 
 
 def _start_run(now: Situation) -> cmd.BlastRadius:
@@ -300,11 +318,15 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
 def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
     if state is TaskState.CANCELLING:
+        if now.policies[index].restart.is_on and not is_unwanted(now, index):
+            return cmd.BlastRadius(summary=f"{name} is being stopped, and stays down until it is started")
         return _no(f"{name} was told to stop already and is still cleaning up")
     if state in FINAL:
         return _no(f"{name} has ended already ({state.value})")
     lost = _skipped_if_lost(now, index)
     after = f", {tasks(len(lost))} after it will be skipped" if lost else ""
+    if now.policies[index].restart.is_on:
+        after += "; it stays down until it is started"
     if state in ACTIVE:
         return cmd.BlastRadius(summary=f"{name} is told to stop{after}", stops=(name,), never_runs=lost)
     return cmd.BlastRadius(summary=f"{name} will not run{after}", never_runs=(name, *lost))
@@ -312,14 +334,18 @@ def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
 
 def _stop(now: Situation, index: int) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
+    if index in now.desired.gone:
+        return _no(f"{name} was removed from the graph")
     if index in now.desired.down:
-        return _no(f"{name} is to be down already; start it")
+        return _no(f"{name} is to be down already")
     if state in FINAL:
-        return cmd.BlastRadius(summary=f"{name} stays down ({state.value})")
-    effect = _cancel(now, index)
+        return cmd.BlastRadius(summary=f"{name} has ended ({state.value}), and stays down until it is started")
     if state is TaskState.CANCELLING:
-        return cmd.BlastRadius(summary=f"{name} is being stopped, and stays down")
-    return structs.replace(effect, summary=f"{effect.summary}; {name} stays down until it is started")
+        return cmd.BlastRadius(summary=f"{name} is being stopped, and stays down until it is started")
+    effect = _cancel(now, index)
+    if now.policies[index].restart.is_on:
+        return effect
+    return structs.replace(effect, summary=f"{effect.summary}; it stays down until it is started")
 
 
 def _start(now: Situation, index: int) -> cmd.BlastRadius:
@@ -328,14 +354,46 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         return _no("the run is stopping")
     if index in now.desired.gone:
         return _no(f"{name} was removed from the graph")
-    if state is not TaskState.CANCELLING and state not in FINAL:
+    if state not in FINAL and not (state is TaskState.CANCELLING and index in now.desired.down):
         return _no(f"{name} is up already ({state.value})")
-    return cmd.BlastRadius(summary=f"{name} is started", runs_again=(name,) if state in GOOD else ())
+    up = brought_up(now, [index])
+    after = set(lost_because_of(now, index)).intersection(up)
+    again = tuple(now.plan.names[i] for i in up if i not in after and now.state[i] in FINAL)
+    stale = stale_after(now, up)
+    if not _can_start(now, index):
+        culprit = _culprit(now, index)
+        return cmd.BlastRadius(
+            summary=f"{name} is to be up, and starts when its upstream {culprit} is", goes_stale=stale
+        )
+    said = f"{name} is started"
+    if state is TaskState.CANCELLING:
+        said = f"{name} is started when it has stopped"
+    before = len(up) - len(after) - 1
+    if before:
+        said += f", {tasks(before)} before it too, because of what was torn down"
+    if after:
+        said += f"; {tasks(len(after))} that {'was' if len(after) == 1 else 'were'} skipped because of it may run"
+    return cmd.BlastRadius(summary=said, runs_again=again if state in GOOD or before else (), goes_stale=stale)
+
+
+def stale_after(now: Situation, again: Collection[int]) -> tuple[str, ...]:
+    """Names of the tasks that keep what they made of what is made anew."""
+    after = sorted(reach(now.plan.downstream, again).difference(again))
+    return tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
+
+
+def _culprit(now: Situation, index: int) -> str:
+    """Name of an upstream task that keeps one from starting."""
+    return now.plan.names[
+        next(i for i in now.plan.upstream[index] if now.state[i] in FINAL and now.state[i] not in GOOD)
+    ]
 
 
 def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
     """By a person's word instead of by running."""
     name, state = now.plan.names[index], now.state[index]
+    if index in now.desired.gone:
+        return _no(f"{name} was removed from the graph")
     if now.run_state in _STOPPED:
         return _no("the run is stopping")
     if state in ACTIVE:
@@ -359,16 +417,15 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
         return _no("the run is stopping")
     if state not in FINAL and state not in ACTIVE and state is not TaskState.BACKOFF:
         return _no(f"{name} has not run yet ({state.value})")
+    if index in now.desired.gone:
+        return _no(f"{name} was removed from the graph")
     if not _can_start(now, index):
-        culprit = next(i for i in now.plan.upstream[index] if now.state[i] in FINAL and now.state[i] not in GOOD)
-        return _no(f"its upstream {now.plan.names[culprit]} did not succeed; restart that one with its downstream")
-    below = reach(now.plan.downstream, [index])
+        return _no(f"its upstream {_culprit(now, index)} did not succeed; restart that one with its downstream")
     before = torn_down_before(now, [index])
-    affected = sorted({index, *below, *before}) if downstream else sorted({index, *before})
+    affected = sorted(restarted_with(now, index, downstream=downstream))
     stops = tuple(now.plan.names[i] for i in affected if now.state[i] in ACTIVE)
     again = tuple(now.plan.names[i] for i in affected if now.state[i] in FINAL)
-    after = sorted(reach(now.plan.downstream, affected).difference(affected))
-    stale = tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
+    stale = stale_after(now, affected)
     count = len({name, *again, *stops})
     parts = [f"{tasks(count)} {do(count, 'run')} again" if downstream else f"{name} runs again"]
     if before:
@@ -382,12 +439,17 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
 
 def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]:
     """The tasks that a restart puts back to the beginning, upstream first."""
+    if not downstream and now.policies[index].restart.is_on:
+        return brought_up(now, [index])
     before = torn_down_before(now, [index])
     if not downstream:
         return [i for i in now.plan.order if i == index or i in before]
     below = reach(now.plan.downstream, [index]) | before
-    below.add(index)
-    return [i for i in now.plan.order if i in below and (now.state[i] in FINAL or now.state[i] in ACTIVE or i == index)]
+    return [
+        i
+        for i in now.plan.order
+        if i == index or (i in below and (now.state[i] in FINAL or now.state[i] in ACTIVE) and not is_unwanted(now, i))
+    ]
 
 
 def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
@@ -414,6 +476,8 @@ def _change(key: str, value: object) -> str:
         return "no timeout"
     if key == "cost" and value == NO_COST:
         return "no cost of its own"
+    if key == "max_restarts" and value == NO_CEILING:
+        return "as many restarts as it takes"
     return f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}"
 
 

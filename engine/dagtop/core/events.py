@@ -215,6 +215,9 @@ class TaskProgress(TaskEvent, frozen=True, tag="task.progress"):
 class TaskServing(TaskEvent, frozen=True, tag="task.serving"):
     """A running task said `ctx.ready()`, or its readiness probe passed: it does what it is there for."""
 
+    opens: bool = False
+    """It is supervised: what depends on it may start."""
+
 
 class TaskEscalated(TaskEvent, frozen=True, tag="task.escalated"):
     """It failed for good, and this is what a person needs to know of it."""

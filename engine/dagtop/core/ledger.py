@@ -18,7 +18,7 @@ from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.growth import grown
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
-from dagtop.core.states import GOOD, MOVES, RunState, TaskState
+from dagtop.core.states import BAD, GOOD, MOVES, RunState, TaskState
 from dagtop.errors import IllegalTransitionError
 
 #: How many attempts without success are kept for one task.
@@ -215,6 +215,7 @@ class Ledger:
             self.reason.pop(index, None)
             ending = TaskState.TIMED_OUT if event.timed_out else TaskState.FAILED
             self._attempt_ended(index, event.at, ending, event.failure)
+            self.desired.serving.discard(index)
         self.due_at[index] = event.at + event.delay
 
     def _failed(self, index: int, event: ev.TaskFailed) -> None:
@@ -231,12 +232,14 @@ class Ledger:
         if self.state[index] is not TaskState.CANCELLING:
             self._move(index, TaskState.CANCELLING)
             self.cancelling_at[index] = event.at
+            self.desired.serving.discard(index)
         self.reason[index] = event.reason
 
     def _skipped(self, index: int, event: ev.TaskSkipped) -> None:
         self._move(index, TaskState.SKIPPED)
         self.ended_at[index] = event.at
         self.reason[index] = event.reason
+        self.desired.serving.discard(index)
         for sparse in (self.due_at, self.cancelling_at, self.gates):
             sparse.pop(index, None)
 
@@ -268,6 +271,10 @@ class Ledger:
         self.reason[index] = event.reason
 
     def _restarting(self, index: int, event: ev.TaskRestarting) -> None:
+        self.desired.restarts[index] = (event.restart, event.crashes)
+        self.due_at[index] = event.at + event.delay
+        if self.state[index] is _BACKOFF:
+            return  # its policy has changed: it comes at another time
         self._move(index, _BACKOFF)
         self.reason.pop(index, None)
         if event.failure is None:
@@ -280,12 +287,10 @@ class Ledger:
             self._attempt_ended(index, event.at, ending, event.failure)
             self.desired.serving.discard(index)
         self.first_attempt[index] = event.attempt
-        self.desired.restarts[index] = (event.restart, event.crashes)
-        self.due_at[index] = event.at + event.delay
         self.progress.pop(index, None)
 
     def _serving(self, index: int, event: ev.TaskServing) -> None:
-        if self.policies[index].restart.is_on:
+        if event.opens:
             self.desired.serving.add(index)
 
     def _wanted(self, index: int, event: ev.TaskWanted) -> None:
@@ -324,6 +329,9 @@ class Ledger:
         self.desired.serving.discard(index)
         if not event.keeps_count:
             self.desired.restarts.pop(index, None)
+        elif was in BAD:  # it goes on where its policy stopped before: that is one more restart
+            restarts, crashes = self.desired.restarts.get(index, (0, 0))
+            self.desired.restarts[index] = (restarts + 1, crashes + 1)
 
     def _stale(self, index: int, event: ev.TaskStale) -> None:
         self.stale.add(index)
@@ -398,7 +406,9 @@ class Ledger:
         index_of = plan.index
         for name in event.changed:
             index = index_of[name]
-            self.desired.gone.discard(index)
+            if index in self.desired.gone:  # it comes back, and is a new one
+                self.desired.gone.discard(index)
+                self.desired.down.discard(index)
             self.desired.grew_older(index)
         self.desired.gone.update(index_of[name] for name in event.removed)
 

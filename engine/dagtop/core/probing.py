@@ -29,9 +29,13 @@ def said_ready(machine: RunMachine, event: inp.SaidReady) -> None:
 
 
 def _serve(machine: RunMachine, index: int, at: float) -> None:
-    machine.emit(ev.TaskServing(at, machine.plan.names[index]))
     policy, attempt = machine.ledger.policies[index], machine.ledger.attempt[index]
-    if not policy.restart.is_on or machine.ledger.state[index] is not TaskState.RUNNING:
+    supervised = policy.is_supervised or machine.policy.supervises
+    opens = supervised and machine.ledger.state[index] is TaskState.RUNNING
+    if opens and index in machine.joins.early:
+        return
+    machine.emit(ev.TaskServing(at, machine.plan.names[index], opens))
+    if not opens:
         return
     count_as_ready(machine, index, at)
     if policy.alive is not None and policy.ready is not None:

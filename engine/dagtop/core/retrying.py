@@ -11,7 +11,7 @@ from dagtop.core.failure import Failure
 from dagtop.core.guards import OnOpen
 from dagtop.core.returning import ready_again
 from dagtop.core.states import TaskState
-from dagtop.core.supervising import start_again
+from dagtop.core.supervising import no_longer_ready, start_again
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -41,7 +41,7 @@ def after_failure(
     if retry_after is not None:
         machine.wished_delay[index] = retry_after
     if circuit and not machine.breakers.is_closed(circuit, at):
-        if machine.breakers.spec(circuit).on_open is OnOpen.FAIL:
+        if fails_at_breaker(machine, index):
             fail_at_breaker(machine, index, at, failure)
             return
         machine.wished_delay[index] = 0.0  # it waits for the breaker, which knows better when to come back
@@ -52,6 +52,12 @@ def may_try_again(machine: RunMachine, index: int) -> bool:
     """Whether the policy of now, and the run, allow one more attempt."""
     retries = machine.ledger.policies[index].retry.retries
     return machine.ledger.attempts_used(index) <= retries and machine.stopping is None
+
+
+def fails_at_breaker(machine: RunMachine, index: int) -> bool:
+    """Whether a task ends when its breaker is open. One that is to be up waits for it, whatever the breaker says."""
+    policy = machine.ledger.policies[index]
+    return machine.breakers.spec(policy.circuit).on_open is OnOpen.FAIL and not policy.restart.is_on
 
 
 def fail_at_breaker(machine: RunMachine, index: int, at: float, last: Failure | None) -> None:
@@ -79,6 +85,8 @@ def _back_off(
     delay = _delay(machine, index, unit_random)
     attempt = machine.ledger.attempt[index]
     machine.emit(ev.TaskRetrying(at, machine.plan.names[index], attempt, delay, failure, timed_out))
+    if machine.supervised:
+        no_longer_ready(machine, index, at)
     if delay > 0:
         machine.deadlines.push(at + delay, Due.BACKOFF, index, attempt)
     else:

@@ -27,7 +27,7 @@ def withdrawn(machine: RunMachine, fed: list[int], at: float, reason: str) -> li
     for index in fed:
         about_to_start = states[index] in (TaskState.READY, TaskState.HELD, TaskState.BACKOFF)
         if about_to_start and machine.joins.verdict(index) is not Verdict.START:
-            machine.put_back(index, at, reason)
+            machine.put_back(index, at, reason, keeps_count=True)
             found.append(index)
         elif states[index] is TaskState.WAITING:
             machine.asking.pop(index, None)

@@ -99,7 +99,10 @@ MOVES: Mapping[TaskState, frozenset[TaskState]] = MappingProxyType(
             {_S.SUCCEEDED, _S.FAILED, _S.TIMED_OUT, _S.BLOCKED, _S.CANCELLED, _S.BACKOFF, _S.CANCELLING, _S.SKIPPED}
         ),
         _S.BACKOFF: frozenset(
-            {_S.READY, _S.HELD, _S.WAITING, _S.CANCELLED, _S.FAILED, _S.TIMED_OUT, _S.SKIPPED, _S.SUCCEEDED}
+            {
+                *(_S.READY, _S.HELD, _S.WAITING),
+                *(_S.CANCELLED, _S.FAILED, _S.TIMED_OUT, _S.BLOCKED, _S.SKIPPED, _S.SUCCEEDED),
+            }
         ),
         _S.CANCELLING: frozenset(
             {_S.CANCELLED, _S.TIMED_OUT, _S.BLOCKED, _S.BACKOFF, _S.WAITING, _S.FAILED, _S.SUCCEEDED, _S.SKIPPED}

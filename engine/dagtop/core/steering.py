@@ -84,7 +84,7 @@ def _carry_out_on_task(machine: RunMachine, command: TaskCommand, index: int, at
         case cmd.StopTask(reason=why):
             want_down(machine, index, at, _said(f"stopped by {by}", why))
         case cmd.StartTask(reason=why):
-            want_up(machine, [index, *lost_because_of(machine.ledger, index)], at, _said(f"started by {by}", why))
+            want_up(machine, [index], at, _said(f"started by {by}", why))
         case cmd.RestartTask(downstream=downstream, reason=why):
             machine.fresh.add(index)
             if index in machine.ledger.desired.down:
@@ -205,7 +205,7 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
     changes = policy_changes(command)
     machine.emit(ev.PolicyChanged(at, command.task, changes))
     state = machine.ledger.state[index]
-    if state is TaskState.BACKOFF and changes.keys() & OF_RETRY:
+    if state is TaskState.BACKOFF and changes.keys() & OF_RETRY and machine.ledger.attempts_used(index):
         retime_backoff(machine, index, at)
     elif state is TaskState.RUNNING and "timeout" in changes:
         machine.restart_timer(index, at)

@@ -13,6 +13,7 @@ from dagtop.core.failure import Failure
 from dagtop.core.instructions import AbandonAttempt, StopAttempt, StopReason
 from dagtop.core.retrying import after_failure
 from dagtop.core.states import ACTIVE, RunState, TaskState
+from dagtop.core.supervising import no_longer_ready
 from dagtop.core.wording import out_of_time
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def stop_attempt(machine: RunMachine, index: int, at: float, why: StopReason, re
     machine.stop_reasons[index] = why
     machine.emit(ev.TaskCancelling(at, machine.plan.names[index], attempt, reason))
     machine.instruct(StopAttempt(index, attempt))
+    if machine.supervised:
+        no_longer_ready(machine, index, at)
 
 
 def abandon_told(machine: RunMachine, at: float) -> None:
@@ -93,7 +96,8 @@ def stopped_attempt_ended(
             after_failure(machine, index, at, unwell, unit_random, retriable=False)
         case StopReason.CANCEL | StopReason.FAIL_FAST | StopReason.SETUP:
             machine.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
-            if machine.stopping is None and index not in ledger.desired.down:
+            wanted = index not in ledger.desired.down and index not in ledger.desired.gone
+            if machine.stopping is None and wanted:
                 escalate(machine, index, at)
             machine.ended(index, at)
     machine.fill(at)

@@ -6,12 +6,13 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
+from dagtop.core.blast import brought_up, is_unwanted
 from dagtop.core.instructions import StopReason
 from dagtop.core.restart import RestartPolicy
 from dagtop.core.restarting import start_over
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 from dagtop.core.stopping import cancel_unstarted, stop_attempt
-from dagtop.core.supervising import ceiling_of
+from dagtop.core.supervising import block, ceiling_of, retime_restart
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -34,7 +35,7 @@ def want_up(machine: RunMachine, chosen: Collection[int], at: float, reason: str
     for index in chosen:
         if index in ledger.desired.down:
             machine.emit(ev.TaskWanted(at, machine.plan.names[index], True, reason))
-    again = [i for i in machine.plan.order if i in chosen and (ledger.state[i] in FINAL or ledger.state[i] in ACTIVE)]
+    again = brought_up(ledger, chosen)
     if again:
         start_over(machine, again, at, reason, again)
 
@@ -43,14 +44,16 @@ def reconsider(machine: RunMachine, index: int, at: float, reason: str) -> None:
     """The restart policy of a task has changed: one that has ended may have to run again, one that is to run may not."""
     ledger = machine.ledger
     restart, state = ledger.policies[index].restart, ledger.state[index]
-    if index in ledger.desired.down or index in ledger.desired.gone or machine.stopping is not None:
+    if is_unwanted(ledger, index) or machine.stopping is not None:
         return
-    if state is TaskState.BACKOFF and index in ledger.desired.restarts and not restart.is_on:
-        _settle_for_what_it_is(machine, index, at)
+    if state is TaskState.BACKOFF and not ledger.attempts_used(index):
+        _reconsider_restart(machine, index, at)
         return
     may_again = state in BAD and restart.is_on and _is_below_ceiling(machine, index)
     if may_again or (state in GOOD and restart.policy is RestartPolicy.ALWAYS):
-        _go_on(machine, index, at, reason)
+        machine.keeps_count.add(index)
+        again = brought_up(ledger, [index])
+        start_over(machine, again, at, reason, again)
 
 
 def _is_below_ceiling(machine: RunMachine, index: int) -> bool:
@@ -58,9 +61,19 @@ def _is_below_ceiling(machine: RunMachine, index: int) -> bool:
     return ceiling is None or machine.ledger.desired.restarts.get(index, (0, 0))[1] < ceiling
 
 
-def _go_on(machine: RunMachine, index: int, at: float, reason: str) -> None:
-    machine.keeps_count.add(index)
-    start_over(machine, [index], at, reason, [index])
+def _reconsider_restart(machine: RunMachine, index: int, at: float) -> None:
+    """It is to be started again after a delay: by its policy of now not at all, or after another delay."""
+    ledger = machine.ledger
+    restart, failure = ledger.policies[index].restart, ledger.failure.get(index)
+    if not restart.is_on or (failure is None and restart.policy is RestartPolicy.ON_FAILURE):
+        _settle_for_what_it_is(machine, index, at)
+        return
+    ceiling, crashes = ceiling_of(restart), ledger.desired.restarts[index][1]
+    if failure is not None and ceiling is not None and crashes > ceiling:
+        late = ledger.history[index][-1].ending == TaskState.TIMED_OUT.value
+        block(machine, index, at, failure, crashes - 1, timed_out=late)
+    else:
+        retime_restart(machine, index, at)
 
 
 def _settle_for_what_it_is(machine: RunMachine, index: int, at: float) -> None:
