@@ -20,6 +20,11 @@ class Desired:
         self.generation: dict[int, int] = {}
         """Which version of what is wanted this is, where it is not the first."""
 
+    def knows(self, index: int) -> bool:
+        """Whether there is anything to tell of a task."""
+        marked = index in self.serving or index in self.down or index in self.gone
+        return marked or index in self.restarts or index in self.generation
+
     def grew_older(self, index: int) -> None:
         """Something else is wanted of a task now."""
         self.generation[index] = self.generation.get(index, 1) + 1

@@ -115,7 +115,7 @@ def check_options(
         depends_on = (depends_on,)
     try:
         backend_of(options, is_async=is_async)
-        return task_policy(options, timeout=config.default_timeout, retries=config.default_retries), depends_on
+        return _policy(options, config), depends_on
     except (TypeError, ValueError) as error:
         for message in option_errors(options, is_async=is_async) or [str(error)]:
             flaws.add(OptionError, f"{who}: {message}", place)
@@ -235,6 +235,12 @@ def _digits(text: str) -> str:
 
 def default_policy(config: ExecutorConfig) -> TaskPolicy:
     """The policy of a task that has no options of its own."""
-    if config.default_timeout is None and config.default_retries is None:
+    if config.default_timeout is None and config.default_retries is None and config.default_restart is None:
         return DEFAULT_POLICY
-    return task_policy({}, timeout=config.default_timeout, retries=config.default_retries)
+    return _policy({}, config)
+
+
+def _policy(options: Mapping[str, Any], config: ExecutorConfig) -> TaskPolicy:
+    return task_policy(
+        options, timeout=config.default_timeout, retries=config.default_retries, restart=config.default_restart
+    )

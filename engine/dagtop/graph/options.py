@@ -12,22 +12,15 @@ from dagtop.core.checks import one_of
 from dagtop.core.guards import Breaker, Gate, Pool, check_amounts
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy, exception_types
+from dagtop.core.restart import Restart
 from dagtop.errors import Flaw
+from dagtop.graph.restart_options import RESTART_OPTIONS, as_restart, probes_of, restart_of
 
 if TYPE_CHECKING:
     from dagtop.core.schedule import Schedule
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
-LATER_TASK_OPTIONS = frozenset(
-    {
-        "restart",
-        "max_restarts",
-        "restart_backoff",
-        "ready",
-        "alive",
-        "replicas",
-    }
-)
+LATER_TASK_OPTIONS = frozenset({"replicas"})
 LATER_GRAPH_OPTIONS: frozenset[str] = frozenset()
 
 _POLICY_OPTIONS = (
@@ -54,6 +47,7 @@ TASK_OPTIONS = (
     "cache",
     "setup",
     "teardown",
+    *RESTART_OPTIONS,
     *_POLICY_OPTIONS,
 )
 
@@ -73,8 +67,9 @@ class ExecutorConfig:
     fail_fast: after the first failure start nothing new; what runs goes on.
     run_timeout: longest the run may take, in seconds.
     cancel_grace: how long a run that is being cancelled waits for tasks that do not stop, in seconds; 10 unless given.
-    default_timeout: timeout of an attempt, in seconds, for tasks that give none.
+    default_timeout: timeout of an attempt, in seconds, for tasks that give none and are not started again by a restart policy.
     default_retries: retries (a number or a `Retry`) for tasks that give none.
+    default_restart: "no", "on-failure", "always" or a `Restart`, for tasks that do not say when they are started again.
     backend: where plain functions run that do not say so themselves: "thread" (the default), "process" or "dask".
     dask: address of a Dask scheduler, such as "tcp://10.0.0.1:8786"; without one dagtop starts two Dask workers on this machine
         when a task has `backend="dask"`.
@@ -108,6 +103,7 @@ class ExecutorConfig:
     cancel_grace: float | None = None
     default_timeout: float | None = None
     default_retries: int | Retry | None = None
+    default_restart: str | Restart | None = None
     backend: str | None = None
     dask: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
@@ -129,6 +125,8 @@ class ExecutorConfig:
             TaskPolicy(timeout=self.default_timeout)
         if self.default_retries is not None:
             as_retry(self.default_retries)
+        if self.default_restart is not None:
+            as_restart(self.default_restart)
         if self.backend is not None and one_of(BackendName, self.backend, "backend") is BackendName.ASYNC:
             raise ValueError(
                 "backend is for plain functions: 'thread', 'process' or 'dask'; async ones run on the loop"
@@ -245,7 +243,13 @@ def as_retry(value: object) -> Retry:
     return Retry(retries=value)
 
 
-def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: int | Retry | None) -> TaskPolicy:
+def task_policy(
+    options: Mapping[str, Any],
+    *,
+    timeout: float | None,
+    retries: int | Retry | None,
+    restart: str | Restart | None = None,
+) -> TaskPolicy:
     """The policy that a task's options and the graph's defaults make.
 
     Raises
@@ -261,7 +265,10 @@ def task_policy(options: Mapping[str, Any], *, timeout: float | None, retries: i
         raise ValueError(f"description must be a text, not {given['description']!r}")
     if not isinstance(given.get("retry_on_timeout", True), bool):
         raise ValueError(f"retry_on_timeout must be True or False, not {given['retry_on_timeout']!r}")
-    given["timeout"] = options.get("timeout", timeout)  # None is no timeout, whatever the default is
+    given["restart"] = restart_of(options, restart)
+    given |= probes_of(options)
+    usual = None if given["restart"].is_on else timeout  # which is for tasks that come to an end (B33)
+    given["timeout"] = options.get("timeout", usual)  # None is no timeout, whatever the default is
     if "gate" in given:
         given["gate"] = _gate(given["gate"])
     chosen = options.get("retries", retries)

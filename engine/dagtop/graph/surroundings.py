@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from dagtop.core.restart import Probe
 from dagtop.core.topology import find_cycle, topological_order
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, FromService, Parameter, Source, bind, is_async, parameters_of
@@ -62,6 +63,10 @@ class Service:
         return services_of(self.arguments)
 
 
+#: The parts of `Surroundings` that are kept by task.
+_BY_TASK = ("whens", "caches", "setups", "teardowns", "needs", "readies", "alives", "maps")
+
+
 @dataclass(slots=True, eq=False)
 class Surroundings:
     """By task index what stands around it, and what the tasks share."""
@@ -74,6 +79,10 @@ class Surroundings:
     teardowns: dict[int, Call] = field(default_factory=dict)
     needs: dict[int, tuple[str, ...]] = field(default_factory=dict)
     """The services that a task or its setup takes as parameters."""
+    readies: dict[int, Call] = field(default_factory=dict)
+    """The readiness probes."""
+    alives: dict[int, Call] = field(default_factory=dict)
+    """The liveness probes."""
     maps: dict[int, Mapped] = field(default_factory=dict)
     """The tasks that gather what a function returned for each element of a list."""
     services: dict[str, Service] = field(default_factory=dict)
@@ -84,30 +93,22 @@ class Surroundings:
 
     def copy(self) -> Surroundings:
         """One whose dictionaries are its own, for a run in which the graph may grow."""
-        return replace(
-            self,
-            whens=dict(self.whens),
-            caches=dict(self.caches),
-            setups=dict(self.setups),
-            teardowns=dict(self.teardowns),
-            needs=dict(self.needs),
-            maps=dict(self.maps),
-        )
+        own: dict[str, Any] = {name: dict(getattr(self, name)) for name in _BY_TASK}
+        return replace(self, **own)
 
     def add(self, others: Surroundings) -> None:
         """Take what stands around further tasks as well."""
-        for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):
+        for name in _BY_TASK:
             getattr(self, name).update(getattr(others, name))
 
     def of_another(self, index: int) -> Surroundings:
         """What stands around the one task that is in here, for a task that is the same but for its index."""
-        names = ("whens", "caches", "setups", "teardowns", "needs", "maps")
-        found: dict[str, Any] = {name: {index: one} for name in names for one in getattr(self, name).values()}
+        found: dict[str, Any] = {name: {index: one} for name in _BY_TASK for one in getattr(self, name).values()}
         return Surroundings(**found) if found else NOTHING_AROUND
 
     def take_over(self, indices: set[int], others: Surroundings) -> None:
         """What stands around these tasks is what stands around them there."""
-        for name in ("whens", "caches", "setups", "teardowns", "needs", "maps"):
+        for name in _BY_TASK:
             own: dict[int, Any] = getattr(self, name)
             for index in indices:
                 own.pop(index, None)
@@ -192,6 +193,22 @@ class AroundCheck:
             found.caches[index] = made
             needed += more
             self._check_cache_alone(name, options, place)
+        for option, probes in (("ready", found.readies), ("alive", found.alives)):
+            probe = options.get(option)
+            fn = probe.check if isinstance(probe, Probe) else probe
+            if fn is None or not callable(fn):
+                continue  # which the check of the option's value tells of
+            made, more = self._of_task(
+                option,
+                fn,
+                index,
+                f"{option}= of task {name!r}",
+                place_of(fn) or place,
+                options.get("setup") is not None,
+            )
+            needed += more
+            if made is not None:
+                probes[index] = made
         mapped = mapped_by(call.fn)
         if mapped is not None:
             found.maps[index] = mapped
@@ -237,7 +254,7 @@ class AroundCheck:
             self._inputs,
             place,
             services=() if option == "cache" else self.services,
-            resource=resource and option == "teardown",
+            resource=resource and option in ("teardown", "ready", "alive"),
             own_output=option == "teardown",
         )
         for flaw in flaws:

@@ -9,7 +9,7 @@ from anyio.abc import TaskGroup
 
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core.inputs import Input
-from dagtop.core.instructions import Consult, RunTeardown, SetUp, WindDown
+from dagtop.core.instructions import Consult, RunProbe, RunTeardown, SetUp, WindDown
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import RunState
 from dagtop.graph.surroundings import Surroundings
@@ -17,6 +17,7 @@ from dagtop.runtime.calls import Calls
 from dagtop.runtime.chores import Chores
 from dagtop.runtime.consulting import Consulting
 from dagtop.runtime.lifecycle import Lifecycle
+from dagtop.runtime.probing import Probing
 from dagtop.runtime.reports import Reports
 from dagtop.runtime.services import Services
 from dagtop.runtime.workers import Workers
@@ -45,6 +46,7 @@ class Aside:
             self._answer,
             workers.now,
         )
+        self.probing = Probing(machine, calls, self.chores, self.services, around, self._answer, workers.now)
         if around.services:
             calls.find_service = self.services.find
 
@@ -53,11 +55,13 @@ class Aside:
         self.chores.begin(group, threads)
         self.services.begin()
 
-    def obey(self, instruction: Consult | RunTeardown | SetUp | WindDown) -> None:
+    def obey(self, instruction: Consult | RunProbe | RunTeardown | SetUp | WindDown) -> None:
         """Carry an instruction out; it is answered later."""
         match instruction:
             case Consult():
                 self.consulting.ask(instruction)
+            case RunProbe():
+                self.probing.probe(instruction)
             case RunTeardown(index=index):
                 self.lifecycle.tear_down(index)
             case SetUp():

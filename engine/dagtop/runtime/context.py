@@ -96,9 +96,14 @@ class TaskContext:
         told = (done if math.isfinite(done) else 0.0, whole if known else None, str(message)[:200])
         self._report("progress", told)
 
-    def ready(self) -> None:
-        """Say that a long-running task now does what it is there for."""
-        self._report("ready", ())
+    def ready(self, value: Any = None) -> None:
+        """Say that a long-running task now does what it is there for: tasks that depend on it may start.
+
+        Parameters
+        ----------
+        value: what they get for its output as long as it has not returned, e.g. the port that it listens on.
+        """
+        self._report("ready", (self.attempt, value))
 
     def spawn(self, name: str, fn: Callable[..., Any], **options: Any) -> str:
         """Add a task to the graph while it runs: its name. It is checked here and now, as strictly as those declared before.

@@ -21,7 +21,7 @@ from dagtop.core.escalation import Evidence
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
 from dagtop.core.snapshot import Blocked
-from dagtop.core.states import RunState
+from dagtop.core.states import ACTIVE, RunState
 from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
@@ -74,6 +74,7 @@ class Engine:
         )
         self.machine = RunMachine(job.plan, job.policy, job.ledger, breakers=self.breakers, evidence=self._evidence)
         self.calls = Calls(job, self.reports)
+        self.calls.ledger = self.machine.ledger
         self.publisher: Publisher | None = None
         self.hold_open = False
         """Stay when the run is over, for commands that may give it something to do again."""
@@ -257,6 +258,11 @@ class Engine:
         now = self.now()
         while self.reports.begun:
             self.workers.obey(machine.handle(inp.AttemptBegan(now, *self.reports.begun.popleft())))
+        while self.reports.ready:
+            index, attempt, value = self.reports.ready.popleft()
+            if machine.ledger.attempt[index] == attempt and machine.ledger.state[index] in ACTIVE:
+                self.calls.outputs[index] = value
+            self.workers.obey(machine.handle(inp.SaidReady(now, index, attempt)))
         report_wait = self.reports.drain(machine, now)
         while machine.is_over and self.reports.lines:  # all of them belong before `run.finished`
             report_wait = self.reports.drain(machine, now)

@@ -16,6 +16,7 @@ from dagtop.core.events import (
     AnyEvent,
     CommandApplied,
     CommandRefused,
+    GraphChanged,
     Log,
     Problem,
     TaskEvent,
@@ -96,6 +97,9 @@ class Publisher:
             if isinstance(event, TaskEvent):
                 assert self._ledger is not None, "watch comes first"
                 self._touched.add(self._ledger.plan.index[event.task])
+            elif isinstance(event, GraphChanged):
+                assert self._ledger is not None, "watch comes first"
+                self._touched.update(self._ledger.plan.index[name] for name in (*event.removed, *event.changed))
             elif isinstance(event, Problem):
                 self._problems.append(event)
                 self._problem_count += 1
@@ -204,11 +208,11 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         ledger.ended_at[index],
         policy=ledger.policies[index],
     )
-    for sparse in ledger.sparse:
-        if sparse and index in sparse:
-            break
-    else:
+    desired = ledger.desired
+    is_plain = not any(sparse and index in sparse for sparse in ledger.sparse)
+    if is_plain and not desired.knows(index):
         return plain
+    restarts, crashes = desired.restarts.get(index, (0, 0))
     return msgspec.structs.replace(
         plain,
         due_at=ledger.due_at.get(index),
@@ -222,4 +226,10 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         gate=ledger.gates.get(index),
         torn_down=index in ledger.torn_down,
         why_run=ledger.why_run.get(index, ""),
+        serving=index in desired.serving,
+        restarts=restarts,
+        crashes=crashes,
+        wanted=index not in desired.down,
+        gone=index in desired.gone,
+        generation=desired.generation.get(index, 1),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from dagtop.core.events import AnyEvent, Log, Problem, TaskProgress, TaskServing
+from dagtop.core.events import Log, Problem, TaskProgress
 from dagtop.core.machine import RunMachine
 from dagtop.core.plan import Plan
 from dagtop.runtime.capture import Captured
@@ -30,6 +30,8 @@ class Reports:
         """(task, attempt) of those whose body has begun in another process."""
         self._progress: dict[int, tuple[float, float | None, str]] = {}
         self._other: deque[tuple[str, int, str]] = deque()
+        self.ready: deque[tuple[int, int, Any]] = deque()
+        """(task, attempt, value) of those that said `ctx.ready(value)`."""
         self._progress_at = -PROGRESS_EVERY
         self.line_counts: dict[int, int] = {}
         """By task: how many lines it has had."""
@@ -52,7 +54,8 @@ class Reports:
         elif what == "begun":
             self.begun.append((index, *values))
         else:
-            self._other.append((what, index, ""))
+            attempt, value = values
+            self.ready.append((index, attempt, value))
         self._doorbell.ring()
 
     def problem(self, source: str, message: str, task: str = "") -> None:
@@ -75,9 +78,7 @@ class Reports:
         """Problems that came when the run had ended and no event could tell of them any more."""
         told = [self._other.popleft() for _ in range(len(self._other))]
         return tuple(
-            Problem(now, source, message, self._names[index] if index >= 0 else "")
-            for source, index, message in told
-            if source != "ready"
+            Problem(now, source, message, self._names[index] if index >= 0 else "") for source, index, message in told
         )
 
     def drain(self, machine: RunMachine, now: float) -> float | None:
@@ -85,8 +86,7 @@ class Reports:
         while self._other:
             source, index, message = self._other.popleft()
             name = self._names[index] if index >= 0 else ""
-            event: AnyEvent = TaskServing(now, name) if source == "ready" else Problem(now, source, message, name)
-            machine.note(event)
+            machine.note(Problem(now, source, message, name))
         for _ in range(min(len(self.lines), LINES_AT_ONCE)):
             line = self.lines.popleft()
             index = self._index.get(line.task, -1)

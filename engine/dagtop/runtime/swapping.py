@@ -157,6 +157,8 @@ def _around(around: Surroundings, number_of: Sequence[int]) -> Surroundings:
         caches=perhaps(around.caches),
         setups=calls(around.setups),
         teardowns=calls(around.teardowns),
+        readies=calls(around.readies),
+        alives=calls(around.alives),
         needs={number_of[index]: names for index, names in around.needs.items()},
         maps={number_of[index]: mapped for index, mapped in around.maps.items()},
     )

@@ -25,6 +25,7 @@ from dagtop.core import inputs as inp
 from dagtop.core.instructions import (
     Consult,
     Instruction,
+    RunProbe,
     RunTeardown,
     SetUp,
     StartAttempt,
@@ -73,7 +74,7 @@ class Workers(Attempts):
             if type(instruction) is StartAttempt:
                 self._starts.append(instruction)
                 continue
-            if isinstance(instruction, (Consult, RunTeardown, SetUp, WindDown)):
+            if isinstance(instruction, (Consult, RunProbe, RunTeardown, SetUp, WindDown)):
                 self.aside.obey(instruction)
                 continue
             attempt = self.running.get(instruction.index)
