@@ -70,7 +70,7 @@ def _do(arguments: Sequence[str]) -> int:
         parameters = checked(asked.graph, asked.output)
         from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
-        return watch_command(asked.file, signals, asked.graph, parameters, asked.output, asked.keep)
+        return watch_command(asked.file, signals, asked.graph, parameters, asked.output, asked.keep, now=asked.now)
     from dagtop_app.cli import parse_and_do  # noqa: PLC0415 - the parser takes longer to load than all that is ours
 
     gc.enable()  # see `entry`; the console goes on without until there is something to see

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import islice
 from types import MappingProxyType
 from typing import Any
 
@@ -18,13 +21,15 @@ from dagtop.observe.visible import storable
 
 from dagtop_app.forecasting import Outlook, forecast_lines, forecast_object, history_of, outlook_of
 from dagtop_app.options import GraphOptions, JournalOptions
-from dagtop_app.running import Prepared, prepare
+from dagtop_app.running import Prepared, prepare, timetable_of
 from dagtop_app.terminal import stdout_reserved, write_all
 from dagtop_app.text import clean, duration, name_of, plural
 
 #: Of a deep graph so many levels, and of a long path so many tasks, are listed for people.
 MOST_LEVELS = 12
 MOST_ON_PATH = 20
+#: How many of the next due times are told.
+DUE_TIMES = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +48,17 @@ class PlanFacts:
     """Those in force."""
     gates: Mapping[str, float | None] = field(default_factory=dict)
     """Tasks that will wait for a person, and for how long at most."""
+    due: tuple[datetime, ...] = ()
+    """The next due times."""
 
 
 def facts_of(
-    plan: Plan, *, source: str = "", options: Mapping[str, Any], usual: Mapping[int, Usual] = MappingProxyType({})
+    plan: Plan,
+    *,
+    source: str = "",
+    options: Mapping[str, Any],
+    usual: Mapping[int, Usual] = MappingProxyType({}),
+    due: tuple[datetime, ...] = (),
 ) -> PlanFacts:
     """Count levels, and look ahead."""
     level = levels(plan)
@@ -66,6 +78,7 @@ def facts_of(
             for name, policy in zip(plan.names, plan.policies, strict=True)
             if policy.gate is not None
         },
+        due=due,
     )
 
 
@@ -103,6 +116,8 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
             for name, timeout in facts.gates.items()
         ]
         yield f"  waits at gates    {_some(waits, MOST_ON_PATH, ', ')}"
+    for number, due in enumerate(facts.due):
+        yield f"  {'' if number else 'next due':<17} {due:%a %Y-%m-%d %H:%M}{f':{due:%S}' if due.second else ''} {due:%Z}"
     for name, value in facts.options.items():
         if name == "inputs":
             for parameter, text in value.items():
@@ -148,7 +163,17 @@ def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
         source=prepared.source,
         options=options_in_force(prepared.config),
         usual=history_of(prepared, plan, keep),
+        due=_next_due(prepared),
     )
+
+
+def _next_due(prepared: Prepared) -> tuple[datetime, ...]:
+    timetable = timetable_of(prepared)
+    if timetable is None:
+        return ()
+    now = time.time()
+    coming = islice(timetable.iterate(now, now), DUE_TIMES)
+    return tuple(datetime.fromtimestamp(due, UTC).astimezone(timetable.zone) for due in coming)
 
 
 def _object(facts: PlanFacts) -> dict[str, Any]:
@@ -164,6 +189,7 @@ def _object(facts: PlanFacts) -> dict[str, Any]:
         "total_cost": facts.outlook.forecast.total_cost,
         "forecast": forecast_object(facts.outlook),
         "gates": dict(facts.gates),
+        "due": [due.isoformat() for due in facts.due],
         "options": facts.options,
         "problems": [],
     }

@@ -58,6 +58,13 @@ Run = Annotated[str, Parameter(name="RUN", help='A run\'s id, the beginning of o
 Task = Annotated[str, Parameter(name="TASK", help="The task's name.")]
 Reason = Annotated[str, Parameter(show_default=False, help="Why; it is kept with the run.")]
 
+Now = Annotated[
+    bool,
+    Parameter(
+        negative="", show_default=False, help="Do not wait for the graph's schedule: run once, at once, and leave."
+    ),
+]
+
 tell_parser(Parameter)
 
 
@@ -66,6 +73,7 @@ def watch(
     file: Annotated[Path | None, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME.")] = None,
     /,
     *,
+    now: Now = False,
     graph: GraphOptions | None = None,
     output: OutputOptions | None = None,
     keep: KeepOptions | None = None,
@@ -80,11 +88,11 @@ def watch(
     _check_that_it_is_no_command(str(file))
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
     if not _opens_console(output):
-        return run(file, graph=graph, output=output, keep=keep)
+        return run(file, now=now, graph=graph, output=output, keep=keep)
     parameters = checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
-    return watch_command(str(file), signals, graph, parameters, output, keep)
+    return watch_command(str(file), signals, graph, parameters, output, keep, now=now)
 
 
 @app.command
@@ -92,6 +100,7 @@ def run(
     file: File,
     /,
     *,
+    now: Now = False,
     graph: GraphOptions | None = None,
     output: OutputOptions | None = None,
     keep: KeepOptions | None = None,
@@ -101,7 +110,7 @@ def run(
     parameters = checked(graph, output)
     from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return run_command(str(file), signals, graph, parameters, output, keep)
+    return run_command(str(file), signals, graph, parameters, output, keep, now=now)
 
 
 @app.command

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -27,6 +28,7 @@ from dagtop_app.telling import GateNotes
 from dagtop_app.terminal import stdout_reserved, tell
 
 if TYPE_CHECKING:
+    from dagtop.core.schedule import Timetable
     from dagtop.journal.resume import Resumption
     from dagtop.runtime.result import RunResult
     from dagtop.runtime.thread import EngineThread
@@ -202,6 +204,7 @@ def run_to_the_end(
     journal: Journal | None,
     resume: Resumption | None = None,
     resume_command: str = "",
+    meanwhile: Callable[[EngineThread], AbstractContextManager[None]] | None = None,
 ) -> int:
     """Run the graph without the console and return the exit code.
 
@@ -209,6 +212,7 @@ def run_to_the_end(
     ----------
     out: descriptor of the real standard output.
     resume_command: what goes on with the run, without its id at the end.
+    meanwhile: entered while the run goes on.
     """
     from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - only where a run is
 
@@ -221,7 +225,8 @@ def run_to_the_end(
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
     for number in signals.received:  # they came while we got ready
         watch.signal(number)
-    watch.wait()
+    with meanwhile(engine) if meanwhile is not None else nullcontext():
+        watch.wait()
     signals.deliver_to(lambda number: os._exit(EXIT_CODES[number]))
     watch.mailbox.close()
     code = _tell(engine, executor, watch, reports, resume_command)
@@ -315,6 +320,15 @@ def _broken(error: BaseException, stopped_with: int | None) -> int:
     return stopped_with or 1
 
 
+def timetable_of(prepared: Prepared) -> Timetable | None:
+    """When it is due; None if it says nothing of that."""
+    if prepared.config.schedule() is None:
+        return None
+    from dagtop.runtime.schedule import timetable_of as due_times  # noqa: PLC0415 - only where something is scheduled
+
+    return due_times(prepared.config)
+
+
 def resume_command(keep: JournalOptions) -> str:
     """What goes on with a run, as it is typed, without the run's id."""
     return f"dagtop resume --db {shlex.quote(str(keep.db))}" if keep.db else "dagtop resume"
@@ -327,8 +341,10 @@ def run_command(
     parameters: Mapping[str, Any],
     output: OutputOptions,
     keep: KeepOptions,
+    *,
+    now: bool = False,
 ) -> int:
-    """`dagtop run`.
+    """`dagtop run`. A graph with a schedule waits for its due times; with `now` it runs once, at once, like any other.
 
     Raises
     ------
@@ -338,4 +354,8 @@ def run_command(
         prepared = prepare(where, graph_options, parameters)
         journal = open_journal(prepared, keep)
         again = resume_command(keep) if can_be_resumed(journal) else ""
+        if not now and (timetable := timetable_of(prepared)) is not None:
+            from dagtop_app.scheduling import run_by_schedule  # noqa: PLC0415 - only where something is scheduled
+
+            return run_by_schedule(prepared, timetable, signals, output, out=out, journal=journal, resume_command=again)
         return run_to_the_end(prepared, signals, output, out=out, journal=journal, resume_command=again)

@@ -25,6 +25,7 @@ class Asked(NamedTuple):
     graph: GraphOptions
     output: OutputOptions
     keep: KeepOptions
+    now: bool = False
 
 
 class _Option(NamedTuple):
@@ -49,6 +50,7 @@ _FLAGS = {
     "--no-cache": "no_cache",
     "--no-journal": "no_journal",
     "--no-plugins": "no_plugins",
+    "--now": "now",
 }
 
 
@@ -83,4 +85,5 @@ def read(arguments: Sequence[str]) -> Asked | None:
         ),
         OutputOptions(**{name: given[name] for name in ("report", "plugin", "no_plugins") if name in given}),
         KeepOptions(**{name: given[name] for name in ("db", "no_journal") if name in given}),
+        now="now" in given,
     )

@@ -29,8 +29,10 @@ def watch_command(
     parameters: Mapping[str, Any],
     output: OutputOptions,
     keep: KeepOptions,
+    *,
+    now: bool = False,
 ) -> int:
-    """Load the graph, run it, and show the console until the user leaves.
+    """Load the graph, run it, and show the console until the user leaves. `now`: once and at once, whatever its schedule says.
 
     Raises
     ------
@@ -38,7 +40,7 @@ def watch_command(
     """
     gc.disable()  # until there is something to see, see `entry`
     try:
-        return _watch(where, signals, graph_options, parameters, output, keep)
+        return _watch(where, signals, graph_options, parameters, output, keep, now=now)
     finally:
         gc.enable()
 
@@ -76,6 +78,8 @@ def _watch(
     parameters: Mapping[str, Any],
     output: OutputOptions,
     keep: KeepOptions,
+    *,
+    now: bool,
 ) -> int:
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)

@@ -71,7 +71,7 @@ class ScheduledRun:
     reason: str
 
 
-def timetable_of(graph: Graph, config: ExecutorConfig) -> Timetable | None:
+def timetable_of(config: ExecutorConfig) -> Timetable | None:
     """The due times that a config lays down; None if it says nothing of the kind."""
     schedule = config.schedule()
     return None if schedule is None else Timetable(schedule, zone_named(schedule.timezone))
@@ -116,7 +116,7 @@ class Scheduled:
         check_config(config)
         self.graph = graph
         self.config = (config or ExecutorConfig()).over(graph.config)
-        timetable = timetable_of(graph, self.config)
+        timetable = timetable_of(self.config)
         if timetable is None:
             message = f"graph {graph.name!r} is never due: give it every=, cron= or at="
             raise OptionError([Flaw(message, caller())])

@@ -1,0 +1,133 @@
+"""`dagtop run` of a graph with a schedule: waits for the next due time, runs, and waits again, until a signal comes.
+
+Nothing here trusts a sleep: the wall clock is looked at again every `LOOK` seconds, so a laptop that slept wakes up to the right
+time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Generator
+
+from dagtop.core.agenda import MOST, Agenda, Fire, PassedOver
+from dagtop.core.commands import CancelRun
+from dagtop.core.schedule import Overlap, Timetable
+from dagtop.graph.zones import zone_here
+from dagtop.ports.journal import Journal
+from dagtop.runtime.schedule import BY, LOOK
+from dagtop.runtime.thread import EngineThread
+
+from dagtop_app.due_texts import at_text, left_text, missed_text, stands_for
+from dagtop_app.headless import NOBODY_READS, say
+from dagtop_app.mailbox import Mailbox
+from dagtop_app.options import OutputOptions
+from dagtop_app.running import Prepared, run_to_the_end
+from dagtop_app.signals import Signals, name_of_signal
+from dagtop_app.text import name_of
+
+
+def run_by_schedule(
+    prepared: Prepared,
+    timetable: Timetable,
+    signals: Signals,
+    output: OutputOptions,
+    *,
+    out: int,
+    journal: Journal | None,
+    resume_command: str = "",
+    wall: Callable[[], float] = time.time,
+) -> int:
+    """Run the graph at its due times. Returns the exit code of the latest run, or 0, when a signal came or nothing is due."""
+    waiting = _Waiting(prepared.graph.name, Agenda(timetable, wall()), signals, wall)
+    code = 0
+    while (fire := waiting.for_the_next()) is not None:
+        if fire.made_up:
+            say(f"{waiting.name} makes up for {waiting.when(fire.due)}{stands_for(fire.passed_over)}")
+        code = run_to_the_end(
+            prepared,
+            signals,
+            output,
+            out=out,
+            journal=journal,
+            resume_command=resume_command,
+            meanwhile=waiting.give_way,
+        )
+        waiting.agenda.ended(wall())
+        if signals.received or code == NOBODY_READS:
+            break
+    return code
+
+
+class _Waiting:
+    """The main thread between two runs."""
+
+    def __init__(self, name: str, agenda: Agenda, signals: Signals, wall: Callable[[], float]) -> None:
+        self.name = name_of(name, 100)
+        self.agenda = agenda
+        self._signals = signals
+        self._wall = wall
+        self._here = zone_here()
+
+    def for_the_next(self) -> Fire | None:
+        """Wait, and say for what; None if a signal came, or nothing is due any more."""
+        mailbox: Mailbox[int] = Mailbox()
+        self._signals.deliver_to(mailbox.put, wake=mailbox.wake)
+        try:
+            told: float | None = None
+            while True:
+                match self.agenda.look(self._wall()):
+                    case Fire() as fire:
+                        return fire
+                    case PassedOver(count=count):
+                        say(f"{self.name}: {missed_text(count, MOST)}")
+                        continue
+                    case None:
+                        pass
+                now = self._wall()
+                due = self.agenda.next_due(now)
+                if due is None:
+                    say(f"{self.name} is not due any more")
+                    return None
+                if due != told:
+                    told = due
+                    say(f"next run of {self.name} at {self.when(due)} (in {left_text(due - now)})")
+                number = mailbox.get(time.monotonic() + min(LOOK, max(0.0, due - now)))
+                if number is not None:
+                    say(f"{name_of_signal(number)}: waits no longer")
+                    return None
+        finally:
+            self._signals.deliver_to(_nothing)
+            mailbox.close()
+
+    def when(self, due: float) -> str:
+        """A due time in words."""
+        return at_text(due, self._wall(), self.agenda.timetable.zone, self._here)
+
+    @contextlib.contextmanager
+    def give_way(self, engine: EngineThread) -> Generator[None]:
+        """While a run goes on: cancel it when the next one is due, if that is what `overlap` says."""
+        over = threading.Event()
+        if self.agenda.overlap is not Overlap.CANCEL:
+            yield
+            return
+
+        def watch() -> None:
+            while not self.agenda.must_give_way(self._wall()):
+                due = self.agenda.next_due(self._wall())
+                if over.wait(LOOK if due is None else min(LOOK, max(0.0, due - self._wall()))):
+                    return
+            engine.send(CancelRun(reason="the next run is due"), by=BY)
+
+        watcher = threading.Thread(target=watch, name="waits for the next due time", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+
+def _nothing(number: int) -> None:
+    """A signal between two watches: it counts as received, and whoever watches next looks there."""
