@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import dagtop
 import pytest
 from dagtop import RunState
 from dagtop.core.policy import Retry
@@ -48,6 +49,13 @@ def test_its_files_and_pictures_are_there() -> None:
     named += [f"sample_graphs/{name}" for name in re.findall(r"`(\w+\.py)` \(", README)]
     assert len(named) >= 6
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_public_name_is_told_with_what_it_is_for() -> None:
+    section = README.partition("\n## What to import\n")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`(\w+)`", section))
+    assert [name for name in dagtop.__all__ if name not in told] == []
+    assert [name for name in told - {"dagtop", "rehearse"} if name not in dagtop.__all__] == []
 
 
 def test_every_option_of_a_task_and_of_a_graph_is_told() -> None:

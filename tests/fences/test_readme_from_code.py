@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from dagtop import Run, RunState, TaskState
+from dagtop import DAGExecutor, Graph, Run, RunState, TaskState
 from dagtop.core.events import AnyEvent
 from dagtop.runtime.commanding import Commanding
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("\n## From code\n")[2].partition("\n## ")[0]
+SECTION, TESTING = (
+    README.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in ("From code", "Tests of your graphs")
+)
 EVENT_TYPES = {kind.__struct_config__.tag for kind in get_args(AnyEvent)}
-EXAMPLES = re.findall(r"```py\n(.*?)```", SECTION, re.DOTALL)
+EXAMPLES = re.findall(r"```py\n(.*?)```", SECTION + TESTING, re.DOTALL)
 
 
 def run_example(number: int) -> dict[str, Any]:
@@ -41,6 +43,18 @@ def test_callbacks_hear_of_it_and_an_event_cancels(capsys: pytest.CaptureFixture
 def test_a_graph_is_rehearsed() -> None:
     run_example(2)
     assert len(EXAMPLES) == 3
+
+
+def test_what_a_run_shows_is_told_as_it_is() -> None:
+    run = DAGExecutor(Graph("g").add("load", lambda: print("a line")), capture=True).start()
+    run.wait(20)
+    assert "`run.snapshot.rows`" in SECTION
+    assert "`run.snapshot.counts`" in SECTION
+    assert [(row.name, row.state) for row in run.snapshot.rows] == [("load", TaskState.SUCCEEDED)]
+    assert run.snapshot.counts[TaskState.SUCCEEDED] == 1
+    assert '`run.logs.tail("load", 50)`' in SECTION
+    assert [line.text for line in run.logs.tail("load", 50)] == ["a line"]
+    assert run.logs.tail(None, 50) == run.logs.tail("load", 50)
 
 
 def test_every_command_is_told() -> None:
