@@ -12,11 +12,13 @@ from typing import Any
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
+from dagtop.core.desired import Desired
 from dagtop.core.failure import Failure
 from dagtop.core.instructions import (
     AbandonAttempt,
     Consult,
     Instruction,
+    RunProbe,
     RunTeardown,
     SetUp,
     StartAttempt,
@@ -28,13 +30,23 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.machine import RunMachine
 from dagtop.core.plan import Plan
 from dagtop.core.policy import OnUpstreamFailure, RunPolicy, TaskPolicy, Trigger
+from dagtop.core.restart import ProbeKind
 from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach, topological_order
 from machine_books import Books
 
 BROKEN = Failure(error="ValueError", message="no")
 
-_ENDINGS = (ev.TaskSucceeded, ev.TaskFailed, ev.TaskTimedOut, ev.TaskCancelled, ev.TaskRetrying, ev.TaskRestarted)
+_ENDINGS = (
+    ev.TaskSucceeded,
+    ev.TaskFailed,
+    ev.TaskTimedOut,
+    ev.TaskCancelled,
+    ev.TaskBlocked,
+    ev.TaskRetrying,
+    ev.TaskRestarted,
+    ev.TaskRestarting,
+)
 
 
 def plan_of(
@@ -100,6 +112,8 @@ class Driver:
         """Token of the latest question, by task that was asked about and has had no answer."""
         self.tearing: set[int] = set()
         """Tasks whose teardown was ordered and has not answered."""
+        self.probes: dict[tuple[int, ProbeKind], int] = {}
+        """Attempt by task and kind of probe, for questions that have had no answer."""
         self.setting_up = False
         """Whether the graph's setup was ordered and has not answered."""
         self.winding_down = False
@@ -152,6 +166,17 @@ class Driver:
         index = self.plan.index[name]
         token = self.asked.pop(index)
         self.tell(inp.Consulted(self.at, index, token, inp.Verdict(verdict), reason))
+
+    def say_ready(self, *names: str) -> None:
+        """The task calls `ctx.ready()`."""
+        for name in names:
+            index = self.plan.index[name]
+            self.tell(inp.SaidReady(self.at, index, self.running[index]))
+
+    def probe(self, name: str, kind: str, *, ok: bool, said: str = "") -> None:
+        """Answer the probe of a task."""
+        key = (self.plan.index[name], ProbeKind(kind))
+        self.tell(inp.Probed(self.at, key[0], self.probes.pop(key), key[1], ok, said))
 
     def torn_down(self, *names: str, failure: Failure | None = None) -> None:
         """The teardown of a task is over."""
@@ -259,6 +284,14 @@ class Driver:
             self.winding_down = True
             return
         index, attempt = instruction.index, instruction.attempt
+        if isinstance(instruction, RunProbe):
+            key = (index, instruction.kind)
+            assert self.running.get(index) == attempt, f"task {index} is asked how it is and does not run"
+            assert self.probes.get(key) != attempt, (
+                f"task {index} is asked twice at once whether it is {instruction.kind}"
+            )
+            self.probes[key] = attempt
+            return
         if isinstance(instruction, StartAttempt):
             assert index not in self.running, f"task {index} started while it runs"
             assert index not in self.tearing, f"task {index} started while its teardown runs"
@@ -307,17 +340,18 @@ class Driver:
             assert event.attempt == mirror.attempt[index] + 1
             assert index not in mirror.held, f"{event.task} is held and starts"
             assert mirror.run_state is RunState.RUNNING, f"{event.task} starts in a run that is {mirror.run_state}"
+            assert index not in mirror.desired.down, f"{event.task} is to be down and starts"
+            assert index not in mirror.desired.gone, f"{event.task} was removed and starts"
             policies = self.machine.ledger.policies
-            assert may_start(self.plan, policies[index], index, mirror.state), (
-                f"{event.task} starts against its trigger rule"
-            )
+            states = seen_from_below(mirror.state, self.books.serving, self.plan)
+            assert may_start(self.plan, policies[index], index, states), f"{event.task} starts against its trigger rule"
         elif (isinstance(event, ev.TaskSkipped) and event.reason.startswith("upstream ")) or _gave_up(event):
             assert event.task not in self._open, f"{event.task} runs and is skipped"
             assert never_may_start(
                 self.plan,
                 self.machine.ledger.policies[self.plan.index[event.task]],
                 self.plan.index[event.task],
-                mirror.state,
+                seen_from_below(mirror.state, self.books.serving, self.plan),
             ), f"{event.task} is given up early"
         elif isinstance(event, (*_ENDINGS, ev.TaskSkipped)):
             self._open.discard(event.task)
@@ -335,6 +369,11 @@ class Driver:
         live, replayed = self.machine.ledger, self.mirror
         for field in COMPARED:
             assert getattr(live, field) == getattr(replayed, field), f"replay differs in {field}"
+        for field in Desired.__slots__:
+            assert getattr(live.desired, field) == getattr(replayed.desired, field), f"replay differs in {field}"
+        serving = {self.plan.index[name] for name in self.books.serving}
+        assert {i for i in live.desired.serving if live.state[i] not in FINAL} == serving, "who serves is not known"
+        assert self.machine.joins.early == serving, "who serves is not known to what depends on it"
         assert self._open == {self.plan.names[i] for i, state in enumerate(live.state) if state in ACTIVE}
 
 
@@ -343,6 +382,14 @@ COMPARED = (
     "first_attempt held stale max_parallel run_state run_reason run started_at window gates torn_down escalations "
     "breakers forced pool_limits why_run"
 ).split()
+
+
+def seen_from_below(states: Sequence[TaskState], serving: Collection[str], plan: Plan) -> list[TaskState]:
+    """The states as those that depend on them see them: what serves, or has succeeded once, counts as succeeded."""
+    return [
+        TaskState.SUCCEEDED if plan.names[i] in serving and state not in FINAL else state
+        for i, state in enumerate(states)
+    ]
 
 
 def may_start(plan: Plan, policy: TaskPolicy, index: int, states: Sequence[TaskState]) -> bool:

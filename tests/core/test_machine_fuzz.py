@@ -15,6 +15,7 @@ from dagtop.core.blast import radius
 from dagtop.core.guards import Breaker, Gate, Pool
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import OnUpstreamFailure, Retry, TaskPolicy, Trigger
+from dagtop.core.restart import NO_RESTART, Probe, Restart, RestartPolicy
 from dagtop.core.states import FINAL, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
 from hypothesis import HealthCheck, given, settings
@@ -30,7 +31,17 @@ _KINDS = (
     "cancel restart restart restart_below restart_below hold release pause continue drain cancel_run abandon limit policy "
     "skip answer answer answer torn_down wound_down set_up set_up set_up_badly "
     "skip_task mark retry_failed approve approve reject pool_limit "
-    "trip reset force grow swap lines more_lines later elsewhere elsewhere note"
+    "trip reset force grow swap swap_back lines more_lines later elsewhere elsewhere note "
+    "ready ready probe probe probe_badly probe_badly stop_task stop_task start_task start_task start_run start_run restarts restarts ceiling"
+).split()
+
+#: What happens to tasks that are kept up: crashes, probes, time that passes; seldom something that ends the run.
+_KINDS_OF_SERVICES = (
+    "succeed succeed fail fail fail fail fail fatal stopped stopped stopped stopped_badly tick tick tick advance advance advance "
+    "ready ready ready probe probe probe probe probe probe probe_badly probe_badly probe_badly probe_badly "
+    "stop_task start_task start_task start_run start_run restart restart_below restarts restarts ceiling ceiling "
+    "cancel hold release pause continue continue limit policy lines swap swap_back grow late skip approve mark "
+    "answer torn_down set_up wound_down elsewhere reset reset later cancel_run abandon retry_failed"
 ).split()
 
 
@@ -62,6 +73,27 @@ policies = st.builds(
     resources=st.sampled_from([{}, {}, {"gpu": 1}, {"gpu": 2, "ram": 1}]),
     gate=st.sampled_from([None, None, None, Gate(), Gate(timeout=2.0, on_timeout="approve"), Gate(on_reject="skip")]),
 )
+supervised = st.builds(
+    TaskPolicy,
+    retry=st.sampled_from([Retry(retries=0), Retry(retries=0), Retry(retries=1, base=1.0)]),
+    timeout=st.sampled_from([None, None, None, 2.5]),
+    trigger=st.sampled_from(list(Trigger)),
+    on_upstream_failure=st.sampled_from(list(OnUpstreamFailure)),
+    circuit=st.sampled_from(["", "", "api", "mail"]),
+    pool=st.sampled_from(["", "", "db"]),
+    gate=st.sampled_from([None, None, None, Gate()]),
+    restart=st.builds(
+        Restart,
+        policy=st.sampled_from(list(RestartPolicy)),
+        max_restarts=st.sampled_from([None, 0, 1, 2]),
+        base=st.sampled_from([0.0, 1.0, 2.0]),
+        cap=st.sampled_from([1.5, 60.0]),
+        jitter=st.sampled_from([0.0, 0.5]),
+        reset_after=st.sampled_from([0.5, 60.0]),
+    ),
+    ready=st.sampled_from([None, None, Probe(delay=0.5), Probe(threshold=2)]),
+    alive=st.sampled_from([None, None, Probe(threshold=1), Probe(interval=0.5, delay=1.0)]),
+)
 plain = st.sampled_from([TaskPolicy(), TaskPolicy(retry=Retry(retries=1, base=1.0)), TaskPolicy(timeout=1.5)])
 step = st.builds(Step, st.sampled_from(_KINDS), st.integers(0, 30), st.integers(0, 30))
 steps = st.one_of(st.lists(step, max_size=15), st.lists(step, min_size=25, max_size=70))
@@ -72,7 +104,7 @@ def graphs(draw: st.DrawFn) -> tuple[dict[str, list[str]], dict[str, TaskPolicy]
     count = draw(st.integers(1, 8))
     names = [f"t{i}" for i in range(count)]
     ranks = draw(st.permutations(range(count)))  # so that the order of declaration is not the order of running
-    some = draw(st.sampled_from([policies, plain]))
+    some = draw(st.sampled_from([policies, plain, supervised, st.one_of(plain, supervised)]))
     tasks: dict[str, list[str]] = {}
     for i, name in enumerate(names):
         earlier = [names[j] for j in range(count) if ranks[j] < ranks[i]]
@@ -93,6 +125,7 @@ run_policies = st.fixed_dictionaries(
         "fail_fast": st.booleans(),
         "run_timeout": st.sampled_from([None, None, 5.0]),
         "adaptive": st.booleans(),
+        "supervises": st.booleans(),
     }
 )
 AROUND: dict[str, Any] = {
@@ -137,6 +170,13 @@ def take(driver: Driver, step: Step) -> None:
             driver.torn_down(driver.plan.names[tearing[step.x % len(tearing)]], failure=failure)
         case "set_up" | "set_up_badly" if driver.setting_up:
             driver.set_up(failure=BROKEN if step.kind == "set_up_badly" else None)
+        case "ready" if chosen:
+            driver.say_ready(chosen)
+        case "probe" | "probe_badly" if driver.probes:
+            waiting = sorted(key for key, attempt in driver.probes.items() if driver.running.get(key[0]) == attempt)
+            if waiting:
+                index, kind = waiting[step.x % len(waiting)]
+                driver.probe(driver.plan.names[index], kind, ok=step.kind == "probe", said="no answer")
         case "later" if chosen:
             driver.fail(chosen, retriable=step.y % 3 != 0, retry_after=step.y / 16)
         case "elsewhere":
@@ -149,6 +189,8 @@ def take(driver: Driver, step: Step) -> None:
             grow(driver, step)
         case "swap":
             swap(driver, step)
+        case "swap_back":
+            swap_back(driver, step)
         case _:
             command(driver, step)
 
@@ -183,7 +225,8 @@ def swap(driver: Driver, step: Step) -> None:
     }
     if plan.upstream[gone]:
         rewired[plan.names[gone]] = ()
-    policies = {plan.names[other]: TaskPolicy(pool="slow", priority=1)} if other != gone and step.x % 3 == 0 else {}
+    given = (TaskPolicy(pool="slow", priority=1), TaskPolicy(restart=Restart(policy="always", base=1.0)))[step.x % 2]
+    policies = {plan.names[other]: given} if other != gone and step.x % 3 == 0 else {}
     driver.change(
         "a new version",
         900 + step.x,
@@ -194,6 +237,14 @@ def swap(driver: Driver, step: Step) -> None:
         asks=(None, (), (plan.names[other],))[step.x % 3],
         cleans_up=(None, None, (), (plan.names[other],))[step.y % 4],
     )
+
+
+def swap_back(driver: Driver, step: Step) -> None:
+    """A new version of the graph has a task again that an earlier one had removed."""
+    plan, gone = driver.plan, sorted(driver.machine.ledger.desired.gone)
+    if gone:
+        name = plan.names[gone[step.x % len(gone)]]
+        driver.change("a new version", 900 + step.y, changed=(name,))
 
 
 def elsewhere(driver: Driver, step: Step) -> None:
@@ -283,6 +334,17 @@ def command_of(step: Step, name: str) -> cmd.Command | None:
             cost=(None, 0.5, 9.0)[y // 4 % 3],
             retry_on_timeout=(None, True, False)[y // 5 % 3],
         ),
+        "stop_task": cmd.StopTask(name),
+        "start_task": cmd.StartTask(name),
+        "start_run": cmd.StartRun(),
+        "restarts": cmd.SetPolicy(
+            name,
+            restart=("no", "on-failure", "always", None)[y % 4],
+            max_restarts=(None, -1, 0, 1, 3)[y % 5],
+            restart_backoff=(None, 0.0, 2.0)[y % 3],
+            reset_after=(None, 0.5)[y % 2],
+        ),
+        "ceiling": cmd.SetPolicy(name, max_restarts=y % 5, restart_cap=(None, 0.5, 9.0)[y % 3], restart_jitter=1.0),
         "skip_task": cmd.SkipTask(name),
         "mark": cmd.MarkSucceeded(name, y),
         "retry_failed": cmd.RetryFailed(),
@@ -309,6 +371,9 @@ def finish(driver: Driver) -> None:
             driver.command(cmd.ApproveTask(driver.plan.names[index]))
         for breaker in sorted(driver.machine.ledger.forced):
             driver.command(cmd.ForceBreaker(breaker, ""))
+        for name, policy in zip(driver.plan.names, driver.machine.ledger.policies, strict=True):
+            if policy.restart.policy is RestartPolicy.ALWAYS:
+                driver.command(cmd.SetPolicy(name, restart="no"))
         running = sorted(driver.running_names())
         if running:
             name = running[0]
@@ -377,11 +442,38 @@ def test_B26_long_stories_end_well(first: int) -> None:
             raise
 
 
-def random_driver(chance: random.Random) -> Driver:
+@pytest.mark.parametrize("first", range(0, STORIES, 50))
+def test_B28_long_stories_of_tasks_that_are_kept_up_end_well(first: int) -> None:
+    """Crashes, restarts, probes, and people who change their minds; few of them end the run."""
+    for seed in range(first, first + 50):
+        chance = random.Random(f"services {seed}")
+        driver = random_driver(chance, kept_up=0.9)
+        try:
+            for _ in range(chance.randint(40, 160)):
+                take(driver, Step(chance.choice(_KINDS_OF_SERVICES), chance.randrange(1_000), chance.randrange(1_000)))
+            finish(driver)
+            check_the_end(driver)
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def random_driver(chance: random.Random, kept_up: float | None = None) -> Driver:
     names = [f"t{i}" for i in range(chance.randint(2, 9))]
     width = chance.choice([1, 2, 3])
     tasks = {name: chance.sample(names[:i], min(i, chance.randint(0, width))) for i, name in enumerate(names)}
     odd, guarded = chance.random(), chance.choice([0.0, 0.3, 0.8])
+
+    often = chance.choice([0.0, 0.4, 0.9]) if kept_up is None else kept_up
+
+    def restart() -> Restart:
+        return Restart(
+            policy=chance.choice(list(RestartPolicy)),
+            max_restarts=chance.choice([None, None, 0, 1, 3]),
+            base=chance.choice([0.0, 1.0]),
+            cap=chance.choice([2.0, 60.0]),
+            reset_after=chance.choice([1.0, 60.0]),
+        )
 
     def policy() -> TaskPolicy:
         return TaskPolicy(
@@ -395,6 +487,9 @@ def random_driver(chance: random.Random) -> Driver:
             pool=chance.choice(["db", "slow"]) if chance.random() < guarded else "",
             resources=chance.choice([{"gpu": 1}, {"gpu": 2, "ram": 1}]) if chance.random() < guarded else {},
             gate=chance.choice([Gate(), Gate(timeout=2.0)]) if chance.random() < guarded / 2 else None,
+            restart=restart() if chance.random() < often else NO_RESTART,
+            ready=chance.choice([Probe(), Probe(delay=0.5, threshold=2)]) if chance.random() < often / 2 else None,
+            alive=chance.choice([Probe(), Probe(delay=2.0, threshold=1)]) if chance.random() < often / 2 else None,
         )
 
     return Driver(
@@ -407,6 +502,7 @@ def random_driver(chance: random.Random) -> Driver:
         adaptive=chance.random() < guarded / 2,
         **AROUND,
         max_parallel=chance.randint(1, 4),
-        fail_fast=chance.random() < 0.2,
-        run_timeout=chance.choice([None, None, None, 9.0]),
+        fail_fast=chance.random() < 0.2 and kept_up is None,
+        supervises=chance.random() < often,
+        run_timeout=chance.choice([None, None, None, 9.0]) if kept_up is None else None,
     )

@@ -227,7 +227,10 @@ def lost_because_of(now: Situation, index: int) -> list[int]:
     return [
         i
         for i in now.plan.order
-        if i in below and now.state[i] is TaskState.SKIPPED and is_blame(now.reason.get(i, ""))
+        if i in below
+        and now.state[i] is TaskState.SKIPPED
+        and is_blame(now.reason.get(i, ""))
+        and not is_unwanted(now, i)
     ]
 
 

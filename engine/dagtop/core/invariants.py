@@ -20,7 +20,8 @@ def check_invariants(machine: RunMachine) -> None:
         _same(f"count of {kind.name}", count, sum(state is kind for state in states))
     for index, state in enumerate(states):
         needed = machine.plan.upstream[index]
-        _same(f"pending of task {index}", machine.joins.pending[index], sum(states[i] not in FINAL for i in needed))
+        open_above = sum(states[i] not in FINAL and i not in machine.joins.early for i in needed)
+        _same(f"pending of task {index}", machine.joins.pending[index], open_above)
         if (state is TaskState.BACKOFF) is not (index in machine.ledger.due_at):
             raise AssertionError(f"task {index} is {state.name}; only in BACKOFF, and always there, it has a due time")
         if (state is TaskState.CANCELLING) is not (index in machine.ledger.cancelling_at):
