@@ -113,6 +113,24 @@ class Commanding:
                 fields[name] = _NONE_TAKES_AWAY[name]
         return self.send(cmd.SetPolicy(self._name_of(task), **fields))
 
+    # -- what is wanted -----------------------------------------------------------------------------------------------
+
+    def stop_task(self, task: TaskLike, *, reason: str = "") -> Answer:
+        """Have one task down: it is not started again, whatever its restart policy says, before it is wanted up."""
+        return self.send(cmd.StopTask(self._name_of(task), reason))
+
+    def start_task(self, task: TaskLike, *, reason: str = "") -> Answer:
+        """Have one task up: it runs again if it has ended or was stopped, and its restarts count from the beginning."""
+        return self.send(cmd.StartTask(self._name_of(task), reason))
+
+    def start_all(self) -> Answer:
+        """Bring up all that should run and does not."""
+        return self.send(cmd.StartRun())
+
+    def scale(self, task: TaskLike, replicas: int) -> Answer:
+        """Change how many replicas there are of a task that was declared with `replicas=`."""
+        return self.send(cmd.ScaleTask(self._name_of(task), replicas))
+
     # -- breakers ---------------------------------------------------------------------------------------------------
 
     def trip_breaker(self, breaker: str) -> Answer:

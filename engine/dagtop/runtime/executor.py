@@ -6,7 +6,7 @@ import logging
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -19,10 +19,11 @@ from dagtop.core.commands import CancelRun
 from dagtop.core.events import Problem, TaskNotCached
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
-from dagtop.graph.declare import Graph
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Interest, Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
+from dagtop.graph.runnable import Runnable
+from dagtop.graph.within import within
 from dagtop.graph.written import check_config
 from dagtop.loaders.plugins import Wanted, check_wanted, load_plugins
 from dagtop.ports.journal import Journal, JournalWriter, RunRecord
@@ -70,9 +71,12 @@ class DAGExecutor(Listening):
     ValueError: cancel_event is no event, or plugins are none.
     """
 
+    supervises = False
+    """Whether it keeps a desired state: see `Reconciler`."""
+
     def __init__(
         self,
-        graph: Graph,
+        graph: Runnable,
         config: ExecutorConfig | None = None,
         *,
         recorders: Sequence[Recorder] = (),
@@ -143,8 +147,8 @@ class DAGExecutor(Listening):
         job = Job(
             run_id=self.run_id,
             checked=replace(self.checked, around=self.checked.around.copy()),
-            fingerprints=lambda: self.graph.fingerprints(self.config),
-            policy=self.config.run_policy(),
+            fingerprints=self._fingerprints(),
+            policy=replace(self.config.run_policy(), supervises=self.supervises),
             inputs=self.config.inputs,
             recorders=self.recorders,
             started_at=started_at,
@@ -162,7 +166,7 @@ class DAGExecutor(Listening):
         self._engine = Engine(job, breakers=breakers)
         return self._engine
 
-    def hand_in(self, graph: Graph) -> int:
+    def hand_in(self, graph: Runnable) -> int:
         """Have another version of the graph ready for the run: the number for a `SwapGraph` command.
 
         Raises
@@ -174,7 +178,20 @@ class DAGExecutor(Listening):
         why_not = obstacle(self.prepared.job, checked)
         if why_not:
             raise GraphError([Flaw(f"the run cannot go on with this version of the graph: {why_not}", graph.place)])
-        return self.prepared.versions.hand_in(Version(checked, graph.fingerprints(config)))
+        return self.hand_in_version(Version(checked, graph.fingerprints(config)))
+
+    def hand_in_version(self, version: Version) -> int:
+        """As `hand_in`, for a version that was checked with the config of this run."""
+        why_not = obstacle(self.prepared.job, version.checked)
+        if why_not:
+            raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
+        return self.prepared.versions.hand_in(version)
+
+    def _fingerprints(self) -> Callable[[], Sequence[str]]:
+        if self.supervises:  # whose specs are compared by value, as they are now
+            marks = self.graph.fingerprints(self.config)
+            return lambda: marks
+        return lambda: self.graph.fingerprints(self.config)
 
     async def run(self) -> RunResult:
         """Run the graph to its end. Failures of tasks are in the result, not raised.
@@ -210,7 +227,7 @@ class DAGExecutor(Listening):
             and not isinstance(self.journal, (str, Path, type(None)))
         ):
             costs.learn(engine, self.journal, self._record_kept)
-        for listener in self.graph.listeners.all.copy():
+        for listener in self.graph.every_listener():
             self._callbacks.add(listener)
         for listener in self._plugged_in(engine):
             self._callbacks.add(listener)
@@ -398,8 +415,13 @@ class DAGExecutor(Listening):
         def follow() -> Follow:
             return Follow(job.plan, job.run_id, job.started_at, job.policy)
 
-        plugins = [*loaded.plugins, *self.graph.hooks.plugins, *self.hooks.plugins]
-        return listeners_for(plugins, follow, engine.reports.problem, self._caller.context())
+        context, tell = self._caller.context(), engine.reports.problem
+        inner = list(self.graph.every_plugin())
+        plugins = [*loaded.plugins, *(plugin for path, plugin in inner if not path), *self.hooks.plugins]
+        yield from listeners_for(plugins, follow, tell, context)
+        for path, plugin in inner:
+            if path:
+                yield from (within(one, path) for one in listeners_for([plugin], follow, tell, context))
 
     def _tell(self, source: str, message: str) -> None:
         self.prepared.reports.problem(source, message)

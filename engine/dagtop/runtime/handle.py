@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +12,12 @@ import anyio
 
 from dagtop.core import commands as cmd
 from dagtop.core.blast import radius
+from dagtop.core.ledger import Ledger
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
-from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest, Listening
+from dagtop.graph.runnable import Runnable
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.answer import Answer
 from dagtop.runtime.commanding import Commanding, TaskLike, checked
@@ -78,7 +79,7 @@ class Run(Commanding, Listening):
         return self._executor.run_id
 
     @property
-    def graph(self) -> Graph:
+    def graph(self) -> Runnable:
         """What is run."""
         return self._executor.graph
 
@@ -86,6 +87,11 @@ class Run(Commanding, Listening):
     def state(self) -> RunState:
         """Where the run is now."""
         return self._engine.machine.ledger.run_state
+
+    @property
+    def ledger(self) -> Ledger:
+        """The state of now, for those of us who read single values of it; the engine's thread changes it."""
+        return self._engine.machine.ledger
 
     @property
     def snapshot(self) -> RunSnapshot:
@@ -136,6 +142,10 @@ class Run(Commanding, Listening):
 
     def __await__(self) -> Generator[Any, Any, RunResult]:
         return self._heard().__await__()
+
+    async def until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until something is so that only events can bring about."""
+        await self._history.bell.hear(is_so)
 
     def close(self) -> None:
         """Do not hold it open any longer than it goes on."""
@@ -223,7 +233,7 @@ class Run(Commanding, Listening):
                 continue
         return radius(self._engine.machine.ledger, command)
 
-    def swap(self, graph: Graph) -> Answer:
+    def swap(self, graph: Runnable) -> Answer:
         """Go on with another version of the graph: what is unchanged stays as it is.
 
         New tasks come; tasks that are gone end, or keep what they have done; tasks whose code changed, and what depends on them,
@@ -234,7 +244,7 @@ class Run(Commanding, Listening):
         GraphError: the new version cannot be run, or the run cannot go on with it.
         TypeError: it is no graph.
         """
-        if not isinstance(graph, Graph):
+        if not isinstance(graph, Runnable):
             raise TypeError(f"swap wants another version of the Graph, not an object of type {type(graph).__name__}")
         return self.send(cmd.SwapGraph(self._executor.hand_in(graph)))
 

@@ -1,0 +1,337 @@
+"""`Reconciler`: a desired state that is kept, on the same engine as a run that comes to an end."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from dagtop.core import commands as cmd
+from dagtop.core.restart import Restart
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import FINAL, GOOD, RUN_OVER, RunState
+from dagtop.errors import DagtopError, GraphError
+from dagtop.graph.declare import Graph
+from dagtop.graph.listening import Listening
+from dagtop.graph.options import ExecutorConfig
+from dagtop.loaders.plugins import Wanted
+from dagtop.ports.journal import Journal
+from dagtop.ports.recorder import Recorder
+from dagtop.runtime.answer import Answer
+from dagtop.runtime.commanding import Commanding, TaskLike
+from dagtop.runtime.comparing import UpdatePlan, compare
+from dagtop.runtime.executor import DAGExecutor
+from dagtop.runtime.publisher import row_of
+from dagtop.runtime.result import RunResult
+from dagtop.runtime.swapping import Version
+
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dagtop.journal.resume import Resumption
+    from dagtop.runtime.handle import Run
+
+#: Tasks that may run at once unless it is said: what is to run always holds its slot.
+SLOTS = 1_000
+
+
+class Supervisor(DAGExecutor):
+    """Runs a graph as a desired state."""
+
+    supervises = True
+
+
+class Reconciler(Commanding, Listening):
+    """Keeps the tasks of a graph as they are wanted: started when what they need is ready, and again when they end.
+
+    It goes on in a thread of its own, event-driven: nothing is polled. All of it may be used from any thread, and from asyncio
+    and trio.
+
+    Parameters
+    ----------
+    graph: its tasks say with `restart=`, `max_restarts=`, `restart_backoff=`, `ready=` and `alive=` how they are kept.
+    config: how to run it; what it leaves open is taken from the graph. `max_parallel` is 1,000 unless given.
+    restart: for tasks that do not say: "on-failure", "always", "no", or a `Restart`.
+    recorders, journal, source, run_id, resume, capture, plugins: as for `DAGExecutor`.
+
+    Raises
+    ------
+    GraphError: the graph cannot be run.
+
+    Example
+    -------
+    >>> import anyio
+    >>> async def main() -> bool:
+    ...     async with Reconciler(Graph("g").add("one", lambda: 1)) as services:
+    ...         return await services.wait()
+    >>> anyio.run(main)
+    True
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        config: ExecutorConfig | None = None,
+        *,
+        restart: str | Restart = "on-failure",
+        recorders: Sequence[Recorder] = (),
+        journal: Journal | str | Path | None = None,
+        source: str = "",
+        run_id: str | None = None,
+        resume: Resumption | None = None,
+        capture: bool | None = None,
+        plugins: Wanted | None = None,
+    ) -> None:
+        self.graph = graph.specified() if graph.specs is not None else graph
+        """The desired state of now."""
+        self.restart_default = restart
+        self._given = config
+        self._options: dict[str, Any] = {
+            "recorders": recorders,
+            "journal": journal,
+            "source": source,
+            "run_id": run_id,
+            "resume": resume,
+            "capture": capture,
+            "plugins": plugins,
+        }
+        self._executor = self.executor(self._given, **self._options)
+        self.listeners = self._executor.listeners
+        self._version = self._version_of(self.graph)
+        self._run: Run | None = None
+        self._stopped = False
+        """Whether `stop` has brought it down."""
+
+    def __repr__(self) -> str:
+        return f"Reconciler({self.graph.name!r}, {len(self.graph)} tasks)"
+
+    @property
+    def name(self) -> str:
+        """That of its graph."""
+        return self.graph.name
+
+    @property
+    def config(self) -> ExecutorConfig:
+        """How it is run: what was given, over what the graph says."""
+        return self._configured(self._given)
+
+    def executor(self, config: ExecutorConfig | None = None, **options: Any) -> DAGExecutor:
+        """What carries it out, for whoever watches and steers that by himself; `options` as for `DAGExecutor`."""
+        return Supervisor(self.graph, self._configured(config), **options)
+
+    def _configured(self, config: ExecutorConfig | None) -> ExecutorConfig:
+        given = (config or ExecutorConfig()).over(self._given or ExecutorConfig()).over(self.graph.config)
+        return given.over(ExecutorConfig(max_parallel=SLOTS, default_restart=self.restart_default))
+
+    # -- up and down ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Bring everything up that is wanted up; after `stop`, go on as it was. One that is started already stays so."""
+        self.begin()
+        run = self._running
+        if run.state in RUN_OVER and self._stopped:
+            self._stopped = False
+            answer = run.send(cmd.StartRun())
+            await _settled(answer)
+        await run.until(lambda: run.done or run.state is not RunState.PENDING)
+
+    def begin(self) -> Run:
+        """As `start`, from code that is not async: its run."""
+        if self._run is None:
+            self._stopped = False
+            self._run = self._executor.start(hold_open=True)
+        return self._run
+
+    async def stop(self) -> None:
+        """Stop everything, and let it clean up. `start` brings back what was wanted."""
+        if self._run is None:
+            return
+        run = self._run
+        self._stopped = True
+        if not run.done and run.state not in RUN_OVER:
+            await _settled(run.send(cmd.CancelRun("stopped by the program")))
+            await run.until(lambda: run.done or run.state in RUN_OVER)
+
+    async def close(self) -> RunResult | None:
+        """Stop everything, and end: it cannot be started again."""
+        await self.stop()
+        if self._run is None:
+            return None
+        self._run.close()
+        return await self._run
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):
+            await self.close()
+
+    def run(self) -> RunResult:
+        """Start, and block until nothing can change any more: its result. Ctrl+C stops everything first."""
+        run = self.begin()
+        try:
+            return run.wait()
+        except KeyboardInterrupt:
+            run.cancel()
+            run.wait()
+            raise
+
+    # -- waiting ----------------------------------------------------------------------------------------------------
+
+    async def wait(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as `Run.wait` has it
+        """Wait until nothing can change any more by itself: whether all that is wanted came to a good end.
+
+        What is to run always can change; a restart that is due can, too.
+
+        Raises
+        ------
+        TimeoutError: that is not so within `timeout` seconds.
+        """
+        run = self._running
+        with anyio.fail_after(timeout):
+            await run.until(lambda: run.done or run.state in RUN_OVER)
+        return run.state is RunState.SUCCEEDED
+
+    async def wait_ready(self, *tasks: TaskLike, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as above
+        """Wait until each of these tasks, or all that are wanted, is ready, or has ended: whether all are well.
+
+        Ready is who said `ctx.ready()`, whose readiness probe passed, or who has succeeded.
+
+        Raises
+        ------
+        TimeoutError: that is not so within `timeout` seconds.
+        """
+        run = self._running
+        names = [self._name_of(task) for task in tasks]
+        ledger = run.ledger
+
+        def asked_for() -> list[int]:
+            if names:
+                return [ledger.plan.index[name] for name in names]
+            unwanted = ledger.desired.down | ledger.desired.gone
+            return [index for index in range(len(ledger.plan)) if index not in unwanted]
+
+        def is_settled() -> bool:
+            serving, state = ledger.desired.serving, ledger.state
+            return run.done or all(index in serving or state[index] in FINAL for index in asked_for())
+
+        with anyio.fail_after(timeout):
+            await run.until(is_settled)
+        return all(index in ledger.desired.serving or ledger.state[index] in GOOD for index in asked_for())
+
+    def __await__(self) -> Generator[Any, Any, bool]:
+        return self.wait().__await__()
+
+    # -- what is wanted ---------------------------------------------------------------------------------------------
+
+    async def update(self, graph: Graph | None = None, **changes: Any) -> UpdatePlan:
+        """Want something else: what is unchanged is not disturbed. What was done.
+
+        Parameters
+        ----------
+        graph: another version of the whole graph; or, for a graph of `Graph.from_specs`:
+        tasks: specs by task id, in place of those of now. They are compared by value, as they are at this moment.
+        add, remove: further tasks by id, and ids that are to go, where the others stay.
+        dependencies: ids that a task depends on, by task id; what is not mentioned stays as it is.
+        policies: "no", "on-failure" or "always" by task id; what is not mentioned stays.
+        max_restarts, restart_backoff: by task id, or one for all; what is not mentioned stays.
+
+        Raises
+        ------
+        GraphError: it cannot be run; nothing has changed.
+        CommandRefused: the run cannot go on with it.
+        """
+        wanted = self._wanted(graph, changes)
+        version, before = self._version_of(wanted), self._version
+        plan = compare(before, version)
+        run = self._run
+        if run is not None and not plan.is_empty:
+            number = self._executor.hand_in_version(version)
+            await run.send(cmd.SwapGraph(number))
+        elif run is None:
+            self._replace(wanted)
+        self.graph, self._version = wanted, version
+        return plan
+
+    def plan_update(self, graph: Graph | None = None, **changes: Any) -> UpdatePlan:
+        """What `update` would do with the same arguments. Nothing is changed; `print` it to see.
+
+        Raises
+        ------
+        GraphError: it cannot be run.
+        """
+        return compare(self._version, self._version_of(self._wanted(graph, changes)))
+
+    def _wanted(self, graph: Graph | None, changes: Mapping[str, Any]) -> Graph:
+        if graph is not None:
+            if changes:
+                raise TypeError(f"update takes a graph, or {', '.join(changes)}, and not both")
+            return graph.specified() if graph.specs is not None else graph
+        if self.graph.specs is None:
+            raise GraphError(
+                "only a graph of Graph.from_specs is updated by tasks; hand in the new graph: update(graph)"
+            )
+        return self.graph.specified(**changes)
+
+    def _version_of(self, graph: Graph) -> Version:
+        config = self._executor.given.over(graph.config)
+        return Version(graph.checked(config), graph.fingerprints(config))
+
+    def _replace(self, graph: Graph) -> None:
+        self.graph = graph
+        listeners = self._executor.listeners
+        self._executor = self.executor(self._given, **self._options)
+        self._executor.listeners = self.listeners = listeners
+
+    # -- how it is --------------------------------------------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> RunSnapshot:
+        """All of it, every task with it, as it was at most some 50 ms ago; empty before `start`."""
+        return RunSnapshot() if self._run is None else self._run.snapshot
+
+    def __getitem__(self, task: TaskLike) -> TaskRow:
+        """How one task is now.
+
+        Raises
+        ------
+        KeyError: there is no such task.
+        """
+        ledger = self._running.ledger
+        return row_of(ledger, ledger.plan.index[self._name_of(task)])
+
+    # -- commands: the methods of `Commanding` end up here ------------------------------------------------------------
+
+    def send(self, command: cmd.Command) -> Answer:
+        """Give a command, and get its answer.
+
+        Raises
+        ------
+        DagtopError: it has not been started.
+        """
+        return self._running.send(command)
+
+    @property
+    def _running(self) -> Run:
+        if self._run is None:
+            raise DagtopError("the reconciler has not been started: await its start() first")
+        return self._run
+
+    def _name_of(self, task: TaskLike) -> str:
+        return str.__str__(task) if isinstance(task, str) else self.graph.name_of(task)
+
+
+async def _settled(answer: Answer) -> None:
+    """Wait for an answer, whichever it is."""
+    try:
+        await answer
+    except DagtopError:
+        if answer.applied is None:
+            raise
