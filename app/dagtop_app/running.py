@@ -12,9 +12,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagtop import DAGExecutor, ExecutorConfig, Graph
+from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG
 from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
 from dagtop.graph.binding import FromInput
+from dagtop.graph.runnable import Runnable
 from dagtop.loaders.problems import nearest
 from dagtop.loaders.python import Loaded, load
 from dagtop.ports.journal import Journal
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
     from dagtop.runtime.thread import EngineThread
 
 #: What a graph file may define, the first one first.
-KINDS = (DAGExecutor, Graph)
+KINDS = (MetaDAG, DAGExecutor, Graph)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """A graph that was loaded and checked, and how it is to be run."""
 
-    graph: Graph
+    graph: Runnable
     config: ExecutorConfig
     source: str
     recorders: tuple[Recorder, ...] = ()
@@ -77,7 +78,7 @@ def prepare(
     folder = _working_directory()  # before the file, which may go elsewhere
     loaded = load(where, everything, kinds=KINDS)
     target = loaded.target
-    graph: Graph = target.graph if isinstance(target, DAGExecutor) else target
+    graph: Runnable = target.graph if isinstance(target, DAGExecutor) else target
     base = target.config if isinstance(target, DAGExecutor) else graph.config
     config = ExecutorConfig(
         max_parallel=options.max_parallel,
@@ -120,7 +121,7 @@ def _working_directory() -> str | None:
 
 
 def _check_that_all_are_taken(
-    parameters: Mapping[str, Any], loaded: Loaded, graph: Graph, config: ExecutorConfig
+    parameters: Mapping[str, Any], loaded: Loaded, graph: Runnable, config: ExecutorConfig
 ) -> None:
     """A parameter that nothing takes is a slip of the pen."""
     calls = graph.checked(config).calls

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core.guards import Breaker, Gate, Pool
 from dagtop.core.policy import Retry
+from dagtop.core.restart import Probe, Restart
 from dagtop.core.states import RunState, TaskState
 from dagtop.errors import (
     BackendError,
@@ -30,7 +31,7 @@ from dagtop.errors import (
     UnknownDependencyError,
     WorkerDiedError,
 )
-from dagtop.graph import ExecutorConfig, Graph
+from dagtop.graph import ExecutorConfig, Graph, MetaDAG
 from dagtop.graph.additions import Task
 from dagtop.graph.outlook import ExecutionPlan
 from dagtop.ports.plugin import Plugin
@@ -40,7 +41,9 @@ if TYPE_CHECKING:
     from dagtop.runtime.breaker_board import breakers
     from dagtop.runtime.context import TaskContext
     from dagtop.runtime.executor import DAGExecutor
+    from dagtop.runtime.comparing import UpdatePlan
     from dagtop.runtime.handle import Run
+    from dagtop.runtime.reconciler import Reconciler
     from dagtop.runtime.result import RunResult, TaskResult
     from dagtop.runtime.schedule import Scheduled, ScheduledRun
 
@@ -60,10 +63,14 @@ __all__ = [
     "GraphError",
     "JournalError",
     "LoadError",
+    "MetaDAG",
     "OptionError",
     "Plugin",
     "Pool",
+    "Probe",
+    "Reconciler",
     "RemoteError",
+    "Restart",
     "Retry",
     "RetryAfter",
     "Run",
@@ -81,6 +88,7 @@ __all__ = [
     "TaskTimeoutError",
     "TransferError",
     "UnknownDependencyError",
+    "UpdatePlan",
     "WorkerDiedError",
     "breakers",
 ]
@@ -88,6 +96,8 @@ __all__ = [
 _OF_RUNS = {
     "Answer": "dagtop.runtime.answer",
     "DAGExecutor": "dagtop.runtime.executor",
+    "Reconciler": "dagtop.runtime.reconciler",
+    "UpdatePlan": "dagtop.runtime.comparing",
     "Run": "dagtop.runtime.handle",
     "RunResult": "dagtop.runtime.result",
     "Scheduled": "dagtop.runtime.schedule",

@@ -29,9 +29,9 @@ import anyio
 from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent, GateDecided, GateWaiting, TaskEvent
 from dagtop.errors import DagtopError
-from dagtop.graph.declare import Graph
 from dagtop.graph.listening import EventType, Interest
 from dagtop.graph.options import ExecutorConfig
+from dagtop.graph.runnable import Runnable
 from dagtop.graph.written import with_options
 from dagtop.runtime.breaker_registry import Registry
 from dagtop.runtime.executor import DAGExecutor
@@ -108,7 +108,7 @@ class Rehearsal(EventLog):
 
 
 def rehearse(
-    graph: Graph,
+    graph: Runnable,
     config: ExecutorConfig | None = None,
     *,
     commands: Iterable[tuple[float, Command]] = (),

@@ -6,7 +6,7 @@ from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import structs
 
@@ -19,6 +19,9 @@ from dagtop.graph.check_task import check_guards, check_task
 from dagtop.graph.flaws import Flaws
 from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.surroundings import AroundCheck, Declarations, Service, Surroundings, place_of
+
+if TYPE_CHECKING:
+    from dagtop.graph.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +97,12 @@ class Additions:
         self._policy = policy
         self._services = dict(services)
 
-    def check(self, wanted: Task, item: Item | None = None, *, again: bool = False) -> Addition:
+    def check(
+        self, wanted: Task, item: Item | None = None, *, again: bool = False, scope: Scope | None = None
+    ) -> Addition:
         """Check one task and give it its number. With `item` its first parameter takes an element of a list.
 
-        `again`: it is there, and its spawner wants it once more: it has its number.
+        `again`: it is there, and its spawner wants it once more: it has its number. `scope`: what the names mean that it uses.
 
         Raises
         ------
@@ -112,19 +117,25 @@ class Additions:
             flaws.add(DuplicateTaskError, f"there is a task named {name!r} already", place)
         options = dict(wanted.options)
         before = self._before(options.pop("before", ()), flaws, place)
-        around = AroundCheck(Declarations(), self._index, self._config.inputs, flaws)
-        around.services = self._services
+        index = self._index if scope is None else scope.index(self._index)
+        config = self._config if scope is None else scope.config
+        by_function = self._by_function if scope is None else {**self._by_function, **scope.by_function}
+        around = AroundCheck(Declarations(), index, config.inputs, flaws)
+        around.services = self._services if scope is None else dict(scope.services)
         policy, call, needs = check_task(
-            own, name, wanted.fn, options, place, self._config, self._index, self._by_function, around, flaws, item=item
+            own, name, wanted.fn, options, place, config, index, by_function, around, flaws, item=item
         )
-        check_guards([policy], [name], {0: place}, self._policy, flaws)
+        check_guards([policy], [name], {0: place}, self._policy if scope is None else scope.policy, flaws)
         names = self._names(sorted(set(needs)))
         if before:
             self._check_order(name, names, before, flaws, place)
         if again and name in self._all_above(names):
             flaws.add(CycleError, f"{name!r} cannot depend on what depends on it", place)
         flaws.raise_all()
-        backend = self._backend(options, call)
+        found = around.found
+        if scope is not None:
+            policy, call, found = scope.limits(policy), scope.call(call), scope.around(found)
+        backend = self._backend(options, call, config)
         if not again:
             self._later[name] = own
             self._name_of.append(name)
@@ -132,7 +143,6 @@ class Additions:
                 self._held_back.setdefault(later, []).append(name)
         self._later_upstream[name] = names
         self._by_function.setdefault(id(wanted.fn), name)
-        found = around.found
         asks = own in found.whens or own in found.caches or own in found.maps
         cleans_up = own in found.setups or own in found.teardowns
         return Addition(NewTask(name, names, policy, asks, cleans_up, backend), call, found, before)
@@ -155,8 +165,8 @@ class Additions:
         call = replace(first.call, arguments=tuple(arguments))
         return Addition(structs.replace(first.task, name=name), call, first.around.of_another(own), first.before)
 
-    def _backend(self, options: Mapping[str, Any], call: Call) -> BackendName | None:
-        where = BackendName(options.get("backend") or self._config.backend or BackendName.THREAD)
+    def _backend(self, options: Mapping[str, Any], call: Call, config: ExecutorConfig) -> BackendName | None:
+        where = BackendName(options.get("backend") or config.backend or BackendName.THREAD)
         return None if call.is_async or where in (BackendName.ASYNC, BackendName.THREAD) else where
 
     def _before(self, listed: Any, flaws: Flaws, place: str) -> tuple[str, ...]:

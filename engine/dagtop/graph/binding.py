@@ -8,10 +8,13 @@ import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from dagtop.core.nearest import nearest
 from dagtop.errors import Flaw
+
+if TYPE_CHECKING:
+    from dagtop.graph.scope import Scope
 
 _CONTEXT = re.compile(r"\bTaskContext\b")
 
@@ -57,11 +60,25 @@ class Item:
     """Place in the list, from 0."""
 
 
+@dataclass(frozen=True, slots=True)
+class FromNode:
+    """What the tasks in the node of this path returned, by name."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateOf:
+    """The state of the task of this name."""
+
+    name: str
+
+
 #: What others call the parameter `ctx`.
 _CONTEXTS = frozenset({"context", "contex", "ctxt", "cxt", "task_context", "taskcontext"})
 _CONTEXT_HINT = "; the task's context is the parameter 'ctx', or one that is annotated with TaskContext"
 
-Source = FromTask | FromInput | FromContext | FromService | FromResource | Item
+Source = FromTask | FromInput | FromContext | FromService | FromResource | Item | FromNode | StateOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +104,8 @@ class Call:
     """Called as `fn(task_id, spec)`."""
     wants_context: bool = False
     """Whether a `TaskContext` must be made for it."""
+    scope: Scope | None = None
+    """What the names mean that it uses, if it is in a node of a `MetaDAG`."""
 
 
 def parameters_of(fn: Callable[..., Any]) -> tuple[Parameter, ...]:

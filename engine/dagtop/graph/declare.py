@@ -5,30 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MethodType
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from dagtop.core.plan import Plan
 from dagtop.errors import Flaw, GraphError, OptionError
 from dagtop.graph.check import Checked, check
-from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.hooks import Hooks
-from dagtop.graph.listening import Listeners, Listening
+from dagtop.graph.listening import Listeners
 from dagtop.graph.mapping import gathering
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
-from dagtop.graph.outlook import ExecutionPlan, execution_plan
+from dagtop.graph.runnable import Runnable
+from dagtop.graph.specified import specified
 from dagtop.graph.surroundings import Declared, place_of
 from dagtop.graph.whereabouts import located
-from dagtop.graph.written import Columns, caller, check_config, config_of, with_options
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from dagtop.runtime.result import RunResult
+from dagtop.graph.written import Columns, caller, check_config, config_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Graph(Listening):
+class Graph(Runnable):
     """Tasks and who depends on whom.
 
     Parameters
@@ -70,13 +64,12 @@ class Graph(Listening):
         if flaws:
             raise OptionError(flaws)
         self.name = name
-        self.config = config_of(options, self.place)
+        self._config = config_of(options, self.place)
         self._columns = Columns()
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
         self.listeners = Listeners()
         self.hooks = Hooks()
-        """`@graph.hooks.after_task` and so on: see `Hooks`."""
         if setup is not None:
             self.setup(setup)
         if teardown is not None:
@@ -174,7 +167,7 @@ class Graph(Listening):
         options = {option: value for option, value in options.items() if value is not None or option == "timeout"}
         gather, own, pools = gathering(name, fn, over, limit, collect, options, place_of(fn) or caller())
         if pools:
-            self.config = replace(self.config, pools={**(self.config.pools or {}), **pools})
+            self._config = replace(self.config, pools={**(self.config.pools or {}), **pools})
         return self.add(name, gather, **own)
 
     def setup(self, fn: F, /) -> F:
@@ -266,12 +259,55 @@ class Graph(Listening):
                 raise GraphError([Flaw(f"task_options names {stranger!r}, which is no task", graph.place)])
         return graph
 
+    def specified(
+        self,
+        *,
+        tasks: Mapping[str, Any] | None = None,
+        add: Mapping[str, Any] | None = None,
+        remove: Iterable[str] = (),
+        dependencies: Mapping[str, Iterable[str]] | None = None,
+        **options: Any,
+    ) -> Graph:
+        """Another version of a graph of `from_specs`: what is not mentioned is as it was, and specs are copied.
+
+        Parameters
+        ----------
+        tasks: specs by task id, in place of all those of now.
+        add, remove: further tasks by id, and ids that go.
+        dependencies: ids that a task depends on, by task id.
+        options: of tasks, by option: a mapping by task id, or one value for all; `policies` stands for `restart`.
+
+        Raises
+        ------
+        GraphError: it is another kind of graph, or a task is named that there is not.
+        """
+        return specified(self, tasks, add, remove, dependencies, options)
+
+    @property
+    def specs(self) -> Mapping[str, Any] | None:
+        """Spec by task id, for a graph of `from_specs`; None for another one."""
+        return self._columns.specs
+
     # -- reading it -------------------------------------------------------------------------------------------------
+
+    @property
+    def config(self) -> ExecutorConfig:
+        """Its own options."""
+        return self._config
+
+    @config.setter
+    def config(self, config: ExecutorConfig) -> None:
+        self._config = config
 
     @property
     def names(self) -> Sequence[str]:
         """The tasks' names in the order of declaration."""
         return tuple(self._columns.names)
+
+    @property
+    def service_names(self) -> Sequence[str]:
+        """What its services are called."""
+        return tuple(name for name, _ in self._columns.around.services)
 
     def name_of(self, fn: Callable[..., Any]) -> str:
         """What the task is called that this function is.
@@ -288,15 +324,6 @@ class Graph(Listening):
             raise GraphError(f"{fn!r} is no task of {self.name}")
         return name
 
-    def validate(self, config: ExecutorConfig | None = None) -> Plan:
-        """Check everything and return the graph as the engine sees it.
-
-        Raises
-        ------
-        GraphError: lists all that is wrong, each with file and line where that is known.
-        """
-        return self.checked(config).plan
-
     def checked(self, config: ExecutorConfig | None = None) -> Checked:
         """The plan together with how each task's function is called; for the engine."""
         check_config(config)
@@ -306,6 +333,7 @@ class Graph(Listening):
             merged.default_timeout,
             merged.default_retries,
             merged.backend,
+            getattr(merged, "default_restart", None),
             frozenset(merged.inputs),
             len(self),
             guards,
@@ -314,56 +342,3 @@ class Graph(Listening):
             checked = check(self.name, self._columns, merged, self._by_function, self.place)
             self._checked = (key, located(checked, self._columns, merged, self.place))
         return self._checked[1]
-
-    def fingerprints(self, config: ExecutorConfig | None = None) -> tuple[str, ...]:
-        """By task index a hash of what decides its result: its code, its options and its inputs."""
-        merged = (config or ExecutorConfig()).over(self.config)
-        return fingerprints(self.checked(config), merged.inputs)
-
-    def run(
-        self, config: ExecutorConfig | None = None, *, journal: str | Path | None = None, **options: Any
-    ) -> RunResult:
-        """Run the graph to its end and return the result; failures of tasks are in it, not raised.
-
-        Parameters
-        ----------
-        config: or its fields by name, as `options`.
-        journal: path of a SQLite file that keeps the run; None keeps nothing.
-
-        Raises
-        ------
-        GraphError: the graph cannot be run; nothing ran.
-        """
-        # The one arrow against the direction of imports: sugar for people, allowed by name in pyproject.toml.
-        from dagtop.runtime.blocking import run_blocking  # noqa: PLC0415
-
-        return run_blocking(self, with_options(config, options), journal=journal)
-
-    def plan(
-        self,
-        config: ExecutorConfig | None = None,
-        *,
-        costs: Mapping[str, float] | None = None,
-        journal: str | Path | None = None,
-        **options: Any,
-    ) -> ExecutionPlan:
-        """How it will run, worked out on paper: steps, width, makespan and critical path. No task runs.
-
-        Parameters
-        ----------
-        config: or its fields by name, as `options`; `max_parallel` decides the makespan.
-        costs: what tasks are expected to take, by name, instead of their `cost` and of what is known from earlier runs.
-        journal: path of the SQLite file that keeps earlier runs: then everything is in seconds.
-
-        Raises
-        ------
-        GraphError: the graph cannot be run, or `costs` does not fit it.
-        JournalError: there is no such file, or it cannot be read.
-        """
-        config = (with_options(config, options) or ExecutorConfig()).over(self.config)
-        usual: Mapping[int, float] = {}
-        if journal is not None:
-            from dagtop.runtime.blocking import usual_seconds  # noqa: PLC0415 - as above
-
-            usual = usual_seconds(self, config, journal)
-        return execution_plan(self.validate(config), config.run_policy().max_parallel, usual, costs)

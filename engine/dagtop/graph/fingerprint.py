@@ -40,6 +40,8 @@ def fingerprints(checked: Checked, inputs: Mapping[str, Any]) -> tuple[str, ...]
             spec = specs[plan.names[index]]
             if spec is not None:
                 extra.append(stable_text(spec))
+        elif call.by_spec and call.spec is not None:
+            extra.append(stable_text(call.spec))
         elif call.arguments:
             extra += [f"{name}={stable_text(inputs[name])}" for name in _input_names(call) if name in inputs]
         found.append(_digest(_BETWEEN.join((own, *extra))) if extra else own)

@@ -47,9 +47,12 @@ class Interest:
 
     def about(self, event: AnyEvent) -> bool:
         """Whether it is about one of the tasks."""
+        return self.tasks is None or self.covers(getattr(event, "task", ""))
+
+    def covers(self, name: str) -> bool:
+        """Whether a task of this name is one of the tasks."""
         if self.tasks is None:
             return True
-        name = getattr(event, "task", "")
         return bool(name) and any(name == pattern or fnmatchcase(name, pattern) for pattern in self.tasks)
 
 

@@ -67,8 +67,8 @@ def load(
     """The graph that `FILE` or `FILE:NAME` defines.
 
     That is the one global that is of one of the `kinds` (an object of several names counts once; what was imported
-    counts only if the file defines none itself; a graph that another candidate wraps as `.graph` does not count), NAME
-    when there are several, or else what the file's `build()` returns.
+    counts only if the file defines none itself; a graph that another candidate wraps as `.graph`, or that is a node of it, does
+    not count; a `MetaDAG` comes before the others), NAME when there are several, or else what the file's `build()` returns.
 
     Parameters
     ----------
@@ -123,9 +123,9 @@ def split(path_and_name: str) -> tuple[str, str]:
 
 
 def _default_kinds() -> tuple[type, ...]:
-    from dagtop.graph import Graph  # noqa: PLC0415 - the graph stands above the loaders
+    from dagtop.graph import Graph, MetaDAG  # noqa: PLC0415 - the graph stands above the loaders
 
-    return (Graph,)
+    return (MetaDAG, Graph)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -296,6 +296,7 @@ class _Search:
         candidates = self._candidates()
         own = [name for name in candidates if name in self._names.own]
         group = [name for name in own if not name.startswith("_")] or own or candidates
+        group = self._outermost(group)
         if len(group) == 1:
             return self._globals[group[0]], group[0], frozenset()
         build = self._globals.get("build")
@@ -337,6 +338,12 @@ class _Search:
             if (inner := getattr(self._globals[name], "graph", None)) is not self._globals[name]
         }
         return [name for key, name in by_id.items() if key not in wrapped]
+
+    def _outermost(self, group: list[str]) -> list[str]:
+        """Without what is a node of another one, and, if there are graphs of graphs, these alone."""
+        holders = {name: held for name in group if (held := getattr(self._globals[name], "holds", None)) is not None}
+        inside = {id(one) for held in holders.values() for one in held()}
+        return [name for name in holders if id(self._globals[name]) not in inside] or group
 
     def _line(self, name: str) -> int | None:
         return self._names.own.get(name) or self._names.imported.get(name)

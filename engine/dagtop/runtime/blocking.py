@@ -7,14 +7,16 @@ from pathlib import Path
 import anyio
 
 from dagtop.errors import JournalError
-from dagtop.graph.declare import Graph
 from dagtop.graph.options import ExecutorConfig
+from dagtop.graph.runnable import Runnable
 from dagtop.runtime.caller_event import library_here
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.result import RunResult
 
 
-def run_blocking(graph: Graph, config: ExecutorConfig | None = None, *, journal: str | Path | None = None) -> RunResult:
+def run_blocking(
+    graph: Runnable, config: ExecutorConfig | None = None, *, journal: str | Path | None = None
+) -> RunResult:
     """Run a graph to its end and return the result."""
     executor = DAGExecutor(graph, config, journal=journal)
     if library_here() is None:
@@ -27,7 +29,7 @@ def run_blocking(graph: Graph, config: ExecutorConfig | None = None, *, journal:
         return run.wait()
 
 
-def usual_seconds(graph: Graph, config: ExecutorConfig, journal: str | Path) -> dict[int, float]:
+def usual_seconds(graph: Runnable, config: ExecutorConfig, journal: str | Path) -> dict[int, float]:
     """By task index: how long it usually took in the runs that a journal keeps of this graph.
 
     Raises

@@ -6,7 +6,7 @@ import os
 from functools import partial
 
 from dagtop.errors import JournalError
-from dagtop.graph.declare import Graph
+from dagtop.graph.runnable import Runnable
 from dagtop.journal import schema
 from dagtop.journal.cache_file import SqliteCache
 from dagtop.journal.cache_memory import MemoryCache
@@ -14,7 +14,7 @@ from dagtop.ports.cache import Cache
 from dagtop.runtime.reports import Reports
 
 
-def place_of(wanted: object, journal: object, graph: Graph, source: str, reports: Reports) -> Cache:
+def place_of(wanted: object, journal: object, graph: Runnable, source: str, reports: Reports) -> Cache:
     """The cache of a graph's tasks.
 
     Parameters

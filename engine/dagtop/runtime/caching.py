@@ -21,7 +21,7 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import GOOD, TaskState
 from dagtop.errors import JournalError
-from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask
+from dagtop.graph.binding import Call, FromContext, FromInput, FromNode, FromResource, FromService, FromTask
 from dagtop.graph.fingerprint import code_mark, source_mark
 from dagtop.journal import codec
 from dagtop.journal.digests import UndigestibleError, digest, is_small
@@ -35,7 +35,7 @@ from dagtop.runtime.reports import Reports
 #: Upstream tasks whose digests are kept one by one, to tell which of them changed; of more, one for all.
 TOLD_APART = 100
 #: Sources of parameters that are looked at by themselves, or have no part in the key; any other gives plain values.
-_KNOWN = (FromTask, FromInput, FromContext, FromService, FromResource)
+_KNOWN = (FromTask, FromInput, FromContext, FromService, FromResource, FromNode)
 #: Changes that are told of one by one.
 CHANGES = 3
 
@@ -237,6 +237,11 @@ class Caching:
         parts = {"code": self._code(index, own)}
         if own.by_spec and checked.specs is not None:
             parts["spec"] = await self._digest(checked.specs[self._ledger().plan.names[index]], "its spec")
+        if own.by_spec and own.scope is not None:
+            parts["spec"] = await self._digest(own.spec, "its spec")
+        for path in sorted({source.path for _, source in own.arguments if isinstance(source, FromNode)}):
+            value = self._calls.nodes.value(self._ledger().plan.index[path])
+            parts[f"input {path}"] = await self._digest(value, f"input {path}")
         for name in sorted({source.name for _, source in own.arguments if isinstance(source, FromInput)}):
             if name not in self._inputs:
                 self._inputs[name] = await self._digest(job.inputs[name], f"input {name}")
@@ -284,6 +289,8 @@ class Caching:
     async def _of_upstream(self, above: int) -> str:
         if self._ledger().state[above] not in GOOD:
             return "none"  # it was skipped or has failed, and the task runs all the same
+        if above in self._ledger().plan.nodes:
+            return await self._digest(self._calls.nodes.value(above), f"input {self._ledger().plan.names[above]}")
         output = self._calls.outputs[above]
         known = self._digests.get(above)
         if known is None or known[0] is not output:

@@ -16,18 +16,34 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.to_thread
 
+from dagtop.core.ledger import Ledger
+from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.policy import BackendName
+from dagtop.errors import DagtopError
 from dagtop.graph.additions import Task
-from dagtop.graph.binding import Call, FromContext, FromInput, FromResource, FromService, FromTask, Item
+from dagtop.graph.binding import (
+    Call,
+    FromContext,
+    FromInput,
+    FromNode,
+    FromResource,
+    FromService,
+    FromTask,
+    Item,
+    StateOf,
+)
 from dagtop.graph.surroundings import Service
 from dagtop.ports.journal import JournalWriter
 from dagtop.runtime.capture import AttemptSink, current, task_logger
 from dagtop.runtime.context import TaskContext
 from dagtop.runtime.job import Job
+from dagtop.runtime.node_outputs import NodeOutputs
 from dagtop.runtime.reports import Reports
 
 if TYPE_CHECKING:
+    from dagtop.graph.mapping import Mapped
+    from dagtop.graph.scope import Scope
     from dagtop.runtime.caching import Caching
     from dagtop.runtime.elsewhere import Elsewhere, Trip
     from dagtop.runtime.growth import Growth
@@ -45,6 +61,8 @@ class Calls:
         """How tasks are called that came while the run goes on."""
         self.growth: Growth | None = None
         """Through which further tasks come; set before the run begins."""
+        self.ledger: Ledger
+        """The state of the run; set before it begins."""
         self._inputs = job.inputs
         self.writer: JournalWriter | None = None
         """Stores outputs, if the run is kept."""
@@ -58,6 +76,9 @@ class Calls:
         self._specs = checked.specs
         self._calls = checked.calls
         self._shared = checked.calls[0] if checked.specs is not None else None
+        self.nodes = NodeOutputs(self)
+        """What the tasks in each node of a `MetaDAG` returned."""
+        self.nodes.grow(self._plan)
         self.is_async: list[bool] = (
             [self._shared.is_async] * n if self._shared is not None else [call.is_async for call in checked.calls]
         )
@@ -168,6 +189,7 @@ class Calls:
         self._plan, self.away, self._plain = plan, plan.backends, None
         self.outputs += [None] * more
         self.is_async += [False] * more
+        self.nodes.grow(plan)
         if self._specs is not None:
             self._specs = {**self._specs, **specs}
         self.surrounded = self._job.checked.around.surrounded
@@ -186,9 +208,15 @@ class Calls:
         if sink is not None:
             sink.close()
 
+    @property
+    def maps(self) -> Mapping[int, Mapped]:
+        """The tasks that gather what a function returned for each element of a list."""
+        return self._job.checked.around.maps
+
     def forget(self, task: str) -> None:
         """The task starts over: what it returned before is nobody's input any more."""
-        self.outputs[self._plan.index[task]] = None
+        index = self._plan.index[task]
+        self.outputs[index] = self.nodes.output(index) if index in self._plan.nodes else None
 
     async def leave(self) -> None:
         """The run is over: end the processes that it started."""
@@ -243,10 +271,7 @@ class Calls:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         if call.by_spec:
-            assert self._specs is not None, "a call by spec has specs"
-            name = self._plan.names[index]
-            spec = self._specs[name]
-            args = [name, self._with_outputs(index, spec) if type(spec) is dict else spec]
+            args = self._by_spec(index, call)
             if task_context is not None and call.wants_context:
                 args.append(task_context)
         else:
@@ -287,10 +312,7 @@ class Calls:
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
         if call.by_spec:
-            assert self._specs is not None, "a call by spec has specs"
-            name = self._plan.names[index]
-            spec = self._specs[name]
-            args = [name, self._with_outputs(index, spec) if type(spec) is dict else spec]
+            args = self._by_spec(index, call)
             if task_context is not None:
                 args.append(task_context)
         else:
@@ -325,10 +347,22 @@ class Calls:
                 case Item():
                     assert self.growth is not None, "set before the run begins"
                     value = self.growth.item(source)
+                case FromNode(path=path):
+                    value = self.nodes.value(self._plan.index[path])
+                case StateOf(name=name):
+                    value = self.ledger.state[self._plan.index[name]]
             if parameter.positional:
                 args.append(value)
             else:
                 kwargs[parameter.name] = value
+
+    def _by_spec(self, index: int, call: Call) -> list[Any]:
+        name = self._plan.names[index]
+        if call.scope is not None:
+            return self.nodes.by_spec(index, call, call.scope)
+        assert self._specs is not None, "a call by spec has specs"
+        spec = self._specs[name]
+        return [name, self._with_outputs(index, spec) if type(spec) is dict else spec]
 
     def _with_outputs(self, index: int, spec: dict[Any, Any]) -> dict[Any, Any]:
         names, outputs = self._plan.names, self.outputs
@@ -341,16 +375,27 @@ class Calls:
     def _made_context(self, index: int, attempt: int, sink: AttemptSink | None) -> TaskContext:
         names = self._plan.names
         name = names[index]
+        scope = self.call_of(index).scope if index >= 0 and self._plan.nodes else None
         return TaskContext(
             task=name,
             attempt=attempt,
-            upstream=MappingProxyType({names[i]: self.outputs[i] for i in self._plan.upstream[index]}),
+            upstream=MappingProxyType(
+                {names[i]: self.outputs[i] for i in self._plan.upstream[index]}
+                if scope is None
+                else self.nodes.upstream(index, scope)
+            ),
             report=partial(self._reports.told, index),
             make_log=lambda: task_logger(sink or AttemptSink(name, attempt, self._reports.captured)),
             scratch=partial(self._scratch, index),
-            find_service=self.find_service,
+            find_service=self.find_service if scope is None else partial(self._find_within, scope),
             spawn=self.growth.spawn if self.growth is not None else None,
         )
+
+    def _find_within(self, scope: Scope, name: str) -> Any:
+        if self.find_service is None or name not in scope.services:
+            hint = nearest(str(name), scope.services) if scope.services else "; declare it with @graph.service"
+            raise DagtopError(f"there is no service {name!r}{hint}")
+        return self.find_service(scope.full(name))
 
     def _scratch(self, index: int, name: str) -> Path:
         path = self._scratch_path(index)

@@ -97,14 +97,18 @@ class Growth:
                 raise GraphError(f"{task.name!r} cannot come any more: the run is over")
             if self._additions is None:
                 self._additions = self._begin()
-            attempt = self._machine.ledger.attempt[self._machine.plan.index[spawner]]
+            number = self._machine.plan.index[spawner]
+            scope = self._calls.call_of(number).scope
+            if scope is not None:
+                task = scope.task(task, self._machine.plan.index)
+            attempt = self._machine.ledger.attempt[number]
             self._spawned[spawner] = attempt
             came = self._came.get(task.name) if isinstance(task.name, str) else None
             if came is not None and came.may_come_again(spawner, attempt) and task.name in self._machine.plan.index:
-                addition = self._additions.check(task, again=True)
+                addition = self._additions.check(task, again=True, scope=scope)
                 self.again[task.name] = addition, is_another(came.addition, addition)
             else:
-                addition = self._additions.check(task)
+                addition = self._additions.check(task, scope=scope)
                 self.waiting.append(_Coming(spawner, addition))
             self._came[task.name] = Came(spawner, attempt, addition)
         self._doorbell.ring()
@@ -164,7 +168,8 @@ class Growth:
         for (spawner, is_element), group in groupby(coming, lambda one: (one.spawner, one.is_element)):
             own = [one.addition for one in group]
             if is_element:
-                self._add(own, spawner, f"the elements of {spawner}", self._gathered(spawner))
+                rewired = {**self._gathered(spawner), **self._held_back(own)}
+                self._add(own, spawner, f"the elements of {spawner}", rewired)
             else:
                 self._add(own, spawner, f"spawned by {spawner}", self._held_back(own))
         for addition, differs in again.values():
@@ -357,7 +362,11 @@ class Growth:
         options = {**mapped.options}
         if mapped.over is not None:
             options["depends_on"] = [mapped.over, *_listed(options.get("depends_on", ()))]
-        first = additions.check(Task(missing[0][0], mapped.fn, **options), missing[0][1])
+        scope = self._calls.call_of(owner).scope
+        task = Task(missing[0][0], mapped.fn, **options)
+        if scope is not None:
+            task = scope.task(task, known)
+        first = additions.check(task, missing[0][1], scope=scope)
         rest = (additions.alike(first, one, item) for one, item in missing[1:])
         return [_Coming(name, one, is_element=True) for one in (first, *rest)]
 

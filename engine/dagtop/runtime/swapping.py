@@ -81,6 +81,7 @@ def difference(machine: RunMachine, declared: Plan, before: Sequence[str], versi
         changed=tuple(name for name in there if old_prints.get(name) != new_prints[name]),
         asks=(*(new.names[i] for i in new.asks), *(name for i, name in others if i in live.asks)),
         cleans_up=(*(new.names[i] for i in new.cleans_up), *(name for i, name in others if i in live.cleans_up)),
+        nodes=tuple(new.names[i] for i in new.nodes) if new.nodes or live.nodes else None,
         backends={
             **{name: live.backends[i] for i, name in others if i in live.backends},
             **{new.names[i]: backend for i, backend in new.backends.items()},

@@ -1,0 +1,107 @@
+"""What the nodes of a `MetaDAG` give to those after them: read from the outputs of their tasks whenever somebody asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from dagtop.core.levels import SLASH
+from dagtop.core.plan import Plan
+from dagtop.core.states import GOOD
+from dagtop.graph.binding import Call, Item
+from dagtop.graph.scope import SETUP, Scope
+
+if TYPE_CHECKING:
+    from dagtop.runtime.calls import Calls
+
+
+class NodeOutput(Mapping[str, Any]):
+    """What the tasks in one node have returned by now, by name: of those that succeeded, or serve."""
+
+    def __init__(self, calls: Calls, index: int) -> None:
+        self._calls, self._index = calls, index
+
+    def made(self) -> dict[str, Any]:
+        """A dict of its own, all the way down."""
+        calls, ledger = self._calls, self._calls.ledger
+        plan = ledger.plan
+        prefix = plan.names[self._index] + SLASH
+        found: dict[str, Any] = {}
+        for i in plan.upstream[self._index]:
+            name = plan.names[i].removeprefix(prefix)
+            if name == SETUP or not (ledger.state[i] in GOOD or i in ledger.desired.serving):
+                continue
+            if i in plan.nodes:
+                found[name] = calls.nodes.value(i)
+            elif not _is_element(calls.call_of(i)):
+                found[name] = calls.outputs[i]
+        return found
+
+    def __getitem__(self, name: str) -> Any:
+        return self.made()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.made())
+
+    def __len__(self) -> int:
+        return len(self.made())
+
+    def __repr__(self) -> str:
+        return repr(self.made())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (self.made(),)
+
+
+def _is_element(call: Call) -> bool:
+    return any(type(source) is Item for _, source in call.arguments)
+
+
+class NodeOutputs:
+    """Those of one run. Belongs to the loop's thread."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def grow(self, plan: Plan) -> None:
+        """See to it that each node has one."""
+        outputs = self._calls.outputs
+        for index in plan.nodes:
+            if outputs[index] is None:
+                outputs[index] = self.output(index)
+
+    def output(self, index: int) -> NodeOutput:
+        """That of the node whose task has this number."""
+        return NodeOutput(self._calls, index)
+
+    def value(self, index: int) -> Any:
+        """What those after a node get: a dict, or what a person put in its place; None if it has not succeeded."""
+        if self._calls.ledger.state[index] not in GOOD:
+            return None
+        output = self._calls.outputs[index]
+        return output.made() if type(output) is NodeOutput else output
+
+    def upstream(self, index: int, scope: Scope) -> dict[str, Any]:
+        """The outputs of the tasks before one in a node, and of the nodes before that, by the names that the task uses."""
+        calls, plan = self._calls, self._calls.ledger.plan
+        is_whole = index in calls.maps
+        found = {name: self.value(plan.index[path]) for name, path in scope.nodes.items()}
+        for i in plan.upstream[index]:
+            name = plan.names[i] if is_whole else scope.own(plan.names[i])
+            if name is not None and name != SETUP:
+                found[name] = calls.outputs[i]
+        return found
+
+    def by_spec(self, index: int, call: Call, scope: Scope) -> list[Any]:
+        """The arguments of a function that takes a task's id and spec."""
+        calls, plan = self._calls, self._calls.ledger.plan
+        spec = call.spec
+        if type(spec) is dict:
+            given = {
+                name: calls.outputs[i]
+                for i in plan.upstream[index]
+                if (name := scope.own(plan.names[i])) is not None and name != SETUP
+            }
+            nodes = {name: self.value(plan.index[path]) for name, path in scope.nodes.items()}
+            spec = {**spec, "_dep_outputs": given, **({"_upstream_outputs": nodes} if nodes else {})}
+        return [scope.own(plan.names[index]), spec]
