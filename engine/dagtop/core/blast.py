@@ -228,10 +228,14 @@ def lost_because_of(now: Situation, index: int) -> list[int]:
         i
         for i in now.plan.order
         if i in below
-        and now.state[i] is TaskState.SKIPPED
-        and is_blame(now.reason.get(i, ""))
         and not is_unwanted(now, i)
+        and ((now.state[i] is TaskState.SKIPPED and is_blame(now.reason.get(i, ""))) or _is_lost_node(now, i))
     ]
+
+
+def _is_lost_node(now: Situation, index: int) -> bool:
+    """Whether it is a node of a graph of graphs that has not come to a good end."""
+    return index in now.plan.nodes and now.state[index] in FINAL and now.state[index] not in GOOD
 
 
 def brought_up(now: Situation, chosen: Collection[int]) -> list[int]:
@@ -501,7 +505,7 @@ def _skipped_if_lost(now: Situation, index: int) -> tuple[str, ...]:
             if below in lost or states[below] in FINAL or states[below] in ACTIVE:
                 continue
             joins.recount(below, states)
-            if joins.verdict(below) is Verdict.NEVER:
+            if below in now.plan.nodes or joins.verdict(below) is Verdict.NEVER:
                 lost.add(below)
                 states[below] = TaskState.SKIPPED
                 queue.append(below)

@@ -14,12 +14,14 @@ from dagtop.core import commands as cmd
 from dagtop.core.blast import radius
 from dagtop.core.ledger import Ledger
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.spreading import spread
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError
 from dagtop.graph.listening import EventType, Interest, Listening
 from dagtop.graph.runnable import Runnable
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.answer import Answer
+from dagtop.runtime.answers import Answers
 from dagtop.runtime.commanding import Commanding, TaskLike, checked
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.history import Events, History
@@ -212,13 +214,19 @@ class Run(Commanding, Listening):
     # -- commands: the methods of `Commanding` end up here ------------------------------------------------------------
 
     def send(self, command: cmd.Command, *, by: str = BY) -> Answer:
-        """Give a command, and get its answer.
+        """Give a command, and get its answer. One for a node ("ingest") or a pattern ("page_*") is for all tasks of it.
 
         Raises
         ------
         TypeError: a value in it is of another type than it must be.
         """
         checked(command)
+        each = spread(self._engine.machine.plan, command)
+        if len(each) > 1:
+            return Answers(command, [self._send(one, by) for one in each])
+        return self._send(each[0], by)
+
+    def _send(self, command: cmd.Command, by: str) -> Answer:
         answer = Answer(command, would_wait_for_itself=self._is_own_thread)
         self._thread.send(command, by=by, answered=answer.settle)
         return answer

@@ -53,6 +53,11 @@ class NodeOutput(Mapping[str, Any]):
         return dict, (self.made(),)
 
 
+def plain(output: Any) -> Any:
+    """An output as it is, or that of a node as a dict of its own."""
+    return output.made() if type(output) is NodeOutput else output
+
+
 def _is_element(call: Call) -> bool:
     return any(type(source) is Item for _, source in call.arguments)
 
@@ -79,7 +84,7 @@ class NodeOutputs:
         if self._calls.ledger.state[index] not in GOOD:
             return None
         output = self._calls.outputs[index]
-        return output.made() if type(output) is NodeOutput else output
+        return plain(output)
 
     def upstream(self, index: int, scope: Scope) -> dict[str, Any]:
         """The outputs of the tasks before one in a node, and of the nodes before that, by the names that the task uses."""

@@ -16,6 +16,8 @@ from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
+from dagtop.runtime.node_outputs import plain
+from dagtop.runtime.node_result import NodeResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -140,6 +142,15 @@ class RunResult:
             raise KeyError(f"there is no task {name!r}{nearest(str(name), self.plan.index)}")
         return self._task(index)
 
+    def node(self, path: str) -> NodeResult:
+        """How a node of a `MetaDAG` ended, with all that is in it.
+
+        Raises
+        ------
+        KeyError: there is no such node.
+        """
+        return NodeResult(self, path)
+
     def __iter__(self) -> Iterator[TaskResult]:
         return (self._task(index) for index in range(len(self.plan)))
 
@@ -177,7 +188,7 @@ class RunResult:
         return TaskResult(
             name=self.plan.names[index],
             state=ledger.state[index],
-            output=self._outputs[index] if ledger.state[index] in GOOD else None,
+            output=plain(self._outputs[index]) if ledger.state[index] in GOOD else None,
             attempts=ledger.attempt[index],
             ready_at=ledger.ready_at[index],
             started_at=ledger.attempt_started[index],
