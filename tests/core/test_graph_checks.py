@@ -162,7 +162,7 @@ class TestOptions:
         with pytest.raises(ValueError, match="inputs must be a mapping"):
             ExecutorConfig(inputs=["a"])  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("option", ["restart", "replicas"])
+    @pytest.mark.parametrize("option", ["replicas"])
     def test_B1_an_option_of_a_later_version_is_said_to_be_one(self, option: str) -> None:
         assert "not in this version" in problems(Graph("g").add("a", nothing, **{option: "x"}))[0]
 

@@ -61,7 +61,7 @@ def test_every_public_name_is_told_with_what_it_is_for() -> None:
 def test_every_option_of_a_task_and_of_a_graph_is_told() -> None:
     for option in (*TASK_OPTIONS, *GRAPH_OPTIONS):
         assert any(re.search(rf"\b{option}\b", code) for code in CODE), option
-    (told,) = [code for code in CODE if code.startswith("Retry(")]
+    (told,) = [code for code in CODE if code.startswith("Retry(retries, ")]
     assert re.findall(r"\w+", told)[1:] == list(Retry.__dataclass_fields__)
 
 

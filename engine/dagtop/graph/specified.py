@@ -66,7 +66,7 @@ def _give(
     of_tasks: dict[str, dict[str, Any]], option: str, said: str, value: Any, flaws: list[Flaw], place: str
 ) -> None:
     if option not in TASK_OPTIONS:
-        flaws.append(Flaw(f"there is no option {said!r}{nearest(said, TASK_OPTIONS)}", place))
+        flaws.append(Flaw(f"there is no option {said!r}{nearest(said, [*_OTHER_WORDS, *TASK_OPTIONS])}", place))
     elif isinstance(value, Mapping):
         for name, one in value.items():
             if name in of_tasks:

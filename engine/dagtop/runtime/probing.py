@@ -14,7 +14,7 @@ from dagtop.core.restart import ProbeKind
 from dagtop.graph.surroundings import Surroundings, services_of
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.chores import Chore, Chores
-from dagtop.runtime.failures import text_of
+from dagtop.runtime.failures import said_of
 from dagtop.runtime.services import Services
 
 
@@ -80,7 +80,7 @@ class Probing:
         except BaseException as raised:
             if self._chores.is_ending(chore):
                 raise
-            return False, text_of(raised)
+            return False, said_of(raised)
         context = self._chores.context()
         attempt = self._machine.ledger.attempt[index]
         sink = self._calls.sink_in(context, self._machine.plan.names[index], attempt)
@@ -94,7 +94,7 @@ class Probing:
         if sink is not None:
             sink.close()
         if error is not None:
-            return False, text_of(error)[:300]
+            return False, said_of(error)[:300]
         return output is not False, ""
 
     def _tell(self, question: RunProbe, ok: bool, said: str) -> None:
