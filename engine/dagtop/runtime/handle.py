@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 #: Who gives the commands, as the events tell it, unless told otherwise.
 BY = "the program"
 
+#: How often somebody who waits for the next snapshot looks, in seconds: there is one within 50 ms.
+SOON = 0.002
+
 #: How long the end of the program waits for runs that go on, so that they can clean up, in seconds.
 GOODBYE = 1.0
 
@@ -148,6 +151,12 @@ class Run(Commanding, Listening):
     async def until(self, is_so: Callable[[], bool]) -> None:
         """Wait until something is so that only events can bring about."""
         await self._history.bell.hear(is_so)
+
+    async def shown(self) -> None:
+        """Wait until the snapshot shows all that has happened by now."""
+        known = self._history.seen
+        while not self.done and self.snapshot.events_seen < known:  # noqa: ASYNC110 - nobody rings for a snapshot
+            await anyio.sleep(SOON)
 
     def close(self) -> None:
         """Do not hold it open any longer than it goes on."""

@@ -22,6 +22,8 @@ class History:
         self.over = False
         """Set after the last batch."""
         self.batches: list[Sequence[AnyEvent]] = []
+        self.seen = 0
+        """Number of the latest event."""
         self.thinned = 0
         """Batches before this one have no lines any more."""
         self._tell = tell
@@ -30,6 +32,7 @@ class History:
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
         self.batches.append(batch)
+        self.seen = first + len(batch) - 1
         if Log in set(map(type, batch)):
             self._thin_out(sum(type(event) is Log for event in batch))
         self.bell.ring()

@@ -87,6 +87,8 @@ class Reconciler(Commanding, Listening):
     ) -> None:
         self.graph = graph.specified() if graph.specs is not None else graph
         """The desired state of now."""
+        self.declared = graph
+        """The graph that was given."""
         self.restart_default = restart
         self._given = config
         self._options: dict[str, Any] = {
@@ -122,6 +124,11 @@ class Reconciler(Commanding, Listening):
         """What carries it out, for whoever watches and steers that by himself; `options` as for `DAGExecutor`."""
         return Supervisor(self.graph, self._configured(config), **options)
 
+    @property
+    def own_executor(self) -> DAGExecutor:
+        """What `start` would carry it out with: it tells recorders, journal and plugins to whoever makes another one."""
+        return self._executor
+
     def _configured(self, config: ExecutorConfig | None) -> ExecutorConfig:
         given = (config or ExecutorConfig()).over(self._given or ExecutorConfig()).over(self.graph.config)
         return given.over(ExecutorConfig(max_parallel=SLOTS, default_restart=self.restart_default))
@@ -154,6 +161,7 @@ class Reconciler(Commanding, Listening):
         if not run.done and run.state not in RUN_OVER:
             await _settled(run.send(cmd.CancelRun("stopped by the program")))
             await run.until(lambda: run.done or run.state in RUN_OVER)
+            await run.shown()
 
     async def close(self) -> RunResult | None:
         """Stop everything, and end: it cannot be started again."""
@@ -197,6 +205,7 @@ class Reconciler(Commanding, Listening):
         run = self._running
         with anyio.fail_after(timeout):
             await run.until(lambda: run.done or run.state in RUN_OVER)
+            await run.shown()
         return run.state is RunState.SUCCEEDED
 
     async def wait_ready(self, *tasks: TaskLike, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - as above
