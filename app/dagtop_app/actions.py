@@ -77,6 +77,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.succeed", "", "m", "Succeeded", "Mark the task as succeeded, with an output of yours.", "Steer", "mark('succeeded')"),
     Action("task.skip", "", "m", "Skip", "Do not run the task.", "Steer", "mark('skipped')"),
     Action("task.edit", "e", "e", "Edit", "Change the task's retries, timeout, rules, order, breaker and pool.", "Steer", "edit"),
+    Action("run.now", "full_stop", ".", "Run now", "Run a graph with a schedule at once, beside its due times.", "Steer", "run_now"),
     Action("run.retry-failed", "F", "F", "Retry failed", "Run all that failed again, and what was skipped because of it.", "Steer", "retry_failed"),
     Action("run.breaker", "b", "b", "Breaker", "Trip, close, hold or let go the task's circuit breaker, or another.", "Steer", "breaker"),
     Action("run.pool", "number_sign", "#", "Pool", "Change how many tasks may run at once in the task's pool, or another.", "Steer", "pool"),

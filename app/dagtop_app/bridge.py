@@ -67,6 +67,10 @@ class Engine(Protocol):
     def error(self) -> BaseException | None: ...
 
 
+class Idle:
+    """An engine of this kind has no run: it stands where one will be."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """What became of a command, for the line above the footer."""
@@ -105,9 +109,20 @@ class Bridge:
         self._end: float | None = None
         self._undo: list[tuple[do.Command, do.Command]] = []
 
+    def attach(self, engine: Engine) -> None:
+        """Look at another run from now on. What was to be undone or answered belonged to the one before."""
+        self.engine = engine
+        self.word = Word(text="", tone="")
+        self._published = self._end = None
+        self._pending.clear()
+        self._undoing.clear()
+        self._undo.clear()
+
     def poll(self) -> bool:
         """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
         latest = self.engine.latest
+        if latest is EMPTY and self.snapshot is not EMPTY:  # a new engine that has told nothing yet
+            return False
         fresh = latest is not self._published
         if fresh:
             self._published, self._published_at = latest, self._now()
@@ -128,7 +143,12 @@ class Bridge:
     @property
     def is_over(self) -> bool:
         """Whether nothing happens any more by itself."""
-        return self.snapshot.state in RUN_OVER or self.engine.error is not None
+        return self.engine.latest.state in RUN_OVER or self.engine.error is not None or self.has_not_begun
+
+    @property
+    def has_not_begun(self) -> bool:
+        """Whether there is no run yet, and none will come by itself but at its time."""
+        return isinstance(self.engine, Idle)
 
     def send(self, command: do.Command, saying: str) -> int:
         """Give a command; `saying` is shown until it is answered."""

@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from typing import ClassVar, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO
 
 import dagtop_themes
 from dagtop.core import commands as do
@@ -23,6 +23,9 @@ from dagtop_app.commands import ActionProvider, TaskProvider
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
+
+if TYPE_CHECKING:
+    from dagtop_app.timekeeper import Timekeeper
 
 #: Where a theme that is not ours gets the colours of our style classes from.
 _FALLBACK = {
@@ -64,6 +67,7 @@ class ConsoleApp(App[None]):
         theme: str | None = None,
         now: Callable[[], float] = time.monotonic,
         begin: Callable[[], None] | None = None,
+        keeper: Timekeeper | None = None,
     ) -> None:
         colourless = "NO_COLOR" in os.environ
         self._first = "" if colourless or theme not in {None, FIRST} else FIRST
@@ -71,7 +75,7 @@ class ConsoleApp(App[None]):
         # A crash is told on the terminal: stderr may be a pipe that leads into our own logs.
         self.error_console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self.bridge = Bridge(engine, now=now)
-        self.main = MainScreen(self.bridge, title, now=now)
+        self.main = MainScreen(self.bridge, title, now=now, keeper=keeper)
         self.terminated: int | None = None
         """The signal that told us to end, if one did."""
         self._begin = begin
@@ -127,7 +131,7 @@ class ConsoleApp(App[None]):
                 widget.refresh()
 
     def _terminate(self, number: int) -> None:
-        if self.terminated is None:
+        if self.terminated is None and not (self.main.keeper is not None and self.bridge.is_over):
             self.terminated = number
         reason = f"interrupted by {name_of_signal(number)}"
         self.main.leave_after(do.CancelRun(reason=reason), "signal", "told to end: stopping everything")
@@ -173,22 +177,27 @@ def run_console(
     summary: TextIO | None = None,
     now: Callable[[], float] = time.monotonic,
     begin: Callable[[], None] | None = None,
+    keeper: Timekeeper | None = None,
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
     `begin` starts the engine, after the first paint: tasks that keep the interpreter busy would delay it by seconds, and
     what they print must find Textual's streams in place. Without it the engine was started before.
 
+    With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest, and `resume` lacks
+    the id of the run.
+
     After the screen is back to normal a summary is written to `summary` (stderr). The engine is closed and given ten
     seconds to end, unless the user left at once: then it may still run, and the caller ends the process all the same.
     """
-    app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin)
+    app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin, keeper=keeper)
     patience = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
     try:
         app.run()
     finally:
         sys.setswitchinterval(patience)
+    engine = app.bridge.engine
     if app.return_code == 1 and app.main.leaving == "":  # Textual's own crash; it has shown the traceback
         broken = engine.error is None and app._exception is not None
         if broken:
@@ -196,6 +205,11 @@ def run_console(
     engine.close()
     ended = app.main.leaving != "now" and engine.join(_GRACE)
     snapshot = settled(engine.latest)
+    if app.bridge.has_not_begun:
+        print(f"{title}: nothing was due yet; nothing ran", file=summary if summary is not None else sys.stderr)
+        return 1 if app.return_code == 1 else 0
+    if keeper is not None and resume:
+        resume = f"{resume} {snapshot.run}"
     print(
         farewell(snapshot, title=title, report=report, resume=resume, error=engine.error),
         file=summary if summary is not None else sys.stderr,

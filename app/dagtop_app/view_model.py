@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
@@ -28,15 +28,16 @@ TALL = 24
 # -- header --------------------------------------------------------------------------------------------------
 
 
-def run_line(snapshot: RunSnapshot, title: str, cells: int) -> Line:
-    """First line: where it comes from, how the run stands, how much is done."""
+def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "") -> Line:
+    """First line: where it comes from, when it runs next if there is room, how the run stands, how much is done."""
     face = RUN_FACES[snapshot.state]
+    word = "WAITING" if next_run and snapshot.state is RunState.PENDING else face.word
     total = len(snapshot.rows)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
     wide = cells >= 120
     figures = f" {done:,}/{total:,} "
     state: list[Span] = [
-        (f" {run_glyph(snapshot.state)} {face.word} ", face.style),
+        (f" {run_glyph(snapshot.state)} {word} ", face.style),
         (clock(snapshot.at), "strong"),
     ]
     percent = f" {_percent(done, total):>4}"
@@ -52,6 +53,8 @@ def run_line(snapshot: RunSnapshot, title: str, cells: int) -> Line:
     else:
         named = source or graph
     left.append((cut(named, max(0, space)), "title"))
+    if next_run and width(named) + 3 + width(next_run) <= space:
+        left += [(" · ", "dim"), (next_run, "queue")]
     return sides(left, right, cells)
 
 

@@ -13,7 +13,16 @@ from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
-from dagtop_app.running import Prepared, Reports, can_be_resumed, executor_for, open_journal, prepare, resume_command
+from dagtop_app.running import (
+    Prepared,
+    Reports,
+    can_be_resumed,
+    executor_for,
+    open_journal,
+    prepare,
+    resume_command,
+    timetable_of,
+)
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal
 
@@ -84,6 +93,10 @@ def _watch(
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)
     again = resume_command(keep) if can_be_resumed(journal) else ""
+    if not now and (timetable := timetable_of(prepared)) is not None:
+        from dagtop_app.watching_schedule import show_by_schedule  # noqa: PLC0415 - only where something is scheduled
+
+        return show_by_schedule(prepared, timetable, signals, output, journal, again=again)
     return _show(prepared, signals, output, journal, again=again)
 
 

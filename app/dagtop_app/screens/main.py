@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
@@ -32,6 +32,9 @@ from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.stage import Stage
 from dagtop_app.widgets.task_table import ColumnHead
 
+if TYPE_CHECKING:
+    from dagtop_app.timekeeper import Timekeeper
+
 #: How often the engine is looked at, per second.
 RATE = 10
 TABS = (Tab("1", "Tasks"), Tab("2", "Graph"), Tab("4", "Logs"))
@@ -44,9 +47,18 @@ class MainScreen(Looking):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
     AUTO_FOCUS = ""
 
-    def __init__(self, bridge: Bridge, title: str, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bridge: Bridge,
+        title: str,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        keeper: Timekeeper | None = None,
+    ) -> None:
         super().__init__()
         self.bridge = bridge
+        self.keeper = keeper
+        self._next_run = ""
         self.roster = Roster()
         self.source_title = title
         self.now = now
@@ -84,11 +96,34 @@ class MainScreen(Looking):
 
     def poll(self) -> None:
         """Ten times a second: draw what is new."""
+        if self.keeper is not None:
+            self._keep_time(self.keeper)
         if self.bridge.poll() or self.roster.is_due(self.now()):
             self._draw_new()
         elif self.view == "logs":
             self._draw_logs()
         self.check_leaving()
+
+    def _keep_time(self, keeper: Timekeeper) -> None:
+        if not self.leaving and keeper.tick(self.bridge):
+            self.on_attached()
+        if (text := keeper.text()) != self._next_run:
+            self._next_run = text
+            self._draw_header()
+            self.draw_word()
+
+    def action_run_now(self) -> None:
+        """Run beside the schedule."""
+        if self.keeper is None:
+            self.bridge.refuse("the graph has no schedule; r and R run tasks again")
+        elif self.keeper.run_now(self.bridge):
+            self.on_attached()
+        self.draw_word()
+
+    def on_attached(self) -> None:
+        """Another engine: what was read of the one before is read anew."""
+        if self.stage.has_logs:
+            self.log_pane.open(self.log_pane.subject, self.bridge.engine.logs)
 
     def draw(self) -> None:
         """Draw everything as it is now."""
@@ -102,7 +137,7 @@ class MainScreen(Looking):
         if self.has_class("-tiny"):
             self._draw_tiny()
             return
-        self.header.show(snapshot, self.source_title, TABS, _TAB_OF[self.view])
+        self._draw_header()
         if self.view == "tasks":
             self.table.show(moved=moved)
         elif self.view == "graph":
@@ -114,6 +149,9 @@ class MainScreen(Looking):
         self.draw_rule()
         self.draw_word()
         self.draw_footer()
+
+    def _draw_header(self) -> None:
+        self.header.show(self.bridge.snapshot, self.source_title, TABS, _TAB_OF[self.view], self._next_run)
 
     def _draw_tiny(self) -> None:
         if self._tiny is None:
@@ -182,6 +220,9 @@ class MainScreen(Looking):
             return rule([(f"the engine broke down: {clean(repr(bridge.engine.error), 300)}", "bad")], [], cells)
         if gates := at_gates(snapshot):
             right = [(f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"), ("  ", "")]
+        next_run = "" if self.header.tells(self._next_run) else self._next_run
+        if next_run and not bridge.is_over:
+            right += [(f" {next_run} ", "queue"), (" ", "")]
         if snapshot.problem_count:
             right += [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
         if self.leaving and not bridge.is_over:
@@ -191,13 +232,16 @@ class MainScreen(Looking):
         if bridge.word.text:
             return rule([(clean(bridge.word.text, 300), bridge.word.tone)], right, cells)
         if bridge.is_over:
-            return rule(self._over(), right, cells)
+            due: list[Span] = [(next_run, "queue"), (" · ", "dim")] if next_run else []
+            return rule([*due, *self._over()], right, cells)
         if snapshot.problems:
             last = snapshot.problems[-1]
             return rule([(clean(f"{last.source}: {last.message}", 300), "warn")], right, cells)
         return rule([], right, cells)
 
     def _over(self) -> list[Span]:
+        if self.bridge.has_not_begun:
+            return [(". runs it now · q leaves", "dim")]
         counts = self.bridge.snapshot.counts
         bad = sum(counts.get(state, 0) for state in BAD)
         if bad:
@@ -214,6 +258,8 @@ class MainScreen(Looking):
         actions = FOOTERS[self.view]
         if self.view != "logs" and at_gates(self.snapshot):
             actions = (BY_ID["run.gate"], *actions)
+        if self.keeper is not None and self.bridge.is_over:
+            actions = (BY_ID["run.now"], *actions)
         self._footer.show([(action, self.is_useful(action)) for action in actions])
 
     def is_useful(self, action: Action) -> bool:
@@ -238,6 +284,8 @@ class MainScreen(Looking):
                 return bool(self.snapshot.breakers)
             case "run.pool":
                 return any(key.startswith("pool:") for key in self.snapshot.limits)
+            case "run.now":
+                return self.keeper is not None and self.bridge.is_over
             case "run.more" | "run.fewer" | "run.pause" | "run.drain":
                 return self.may_steer
             case _:

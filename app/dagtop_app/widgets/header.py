@@ -23,13 +23,21 @@ class Header(Painted):
             super().__init__()
             self.key = key
 
-    def show(self, snapshot: RunSnapshot, title: str, tabs: Sequence[Tab], current: str) -> None:
-        """Draw the run as it stands."""
+    def show(self, snapshot: RunSnapshot, title: str, tabs: Sequence[Tab], current: str, next_run: str = "") -> None:
+        """Draw the run as it stands. `next_run` tells of a schedule."""
         cells = self.size.width
         if cells:
             self.set_lines(
-                [run_line(snapshot, title, cells), tally_line(snapshot, cells), tab_line(tabs, current, cells)]
+                [
+                    run_line(snapshot, title, cells, next_run),
+                    tally_line(snapshot, cells),
+                    tab_line(tabs, current, cells),
+                ]
             )
+
+    def tells(self, text: str) -> bool:
+        """Whether there was room for it."""
+        return bool(self.lines) and any(text == span for span, _ in self.lines[0])
 
     def on_click(self, event: events.Click) -> None:
         """Open the view whose tab was clicked."""

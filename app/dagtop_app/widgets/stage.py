@@ -50,6 +50,11 @@ class Stage(Vertical):
         return self._graph
 
     @property
+    def has_logs(self) -> bool:
+        """Whether view 4 has been shown."""
+        return self._logs is not None
+
+    @property
     def log_pane(self) -> LogPane:
         """View 4."""
         if self._logs is None:

@@ -1,0 +1,146 @@
+"""The console of a graph with a schedule: between two runs it shows the last one, and counts down; then another engine comes.
+
+Ticked by the screen, ten times a second, by the wall clock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+from dagtop.core.agenda import MOST, Agenda, Fire, PassedOver
+from dagtop.core.commands import CancelRun, Command
+from dagtop.core.events import CommandRefused
+from dagtop.core.plan import Plan
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import RUN_OVER, TaskState
+from dagtop.graph.zones import zone_here
+from dagtop.observe.logs import LogBook
+from dagtop.runtime.schedule import BY
+
+from dagtop_app.bridge import Bridge, Engine, Idle
+from dagtop_app.due_texts import at_text, missed_text, stands_for
+from dagtop_app.text import clock
+
+
+class Startable(Engine, Protocol):
+    """An engine that has not begun."""
+
+    def start(self) -> None: ...
+
+
+class NotBegun(Idle):
+    """Stands where an engine will be: the tasks of a graph before its first run. It takes no command."""
+
+    def __init__(self, plan: Plan, max_parallel: int) -> None:
+        rows = [
+            TaskRow(index, name, TaskState.WAITING, 0, None, None, None, policy=policy)
+            for index, (name, policy) in enumerate(zip(plan.names, plan.policies, strict=True))
+        ]
+        self.latest = RunSnapshot(
+            version=1,
+            graph=plan.name,
+            plan=plan,
+            rows=rows,
+            counts={TaskState.WAITING: len(rows)},
+            max_parallel=max_parallel,
+        )
+        self.logs = LogBook()
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._sent = 0
+
+    def send(self, command: Command, *, by: str) -> int:
+        """Refuse it."""
+        self._sent += 1
+        answer = CommandRefused(0.0, command, self._sent, by, "there is no run yet; . runs the graph now")
+        self.latest = msgspec.structs.replace(self.latest, version=self.latest.version + 1, answers=(answer,))
+        return self._sent
+
+    def where(self, task: str) -> str:
+        """Nowhere."""
+        return "there is no run yet"
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+    def join(self, timeout: float | None = None) -> bool:
+        """It has ended already."""
+        return True
+
+
+class Timekeeper:
+    """Gives the bridge another engine at each due time.
+
+    Parameters
+    ----------
+    make: an engine for the next run, not started.
+    """
+
+    def __init__(self, agenda: Agenda, make: Callable[[], Startable], *, wall: Callable[[], float] = time.time) -> None:
+        self._agenda = agenda
+        self._make = make
+        self._wall = wall
+        self._here = zone_here()
+        self._was_busy = self._gives_way = False
+        self._due: float | None = None
+        self._told = ""
+
+    def is_busy(self, bridge: Bridge) -> bool:
+        """Whether a run goes on."""
+        engine = bridge.engine
+        return not (isinstance(engine, NotBegun) or engine.latest.state in RUN_OVER or engine.error is not None)
+
+    def tick(self, bridge: Bridge) -> bool:
+        """Look at the clock. True if a run has begun, with an engine of its own."""
+        now = self._wall()
+        if self.is_busy(bridge):
+            self._was_busy = True
+            if not self._gives_way and self._agenda.must_give_way(now):
+                self._gives_way = True
+                bridge.engine.send(CancelRun(reason="the next run is due"), by=BY)
+            return False
+        if self._was_busy:
+            self._was_busy = self._gives_way = False
+            self._agenda.ended(now)
+        match self._agenda.look(now):
+            case Fire() as fire:
+                self._begin(bridge)
+                if fire.made_up:
+                    bridge.say(f"makes up for {self._when(fire.due, now)}{stands_for(fire.passed_over)}")
+                return True
+            case PassedOver(count=count):
+                bridge.say(missed_text(count, MOST))
+                return False
+            case None:
+                return False
+
+    def run_now(self, bridge: Bridge) -> bool:
+        """Run beside the schedule; says why if that cannot be."""
+        if self.is_busy(bridge):
+            bridge.refuse("a run goes on already; runs of a schedule never go on side by side")
+            return False
+        self._begin(bridge)
+        return True
+
+    def _begin(self, bridge: Bridge) -> None:
+        bridge.engine.close()
+        engine = self._make()
+        bridge.attach(engine)
+        self._was_busy = True
+        engine.start()
+
+    def text(self) -> str:
+        """For the header: "next run at 02:00 in 3:12:04"."""
+        now = self._wall()
+        due = self._agenda.next_due(now)
+        if due is None:
+            return "no run is due any more"
+        if due != self._due:
+            self._due, self._told = due, self._when(due, now)
+        return f"next run at {self._told} in {clock(due - now + 0.5)}"
+
+    def _when(self, due: float, now: float) -> str:
+        return at_text(due, now, self._agenda.timetable.zone, self._here)

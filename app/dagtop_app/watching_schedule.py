@@ -1,0 +1,94 @@
+"""`dagtop FILE` on a terminal, of a graph with a schedule: one console, and an engine for each run."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import time
+from pathlib import Path
+
+from dagtop.core.agenda import Agenda
+from dagtop.core.events import Log
+from dagtop.core.schedule import Timetable
+from dagtop.ports.journal import Journal
+from dagtop.runtime.executor import DAGExecutor
+from dagtop.runtime.thread import EngineThread
+
+from dagtop_app import headless
+from dagtop_app.options import OutputOptions
+from dagtop_app.running import Prepared, Reports, executor_for
+from dagtop_app.signals import Signals
+from dagtop_app.terminal import own_terminal
+from dagtop_app.timekeeper import NotBegun, Timekeeper
+
+
+class _Runs:
+    """Makes the engines, and knows the latest."""
+
+    def __init__(self, prepared: Prepared, output: OutputOptions, journal: Journal | None) -> None:
+        self._prepared, self._output, self._journal = prepared, output, journal
+        self.engine: EngineThread | None = None
+        self._executor: DAGExecutor | None = None
+        self._reports: Reports | None = None
+
+    def make(self) -> EngineThread:
+        """The engine of the next run. The reports of the one before are written: they may be all that is left of it."""
+        self.write_reports()
+        self._reports = Reports(self._output.report, self._prepared)
+        self._executor = executor_for(
+            self._prepared, self._reports.recorders, journal=self._journal, output=self._output
+        )
+        self.engine = EngineThread(self._executor, hold_open=True, loop=self._output.loop)
+        return self.engine
+
+    def write_reports(self) -> list[str]:
+        """Write those of the latest run."""
+        if self._executor is None or self._reports is None:
+            return []
+        return self._reports.write(self._executor.result())
+
+
+def show_by_schedule(
+    prepared: Prepared,
+    timetable: Timetable,
+    signals: Signals,
+    output: OutputOptions,
+    journal: Journal | None,
+    *,
+    again: str,
+) -> int:
+    """Wait for due times and run behind the console until the user leaves. `again` is what goes on with a run, without its id.
+
+    The exit code is that of the latest run, or 0.
+    """
+    from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
+
+    runs = _Runs(prepared, output, journal)
+    plan = prepared.graph.validate(prepared.config)
+    nothing_yet = NotBegun(plan, prepared.config.run_policy().max_parallel)
+    keeper = Timekeeper(Agenda(timetable, time.time()), runs.make)
+
+    def to_the_logs(stream: str, line: str) -> None:
+        engine = runs.engine or nothing_yet
+        engine.logs.record(0, [Log(at=engine.latest.at, task="", attempt=0, stream=stream, level="", line=line)])
+
+    def begin() -> None:
+        gc.freeze()  # see `watching`
+        gc.enable()
+
+    signals.restore()  # from here on the console answers them
+    with own_terminal(to_the_logs, for_textual=True) as terminal:
+        code = run_console(
+            nothing_yet,
+            begin=begin,
+            title=Path(prepared.source).name,
+            resume=again,
+            summary=terminal.file,
+            keeper=keeper,
+        )
+    for path in runs.write_reports():
+        print(f"  report: {path}", file=sys.stderr)
+    signals.install()
+    if runs.engine is not None and not runs.engine.join(0):
+        headless.end_process(code)
+    return code
