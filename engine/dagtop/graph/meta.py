@@ -207,6 +207,7 @@ class MetaDAG(Runnable):
         whole = (config or ExecutorConfig()).over(self.config)
         flat = Flat(Flaws())
         self._lay(flat, Level.outermost(self.own, whole), Entry(), {})
+        self._check_breakers(flat.flaws)
         flat.flaws.raise_all()
         key = [whole, [(node.name, node.place) for node in self._all_nodes()]]
         before = self._flat
@@ -356,6 +357,16 @@ class MetaDAG(Runnable):
                     f"node {node.name!r}: its option {option} is for a run of its own; give it to the outermost MetaDAG instead",
                     node.inner.place,
                 )
+
+    def _check_breakers(self, flaws: Flaws) -> None:
+        """A breaker belongs to the whole process: it cannot be two things."""
+        said = {breaker.name: ("the MetaDAG", breaker) for breaker in self.own.breakers or ()}
+        for path, config in self._levels():
+            for breaker in config.breakers or ():
+                first, before = said.setdefault(breaker.name, (f"node {path!r}", breaker))
+                if before != breaker:
+                    message = f"node {path!r} says of breaker {breaker.name!r} something else than {first}: a breaker is shared"
+                    flaws.add(OptionError, f"{message} by all; say it once, for the outermost MetaDAG", self.place)
 
     def _numbers(self, node: _Node, index: Mapping[str, int], flaws: Flaws) -> list[int]:
         found: set[int] = set()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagtop.core.levels import is_inside
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
 from dagtop.errors import JournalError
@@ -278,6 +279,11 @@ class Judge:
     def _take_output(self, name: str, needed: bool) -> str:
         if name in self._outputs:
             self.kept[name] = self._outputs[name]
+        elif self.plan.index[name] in self.plan.nodes:  # whose output is that of the tasks in it
+            came = (one for one, spawned in self.history.spawned.items() if not one.startswith(f"{spawned.spawner}["))
+            if any(is_inside(one, name) for one in came):
+                return "tasks had come into it while the run went on"
+            self.kept[name] = None
         elif needed:
             return "its output is not stored"
         return ""
