@@ -36,6 +36,10 @@ class Case:
     policy: TaskPolicy
     evidence: Evidence
     circuit_state: str
+    crashes: int = 0
+    """Restarts by its policy after these failures."""
+    comes_in: float = 0.0
+    """Seconds until the next restart, if there is one."""
     trouble: tuple[tuple[str, str], ...] = ()
     """Of upstream tasks that gave nothing: name, and how they ended, as in "was skipped"."""
 
@@ -101,6 +105,8 @@ def _of_attempts(case: Case, last: Failure) -> Finding:
     is_open = case.circuit_state not in ("", "closed")
     if not any(answered) and (silent or is_open):
         return _unavailable(case, last, silent)
+    if signs.is_unwell(last):
+        return _unwell(case, last)
     if signs.is_timeout(last):
         return _blocked(case, last) if case.evidence.blocker else _timeout(case, last)
     kinds = Counter(signs.signature(one) for one in failures)
@@ -213,6 +219,16 @@ def _blocked(case: Case, last: Failure) -> Finding:
     at = f", at {cut_left(evidence.blocked_at)}" if evidence.blocked_at else ""
     told = [f"For {long} of that time {who} kept the loop{at}: no async task could go on."]
     return Finding(Cause.TIMEOUT, sentence(summary), (*told, *_timeout(case, last).evidence), evidence.blocker)
+
+
+def _unwell(case: Case, last: Failure) -> Finding:
+    n = len(case.failures) or 1
+    unwell = sum(signs.is_unwell(one) for one in case.failures) or 1
+    all_were = "The one attempt was" if n == 1 else f"{_all(n)} were"
+    told = [f"{all_were if unwell == n else f'{unwell} of {n} attempts were'} stopped because of its liveness probe."]
+    if case.attempts:
+        told.append(f"The last one had been running for {seconds(case.took[-1])}.")
+    return Finding(Cause.UNWELL, sentence(f"it ran, and was not well: {cut(last.message)}{_at(last)}"), tuple(told))
 
 
 def _kept_from_retries(case: Case, last: Failure) -> list[str]:

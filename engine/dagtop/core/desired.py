@@ -6,13 +6,15 @@ from __future__ import annotations
 class Desired:
     """By task index. Only the ledger changes it."""
 
-    __slots__ = ("down", "generation", "gone", "restarts", "serving")
+    __slots__ = ("down", "generation", "gone", "restarts", "serving", "since")
 
     def __init__(self) -> None:
         self.serving: set[int] = set()
         """Tasks that do what they are there for, or did once: what depends on them may start."""
         self.restarts: dict[int, tuple[int, int]] = {}
         """(restarts, those after a failure) since it was healthy, or a person started it."""
+        self.since: dict[int, int] = {}
+        """How many attempts there had been before the first of those restarts was decided, and its run."""
         self.down: set[int] = set()
         """Tasks that a person wants down."""
         self.gone: set[int] = set()

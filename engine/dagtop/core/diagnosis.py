@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from dagtop.core.causes import Case, cut, find, seconds
+from dagtop.core.crash_loops import in_a_loop
 from dagtop.core.escalation import EscalationReport, Evidence
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.impact import blocked_by
@@ -14,6 +15,7 @@ from dagtop.core.joins import Joins
 from dagtop.core.ledger import Ledger
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.remedies import options
+from dagtop.core.restart import ceiling_of
 from dagtop.core.signs import name_of
 from dagtop.core.states import FINAL, GOOD
 from dagtop.core.wording import ending_word
@@ -40,8 +42,8 @@ def report(
     at: seconds since the run began.
     circuit_state: of the breaker that the task names, "" if it names none.
     """
-    case = _case(ledger, index, evidence, circuit_state)
-    found = find(case)
+    case = _case(ledger, index, at, evidence, circuit_state)
+    found = in_a_loop(case, find(case))
     blocked = blocked_by(ledger, joins, index)
     policy = case.policy
     return EscalationReport(
@@ -67,8 +69,9 @@ def report(
     )
 
 
-def _case(ledger: Ledger, index: int, evidence: Evidence, circuit_state: str) -> Case:
-    first = ledger.first_attempt.get(index, 0)
+def _case(ledger: Ledger, index: int, at: float, evidence: Evidence, circuit_state: str) -> Case:
+    desired = ledger.desired
+    first = desired.since.get(index, ledger.first_attempt.get(index, 0))
     states, names = ledger.state, ledger.plan.names
     return Case(
         name=names[index],
@@ -76,11 +79,13 @@ def _case(ledger: Ledger, index: int, evidence: Evidence, circuit_state: str) ->
         reason=ledger.reason.get(index, ""),
         failure=ledger.failure.get(index),
         attempts=tuple(past for past in ledger.history.get(index, ()) if past.number > first),
-        used=ledger.attempts_used(index),
+        used=ledger.attempt[index] - first,
         before=first,
         policy=ledger.policies[index],
         evidence=evidence,
         circuit_state=circuit_state,
+        crashes=desired.restarts.get(index, (0, 0))[1],
+        comes_in=max(0.0, ledger.due_at.get(index, at) - at),
         trouble=tuple(
             (names[i], ending_word(states[i]))
             for i in ledger.plan.upstream[index]
@@ -103,6 +108,11 @@ def policy_text(policy: TaskPolicy) -> dict[str, str]:
         told["retry_on_timeout"] = "yes" if policy.retry_on_timeout else "no"
     told["trigger"] = str(policy.trigger)
     told["on_upstream_failure"] = str(policy.on_upstream_failure)
+    if policy.restart.is_on:
+        told["restart"] = _restart_text(policy)
+    for option, probe in (("ready", policy.ready), ("alive", policy.alive)):
+        if probe is not None:
+            told[option] = f"asked every {seconds(probe.interval)}, for at most {seconds(probe.timeout)}"
     if policy.circuit:
         told["circuit"] = cut(policy.circuit)
     if policy.pool:
@@ -116,6 +126,17 @@ def policy_text(policy: TaskPolicy) -> dict[str, str]:
 
 def _type_names(kinds: Sequence[type]) -> str:
     return cut(", ".join(map(name_of, kinds[:10])))
+
+
+def _restart_text(policy: TaskPolicy) -> str:
+    restart = policy.restart
+    ceiling = ceiling_of(restart)
+    often = (
+        "as often as it takes" if ceiling is None else "at most once" if ceiling == 1 else f"at most {ceiling} times"
+    )
+    jitter = f", less up to {restart.jitter:.0%} by chance" if restart.jitter else ""
+    waits = f"after 0 s, {seconds(restart.base)} × 2, up to {seconds(restart.cap)}{jitter}"
+    return f"{restart.policy}, {often}, {waits}; counted anew after {seconds(restart.reset_after)}"
 
 
 def _backoff_text(policy: TaskPolicy) -> str:

@@ -27,6 +27,8 @@ class Cause(StrEnum):
     """What an upstream task gave it is not what it can take."""
     EXHAUSTED = "exhausted"
     """Memory, disk or files gave out, or the process that it ran in died."""
+    UNWELL = "unwell"
+    """It ran, and its liveness probe said that it was not well."""
     UPSTREAM = "upstream"
     """An upstream task failed, and this one was told to fail with it."""
     REJECTED = "rejected"
@@ -48,6 +50,7 @@ _WORDS: Mapping[Cause, str] = {
     Cause.UNAVAILABLE: "service unavailable",
     Cause.BAD_INPUT: "bad output of an upstream task",
     Cause.EXHAUSTED: "resource exhausted",
+    Cause.UNWELL: "not well",
     Cause.UPSTREAM: "upstream failed",
     Cause.REJECTED: "rejected",
     Cause.BY_HAND: "stopped by hand",
@@ -84,7 +87,7 @@ class EscalationReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     run: str
     graph: str
     state: str
-    """How the task ended: "failed", "timed_out" or "cancelled"."""
+    """How the task ended: "failed", "timed_out", "cancelled" or "blocked"; "backoff" if it is to be started again."""
     cause: Cause
     summary: str
     """The root cause in one sentence."""
@@ -93,8 +96,8 @@ class EscalationReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     options: tuple[str, ...]
     """What can be done about it, a sentence each, best first."""
     attempts: tuple[AttemptRecord, ...]
-    """Those since the task was last restarted, at most the latest 50. Where they would be too much, texts are cut: the latest
-    attempt keeps most, and a traceback that an earlier attempt has too is not repeated."""
+    """Those since the task was last restarted by a person, or was healthy, at most the latest 50. Where they would be too much,
+    texts are cut: the latest attempt keeps most, and a traceback that an earlier attempt has too is not repeated."""
     attempt_count: int
     """How many there were."""
     circuit: str = ""

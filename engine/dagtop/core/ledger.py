@@ -272,6 +272,8 @@ class Ledger:
 
     def _restarting(self, index: int, event: ev.TaskRestarting) -> None:
         self.desired.restarts[index] = (event.restart, event.crashes)
+        if event.restart == 1:
+            self.desired.since[index] = self.first_attempt.get(index, 0)
         self.due_at[index] = event.at + event.delay
         if self.state[index] is _BACKOFF:
             return  # its policy has changed: it comes at another time
@@ -329,6 +331,7 @@ class Ledger:
         self.desired.serving.discard(index)
         if not event.keeps_count:
             self.desired.restarts.pop(index, None)
+            self.desired.since.pop(index, None)
         elif was in BAD:  # it goes on where its policy stopped before: that is one more restart
             restarts, crashes = self.desired.restarts.get(index, (0, 0))
             self.desired.restarts[index] = (restarts + 1, crashes + 1)
@@ -361,7 +364,7 @@ class Ledger:
                 self.ready_at[index] = self.attempt_started[index] = self.ended_at[index] = None
                 for sparse in (self.reason, self.failure, self.progress, self.due_at, self.cancelling_at, self.gates):
                     sparse.pop(index, None)
-        for kept in (self.held, self.torn_down, self.desired.serving, self.desired.restarts):
+        for kept in (self.held, self.torn_down, self.desired.serving, self.desired.restarts, self.desired.since):
             kept.clear()
         self.run_state, self.run_reason, self.finished_at = RunState.RUNNING, "", None
 

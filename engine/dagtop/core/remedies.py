@@ -7,6 +7,7 @@ from typing import assert_never
 from dagtop.core import signs
 from dagtop.core.backoff import Backoff
 from dagtop.core.causes import Case, Finding, attempts, cut, cut_left, seconds
+from dagtop.core.crash_loops import ways_out
 from dagtop.core.escalation import Cause
 
 
@@ -27,6 +28,8 @@ def options(case: Case, found: Finding) -> tuple[str, ...]:
             chosen = _bad_input(case, found.culprit)
         case Cause.EXHAUSTED:
             chosen = [*(_worker(case) if found.culprit == "worker" else _EXHAUSTED[found.culprit]), _restart(case)]
+        case Cause.UNWELL:
+            chosen = _unwell(case)
         case Cause.UPSTREAM:
             culprit = cut(found.culprit, 80) or "the upstream"
             chosen = [
@@ -39,7 +42,24 @@ def options(case: Case, found: Finding) -> tuple[str, ...]:
             chosen = [f"Restart {_name(case)}, with downstream if what follows is to run too."]
         case _ as unreachable:
             assert_never(unreachable)
+    if case.policy.restart.is_on:
+        return (*chosen, *ways_out(case))
     return (*chosen, *_always(case, found.cause))
+
+
+def _unwell(case: Case) -> list[str]:
+    alive = case.policy.alive
+    chosen = [f"See why {_name(case)} does not do what its liveness probe asks, though it runs."]
+    if alive is None:
+        return chosen
+    chosen.append(
+        f"Let the probe wait longer than {seconds(alive.timeout)} (Probe(timeout=)), or ask again before it counts (threshold=)."
+    )
+    if case.policy.ready is None and not alive.delay:
+        chosen.append(
+            "If it takes time to come up: give the probe a delay=, or the task a ready= probe, which is asked first."
+        )
+    return chosen
 
 
 def _always(case: Case, cause: Cause) -> list[str]:
@@ -68,7 +88,7 @@ def _fix(case: Case) -> str:
 
 def _wasted(case: Case) -> list[str]:
     """Further attempts at what cannot succeed only cost time."""
-    if len(case.attempts) < 2 or case.failure is None:
+    if len(case.attempts) < 2 or case.failure is None or not case.policy.retry.retries:
         return []
     lost = case.attempts[-1].ended_at - case.attempts[0].ended_at
     kind = cut(case.failure.error.rpartition(".")[2], 80)
@@ -80,11 +100,15 @@ def _more_retries(case: Case) -> list[str]:
     retries = case.policy.retry.retries
     if case.not_tried_again == "retry_on" and case.failure is not None:
         return [f"Add {cut(case.failure.error.rpartition('.')[2], 80)} to retry_on=, if another attempt may help."]
+    if case.policy.restart.is_on:
+        return []  # it is started again as it is
     return [f"Raise retries= above {retries}." if retries else "Set retries=, so that it is tried again by itself."]
 
 
 def _longer_waits(case: Case) -> list[str]:
-    retry = case.policy.retry
+    retry, restart = case.policy.retry, case.policy.restart
+    if restart.is_on:
+        return [f"Raise restart_backoff= above {seconds(restart.base)}, so that it waits longer between restarts."]
     if not retry.retries:
         return []
     if retry.backoff == Backoff.NONE or not retry.base:

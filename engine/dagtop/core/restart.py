@@ -79,6 +79,13 @@ NO_RESTART = Restart(policy=RestartPolicy.NO)
 CEILING = 5
 
 
+def ceiling_of(restart: Restart) -> int | None:
+    """How many restarts after a failure a policy allows; None: as many as it takes."""
+    if restart.max_restarts is None and restart.policy is RestartPolicy.ON_FAILURE:
+        return CEILING
+    return restart.max_restarts
+
+
 class ProbeKind(StrEnum):
     """What a probe finds out."""
 

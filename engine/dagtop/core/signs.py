@@ -118,6 +118,11 @@ def name_of(kind: type) -> str:
     return str(type.__dict__["__qualname__"].__get__(kind)).rpartition(".")[2]
 
 
+def is_unwell(failure: Failure) -> bool:
+    """Whether dagtop stopped it because of its liveness probe."""
+    return failure.error == "UnwellError"
+
+
 def is_timeout(failure: Failure) -> bool:
     """Whether the attempt took longer than dagtop lets it; a `TimeoutError` of the task's own is another thing."""
     return failure.error == "TaskTimeoutError"

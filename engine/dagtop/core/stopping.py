@@ -14,7 +14,7 @@ from dagtop.core.instructions import AbandonAttempt, StopAttempt, StopReason
 from dagtop.core.retrying import after_failure
 from dagtop.core.states import ACTIVE, RunState, TaskState
 from dagtop.core.supervising import no_longer_ready
-from dagtop.core.wording import out_of_time
+from dagtop.core.wording import out_of_time, unwell
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -92,8 +92,7 @@ def stopped_attempt_ended(
             machine.emit(ev.TaskTimedOut(at, name, attempt, late))
             machine.ended(index, at)
         case StopReason.UNWELL:
-            unwell = Failure(error="UnwellError", message=reason) if failure is None else failure
-            after_failure(machine, index, at, unwell, unit_random, retriable=False)
+            after_failure(machine, index, at, unwell(reason, failure), unit_random, retriable=False)
         case StopReason.CANCEL | StopReason.FAIL_FAST | StopReason.SETUP:
             machine.emit(ev.TaskCancelled(at, name, attempt, reason, failure))
             wanted = index not in ledger.desired.down and index not in ledger.desired.gone

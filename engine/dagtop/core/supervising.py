@@ -9,7 +9,7 @@ from dagtop.core.deadlines import Due
 from dagtop.core.escalating import escalate
 from dagtop.core.failure import Failure
 from dagtop.core.levels import member_is_down
-from dagtop.core.restart import CEILING, Restart, RestartPolicy
+from dagtop.core.restart import RestartPolicy, ceiling_of
 from dagtop.core.returning import ready_again, withdrawn
 from dagtop.core.states import GOOD, TaskState
 
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 #: So many failures in a row, none of them after a healthy run, are a crash loop: people are told.
 CRASH_LOOP = 5
-
-
-def ceiling_of(restart: Restart) -> int | None:
-    """How many restarts after a failure a policy allows; None: as many as it takes."""
-    if restart.max_restarts is None and restart.policy is RestartPolicy.ON_FAILURE:
-        return CEILING
-    return restart.max_restarts
 
 
 # -- the end of a run, and the next one ---------------------------------------------------------------------------------

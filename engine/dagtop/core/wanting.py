@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from dagtop.core import events as ev
 from dagtop.core.blast import brought_up, is_unwanted
 from dagtop.core.instructions import StopReason
-from dagtop.core.restart import RestartPolicy
+from dagtop.core.restart import RestartPolicy, ceiling_of
 from dagtop.core.restarting import start_over
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 from dagtop.core.stopping import cancel_unstarted, stop_attempt
-from dagtop.core.supervising import block, ceiling_of, retime_restart
+from dagtop.core.supervising import block, retime_restart
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine

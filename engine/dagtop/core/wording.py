@@ -47,12 +47,17 @@ def do(count: int, verb: str) -> str:
     return f"{verb}s" if count == 1 else verb
 
 
-def out_of_time(message: str, failure: Failure | None) -> Failure:
+def out_of_time(message: str, failure: Failure | None, error: str = "TaskTimeoutError") -> Failure:
     """Out of time; `failure` is what the attempt raised when it was told to stop, if it did.
 
     One that has no name tells only where the attempt stood.
     """
     if failure is None:
-        return Failure(error="TaskTimeoutError", message=message)
+        return Failure(error=error, message=message)
     said = f"{message}; then {failure.error}: {failure.message}" if failure.error else message
-    return Failure(error="TaskTimeoutError", message=said, traceback=failure.traceback, where=failure.where)
+    return Failure(error=error, message=said, traceback=failure.traceback, where=failure.where)
+
+
+def unwell(message: str, failure: Failure | None) -> Failure:
+    """Stopped because of its liveness probe; `failure` as above."""
+    return out_of_time(message, failure, "UnwellError")
