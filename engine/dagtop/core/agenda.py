@@ -63,6 +63,8 @@ class Agenda:
         self.timetable = timetable
         self._anchor = self._since = self._looked = now
         self._busy_until = -inf
+        self._known: tuple[float, float | None] = inf, None
+        """A moment, and the first due time after it."""
         self._backlog: deque[float] = deque()
         """Due times that have passed and get a run each."""
 
@@ -119,7 +121,12 @@ class Agenda:
         self._busy_until = now
 
     def _after(self, moment: float) -> float | None:
-        return self.timetable.after(moment, self._anchor)
+        """The first due time after a moment; the calendar is asked only when the one that is known has come."""
+        start, due = self._known
+        if moment < start or (due is not None and moment >= due):
+            due = self.timetable.after(moment, self._anchor)
+            self._known = moment, due
+        return due
 
     def _is_on_time(self, due: float, now: float) -> bool:
         return due > self._busy_until and now - due <= TOLERANCE
@@ -133,6 +140,7 @@ class Agenda:
         self._looked = now
         if back > 0:
             self._backlog.clear()
+            self._known = inf, None
             if self.timetable.schedule.every is not None:  # what is left of the interval stays as long as it was
                 self._anchor -= back
                 self._since -= back

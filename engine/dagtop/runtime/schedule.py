@@ -22,7 +22,7 @@ from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError, Flaw, OptionError
-from dagtop.graph.declare import Graph
+from dagtop.graph.runnable import Runnable
 from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.written import caller, check_config
 from dagtop.graph.zones import zone_named
@@ -104,7 +104,7 @@ class Scheduled:
 
     def __init__(
         self,
-        graph: Graph,
+        graph: Runnable,
         config: ExecutorConfig | None = None,
         *,
         journal: Journal | str | Path | None = None,

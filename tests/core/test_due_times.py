@@ -237,7 +237,7 @@ class TestOptions:
         (flaw,) = refused.value.problems
         assert told in flaw.message
         assert "\n" not in flaw.message
-        assert "test_schedule.py" in flaw.place
+        assert "test_due_times.py" in flaw.place
 
     def test_the_usual_lines_have_names(self) -> None:
         for name, line in NICKNAMES.items():
