@@ -22,8 +22,8 @@ from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
 from dagtop.core.states import RunState
 from dagtop.errors import DagtopError, Flaw, OptionError
-from dagtop.graph.runnable import Runnable
 from dagtop.graph.options import ExecutorConfig
+from dagtop.graph.runnable import Runnable
 from dagtop.graph.written import caller, check_config
 from dagtop.graph.zones import zone_named
 from dagtop.loaders.plugins import Wanted

@@ -1,0 +1,160 @@
+"""`dagtop run` and `dagtop check` of a graph with a schedule, as processes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from datetime import datetime
+
+import pytest
+
+NIGHTLY = """
+    from dagtop import Graph
+    graph = Graph("nightly", cron="0 2 * * *", timezone="Europe/Berlin")
+    graph.add("one", lambda: 1)
+"""
+
+#: As often as it goes; it counts its runs in a file, and the third one fails.
+BUSY = """
+    from pathlib import Path
+    from dagtop import Graph
+
+    graph = Graph("busy", every=0.05)
+
+    @graph.task
+    def count():
+        done = Path("count")
+        runs = int(done.read_text()) + 1 if done.exists() else 1
+        done.write_text(str(runs))
+        if runs == 3:
+            raise OSError("the third one fails")
+"""
+
+
+def until(process: subprocess.Popen[str], text: str, times: int = 1) -> str:
+    """What the process tells on stderr up to the line that has the text for so many times."""
+    assert process.stderr is not None
+    told, found = "", 0
+    for line in process.stderr:
+        told += line
+        found += text in line
+        if found == times:
+            return told
+    raise AssertionError(f"{text!r} was never told:\n{told}")
+
+
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl+C"), (signal.SIGTERM, "SIGTERM")])
+def test_it_says_when_it_is_due_and_waits_until_it_is_told_to_stop(write, run, number, name) -> None:
+    write("nightly.py", NIGHTLY)
+    process = run.start("run", "nightly.py")
+    told = until(process, "next run of nightly at ")
+    assert "02:00" in told
+    assert " (in " in told
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert err == f"dagtop: {name}: waits no longer\n"
+
+
+def test_each_run_is_one_of_its_own_and_the_exit_code_is_that_of_the_latest(write, run) -> None:
+    write("busy.py", BUSY)
+    process = run.start("run", "busy.py", "--plain")
+    told = until(process, "busy: failed")
+    assert told.count("busy: succeeded after") == 2
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    ended = int((run.folder / "count").read_text())
+    runs = [json.loads(line) for line in run("runs", "--json", "--limit", "0").stdout.splitlines()]
+    assert len({kept["run"] for kept in runs}) == len(runs) == ended
+    assert [kept["state"] for kept in runs][::-1][:3] == ["succeeded", "succeeded", "failed"]
+    if ended == 3:  # else it was so fast that another one had run by then
+        assert process.returncode == 1
+
+
+def test_a_signal_while_a_run_goes_on_ends_it_and_the_waiting(write, run) -> None:
+    write(
+        "slow.py",
+        """
+        import anyio
+        from dagtop import Graph
+        graph = Graph("slow", every=0.05)
+
+        @graph.task
+        async def waits():
+            print("under way")
+            await anyio.sleep(1000)
+        """,
+    )
+    process = run.start("run", "slow.py")
+    until(process, "under way")
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "next run" not in err
+
+
+def test_the_previous_run_is_cancelled_for_the_next_one_if_so_wanted(write, run) -> None:
+    write(
+        "slow.py",
+        """
+        import anyio
+        from dagtop import Graph
+        graph = Graph("slow", every=0.5, overlap="cancel")
+
+        @graph.task
+        async def waits():
+            await anyio.sleep(1000)
+        """,
+    )
+    process = run.start("run", "slow.py", "--json")
+    events = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        events.append(json.loads(line))
+        if [event["type"] for event in events].count("run.started") == 2:
+            break
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    (finished,) = [event for event in events if event["type"] == "run.finished"]
+    assert finished["state"] == "cancelled"
+    (command,) = [event for event in events if event["type"] == "command.applied"]
+    assert command["by"] == "the schedule"
+    assert len({event["run"] for event in events}) == 2
+
+
+def test_now_runs_once_at_once_and_leaves(write, run) -> None:
+    write("nightly.py", NIGHTLY)
+    done = run("run", "nightly.py", "--now", "--plain")
+    assert done.returncode == 0
+    assert "one succeeded" in done.stdout
+    assert "next run" not in done.stderr
+
+
+def test_moments_that_have_passed_leave_nothing_to_do(write, run) -> None:
+    write("past.py", 'from dagtop import Graph\ngraph = Graph("past", at="2020-01-01").add("one", lambda: 1)')
+    done = run("run", "past.py")
+    assert (done.returncode, done.stderr) == (0, "dagtop: past is not due any more\n")
+
+
+def test_check_lists_the_next_five_due_times(write, dagtop_here) -> None:
+    write("nightly.py", NIGHTLY)
+    lines = dagtop_here("check", "nightly.py").out.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("  next due "))
+    assert [line.split()[-2] for line in lines[first : first + 5]] == ["02:00"] * 5
+    assert not lines[first + 5].startswith("   ")
+    told = json.loads(dagtop_here("check", "nightly.py", "--json").out)
+    due = [datetime.fromisoformat(moment) for moment in told["due"]]
+    assert len(due) == 5
+    assert due == sorted(due)
+    write("plain.py", 'from dagtop import Graph\ngraph = Graph("plain").add("one", lambda: 1)')
+    assert json.loads(dagtop_here("check", "plain.py", "--json").out)["due"] == []
+    assert "next due" not in dagtop_here("check", "plain.py").out
+
+
+def test_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
+    write("wrong.py", 'from dagtop import Graph\ngraph = Graph("wrong", cron="0 25 * * *").add("one", lambda: 1)')
+    told = dagtop_here("check", "wrong.py")
+    assert told.code == 2
+    assert "cron '0 25 * * *' cannot be read: bad hour" in told.err
+    assert "wrong.py:2" in told.err
