@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
-from typing import Protocol, TypeAlias, assert_never
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, assert_never
 
 from msgspec import structs
 
 from dagtop.core import commands as cmd
-from dagtop.core.changes import NO_CEILING, NO_COST
+from dagtop.core.affected import (
+    Situation,
+    brought_up,
+    can_start,
+    culprit_of,
+    is_unwanted,
+    lost_because_of,
+    restarted_with,
+    retried,
+    runs_again_by,
+    skipped_if_lost,
+    stale_after,
+    torn_down_before,
+    wanted_up,
+)
+from dagtop.core.changes import NO_CEILING, NO_COST, OF_RESTART, changed_policy
 from dagtop.core.desired import Desired
-from dagtop.core.events import GateWaiting
 from dagtop.core.guards import BreakerState
-from dagtop.core.joins import Joins, Verdict
 from dagtop.core.nearest import nearest
-from dagtop.core.plan import Plan
-from dagtop.core.policy import TaskPolicy
-from dagtop.core.restart import RestartPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
-from dagtop.core.topology import reach
-from dagtop.core.wording import do, is_blame, tasks
+from dagtop.core.wording import do, tasks
 
 _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
 
@@ -40,21 +49,6 @@ TaskCommand: TypeAlias = (
 )
 
 
-class Situation(Protocol):
-    """What a command is judged by; the machine's ledger is one."""
-
-    plan: Plan
-    run_state: RunState
-    state: list[TaskState]
-    policies: list[TaskPolicy]
-    held: set[int]
-    reason: dict[int, str]
-    max_parallel: int
-    gates: dict[int, GateWaiting]
-    torn_down: set[int]
-    desired: Desired
-
-
 class _Seen:
     """A `Situation` as a snapshot shows it."""
 
@@ -69,6 +63,7 @@ class _Seen:
         self.torn_down = {row.index for row in snapshot.rows if row.torn_down}
         self.max_parallel = snapshot.max_parallel
         self.desired = Desired()
+        self.desired.restarts = {row.index: (row.restarts, row.crashes) for row in snapshot.rows if row.restarts}
         self.desired.serving = {row.index for row in snapshot.rows if row.serving}
         self.desired.down = {row.index for row in snapshot.rows if not row.wanted}
         self.desired.gone = {row.index for row in snapshot.rows if row.gone}
@@ -209,61 +204,6 @@ def _retry_failed(now: Situation) -> cmd.BlastRadius:
     )
 
 
-def retried(now: Situation) -> list[int]:
-    """The tasks that failed, and those after them that ended because of it or on what was there, upstream first."""
-    failed = [i for i, state in enumerate(now.state) if state in BAD and not is_unwanted(now, i)]
-    below = reach(now.plan.downstream, failed)
-    before = torn_down_before(now, failed)
-    return [
-        i
-        for i in now.plan.order
-        if now.state[i] in FINAL and (now.state[i] in BAD or i in before or i in below) and not is_unwanted(now, i)
-    ]
-
-
-def lost_because_of(now: Situation, index: int) -> list[int]:
-    """The tasks after one that ended without having run, upstream first: they get another chance if it comes to a good end."""
-    below = reach(now.plan.downstream, [index])
-    return [
-        i
-        for i in now.plan.order
-        if i in below
-        and not is_unwanted(now, i)
-        and ((now.state[i] is TaskState.SKIPPED and is_blame(now.reason.get(i, ""))) or _is_lost_node(now, i))
-    ]
-
-
-def _is_lost_node(now: Situation, index: int) -> bool:
-    """Whether it is a node of a graph of graphs that has not come to a good end."""
-    return index in now.plan.nodes and now.state[index] in FINAL and now.state[index] not in GOOD
-
-
-def brought_up(now: Situation, chosen: Collection[int]) -> list[int]:
-    """What starts over when these are to be up: with what was skipped because of them, and what they need set up again."""
-    every = {*chosen, *torn_down_before(now, chosen)}
-    for index in chosen:
-        every.update(lost_because_of(now, index))
-    return [i for i in now.plan.order if i in every and (i in chosen or not is_unwanted(now, i))]
-
-
-def is_unwanted(now: Situation, index: int) -> bool:
-    """Whether a person wants a task down, or it was removed from the graph."""
-    return index in now.desired.down or index in now.desired.gone
-
-
-def wanted_up(now: Situation) -> set[int]:
-    """The tasks that do not run, although they should: what a stopped run has to start."""
-    return {
-        index
-        for index, state in enumerate(now.state)
-        if state in FINAL and not is_unwanted(now, index) and (state not in GOOD or _never_ends(now, index))
-    }
-
-
-def _never_ends(now: Situation, index: int) -> bool:
-    return now.policies[index].restart.policy is RestartPolicy.ALWAYS
-
-
 def _start_run(now: Situation) -> cmd.BlastRadius:
     if now.run_state in _STOPPED:
         return _no("the run is stopping")
@@ -291,7 +231,7 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
                 return _no(f"{name} does not stand at a gate ({state.value})")
             if isinstance(command, cmd.ApproveTask):
                 return cmd.BlastRadius(summary=f"{name} may go through its gate")
-            lost = _skipped_if_lost(now, index)
+            lost = skipped_if_lost(now, index)
             return cmd.BlastRadius(summary=f"{name} is rejected and will not run", never_runs=(name, *lost))
         case cmd.CancelTask():
             return _cancel(now, index)
@@ -314,10 +254,7 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
                 return _no(f"{name} is not held")
             return cmd.BlastRadius(summary=f"{name} may start")
         case cmd.SetPolicy():
-            changes = policy_changes(command)
-            if not changes:
-                return _no("no field was given a new value")
-            return cmd.BlastRadius(summary=f"{name}: " + ", ".join(_change(*one) for one in changes.items()))
+            return _set_policy(now, index, policy_changes(command))
         case _ as unreachable:
             assert_never(unreachable)
 
@@ -330,7 +267,7 @@ def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
         return _no(f"{name} was told to stop already and is still cleaning up")
     if state in FINAL:
         return _no(f"{name} has ended already ({state.value})")
-    lost = _skipped_if_lost(now, index)
+    lost = skipped_if_lost(now, index)
     after = f", {tasks(len(lost))} after it will be skipped" if lost else ""
     if now.policies[index].restart.is_on:
         after += "; it stays down until it is started"
@@ -367,8 +304,8 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
     after = set(lost_because_of(now, index)).intersection(up)
     again = tuple(now.plan.names[i] for i in up if i not in after and now.state[i] in FINAL)
     stale = stale_after(now, up)
-    if not _can_start(now, index):
-        culprit = _culprit(now, index)
+    if not can_start(now, index):
+        culprit = culprit_of(now, index)
         return cmd.BlastRadius(
             summary=f"{name} is to be up, and starts when its upstream {culprit} is", goes_stale=stale
         )
@@ -381,19 +318,6 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
     if after:
         said += f"; {tasks(len(after))} that {'was' if len(after) == 1 else 'were'} skipped because of it may run"
     return cmd.BlastRadius(summary=said, runs_again=again if state in GOOD or before else (), goes_stale=stale)
-
-
-def stale_after(now: Situation, again: Collection[int]) -> tuple[str, ...]:
-    """Names of the tasks that keep what they made of what is made anew."""
-    after = sorted(reach(now.plan.downstream, again).difference(again))
-    return tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
-
-
-def _culprit(now: Situation, index: int) -> str:
-    """Name of an upstream task that keeps one from starting."""
-    return now.plan.names[
-        next(i for i in now.plan.upstream[index] if now.state[i] in FINAL and now.state[i] not in GOOD)
-    ]
 
 
 def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
@@ -410,7 +334,7 @@ def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
     if what == "skipped":
         if state is TaskState.SKIPPED:
             return _no(f"{name} is skipped already")
-        lost = _skipped_if_lost(now, index)
+        lost = skipped_if_lost(now, index)
         after = f", and {tasks(len(lost))} after it" if lost else ""
         return cmd.BlastRadius(summary=f"{name} is skipped{after}", never_runs=(name, *lost))
     chance = lost_because_of(now, index)
@@ -426,8 +350,8 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
         return _no(f"{name} has not run yet ({state.value})")
     if index in now.desired.gone:
         return _no(f"{name} was removed from the graph")
-    if not _can_start(now, index):
-        return _no(f"its upstream {_culprit(now, index)} did not succeed; restart that one with its downstream")
+    if not can_start(now, index):
+        return _no(f"its upstream {culprit_of(now, index)} did not succeed; restart that one with its downstream")
     before = torn_down_before(now, [index])
     affected = sorted(restarted_with(now, index, downstream=downstream))
     stops = tuple(now.plan.names[i] for i in affected if now.state[i] in ACTIVE)
@@ -444,38 +368,32 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
     return cmd.BlastRadius(summary=", ".join(parts), runs_again=again, stops=stops, goes_stale=stale)
 
 
-def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]:
-    """The tasks that a restart puts back to the beginning, upstream first."""
-    if not downstream and now.policies[index].restart.is_on:
-        return brought_up(now, [index])
-    before = torn_down_before(now, [index])
-    if not downstream:
-        return [i for i in now.plan.order if i == index or i in before]
-    below = reach(now.plan.downstream, [index]) | before
-    return [
-        i
-        for i in now.plan.order
-        if i == index or (i in below and (now.state[i] in FINAL or now.state[i] in ACTIVE) and not is_unwanted(now, i))
-    ]
-
-
-def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
-    """Upstream tasks of those chosen that were torn down, and all on the way from them: what was set up must be there again.
-
-    Those that wait for their upstream are left out: they run again as it is.
-    """
-    if not now.torn_down:
-        return set()
-    above = reach(now.plan.upstream, chosen)
-    torn = above & now.torn_down
-    between = reach(now.plan.downstream, torn) & above
-    return {i for i in torn | between if now.state[i] is not TaskState.WAITING}
-
-
-def policy_changes(command: cmd.SetPolicy) -> dict[str, object]:
+def policy_changes(command: cmd.SetPolicy) -> dict[str, Any]:
     """The fields that the command gives a new value."""
     fields = [name for name in command.__struct_fields__ if name != "task"]
     return {name: value for name in fields if (value := getattr(command, name)) is not None}
+
+
+def _set_policy(now: Situation, index: int, changes: dict[str, Any]) -> cmd.BlastRadius:
+    if not changes:
+        return _no("no field was given a new value")
+    name, state = now.plan.names[index], now.state[index]
+    summary = f"{name}: " + ", ".join(_change(*one) for one in changes.items())
+    if (
+        state not in FINAL
+        or now.run_state in _STOPPED
+        or is_unwanted(now, index)
+        or not changes.keys() & OF_RESTART.keys()
+    ):
+        return cmd.BlastRadius(summary=summary)
+    try:
+        restart = changed_policy(now.policies[index], changes).restart
+    except (TypeError, ValueError):  # the machine says what is wrong with it
+        return cmd.BlastRadius(summary=summary)
+    if not runs_again_by(now, index, restart):
+        return cmd.BlastRadius(summary=summary)
+    again = (name,) if state in GOOD else ()
+    return cmd.BlastRadius(summary=f"{summary}; {name} runs again", runs_again=again)
 
 
 def _change(key: str, value: object) -> str:
@@ -486,30 +404,6 @@ def _change(key: str, value: object) -> str:
     if key == "max_restarts" and value == NO_CEILING:
         return "as many restarts as it takes"
     return f"{key} = {value:g}" if isinstance(value, float) else f"{key} = {value}"
-
-
-def _can_start(now: Situation, index: int) -> bool:
-    joins = Joins(now.plan, now.desired.serving)
-    joins.recount(index, now.state)
-    return joins.verdict(index) is not Verdict.NEVER
-
-
-def _skipped_if_lost(now: Situation, index: int) -> tuple[str, ...]:
-    """Names of the tasks that would be skipped in a chain if this one ended without success."""
-    joins, states = Joins(now.plan, now.desired.serving - {index}), list(now.state)
-    states[index] = TaskState.CANCELLED
-    lost: set[int] = set()
-    queue = [index]
-    while queue:
-        for below in now.plan.downstream[queue.pop()]:
-            if below in lost or states[below] in FINAL or states[below] in ACTIVE:
-                continue
-            joins.recount(below, states)
-            if below in now.plan.nodes or joins.verdict(below) is Verdict.NEVER:
-                lost.add(below)
-                states[below] = TaskState.SKIPPED
-                queue.append(below)
-    return tuple(now.plan.names[i] for i in sorted(lost))
 
 
 def _named(now: Situation, wanted: Callable[[TaskState], bool]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
-from dagtop.core.blast import brought_up, is_unwanted
+from dagtop.core.affected import brought_up, is_unwanted
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.commands import SwapGraph
 from dagtop.core.growth import grown

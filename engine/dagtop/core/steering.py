@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
-from dagtop.core.blast import TaskCommand, lost_because_of, policy_changes, radius, restarted_with, retried, wanted_up
+from dagtop.core.affected import lost_because_of, restarted_with, retried, wanted_up
+from dagtop.core.blast import TaskCommand, policy_changes, radius
 from dagtop.core.changes import OF_RESTART, OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide

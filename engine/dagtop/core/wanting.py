@@ -6,11 +6,11 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
-from dagtop.core.blast import brought_up, is_unwanted
+from dagtop.core.affected import brought_up, is_unwanted, runs_again_by
 from dagtop.core.instructions import StopReason
 from dagtop.core.restart import RestartPolicy, ceiling_of
 from dagtop.core.restarting import start_over
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.states import ACTIVE, FINAL, TaskState
 from dagtop.core.stopping import cancel_unstarted, stop_attempt
 from dagtop.core.supervising import block, retime_restart
 
@@ -49,16 +49,10 @@ def reconsider(machine: RunMachine, index: int, at: float, reason: str) -> None:
     if state is TaskState.BACKOFF and not ledger.attempts_used(index):
         _reconsider_restart(machine, index, at)
         return
-    may_again = state in BAD and restart.is_on and _is_below_ceiling(machine, index)
-    if may_again or (state in GOOD and restart.policy is RestartPolicy.ALWAYS):
+    if runs_again_by(ledger, index, restart):
         machine.keeps_count.add(index)
         again = brought_up(ledger, [index])
         start_over(machine, again, at, reason, again)
-
-
-def _is_below_ceiling(machine: RunMachine, index: int) -> bool:
-    ceiling = ceiling_of(machine.ledger.policies[index].restart)
-    return ceiling is None or machine.ledger.desired.restarts.get(index, (0, 0))[1] < ceiling
 
 
 def _reconsider_restart(machine: RunMachine, index: int, at: float) -> None:
