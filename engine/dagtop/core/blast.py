@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias, assert_never
 
 from msgspec import structs
@@ -207,10 +207,17 @@ def _retry_failed(now: Situation) -> cmd.BlastRadius:
 def _start_run(now: Situation) -> cmd.BlastRadius:
     if now.run_state in _STOPPED:
         return _no("the run is stopping")
-    up = wanted_up(now)
+    up = brought_up(now, wanted_up(now))
     if not up:
         return _no("everything that should run does, or has come to a good end")
-    return cmd.BlastRadius(summary=f"{tasks(len(up))} started")
+    return cmd.BlastRadius(
+        summary=f"{tasks(len(up))} started", runs_again=_thrown_away(now, up), goes_stale=stale_after(now, up)
+    )
+
+
+def _thrown_away(now: Situation, again: Collection[int]) -> tuple[str, ...]:
+    """Names of those that have a result which is made anew."""
+    return tuple(now.plan.names[i] for i in again if now.state[i] in GOOD)
 
 
 def _scale(name: str, replicas: int) -> cmd.BlastRadius:
@@ -302,7 +309,7 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         return _no(f"{name} is up already ({state.value})")
     up = brought_up(now, [index])
     after = set(lost_because_of(now, index)).intersection(up)
-    again = tuple(now.plan.names[i] for i in up if i not in after and now.state[i] in FINAL)
+    again = _thrown_away(now, up)
     stale = stale_after(now, up)
     if not can_start(now, index):
         culprit = culprit_of(now, index)
@@ -317,7 +324,7 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         said += f", {tasks(before)} before it too, because of what was torn down"
     if after:
         said += f"; {tasks(len(after))} that {'was' if len(after) == 1 else 'were'} skipped because of it may run"
-    return cmd.BlastRadius(summary=said, runs_again=again if state in GOOD or before else (), goes_stale=stale)
+    return cmd.BlastRadius(summary=said, runs_again=again, goes_stale=stale)
 
 
 def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
@@ -392,8 +399,10 @@ def _set_policy(now: Situation, index: int, changes: dict[str, Any]) -> cmd.Blas
         return cmd.BlastRadius(summary=summary)
     if not runs_again_by(now, index, restart):
         return cmd.BlastRadius(summary=summary)
-    again = (name,) if state in GOOD else ()
-    return cmd.BlastRadius(summary=f"{summary}; {name} runs again", runs_again=again)
+    up = brought_up(now, [index])
+    return cmd.BlastRadius(
+        summary=f"{summary}; {name} runs again", runs_again=_thrown_away(now, up), goes_stale=stale_after(now, up)
+    )
 
 
 def _change(key: str, value: object) -> str:
