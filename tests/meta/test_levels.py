@@ -148,6 +148,8 @@ def test_inputs_of_a_graph_are_defaults_which_a_level_around_it_and_the_run_over
     assert (result["a/t"].output, result["m/b/t"].output) == ("run", "run")
     result = meta.run(inputs={"day": "run", "m/b/day": "here"})
     assert (result["a/t"].output, result["m/b/t"].output) == ("run", "here")
+    bare = MetaDAG().add(Graph("a").add("t", lambda day: day))
+    assert bare.run(inputs={"a/day": 3})["a/t"].output == 3
 
 
 def test_fail_fast_of_a_node_stops_what_has_not_started_in_it_and_nothing_else() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.levels import SLASH
@@ -43,7 +44,7 @@ class Inside:
     place: str
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Level:
     """One level, and by `around` all those around it.
 
@@ -58,11 +59,14 @@ class Level:
     around: Level | None = None
     inputs: Mapping[str, str] = field(default_factory=dict)
     """By name: what each input that may be used here is called in the whole."""
+    brought: frozenset[str] = frozenset()
+    """Of the outermost level: the full names of what nodes bring."""
 
     @classmethod
-    def outermost(cls, own: ExecutorConfig, whole: ExecutorConfig) -> Level:
-        """The level of the whole run."""
-        return cls(path="", own=own, whole=whole, inputs={name: name for name in whole.inputs})
+    def outermost(cls, own: ExecutorConfig, whole: ExecutorConfig, brought: Collection[str]) -> Level:
+        """The level of the whole run. `brought`: the full names of pools and resources that are those of nodes."""
+        inputs = {name: name for name in whole.inputs if name not in brought}
+        return cls(path="", own=own, whole=whole, inputs=inputs, brought=frozenset(brought))
 
     def inner(self, name: str, config: ExecutorConfig) -> Level:
         """The level of a node in it."""
@@ -73,6 +77,10 @@ class Level:
             full = f"{path}{SLASH}{key}"
             given_here = self.whole.inputs.get(full, default) is not default
             if given_here or key not in inputs:
+                inputs[key] = full
+        for full in self.whole.inputs:
+            key = full.removeprefix(path + SLASH)
+            if key != full and SLASH not in key and key not in config.inputs:
                 inputs[key] = full
         return Level(path=path, own=config.over(inherited), whole=self.whole, around=self, inputs=inputs)
 
@@ -85,17 +93,18 @@ class Level:
         inputs: dict[str, Any] = {name: self.whole.inputs.get(full) for name, full in self.inputs.items()}
         inputs |= dict.fromkeys(nodes, UpstreamNode())
         given: dict[str, Any] = {option: getattr(self.own, option) for option in INHERITED}
-        pools = {name: (self.whole.pools or {})[full] for name, (full, _) in self.pools().items()}
-        resources = {name: (self.whole.resources or {})[full[0]] for name, full in self.resources().items()}
+        pools = {name: (self.whole.pools or {})[full] for name, (full, _) in self.pools.items()}
+        resources = {name: (self.whole.resources or {})[full[0]] for name, full in self.resources.items()}
         return ExecutorConfig(
             **given, inputs=inputs, pools=pools, resources=resources, breakers=list(self.whole.breakers or ())
         )
 
+    @cached_property
     def pools(self) -> dict[str, tuple[str, tuple[str, ...]]]:
         """By name: the pool that it means here, and the resources that stand for those of that name further out."""
         found: dict[str, list[str]] = {}
         for level in self._outwards():
-            for name in (level.own.pools or {}) if level.around is not None else (level.whole.pools or {}):
+            for name in level.own_pools:
                 found.setdefault(name, []).append(level.full(name))
         whole = self.whole.resources or {}
         return {
@@ -103,11 +112,12 @@ class Level:
             for name, full in found.items()
         }
 
+    @cached_property
     def resources(self) -> dict[str, tuple[str, ...]]:
         """By name: the resource at each level that has it, innermost first."""
         found: dict[str, list[str]] = {}
         for level in self._outwards():
-            for name in (level.own.resources or {}) if level.around is not None else (level.whole.resources or {}):
+            for name in level.own_resources:
                 found.setdefault(name, []).append(level.full(name))
         return {name: tuple(full) for name, full in found.items()}
 
@@ -128,8 +138,8 @@ class Level:
             by_function=by_function,
             services=services,
             inputs={name: full for name, full in self.inputs.items() if name not in nodes},
-            pools=self.pools(),
-            resources=self.resources(),
+            pools=self.pools,
+            resources=self.resources,
             slots=tuple(slots(level.path) for level in levels if slots(level.path) in (self.whole.resources or {})),
             fail_fast=tuple(level.path for level in levels if level.own.fail_fast),
         )
@@ -138,7 +148,7 @@ class Level:
         """What a task takes of a resource must be there at each level that has it."""
         whole = self.whole.resources or {}
         for name, amount in policy.resources.items():
-            for full in self.resources().get(name, ())[1:]:
+            for full in self.resources.get(name, ())[1:]:
                 if amount > whole[full]:
                     flaws.add(
                         OptionError,
@@ -146,6 +156,19 @@ class Level:
                         "it could never start",
                         place,
                     )
+
+    @cached_property
+    def own_pools(self) -> Collection[str]:
+        """The pools that this level itself has. Those that a run adds are the outermost level's."""
+        return list(self.own.pools or ()) if self.around is not None else self._added(self.whole.pools or ())
+
+    @cached_property
+    def own_resources(self) -> Collection[str]:
+        """The resources that this level itself has."""
+        return list(self.own.resources or ()) if self.around is not None else self._added(self.whole.resources or ())
+
+    def _added(self, names: Collection[str]) -> list[str]:
+        return [name for name in names if name not in self.brought]
 
     def _outwards(self) -> list[Level]:
         found: list[Level] = [self]

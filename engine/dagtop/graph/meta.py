@@ -206,7 +206,7 @@ class MetaDAG(Runnable):
         check_config(config)
         whole = (config or ExecutorConfig()).over(self.config)
         flat = Flat(Flaws())
-        self._lay(flat, Level.outermost(self.own, whole), Entry(), {})
+        self._lay(flat, Level.outermost(self.own, whole, self._brought()), Entry(), {})
         self._check_breakers(flat.flaws)
         flat.flaws.raise_all()
         key = [whole, [(node.name, node.place) for node in self._all_nodes()]]
@@ -357,6 +357,15 @@ class MetaDAG(Runnable):
                     f"node {node.name!r}: its option {option} is for a run of its own; give it to the outermost MetaDAG instead",
                     node.inner.place,
                 )
+
+    def _brought(self) -> set[str]:
+        """The full names of inputs, pools and resources that nodes bring."""
+        brought = {slots(path) for path, _ in self._levels()}
+        for path, config in self._levels():
+            names = (*config.inputs, *(config.pools or ()), *(config.resources or ()))
+            brought.update(f"{path}{SLASH}{name}" for name in names)
+        pools = {name for _, config in [("", self.own), *self._levels()] for name in config.pools or ()}
+        return brought.union(map(outer_pool, pools))
 
     def _check_breakers(self, flaws: Flaws) -> None:
         """A breaker belongs to the whole process: it cannot be two things."""

@@ -20,9 +20,20 @@ class NodeOutput(Mapping[str, Any]):
 
     def __init__(self, calls: Calls, index: int) -> None:
         self._calls, self._index = calls, index
+        self._kept: tuple[float | None, dict[str, Any]] | None = None
+        """When the node ended, and what there was then: a thousand tasks after it may ask."""
 
     def made(self) -> dict[str, Any]:
-        """A dict of its own, all the way down."""
+        """All of it as a dict; the same one for all who ask, as with every output."""
+        ledger = self._calls.ledger
+        if ledger.state[self._index] not in GOOD:
+            return self._make()
+        ended = ledger.ended_at[self._index]
+        if self._kept is None or self._kept[0] != ended:
+            self._kept = ended, self._make()
+        return self._kept[1]
+
+    def _make(self) -> dict[str, Any]:
         calls, ledger = self._calls, self._calls.ledger
         plan = ledger.plan
         prefix = plan.names[self._index] + SLASH
