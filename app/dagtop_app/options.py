@@ -152,7 +152,8 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
-        if not equals or not name.isidentifier():
+        path, _, own = name.rpartition("/")  # of a node, if there is one
+        if not equals or not own.isidentifier() or not all(path.split("/") if path else ["-"]):
             raise UsageError(f"-p takes NAME=VALUE, not {pair!r}")
         try:
             parameters[name] = json.loads(text, parse_constant=_no_constant)
