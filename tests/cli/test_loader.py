@@ -318,7 +318,7 @@ def test_a_file_without_a_graph_says_what_to_do(write):
     path = write("etl.py", "x = 1\n")
     error = refusal(path)
     assert error.place == str(path)
-    assert error.message.startswith("it defines no Graph; assign one")
+    assert error.message.startswith("it defines no Graph or MetaDAG; assign one")
 
 
 def test_several_graphs_are_listed_with_their_lines(write):
@@ -336,7 +336,7 @@ def test_a_name_that_is_missing_is_told_with_the_nearest(write):
 
 def test_a_name_that_is_no_graph_is_told_with_what_it_is(write):
     error = refusal(f"{write('etl.py', ONE + chr(10) + 'size = 3' + chr(10))}:size")
-    assert error.message == "'size' is an int, not a Graph"
+    assert error.message == "'size' is an int, not a Graph or MetaDAG"
     assert error.place.endswith("etl.py:10")
 
 
@@ -344,7 +344,7 @@ def test_a_name_that_is_no_graph_is_told_with_what_it_is(write):
     ("body", "expected"),
     [
         ("return None", "build() returns nothing"),
-        ("return 3", "build() returns an int, not a Graph"),
+        ("return 3", "build() returns an int, not a Graph or MetaDAG"),
         ("raise ValueError('no day')", "build() raises ValueError: no day"),
         ("raise SystemExit(3)", "build() calls sys.exit(3)"),
         ("return build()", "build() calls itself without end"),

@@ -16,7 +16,7 @@ import stat
 import sys
 import tokenize
 import zlib
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
@@ -33,6 +33,9 @@ LARGEST_FILE = 32 * 1024 * 1024
 
 #: By path of a graph file: the modules beside it that it brought along, so that a second load gets them fresh.
 _brought_along: dict[str, set[str]] = {}
+
+#: Packages that are never taken for a graph file's own, though it may lie in a folder above them.
+_OURS = frozenset({"dagtop", "dagtop_app", "dagtop_themes"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +65,11 @@ class _Names:
 
 
 def load(
-    path_and_name: str, parameters: Mapping[str, Any] | None = None, *, kinds: Sequence[type] | None = None
+    path_and_name: str,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    kinds: Sequence[type] | None = None,
+    beside_a_run: bool = False,
 ) -> Loaded:
     """The graph that `FILE` or `FILE:NAME` defines.
 
@@ -76,6 +83,7 @@ def load(
         is never split.
     parameters: values that `build` is given, by name, if it takes them.
     kinds: the types that count, `Graph` by default.
+    beside_a_run: tasks run meanwhile, which go on printing where they did; see `loaders.again`.
 
     Raises
     ------
@@ -85,7 +93,7 @@ def load(
     path, name = split(path_and_name)
     source = _read(path)
     code, names = _compile(path, source)
-    with _as_a_script(path):
+    with _as_a_script(path, quiet=not beside_a_run):
         module = _run(path, source, code)
         found = _Search(path, module, names, tuple(kinds) if kinds else _default_kinds())
         target, found_name, taken = found.named(name, parameters or {}) if name else found.only(parameters or {})
@@ -125,7 +133,7 @@ def split(path_and_name: str) -> tuple[str, str]:
 def _default_kinds() -> tuple[type, ...]:
     from dagtop.graph import Graph, MetaDAG  # noqa: PLC0415 - the graph stands above the loaders
 
-    return (MetaDAG, Graph)
+    return (Graph, MetaDAG)
 
 
 # -- reading ----------------------------------------------------------------------------------------------------------
@@ -212,12 +220,12 @@ def _top_level_names(tree: ast.Module) -> _Names:
 
 
 @contextlib.contextmanager
-def _as_a_script(path: str) -> Generator[None, None, None]:
-    """Prints go to stderr, and the file sees its own name in `sys.argv`, not dagtop's arguments."""
+def _as_a_script(path: str, *, quiet: bool) -> Generator[None, None, None]:
+    """The file sees its own name in `sys.argv`, not dagtop's arguments; if it is to be quiet, its prints go to stderr."""
     argv = sys.argv
     sys.argv = [path]
     try:
-        with contextlib.redirect_stdout(sys.stderr):
+        with contextlib.redirect_stdout(sys.stderr) if quiet else contextlib.nullcontext():
             yield
     finally:
         sys.argv = argv
@@ -241,15 +249,34 @@ def _forget_what_it_brought_along(path: str) -> None:
 
 
 def _remember_what_it_brought_along(path: str, before: set[str]) -> None:
+    _brought_along.setdefault(path, set()).update(_beside(path, set(sys.modules) - before))
+
+
+def _beside(path: str, names: Iterable[str]) -> Iterator[str]:
     """Plain modules from the file's own folder: what is installed there or compiled does not bear a second import."""
     folder = os.path.dirname(path) + os.sep
-    for name in set(sys.modules) - before:
+    for name in names:
         try:
             file = str(getattr(sys.modules[name], "__file__", None) or "")
         except Exception:  # noqa: BLE001 - anything may stand in for a module, also one that raises when looked at
             continue
-        if file.startswith(folder) and file.endswith(".py") and "-packages" not in file[len(folder) :]:
-            _brought_along.setdefault(path, set()).add(name)
+        inside = file.startswith(folder) and file.endswith(".py") and "-packages" not in file[len(folder) :]
+        if inside and name.partition(".")[0] not in _OURS:
+            yield name
+
+
+def own_modules(path: str) -> list[str]:
+    """Names of the modules that the file is, and that it brought along from its own folder, as far as they are loaded."""
+    names = [*_brought_along.get(path, ()), _module_name(path)]
+    return [name for name in dict.fromkeys(names) if name in sys.modules]
+
+
+def put_back(path: str, modules: Mapping[str, ModuleType]) -> None:
+    """Have the file's `own_modules` be those that they were, by name."""
+    for name in own_modules(path):
+        sys.modules.pop(name, None)
+    sys.modules.update(modules)
+    _brought_along[path] = set(modules)
 
 
 def _run(path: str, source: bytes, code: CodeType) -> ModuleType:
@@ -270,7 +297,8 @@ def _run(path: str, source: bytes, code: CodeType) -> ModuleType:
     try:
         exec(code, module.__dict__)
     except BaseException as error:  # whatever it is, even SystemExit, it is the file's own
-        sys.modules.pop(name, None)
+        if sys.modules.get(name) is module:
+            del sys.modules[name]
         raise problems.while_running(path, error) from error
     finally:
         _remember_what_it_brought_along(path, before)
@@ -335,7 +363,8 @@ class _Search:
         wrapped = {
             id(inner)
             for name in by_id.values()
-            if (inner := getattr(self._globals[name], "graph", None)) is not self._globals[name]
+            for place in ("graph", "declared")
+            if (inner := getattr(self._globals[name], place, None)) is not self._globals[name]
         }
         return [name for key, name in by_id.items() if key not in wrapped]
 
