@@ -87,7 +87,7 @@ def test_B38_exactly_what_had_not_finished_is_left_with_the_outputs_of_what_had(
         TaskFailed(9.0, "b", 1, NO),
         TaskTimedOut(9.0, "b", 1, NO),
         TaskCancelled(9.0, "b", 1, "by hand"),
-        TaskBlocked(9.0, "b", "ceiling"),
+        TaskBlocked(9.0, "b", 1, "ceiling"),
         TaskRetrying(9.0, "b", 1, 3.0, NO),
         TaskSkipped(9.0, "b", "upstream failed"),
     ],
