@@ -8,6 +8,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, GOOD, TaskState
 from dagtop.core.topology import reach
 
+from dagtop_app import upkeep
 from dagtop_app.faces import face_of, glyph_of, is_at_gate
 from dagtop_app.inspector_model import escalation_of
 from dagtop_app.obstacles import is_narrowed, obstacles
@@ -21,7 +22,12 @@ _NAMED = 8
 
 def explain(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
     """The answer, paragraph by paragraph: (text, style class)."""
-    yield from _state(snapshot, row)
+    if upkeep.differs(row):
+        yield from upkeep.explain_kept(snapshot, row, name_of(row.name, 200))
+        if row.state is _S.BLOCKED:
+            yield from _cause(snapshot, row)
+    else:
+        yield from _state(snapshot, row)
     if row.held and row.state is not _S.HELD:
         yield "It is held by you: whatever happens, it will not start before p releases it.", "held"
     yield from _holds_up(snapshot, row)

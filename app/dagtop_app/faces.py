@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dagtop.core.snapshot import TaskRow
-from dagtop.core.states import RunState, TaskState
+from dagtop.core.states import FINAL, RunState, TaskState
 
 
 class Face(NamedTuple):
@@ -43,6 +43,9 @@ TASK_FACES: Mapping[TaskState, Face] = {
 
 #: A task that stands at its gate is HELD to the engine; here it has a face of its own, for nothing moves before a person speaks.
 GATE_FACE = Face("◫", "?", "GATE", "alarm")
+
+#: A task that was removed from the graph while the run went on: to the engine it was cancelled.
+GONE_FACE = Face("□", "_", "REMOVED", "dim")
 
 RUN_FACES: Mapping[RunState, Face] = {
     RunState.PENDING: Face("○", ".", "STARTING", "wait"),
@@ -123,6 +126,8 @@ def is_at_gate(row: TaskRow) -> bool:
 
 def face_of(row: TaskRow) -> Face:
     """The face of a task."""
+    if row.gone and row.state in FINAL:
+        return GONE_FACE
     return GATE_FACE if is_at_gate(row) else TASK_FACES[row.state]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, TaskState
+from dagtop.core.states import ACTIVE, FINAL, TaskState
 
 from dagtop_app.faces import ASCII, GATE_FACE, TALLIES, face_of, glyph, glyph_of, is_at_gate
 from dagtop_app.graph_loading import Hidden, Sheet
@@ -61,6 +61,10 @@ class NodeWords:
 
 def note_of(snapshot: RunSnapshot, row: TaskRow) -> str:
     """A task in at most five cells."""
+    if row.gone and row.state in FINAL:
+        return "gone"
+    if row.state is _S.RUNNING and row.serving:
+        return "up"
     if row.state in ACTIVE and row.started_at is not None:
         if row.progress is not None and row.progress[1]:
             share = min(1.0, max(0.0, row.progress[0] / row.progress[1]))  # a task may be beyond its own total

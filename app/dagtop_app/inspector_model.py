@@ -11,6 +11,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 from dagtop.core.topology import reach
 
+from dagtop_app import upkeep
 from dagtop_app.bridge import LogLine
 from dagtop_app.faces import face_of, glyph, glyph_of, task_face
 from dagtop_app.lines import Line, Span
@@ -35,6 +36,8 @@ def title(snapshot: RunSnapshot, row: TaskRow | None) -> tuple[list[Span], list[
         note += [(" · ", "dim"), ("stale", "retry")]
     if row.torn_down:
         note += [(" · ", "dim"), ("torn down", "dim")]
+    if upkeep.is_kept(row):
+        note = [(f"{glyph_of(row)} ", face.style), (upkeep.desired_text(row), face.style), *note[1:]]
     return [(cut(name_of(row.name), 40), "title")], note
 
 
@@ -116,7 +119,10 @@ def _feeds(snapshot: RunSnapshot, row: TaskRow) -> list[Span]:
 def policy_text(row: TaskRow) -> str:
     """The policy in force, in words."""
     policy, retry = row.policy, row.policy.retry
-    parts = [plural(retry.retries, "retry").replace("retrys", "retries") if retry.retries else "no retries"]
+    parts = [upkeep.restart_words(policy.restart)] if policy.restart.is_on else []
+    if probes := upkeep.probes_words(row):
+        parts.append(probes)
+    parts += [plural(retry.retries, "retry").replace("retrys", "retries") if retry.retries else "no retries"]
     if retry.retries:
         growth = {"exponential": f"exponential ×{retry.factor:g}", "linear": "linear", "none": "at once"}
         kind = growth[str(retry.backoff)]

@@ -14,6 +14,7 @@ from dagtop.core.states import RunState
 
 from dagtop_app.escalated import details, headline
 from dagtop_app.text import clean, duration, name_of, plural
+from dagtop_app.upkeep import counted_crashes
 from dagtop_app.why import error_line
 
 #: How many tasks a line names before it only counts them.
@@ -127,6 +128,8 @@ class PlainLines:
                     f"{name} {what}, {self._attempt(event.task, event.attempt)}: {error_line(event.failure)}. "
                     f"Next attempt {f'in {duration(event.delay)}' if event.delay else 'as soon as it may start'}."
                 )
+            case ev.TaskRestarting():
+                return f"{name} {self._restarting(event)}"
             case ev.TaskFailed() | ev.TaskTimedOut():
                 what = "timed out" if isinstance(event, ev.TaskTimedOut) else "failed"
                 tried = f", {self._attempt(event.task, event.attempt)}" if event.attempt else " without having run"
@@ -138,6 +141,15 @@ class PlainLines:
             case _:
                 text = f"{name} {_rest(event)}"
                 return text if text.endswith((".", "?", "!")) else f"{text}."
+
+    def _restarting(self, event: ev.TaskRestarting) -> str:
+        what = "came to its end" if event.failure is None else "timed out" if event.timed_out else "failed"
+        told = f"{what}, attempt {event.attempt}"
+        if event.failure is not None:
+            told += f": {error_line(event.failure)}"
+        when = f"in {duration(event.delay)}" if event.delay else "as soon as it may start"
+        crashes = f", after {counted_crashes(event.crashes)}" if event.failure is not None else ""
+        return f"{told}. Restart {event.restart} {when}{crashes}."
 
     def _attempt(self, task: str, number: int) -> str:
         index = self._plan.index.get(task)
@@ -233,6 +245,13 @@ def _torn_down(event: ev.TaskTornDown) -> str:
     return "is torn down" if event.failure is None else f"could not be torn down: {error_line(event.failure)}"
 
 
+def _of_blocked(event: ev.TaskBlocked) -> str:
+    """Its reason names the error; what that said comes after it."""
+    said = clean(event.failure.message, 1000).strip("␊ ") if event.failure is not None else ""
+    reason = clean(event.reason)
+    return f"{reason}: {said}" if said and said not in reason else reason
+
+
 def _rest(event: ev.TaskEvent) -> str:
     match event:
         case ev.TaskCancelling():
@@ -246,7 +265,7 @@ def _rest(event: ev.TaskEvent) -> str:
         case ev.TaskNotCached():
             return f"is not taken from the cache: {clean(event.reason)}"
         case ev.TaskBlocked():
-            return f"is blocked: {clean(event.reason)}"
+            return f"is blocked, and not started again by itself: {_of_blocked(event)}"
         case ev.TaskHeld():
             return "is held: it does not start before it is released"
         case ev.TaskReleased():
@@ -262,8 +281,14 @@ def _rest(event: ev.TaskEvent) -> str:
             return f"starts over: {clean(event.reason)}"
         case ev.TaskStale():
             return f"may be out of date: {clean(event.because)}"
+        case ev.TaskServing(opens=True):
+            return "is ready: what depends on it may start"
         case ev.TaskServing():
             return "is ready"
+        case ev.TaskWanted(up=True):
+            return f"is wanted up: {clean(event.reason)}"
+        case ev.TaskWanted():
+            return f"is wanted down, and stays down: {clean(event.reason)}"
         case ev.TaskTearingDown():
             return "is being torn down"
         case ev.TaskTornDown():

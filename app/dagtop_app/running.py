@@ -12,9 +12,10 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG
+from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG, Reconciler
 from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
 from dagtop.graph.binding import FromInput
+from dagtop.graph.listening import Listener
 from dagtop.graph.runnable import Runnable
 from dagtop.loaders.problems import nearest
 from dagtop.loaders.python import Loaded, load
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from dagtop.runtime.thread import EngineThread
 
 #: What a graph file may define, the first one first.
-KINDS = (MetaDAG, DAGExecutor, Graph)
+KINDS = (MetaDAG, Reconciler, DAGExecutor, Graph)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,10 @@ class Prepared:
     """That of the file's own executor."""
     plugins: Sequence[Any] = ()
     """Those of the file's own executor, its hooks among them."""
+    listeners: Sequence[Listener] = ()
+    """Those that the file's own executor got by `@executor.on_event` and the like."""
+    reconciler: Reconciler | None = None
+    """What keeps it up, if it is a desired state and not a run that comes to an end."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Command line options that a resumed run needs again, and the working directory as "folder"."""
 
@@ -78,8 +83,12 @@ def prepare(
     folder = _working_directory()  # before the file, which may go elsewhere
     loaded = load(where, everything, kinds=KINDS)
     target = loaded.target
-    graph: Runnable = target.graph if isinstance(target, DAGExecutor) else target
-    base = target.config if isinstance(target, DAGExecutor) else graph.config
+    supervisor = target if isinstance(target, Reconciler) else None
+    own: DAGExecutor | None = supervisor.own_executor if supervisor is not None else target
+    if not isinstance(own, DAGExecutor):
+        own = None
+    graph: Runnable = target if own is None else own.graph
+    base = graph.config if own is None else own.config
     config = ExecutorConfig(
         max_parallel=options.max_parallel,
         fail_fast=options.fail_fast or None,
@@ -89,14 +98,15 @@ def prepare(
     ).over(base)
     graph.validate(config)
     _check_that_all_are_taken(parameters, loaded, graph, config)
-    own = isinstance(target, DAGExecutor)
     return Prepared(
         graph=graph,
         config=config,
         source=loaded.source,
-        recorders=tuple(target.recorders) if own else (),
-        journal=target.journal if own else None,
-        plugins=_plugins_of(target) if isinstance(target, DAGExecutor) else (),
+        recorders=tuple(own.recorders) if own is not None else (),
+        journal=own.journal if own is not None else None,
+        plugins=_plugins_of(own) if own is not None else (),
+        listeners=_listeners_of(own) if own is not None else (),
+        reconciler=supervisor,
         options=stored(
             {
                 "max_parallel": options.max_parallel,
@@ -111,6 +121,12 @@ def prepare(
 def _plugins_of(executor: DAGExecutor) -> list[Any]:
     wanted = executor.plugins or ()
     return [*([wanted] if isinstance(wanted, str) else wanted), *executor.hooks.plugins]
+
+
+def _listeners_of(executor: DAGExecutor) -> list[Listener]:
+    """Without those of its config, which the next executor has from there."""
+    known = (executor.config.on_event, executor.config.on_escalation)
+    return [one for one in executor.listeners.all if not any(one.call is call for call in known)]
 
 
 def _working_directory() -> str | None:
@@ -183,17 +199,22 @@ def executor_for(
     resume: Resumption | None = None,
 ) -> DAGExecutor:
     """What runs it, with the file's own recorders and plugins, ours, and the plugins that are installed."""
-    return DAGExecutor(
-        prepared.graph,
-        prepared.config,
-        recorders=[*prepared.recorders, *recorders],
-        journal=journal,
-        source=prepared.source,
-        resume=resume,
-        capture=True,
-        options=dict(prepared.options),
-        plugins=[*prepared.plugins, *output.plugin, *(() if output.no_plugins else ["installed"])],
-    )
+    options: dict[str, Any] = {
+        "recorders": [*prepared.recorders, *recorders],
+        "journal": journal,
+        "source": prepared.source,
+        "resume": resume,
+        "capture": True,
+        "options": dict(prepared.options),
+        "plugins": [*prepared.plugins, *output.plugin, *(() if output.no_plugins else ["installed"])],
+    }
+    if prepared.reconciler is not None:
+        executor = prepared.reconciler.executor(prepared.config, **options)
+    else:
+        executor = DAGExecutor(prepared.graph, prepared.config, **options)
+    for listener in prepared.listeners:
+        executor.listeners.add(listener)
+    return executor
 
 
 def run_to_the_end(

@@ -14,6 +14,7 @@ from dagtop.core.ready import ranking
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
+from dagtop_app import upkeep
 from dagtop_app.faces import glyph_of, is_at_gate
 from dagtop_app.obstacles import ById, obstacles, slots_text, turn
 from dagtop_app.text import bar, clean, clock, clock_left, name_of, number, ordinal, plural
@@ -43,7 +44,7 @@ def needs(snapshot: RunSnapshot, row: TaskRow) -> list[TaskRow]:
     rows, policy = snapshot.rows, row.policy
     ended = policy.trigger != Trigger.ALL_SUCCESS or policy.on_upstream_failure == OnUpstreamFailure.RUN
     settled = FINAL if ended else GOOD
-    missing = [rows[i] for i in snapshot.plan.upstream[row.index] if rows[i].state not in settled]
+    missing = [it for i in snapshot.plan.upstream[row.index] if not ((it := rows[i]).state in settled or it.serving)]
     return sorted(missing, key=lambda it: (it.state not in BAD, it.state not in ACTIVE, it.index))
 
 
@@ -68,6 +69,8 @@ def _line(key: ById) -> Mapping[int, int]:
 
 def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
     """What the row's task waits for, does, or ended with, in one line."""
+    if row.state in FINAL and (down := upkeep.down_text(row)):
+        return Why(down, "dim")
     match row.state:
         case _S.WAITING:
             return _why_waiting(snapshot, row)
@@ -77,6 +80,9 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
             return _why_gate(snapshot, row) if is_at_gate(row) else Why("held by you · p releases it", "held")
         case _S.RUNNING:
             return _why_running(snapshot, row)
+        case _S.BACKOFF if upkeep.is_restart(row):
+            told = upkeep.restart_text(snapshot, row)
+            return Why(_joined(told, error_line(row.failure) if row.failure else ""), "retry")
         case _S.BACKOFF:
             left = max(0.0, (row.due_at or snapshot.at) - snapshot.at)
             when = f"in {clock_left(left)}" if left > 0 else "now, when a slot is free"
@@ -86,7 +92,7 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
         case _S.FAILED | _S.TIMED_OUT:
             return Why(error_line(row.failure) if row.failure else clean(row.reason) or "failed", "fail")
         case _S.BLOCKED:
-            return Why(clean(row.reason) or "cannot go on by itself", "block")
+            return Why(upkeep.blocked_text(row), "block")
         case _S.SKIPPED:
             return Why(clean(row.reason) or "skipped by rule", "dim")
         case _S.CANCELLED:
@@ -127,7 +133,7 @@ def _why_waiting(snapshot: RunSnapshot, row: TaskRow) -> Why:
     if not missing:
         told = _joined("held by you · p releases it" if row.held else "", _held_up(snapshot))
         return Why(told or _asked(snapshot, row), "dim")
-    shown = ", ".join(f"{glyph_of(it)} {name_of(it.name, 60)}" for it in missing[:2])
+    shown = ", ".join(f"{glyph_of(it)} {name_of(it.name, 60)}{_not_ready(it)}" for it in missing[:2])
     more = f" (+{len(missing) - 2} more)" if len(missing) > 2 else ""
     rule = "any of " if row.policy.trigger == Trigger.ANY_SUCCESS and len(missing) > 1 else ""
     return Why(_joined("held by you" if row.held else "", f"needs {rule}{shown}{more}"), "held" if row.held else "dim")
@@ -146,6 +152,11 @@ def _why_gate(snapshot: RunSnapshot, row: TaskRow) -> Why:
     asked = row.gate
     prompt = clean(asked.prompt, 300) if asked is not None else ""
     return Why(_joined("a decides", gate_deadline(snapshot, row), prompt, "held as well" if row.held else ""), "retry")
+
+
+def _not_ready(row: TaskRow) -> str:
+    """Of an upstream task that runs, and that others wait for all the same."""
+    return " (not ready yet)" if row.state is _S.RUNNING and row.policy.is_supervised else ""
 
 
 def gate_deadline(snapshot: RunSnapshot, row: TaskRow) -> str:
@@ -185,14 +196,15 @@ def which_attempt(row: TaskRow) -> str:
 
 def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
     told = row.progress
-    again = _joined(which_attempt(row) if row.attempt > 1 else "", why_run(row))
+    kept = upkeep.running_text(row)
+    again = _joined(kept or (which_attempt(row) if row.attempt > 1 else ""), why_run(row))
     if told is None:
         limit = row.policy.timeout
         if limit is not None and row.started_at is not None:
             left = limit - (snapshot.at - row.started_at)
             if left < limit / 2:
                 return Why(_joined(again, f"timeout in {clock_left(left)}" if left > 0 else "out of time"), "retry")
-        return Why(again, "dim")
+        return Why(again, "retry" if kept and not row.serving else "dim")
     done, total, message = told
     text = clean(message, 300)
     if total is not None and total > 0:

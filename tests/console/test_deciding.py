@@ -275,7 +275,7 @@ class TestEdit:
             await seen.settle()
             await seen.press("u")
             assert engine.sent[-1] == replace(
-                changed, retry_on_timeout=True, trigger="all_success", on_upstream_failure="skip", priority=0, cost=1.0,
+                changed, retry_on_timeout=True, trigger="all_success", on_upstream_failure="skip", priority=0, cost=-1.0,
                 circuit="api", pool="web",
             )  # fmt: skip
 

@@ -66,6 +66,8 @@ class TaskRow(msgspec.Struct, frozen=True, gc=False):
     """It was removed from the graph."""
     generation: int = 1
     """Which version of what is wanted this is."""
+    attempts_before: int = 0
+    """How many of its attempts belong to earlier lives: before it was last started again, by its policy or by hand."""
     why_run: str = ""
     """If it has a cache and ran all the same: why."""
 

@@ -207,6 +207,7 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         ledger.attempt_started[index],
         ledger.ended_at[index],
         policy=ledger.policies[index],
+        attempts_before=ledger.first_attempt.get(index, 0),
     )
     desired = ledger.desired
     is_plain = not any(sparse and index in sparse for sparse in ledger.sparse)

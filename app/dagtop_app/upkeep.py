@@ -1,0 +1,233 @@
+"""What is said of tasks that are kept at a desired state: up or not, started again when, and what a person can do. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+
+from dagtop.core.plan import Plan
+from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, FINAL, GOOD, RunState, TaskState
+from dagtop.core.supervising import CRASH_LOOP
+
+from dagtop_app.faces import face_of
+from dagtop_app.text import clean, clock, clock_left, plural, seconds_of
+
+_S = TaskState
+
+#: A policy as the table has room for it.
+SHORT = {RestartPolicy.NO: "no", RestartPolicy.ON_FAILURE: "on-fail", RestartPolicy.ALWAYS: "always"}
+
+
+def is_kept(row: TaskRow) -> bool:
+    """Whether the task is kept at a desired state, or a person has said that it is to be down."""
+    return row.policy.is_supervised or not row.wanted or row.gone
+
+
+@lru_cache(maxsize=4)
+def _keeps(plan: Plan) -> bool:
+    return any(policy.is_supervised for policy in plan.policies)
+
+
+def keeps(snapshot: RunSnapshot) -> bool:
+    """Whether the run keeps tasks at a desired state."""
+    return _keeps(snapshot.plan)
+
+
+def up_of_wanted(snapshot: RunSnapshot) -> tuple[int, int]:
+    """How many tasks are up, or came to a good end, and how many are wanted."""
+    wanted = [row for row in snapshot.rows if row.wanted and not row.gone]
+    return sum(is_well(row) for row in wanted), len(wanted)
+
+
+def is_well(row: TaskRow) -> bool:
+    """Whether it is as it should be: up, or at a good end."""
+    return row.state in GOOD or (row.state is _S.RUNNING and row.serving)
+
+
+def is_restart(row: TaskRow) -> bool:
+    """Whether what it waits for in BACKOFF is a restart by its policy, and not a retry."""
+    return row.state is _S.BACKOFF and row.restarts > 0 and row.attempt == row.attempts_before
+
+
+# -- one line ------------------------------------------------------------------------------------------------------------
+
+
+def running_text(row: TaskRow) -> str:
+    """Of a task that runs: whether it is up, and how often it had to be started."""
+    if not (row.policy.is_supervised or row.serving):
+        return ""
+    parts = ["up" if row.serving else "not ready yet"]
+    if row.crashes >= CRASH_LOOP:
+        parts.append(f"crash loop: {counted_crashes(row.crashes)} so far")
+    elif row.restarts:
+        parts.append(f"restarted {row.restarts}×")
+    return " · ".join(parts)
+
+
+def restart_text(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """When it is started again: "restart 3 in 4s (3 crashes)"."""
+    left = max(0.0, (row.due_at or snapshot.at) - snapshot.at)
+    when = f"in {clock_left(left)}" if left > 0 else "now, when a slot is free"
+    crashes = f" ({counted_crashes(row.crashes)})" if row.failure is not None else ""
+    return f"restart {row.restarts} {when}{crashes}"
+
+
+def counted_crashes(count: int) -> str:
+    """ "3 crashes"."""
+    return "1 crash" if count == 1 else f"{count:,} crashes"
+
+
+def blocked_text(row: TaskRow) -> str:
+    """Why it is started no more, and the way out."""
+    why = clean(row.reason) or "cannot go on by itself"
+    return f"{why} · e raises its ceiling, r starts it" if row.policy.restart.is_on else why
+
+
+def down_text(row: TaskRow) -> str:
+    """Of a task that is to be down, and of one that went; "" of any other."""
+    if row.gone:
+        return "removed from the graph" if row.state in FINAL else "removed from the graph, is being stopped"
+    if row.wanted:
+        return ""
+    if row.state in FINAL:
+        return "stopped by you · d starts it" if row.state is _S.CANCELLED else "is to stay down, by you · d starts it"
+    return "stopped by you"
+
+
+def desired_text(row: TaskRow) -> str:
+    """ "want UP · is RETRY · gen 4": the desired state in one line."""
+    want = "GONE" if row.gone else "UP" if row.wanted else "DOWN"
+    return f"want {want} · is {standing(row)} · gen {row.generation}"
+
+
+def standing(row: TaskRow) -> str:
+    """How it is, in a word."""
+    if row.state is _S.RUNNING and row.serving:
+        return "UP"
+    return "NOT READY" if row.state is _S.RUNNING and row.policy.is_supervised else face_of(row).word
+
+
+# -- policies ------------------------------------------------------------------------------------------------------------
+
+
+def policy_short(restart: Restart, cells: int) -> str:
+    """A restart policy in a few cells."""
+    policy = RestartPolicy(restart.policy)
+    if cells < 12 or policy is RestartPolicy.NO:
+        return SHORT[policy]
+    ceiling = ceiling_of(restart)
+    return SHORT[policy] if ceiling is None else f"{SHORT[policy]} · ≤{ceiling}"
+
+
+def restart_words(restart: Restart) -> str:
+    """A restart policy in words."""
+    if not restart.is_on:
+        return "is not started again"
+    after = "after every end" if restart.policy is RestartPolicy.ALWAYS else "after a failure"
+    ceiling = ceiling_of(restart)
+    often = "as often as it takes" if ceiling is None else f"{plural(ceiling, 'restart')} after failures at most"
+    waits = f"waits 0s, {seconds_of(restart.base)}, {seconds_of(2 * restart.base)} … {seconds_of(restart.cap)}"
+    jitter = f", jitter {restart.jitter:.0%}" if restart.jitter else ""
+    return f"started again {after} · {often} · {waits}{jitter} · healthy after {seconds_of(restart.reset_after)}"
+
+
+def probes_words(row: TaskRow) -> str:
+    """Which probes it has; "" if none."""
+    policy = row.policy
+    asked = [
+        f"{what} probe every {seconds_of(probe.interval)}, no answer in {seconds_of(probe.timeout)} is a no"
+        for what, probe in (("readiness", policy.ready), ("liveness", policy.alive))
+        if probe is not None
+    ]
+    return " · ".join(asked)
+
+
+# -- at length -----------------------------------------------------------------------------------------------------------
+
+
+def not_ready_text(row: TaskRow) -> str:
+    """What a running task has to do to be ready."""
+    if row.policy.ready is not None:
+        return f"Its readiness probe has not passed yet; it is asked every {seconds_of(row.policy.ready.interval)}."
+    return "It is ready when it says ctx.ready(), or succeeds."
+
+
+def allowance(row: TaskRow) -> str:
+    """How many restarts after a failure it has left."""
+    restart = row.policy.restart
+    ceiling = ceiling_of(restart)
+    if ceiling is None:
+        return "It is started again as often as it takes."
+    left = max(0, ceiling - row.crashes)
+    anew = f"a healthy run of {seconds_of(restart.reset_after)} begins the count anew"
+    return f"{plural(left, 'further restart')} after failures allowed, of {ceiling}; {anew}."
+
+
+def explain_kept(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[str, str]]:
+    """The long answer for a task that is kept, where it differs from that for any other: (text, style class)."""
+    match row.state:
+        case _S.RUNNING:
+            yield from _running(snapshot, row, name)
+        case _S.BACKOFF:
+            how = "failed" if row.failure is not None else "came to its end"
+            yield f"{name} {how}, and is started again by its policy: {restart_text(snapshot, row)}.", "retry"
+            if row.failure is not None:
+                yield f"{clean(row.failure.error, 200)}: {clean(row.failure.message, 600)}", "error"
+                yield allowance(row), "dim"
+            if row.crashes >= CRASH_LOOP:
+                yield f"{row.crashes} failures, none after a healthy run: a crash loop.", "fail"
+            yield "r starts it now, d has it stay down, P changes the policy, e ceiling and delays.", "dim"
+        case _S.BLOCKED:
+            yield f"{name} is started no more: {clean(row.reason) or 'it has had its restarts'}.", "block"
+            if row.failure is not None:
+                yield f"{clean(row.failure.error, 200)}: {clean(row.failure.message, 600)}", "error"
+            yield (
+                "e with a higher max_restarts (-1: as many as it takes) starts it again; so does r, counting anew.",
+                "",
+            )
+        case _:
+            yield from _down(row, name)
+
+
+def _running(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[str, str]]:
+    taken = clock(snapshot.at - (row.started_at if row.started_at is not None else snapshot.at))
+    if row.serving:
+        yield f"{name} is up, and has been running for {taken}: what depends on it may start.", "ok"
+    else:
+        yield f"{name} has been running for {taken}, and is not ready yet: what depends on it waits.", "retry"
+        yield not_ready_text(row), ""
+    if row.restarts:
+        times = f"{plural(row.restarts, 'restart')} since it was healthy, {row.crashes} of them after a failure"
+        yield f"{times}.", "fail" if row.crashes >= CRASH_LOOP else ""
+    if row.policy.alive is not None:
+        yield f"Its liveness probe asks every {seconds_of(row.policy.alive.interval)}.", "dim"
+    if row.policy.restart.is_on:
+        yield f"It is {restart_words(row.policy.restart)}.", "dim"
+    yield "@ shows where it is now, d has it stay down, P changes the policy.", "dim"
+
+
+def _down(row: TaskRow, name: str) -> Iterator[tuple[str, str]]:
+    if row.gone:
+        yield f"{name} was removed from the graph. If the graph names it again, it starts anew.", ""
+    elif not row.wanted:
+        told = f": {clean(row.reason)}" if row.reason else ""
+        yield f"{name} is to be down{told}. Its policy does not start it again.", ""
+        yield "d starts it, with what was skipped because of it.", "dim"
+
+
+def differs(row: TaskRow) -> bool:
+    """Whether `explain_kept` has the answer."""
+    if row.gone or not row.wanted:
+        return row.state in FINAL
+    supervised = row.policy.is_supervised or row.serving
+    return is_restart(row) or (supervised and row.state in {_S.RUNNING, _S.BLOCKED})
+
+
+def run_is_up(snapshot: RunSnapshot) -> bool:
+    """Whether the run goes on, and all that is wanted is well."""
+    if snapshot.state is not RunState.RUNNING or not keeps(snapshot):
+        return False
+    up, wanted = up_of_wanted(snapshot)
+    return up == wanted and any(row.state in ACTIVE for row in snapshot.rows)
