@@ -23,7 +23,7 @@ from dagtop import (
     TaskState,
 )
 from dagtop.core import events as ev
-from dagtop.core.commands import StopTask
+from dagtop.core.commands import CancelTask, RestartTask, StopTask
 from dagtop.core.policy import BackendName
 from dagtop.testing import rehearse
 
@@ -325,6 +325,27 @@ def test_B35_when_a_task_is_restarted_and_succeeds_its_node_has_succeeded_too() 
         _until_over(handle, 2)
     assert handle.result.ok
     assert handle.result["b/u"].output == 5
+
+
+def test_B35_a_command_that_is_not_given_by_code_is_spread_in_the_engine() -> None:
+    async def forever() -> None:
+        await anyio.sleep(1000)
+
+    node = Graph("node").add("a", forever).add("b", forever).add("c", one)
+    run = rehearse(MetaDAG().add(node).add(Graph("x").add("y", one)), commands=[(5, CancelTask("node"))])
+    assert run.result["node"].state is TaskState.CANCELLED
+    assert run.result.duration == 5
+    assert [event.command.task for event in run.of(ev.CommandApplied)] == ["node/b", "node/a"]
+
+
+def test_B35_what_a_command_for_a_node_would_do_is_told_before() -> None:
+    counts: dict[str, int] = {}
+    with DAGExecutor(three_nodes(counts)).start(hold_open=True) as run:
+        _until_over(run, 1)
+        effect = run.blast_radius(RestartTask("a"))
+    assert effect.runs_again == ("a/x", "a/y")
+    assert effect.summary == "2 tasks of a, the first one: a/x runs again, 4 tasks after it keep old results"
+    assert effect.goes_stale == ("a", "b/z", "b")
 
 
 def test_a_command_for_a_pattern_that_fits_nothing_is_refused(go: threading.Event) -> None:

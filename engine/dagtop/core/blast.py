@@ -28,6 +28,7 @@ from dagtop.core.desired import Desired
 from dagtop.core.guards import BreakerState
 from dagtop.core.nearest import nearest
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.wording import do, tasks
 
@@ -71,7 +72,28 @@ class _Seen:
 
 def blast_radius(snapshot: RunSnapshot, command: cmd.Command) -> cmd.BlastRadius:
     """What `command` would do to the run that `snapshot` shows. Nothing is changed."""
-    return radius(_Seen(snapshot), command)
+    return whole_radius(_Seen(snapshot), command)
+
+
+def whole_radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
+    """As `radius`; of a command for a node or a pattern, all that it comes to."""
+    each = spread(now.plan, command)
+    effects = [radius(now, one) for one in each]
+    useful = [effect for effect in effects if not effect.refusal]
+    if len(each) == 1 or not useful:
+        return effects[0]
+
+    def all_of(field: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for effect in useful for name in getattr(effect, field)))
+
+    again = all_of("runs_again")
+    return cmd.BlastRadius(
+        summary=f"{tasks(len(useful))} of {getattr(command, 'task', '')}, the first one: {useful[0].summary}",
+        runs_again=again,
+        stops=all_of("stops"),
+        never_runs=all_of("never_runs"),
+        goes_stale=tuple(name for name in all_of("goes_stale") if name not in again),
+    )
 
 
 def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:

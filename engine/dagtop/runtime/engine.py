@@ -16,11 +16,13 @@ import anyio
 import anyio.lowlevel
 
 from dagtop.core import inputs as inp
-from dagtop.core.commands import CancelRun, Command, MarkSucceeded, SwapGraph
+from dagtop.core.blast import radius
+from dagtop.core.commands import CancelRun, Command, MarkSucceeded, RestartTask, SwapGraph
 from dagtop.core.escalation import Evidence
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
 from dagtop.core.snapshot import Blocked
+from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, RunState
 from dagtop.errors import DagtopError
 from dagtop.ports.recorder import Recorder
@@ -218,6 +220,13 @@ class Engine:
                 cancelled = error
                 self._stop_from_outside()
 
+    def _each(self, command: Command) -> Sequence[Command]:
+        """The commands for single tasks that one for a node or a pattern comes to; the first one's answer is that of all."""
+        each, ledger = spread(self.machine.plan, command), self.machine.ledger
+        if len(each) == 1 or isinstance(command, RestartTask):
+            return each
+        return [one for one in each if not radius(ledger, one).refusal] or each[:1]
+
     def _obey(self, command: Command, number: int, by: str) -> None:
         if isinstance(command, SwapGraph) and (version := self.versions.take(command.version)) is not None:
             caused = self.growth.swap(version, self.versions, command, number, by)
@@ -249,7 +258,8 @@ class Engine:
         if self._patient.has_news:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
-            self._obey(*told)
+            for command in self._each(told[0]):
+                self._obey(command, *told[1:])
         if self.growth.waiting or self.growth.again:
             self.growth.apply()
         while (name := self._moved.take()) is not None:

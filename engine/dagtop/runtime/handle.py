@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from dagtop.core import commands as cmd
-from dagtop.core.blast import radius
+from dagtop.core.blast import whole_radius
 from dagtop.core.ledger import Ledger
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.spreading import spread
@@ -245,10 +245,10 @@ class Run(Commanding, Listening):
         checked(command)
         for _ in range(3):
             try:
-                return radius(self._engine.machine.ledger, command)
+                return whole_radius(self._engine.machine.ledger, command)
             except RuntimeError:  # a set has grown while it was looked through: the engine does not wait for us
                 continue
-        return radius(self._engine.machine.ledger, command)
+        return whole_radius(self._engine.machine.ledger, command)
 
     def swap(self, graph: Runnable) -> Answer:
         """Go on with another version of the graph: what is unchanged stays as it is.
