@@ -106,3 +106,35 @@ def test_B24_what_is_after_a_task_that_a_restart_sets_up_again_is_stale_too() ->
     assert radius(driver.machine.ledger, command).goes_stale == ("other",)
     driver.command(command)
     assert {driver.plan.names[i] for i in driver.machine.ledger.stale} == {"other"}
+
+
+def test_B33_a_restart_does_not_bring_up_a_task_that_is_to_be_down_because_it_was_torn_down() -> None:
+    """A task that a person had stopped ran again, as what it had set up was needed."""
+    driver = Driver({"db": [], "api": ["db"], "other": []}, cleans_up=["db"])
+    driver.succeed("db", "api")
+    driver.torn_down("db")
+    driver.command(cmd.StopTask("db"))
+    for command in (cmd.RestartTask("api"), cmd.StartTask("api")):
+        assert radius(driver.machine.ledger, command).refusal == (
+            "its upstream db was torn down, and is not to run; start that first"
+        )
+    driver.command(cmd.SetPolicy("api", restart="always"))
+    assert driver.running_names() == {"other"}
+    driver.command(cmd.StartTask("db"))
+    driver.succeed("db")
+    driver.command(cmd.RestartTask("api"))
+    driver.torn_down("db")
+    driver.succeed("db")
+    assert driver.running_names() == {"api", "other"}
+
+
+def test_B24_what_failed_and_what_it_needs_that_was_removed_are_not_run_again() -> None:
+    driver = Driver({"db": [], "api": ["db"]}, cleans_up=["db"])
+    driver.succeed("db")
+    driver.fail("api")
+    driver.torn_down("db")
+    driver.change("a new version", removed=("db",))
+    assert radius(driver.machine.ledger, cmd.RetryFailed()).refusal == (
+        "its upstream db was torn down, and is not to run; start that first"
+    )
+    assert driver.state("api") is TaskState.FAILED

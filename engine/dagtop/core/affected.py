@@ -36,20 +36,19 @@ def retried(now: Situation) -> list[int]:
     failed = [i for i, state in enumerate(now.state) if state in BAD and not is_unwanted(now, i)]
     below = reach(now.plan.downstream, failed)
     before = torn_down_before(now, failed)
-    return [
-        i
-        for i in now.plan.order
-        if now.state[i] in FINAL and (now.state[i] in BAD or i in before or i in below) and not is_unwanted(now, i)
-    ]
+    chosen = {i for i in {*failed, *before, *below} if now.state[i] in FINAL and not is_unwanted(now, i)}
+    chosen -= lacking(now)
+    return [i for i in now.plan.order if i in chosen]
 
 
 def lost_because_of(now: Situation, index: int) -> list[int]:
     """The tasks after one that ended without having run, upstream first: they get another chance if it comes to a good end."""
-    below = reach(now.plan.downstream, [index])
+    below, out_of_reach = reach(now.plan.downstream, [index]), lacking(now, [index])
     return [
         i
         for i in now.plan.order
         if i in below
+        and i not in out_of_reach
         and not is_unwanted(now, i)
         and ((now.state[i] is TaskState.SKIPPED and is_blame(now.reason.get(i, ""))) or _is_lost_node(now, i))
     ]
@@ -65,7 +64,14 @@ def brought_up(now: Situation, chosen: Collection[int]) -> list[int]:
     every = {*chosen, *torn_down_before(now, chosen)}
     for index in chosen:
         every.update(lost_because_of(now, index))
+    every -= lacking(now, chosen)
     return [i for i in now.plan.order if i in every and (i in chosen or not is_unwanted(now, i))]
+
+
+def lacking(now: Situation, up: Collection[int] = ()) -> set[int]:
+    """Tasks that cannot run again, because what they need was torn down and is to stay so. `up`: those that are to be up now."""
+    torn = [index for index in now.torn_down if is_unwanted(now, index) and index not in up]
+    return reach(now.plan.downstream, torn) if torn else set()
 
 
 def is_unwanted(now: Situation, index: int) -> bool:
@@ -93,7 +99,7 @@ def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]
     before = torn_down_before(now, [index])
     if not downstream:
         return [i for i in now.plan.order if i == index or i in before]
-    below = reach(now.plan.downstream, [index]) | before
+    below = (reach(now.plan.downstream, [index]) | before) - lacking(now, [index])
     return [
         i
         for i in now.plan.order
@@ -118,6 +124,12 @@ def stale_after(now: Situation, again: Collection[int]) -> tuple[str, ...]:
     """Names of the tasks that keep what they made of what is made anew."""
     after = sorted(reach(now.plan.downstream, again).difference(again))
     return tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
+
+
+def torn_down_for_good(now: Situation, index: int) -> str:
+    """Name of an upstream task that one would need set up again, and that is not to run; "" if there is none."""
+    above = reach(now.plan.upstream, [index]) & now.torn_down
+    return next((now.plan.names[i] for i in sorted(above) if is_unwanted(now, i)), "")
 
 
 def can_start(now: Situation, index: int) -> bool:

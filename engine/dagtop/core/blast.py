@@ -21,6 +21,7 @@ from dagtop.core.affected import (
     skipped_if_lost,
     stale_after,
     torn_down_before,
+    torn_down_for_good,
     wanted_up,
 )
 from dagtop.core.changes import NO_CEILING, NO_COST, OF_RESTART, changed_policy
@@ -218,7 +219,8 @@ def _retry_failed(now: Situation) -> cmd.BlastRadius:
     chosen = retried(now)
     failed = tuple(now.plan.names[i] for i in chosen if now.state[i] in BAD)
     if not failed:
-        return _no("no task has failed")
+        lost = next((i for i, state in enumerate(now.state) if state in BAD and not is_unwanted(now, i)), None)
+        return _no("no task has failed" if lost is None else _lacks(torn_down_for_good(now, lost)))
     after = f", and {tasks(len(chosen) - len(failed))} after them" if len(chosen) > len(failed) else ""
     return cmd.BlastRadius(
         summary=f"{tasks(len(failed))} that failed {do(len(failed), 'run')} again{after}",
@@ -329,6 +331,8 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         return _no(f"{name} was removed from the graph")
     if state not in FINAL and not (state is TaskState.CANCELLING and index in now.desired.down):
         return _no(f"{name} is up already ({state.value})")
+    if torn := torn_down_for_good(now, index):
+        return _no(_lacks(torn))
     up = brought_up(now, [index])
     after = set(lost_because_of(now, index)).intersection(up)
     again = _thrown_away(now, up)
@@ -347,6 +351,10 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
     if after:
         said += f"; {tasks(len(after))} that {'was' if len(after) == 1 else 'were'} skipped because of it may run"
     return cmd.BlastRadius(summary=said, runs_again=again, goes_stale=stale)
+
+
+def _lacks(torn: str) -> str:
+    return f"its upstream {torn} was torn down, and is not to run; start that first"
 
 
 def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
@@ -381,6 +389,8 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
         return _no(f"{name} was removed from the graph")
     if not can_start(now, index):
         return _no(f"its upstream {culprit_of(now, index)} did not succeed; restart that one with its downstream")
+    if torn := torn_down_for_good(now, index):
+        return _no(_lacks(torn))
     before = torn_down_before(now, [index])
     affected = sorted(restarted_with(now, index, downstream=downstream))
     stops = tuple(now.plan.names[i] for i in affected if now.state[i] in ACTIVE)
@@ -419,9 +429,9 @@ def _set_policy(now: Situation, index: int, changes: dict[str, Any]) -> cmd.Blas
         restart = changed_policy(now.policies[index], changes).restart
     except (TypeError, ValueError):  # the machine says what is wrong with it
         return cmd.BlastRadius(summary=summary)
-    if not runs_again_by(now, index, restart):
+    up = brought_up(now, [index]) if runs_again_by(now, index, restart) else []
+    if not up:
         return cmd.BlastRadius(summary=summary)
-    up = brought_up(now, [index])
     return cmd.BlastRadius(
         summary=f"{summary}; {name} runs again", runs_again=_thrown_away(now, up), goes_stale=stale_after(now, up)
     )

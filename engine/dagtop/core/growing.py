@@ -69,7 +69,8 @@ def _start_over(machine: RunMachine, change: inp.GraphChange, at: float, reason:
         below = reach(plan.downstream, again)
         begun = {i for i in below if _has_begun(ledger.state[i]) and not is_unwanted(ledger, i)}
         chosen = [i for i in plan.order if i in again or i in begun]
-    start_over(machine, chosen, at, reason, sorted(again))
+    if chosen:
+        start_over(machine, chosen, at, reason, sorted(again))
 
 
 def _give_another_chance(machine: RunMachine, rewired: list[int], at: float, reason: str) -> None:
@@ -83,8 +84,8 @@ def _give_another_chance(machine: RunMachine, rewired: list[int], at: float, rea
         and not is_unwanted(ledger, i)
         and machine.joins.verdict(i) is not Verdict.NEVER
     ]
-    if lost:
-        start_over(machine, brought_up(ledger, lost), at, reason, lost)
+    if lost and (up := brought_up(ledger, lost)):
+        start_over(machine, up, at, reason, lost)
 
 
 def _is_granted(machine: RunMachine, event: inp.GraphGiven) -> bool:

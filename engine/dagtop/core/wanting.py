@@ -50,9 +50,10 @@ def reconsider(machine: RunMachine, index: int, at: float, reason: str) -> None:
         _reconsider_restart(machine, index, at)
         return
     if runs_again_by(ledger, index, restart):
-        machine.keeps_count.add(index)
         again = brought_up(ledger, [index])
-        start_over(machine, again, at, reason, again)
+        if again:
+            machine.keeps_count.add(index)
+            start_over(machine, again, at, reason, again)
 
 
 def _reconsider_restart(machine: RunMachine, index: int, at: float) -> None:
