@@ -10,7 +10,7 @@ from dagtop.core import inputs as inp
 from dagtop.core.blast import radius
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import Retry, TaskPolicy
-from dagtop.core.restart import Restart, RestartPolicy
+from dagtop.core.restart import Probe, Restart, RestartPolicy
 from dagtop.core.states import FINAL, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
 from machine_driver import BROKEN, Driver
@@ -135,7 +135,12 @@ def swap(driver: Driver, step: Step) -> None:
     }
     if plan.upstream[gone]:
         rewired[plan.names[gone]] = ()
-    given = (TaskPolicy(pool="slow", priority=1), TaskPolicy(restart=Restart(policy="always", base=1.0)))[step.x % 2]
+    given = (
+        TaskPolicy(pool="slow", priority=1),
+        TaskPolicy(restart=Restart(policy="always", base=1.0)),
+        TaskPolicy(restart=Restart(), ready=Probe(), alive=Probe(delay=1.0)),
+        TaskPolicy(restart=Restart(), alive=Probe(threshold=1)),
+    )[step.x // 3 % 4]
     policies = {plan.names[other]: given} if other != gone and step.x % 3 == 0 else {}
     driver.change(
         "a new version",

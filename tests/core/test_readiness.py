@@ -230,3 +230,28 @@ class TestAlive:
             driver.probe("db", "alive", ok=False)
             assert driver.state("db") is TaskState.RUNNING
             driver.fail("db")
+
+    def test_B30_a_probe_that_comes_with_a_new_version_is_asked_while_the_task_runs_on(self) -> None:
+        driver = pair(kept("always"))
+        driver.change("a new version", policies={"db": kept("always", ready=Probe(delay=1.0), alive=Probe(delay=2.0))})
+        driver.advance(1.0)
+        driver.probe("db", "ready", ok=True)
+        assert driver.states() == {"db": "running", "api": "running"}
+        driver.advance(2.0)
+        assert [kind for _, kind in driver.probes] == [ProbeKind.ALIVE]
+
+    def test_B30_a_probe_that_goes_with_a_new_version_is_not_asked_any_more_and_one_that_comes_back_is_asked_once(
+        self,
+    ) -> None:
+        asked, unasked = kept("always", alive=Probe(interval=5.0)), kept("always")
+        driver = pair(asked)
+        driver.change("a new version", policies={"db": unasked})
+        driver.change("a newer version", policies={"db": asked})
+        driver.advance(0.0)
+        driver.probe("db", "alive", ok=True)
+        driver.change("a new version", policies={"db": unasked})
+        driver.advance(5.0)
+        assert not driver.probes
+        driver.change("a newer version", policies={"db": asked})
+        driver.advance(0.0)
+        assert [kind for _, kind in driver.probes] == [ProbeKind.ALIVE]

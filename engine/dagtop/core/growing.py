@@ -14,6 +14,7 @@ from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.plan import Plan
+from dagtop.core.probing import probes_changed
 from dagtop.core.restarting import recount, reopen, start_over
 from dagtop.core.returning import withdrawn
 from dagtop.core.states import ACTIVE, FINAL, TaskState
@@ -52,6 +53,7 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
                 cancel_unstarted(machine, index, at, ledger.run_reason)
     for name in change.policies:
         reconsider(machine, plan.index[name], at, event.reason)
+        probes_changed(machine, plan.index[name], at)
     if machine.cleanup is not None:
         machine.tear_down(machine.cleanup.due(), at)
 

@@ -141,7 +141,7 @@ class RunMachine:
         self.approved: set[int] = set()
         """Tasks that have passed their gate."""
         self.streaks: dict[tuple[int, ProbeKind], int] = {}
-        """By task and probe: answers in a row that count."""
+        """By task and probe: answers in a row that count. One that is not there is not asked."""
         self.keeps_count: set[int] = set()
         """Tasks that start over although nobody forgives them their restarts."""
         self.window = Window(policy.min_parallel, policy.max_parallel) if policy.adaptive else None

@@ -38,7 +38,7 @@ def _serve(machine: RunMachine, index: int, at: float) -> None:
     if not opens:
         return
     count_as_ready(machine, index, at)
-    if policy.alive is not None and policy.ready is not None:
+    if policy.alive is not None and (index, ProbeKind.ALIVE) not in machine.streaks:
         _ask_later(machine, index, at, attempt, ProbeKind.ALIVE, policy.alive.delay)
 
 
@@ -53,22 +53,46 @@ def attempt_begun(machine: RunMachine, index: int, at: float, attempt: int) -> N
         _ask_later(machine, index, at, attempt, ProbeKind.ALIVE, policy.alive.delay)
 
 
+def probes_changed(machine: RunMachine, index: int, at: float) -> None:
+    """The policy of a task is another one: if it runs, ask what nobody asks yet."""
+    policy, attempt = machine.ledger.policies[index], machine.ledger.attempt[index]
+    if machine.ledger.state[index] is not TaskState.RUNNING:
+        return
+    kind = ProbeKind.READY if policy.ready is not None and index not in machine.joins.early else ProbeKind.ALIVE
+    probe = _probe(machine, index, kind)
+    if probe is not None and (index, kind) not in machine.streaks:
+        _ask_later(machine, index, at, attempt, kind, probe.delay)
+
+
 def _ask_later(machine: RunMachine, index: int, at: float, attempt: int, kind: ProbeKind, wait: float) -> None:
+    machine.streaks.setdefault((index, kind), 0)
     machine.deadlines.push(at + wait, _DUE[kind], index, attempt)
 
 
 def probe_due(machine: RunMachine, index: int, attempt: int, kind: ProbeKind) -> None:
     """It is time to ask a running task how it is."""
-    if machine.ledger.state[index] is TaskState.RUNNING and _probe(machine, index, kind) is not None:
+    if machine.ledger.state[index] is not TaskState.RUNNING:
+        return
+    if _is_asked(machine, index, kind):
         machine.instruct(RunProbe(index, attempt, kind))
+    else:
+        machine.streaks.pop((index, kind), None)
+
+
+def _is_asked(machine: RunMachine, index: int, kind: ProbeKind) -> bool:
+    """Whether there is such a probe, and its answer is not known yet."""
+    known = kind is ProbeKind.READY and index in machine.joins.early
+    return _probe(machine, index, kind) is not None and not known
 
 
 def probed(machine: RunMachine, event: inp.Probed) -> None:
     """A probe has answered."""
     index, at, kind = event.index, event.at, event.kind
     probe = _probe(machine, index, kind)
-    running = machine.ledger.attempt[index] == event.attempt and machine.ledger.state[index] is TaskState.RUNNING
-    if probe is None or not running or (kind is ProbeKind.READY and index in machine.joins.early):
+    if machine.ledger.attempt[index] != event.attempt or machine.ledger.state[index] is not TaskState.RUNNING:
+        return
+    if probe is None or not _is_asked(machine, index, kind):
+        machine.streaks.pop((index, kind), None)
         return
     counts = event.ok is (kind is ProbeKind.READY)
     streak = machine.streaks.get((index, kind), 0) + 1 if counts else 0
