@@ -6,6 +6,7 @@ from typing import Any
 
 import anyio
 from dagtop import Graph, MetaDAG, Skip, TaskState
+from dagtop.core.events import TaskStarted
 from dagtop.core.levels import is_inside
 from dagtop.core.states import BAD, FINAL, GOOD
 from dagtop.testing import rehearse
@@ -89,7 +90,7 @@ def test_B34_B35_each_node_ends_as_what_is_in_it_says_and_limits_of_every_level_
     run = rehearse(meta)
     result, plan = run.result, run.result.plan
     assert all(gauge.most <= limit for gauge, limit in limits)
-    started = {event.task: event.at for event in run.events if event.type == "task.started"}
+    started = {event.task: event.at for event in run.events if isinstance(event, TaskStarted)}
     for index in plan.nodes:
         node = result[plan.names[index]]
         inside = [result[plan.names[i]] for i in plan.upstream[index]]

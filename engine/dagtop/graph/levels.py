@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from dagtop.core.guards import Pool
 from dagtop.core.levels import SLASH
 from dagtop.core.policy import TaskPolicy
 from dagtop.errors import OptionError
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 INHERITED = ("default_timeout", "default_retries", "default_restart", "backend")
 
 #: Options that say something about a run of its own, which a node is not.
-OF_A_RUN = ("run_timeout", "adaptive", "min_parallel", "cancel_event", "every", "cron", "at")
+OF_A_RUN = ("run_timeout", "adaptive", "min_parallel", "cancel_event")
 
 
 def slots(path: str) -> str:
@@ -175,3 +176,41 @@ class Level:
         while (level := found[-1].around) is not None:
             found.append(level)
         return found
+
+
+def whole_config(own: ExecutorConfig, levels: Iterable[tuple[str, ExecutorConfig]]) -> ExecutorConfig:
+    """The options of the whole run: what each level says of itself has its full name."""
+    inputs: dict[str, Any] = {}
+    pools: dict[str, int | Pool] = {}
+    resources: dict[str, int] = {}
+    breakers = {breaker.name: breaker for breaker in own.breakers or ()}
+    single: dict[str, Any] = {}
+    by_path = {"": own, **dict(levels)}
+    for path, config in by_path.items():
+        prefix = f"{path}{SLASH}" if path else ""
+        if path:
+            inputs.update({f"{prefix}{name}": value for name, value in config.inputs.items()})
+            if config.max_parallel is not None:
+                resources[slots(path)] = config.max_parallel
+            for breaker in config.breakers or ():
+                breakers.setdefault(breaker.name, breaker)
+            for option in ("dask", "cache", "cancel_grace"):
+                if getattr(config, option) is not None:
+                    single.setdefault(option, getattr(config, option))
+        pools.update({f"{prefix}{name}": pool for name, pool in (config.pools or {}).items()})
+        resources.update({f"{prefix}{name}": amount for name, amount in (config.resources or {}).items()})
+        for name, pool in (config.pools or {}).items():
+            if any(_is_below(other, path) and name in (inner.pools or {}) for other, inner in by_path.items()):
+                resources[outer_pool(f"{prefix}{name}")] = pool.limit if isinstance(pool, Pool) else pool
+    brought = ExecutorConfig(
+        inputs=inputs,
+        pools=pools or None,
+        resources=resources or None,
+        breakers=list(breakers.values()) or None,
+        **single,
+    )
+    return replace(own, breakers=None).over(brought)
+
+
+def _is_below(path: str, outer: str) -> bool:
+    return path != outer and (not outer or path.startswith(outer + SLASH))

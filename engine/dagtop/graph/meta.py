@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from dagtop.core.guards import Pool
 from dagtop.core.levels import SLASH
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import OnUpstreamFailure, Trigger
@@ -17,7 +16,7 @@ from dagtop.graph.declare import Graph
 from dagtop.graph.flattening import Entry, Flat
 from dagtop.graph.flaws import Flaws
 from dagtop.graph.hooks import Hooks
-from dagtop.graph.levels import OF_A_RUN, Inside, Level, outer_pool, slots
+from dagtop.graph.levels import OF_A_RUN, Inside, Level, outer_pool, slots, whole_config
 from dagtop.graph.listening import Interest, Listener, Listeners
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
 from dagtop.graph.runnable import Runnable
@@ -170,7 +169,7 @@ class MetaDAG(Runnable):
 
         The `max_parallel` of the node "ingest" is the resource "slots:ingest", of which each of its tasks takes one.
         """
-        return _with_nodes(self.own, self._levels())
+        return whole_config(self.own, self._levels())
 
     @property
     def names(self) -> Sequence[str]:
@@ -399,41 +398,3 @@ class MetaDAG(Runnable):
                     UnknownDependencyError, f"node {node.name!r} depends on {one!r}, which is no node{hint}", node.place
                 )
         return sorted(found)
-
-
-def _with_nodes(own: ExecutorConfig, levels: Iterable[tuple[str, ExecutorConfig]]) -> ExecutorConfig:
-    """The options of the whole run: what each level says of itself has its full name."""
-    inputs: dict[str, Any] = {}
-    pools: dict[str, int | Pool] = {}
-    resources: dict[str, int] = {}
-    breakers = {breaker.name: breaker for breaker in own.breakers or ()}
-    single: dict[str, Any] = {}
-    by_path = {"": own, **dict(levels)}
-    for path, config in by_path.items():
-        prefix = f"{path}{SLASH}" if path else ""
-        if path:
-            inputs.update({f"{prefix}{name}": value for name, value in config.inputs.items()})
-            if config.max_parallel is not None:
-                resources[slots(path)] = config.max_parallel
-            for breaker in config.breakers or ():
-                breakers.setdefault(breaker.name, breaker)
-            for option in ("dask", "cache", "cancel_grace"):
-                if getattr(config, option) is not None:
-                    single.setdefault(option, getattr(config, option))
-        pools.update({f"{prefix}{name}": pool for name, pool in (config.pools or {}).items()})
-        resources.update({f"{prefix}{name}": amount for name, amount in (config.resources or {}).items()})
-        for name, pool in (config.pools or {}).items():
-            if any(_is_below(other, path) and name in (inner.pools or {}) for other, inner in by_path.items()):
-                resources[outer_pool(f"{prefix}{name}")] = pool.limit if isinstance(pool, Pool) else pool
-    brought = ExecutorConfig(
-        inputs=inputs,
-        pools=pools or None,
-        resources=resources or None,
-        breakers=list(breakers.values()) or None,
-        **single,
-    )
-    return replace(own, breakers=None).over(brought)
-
-
-def _is_below(path: str, outer: str) -> bool:
-    return path != outer and (not outer or path.startswith(outer + SLASH))
