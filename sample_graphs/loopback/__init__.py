@@ -103,15 +103,23 @@ class Addresses(dict[str, int]):
         return self[service]
 
 
-def serve(name: str, answer: Answer, addresses: Addresses, ctx: TaskContext, *, says_ready: bool = True) -> None:
-    """Answer until the task is told to stop."""
+def serve(
+    name: str,
+    answer: Answer,
+    addresses: Addresses,
+    ctx: TaskContext,
+    *,
+    says_ready: bool = True,
+    while_: Callable[[], bool] = lambda: True,
+) -> None:
+    """Answer until the task is told to stop, or it is so no longer."""
     with Server(answer) as server:
         addresses[name] = server.server_port
         ctx.log.info("listening on %s:%d", LOOPBACK, server.server_port)
         if says_ready:
             ctx.ready({"port": server.server_port})
         try:
-            while not ctx.cancelled:
+            while not ctx.cancelled and while_():
                 server.handle_request()
                 ctx.progress(server.asked, message=f"answers, {server.failed} of them an error")
         finally:
