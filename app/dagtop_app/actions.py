@@ -2,7 +2,7 @@
 """Every key of the console, once: bindings, help screen, footer and command palette all read this list.
 
 The map is the one of the k9s, lazygit, btop and vim families. A capital is the wider or stronger version of its small
-letter. No letter destroys anything at once, and nothing destructive is on Ctrl + letter. `P` is kept for restart policies.
+letter. No letter destroys anything at once, and nothing destructive is on Ctrl + letter.
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.mark", "m", "m", "Mark", "Take the task as succeeded, with an output of yours, or skip it.", "Steer", "mark"),
     Action("task.succeed", "", "m", "Succeeded", "Mark the task as succeeded, with an output of yours.", "Steer", "mark('succeeded')"),
     Action("task.skip", "", "m", "Skip", "Do not run the task.", "Steer", "mark('skipped')"),
-    Action("task.edit", "e", "e", "Edit", "Change the task's retries, timeout, rules, order, breaker and pool.", "Steer", "edit"),
+    Action("task.edit", "e", "e", "Edit", "Change the task's retries, timeout, rules, order, breaker, pool, restarts.", "Steer", "edit"),
+    Action("run.reload", "ctrl+r", "Ctrl+r", "Reload", "Read the graph file again, show what is different, and go on with it.", "Steer", "reload"),
     Action("run.now", "full_stop", ".", "Run now", "Run a graph with a schedule at once, beside its due times.", "Steer", "run_now"),
+    Action("task.down", "d", "d", "Down/up", "Stop the task and have it stay down, or start it again.", "Steer", "down"),
+    Action("task.policy", "P", "P", "Policy", "When the task is started again: no, on-failure, always.", "Steer", "policy"),
+    Action("task.scale", "C", "C", "Copies", "Change how many replicas there are of the task.", "Steer", "scale"),
     Action("run.retry-failed", "F", "F", "Retry failed", "Run all that failed again, and what was skipped because of it.", "Steer", "retry_failed"),
     Action("run.breaker", "b", "b", "Breaker", "Trip, close, hold or let go the task's circuit breaker, or another.", "Steer", "breaker"),
     Action("run.pool", "number_sign", "#", "Pool", "Change how many tasks may run at once in the task's pool, or another.", "Steer", "pool"),
@@ -85,7 +89,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("run.fewer", "minus", "-", "Fewer", "Let one task fewer run at once.", "Steer", "limit(-1)"),
     Action("run.pause", "Z", "Z", "Pause run", "Start nothing new, or go on (Z as in snooze).", "Steer", "pause"),
     Action("run.drain", "D", "D", "Drain", "Start nothing new, let what runs finish, then end.", "Steer", "drain"),
-    Action("run.cancel", "K", "K", "Cancel run", "Stop everything and end the run.", "Steer", "cancel_run"),
+    Action("run.cancel", "K", "K", "Cancel run", "Stop everything and end the run; services that were stopped so: start them.", "Steer", "cancel_run"),
+    Action("run.start", "", "K", "Start all", "Start all that should run and does not.", "Steer", "start_run"),
     Action("edit.undo", "u", "u", "Undo", "Take the latest live edit back: limits, policy, hold, pause, breaker.", "Steer", "undo"),
     _graph("left", "h,left", "h ←", "Before", "To a task that the selected one needs."),
     _graph("right", "l,right", "l →", "After", "To a task that needs the selected one."),
@@ -115,6 +120,8 @@ _FOOTERS = {
     "tasks": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
     " task.mark task.restart-downstream edit.undo look.problems run.retry-failed task.where look.sort run.more run.fewer"
     " run.breaker run.pool run.pause run.drain app.quit",
+    "kept": "task.detail task.logs task.why task.down task.restart task.policy task.edit look.filter app.palette task.cancel"
+    " task.restart-downstream task.scale edit.undo look.problems task.where look.sort run.cancel app.quit",
     "graph": "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.logs task.why task.cancel task.restart"
     " app.palette task.restart-downstream task.hold look.filter edit.undo run.pause run.drain app.quit",
     "logs": "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit",

@@ -65,6 +65,16 @@ Now = Annotated[
     ),
 ]
 
+Watching = Annotated[
+    bool,
+    Parameter(
+        name="--watch",
+        negative="",
+        show_default=False,
+        help="Read the file again when it is written, and go on with what it says then.",
+    ),
+]
+
 tell_parser(Parameter)
 
 
@@ -74,6 +84,7 @@ def watch(
     /,
     *,
     now: Now = False,
+    watching: Watching = False,
     graph: GraphOptions | None = None,
     output: OutputOptions | None = None,
     keep: KeepOptions | None = None,
@@ -88,11 +99,11 @@ def watch(
     _check_that_it_is_no_command(str(file))
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
     if not _opens_console(output):
-        return run(file, now=now, graph=graph, output=output, keep=keep)
+        return run(file, now=now, watching=watching, graph=graph, output=output, keep=keep)
     parameters = checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
-    return watch_command(str(file), signals, graph, parameters, output, keep, now=now)
+    return watch_command(str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching)
 
 
 @app.command
@@ -101,6 +112,7 @@ def run(
     /,
     *,
     now: Now = False,
+    watching: Watching = False,
     graph: GraphOptions | None = None,
     output: OutputOptions | None = None,
     keep: KeepOptions | None = None,
@@ -110,7 +122,7 @@ def run(
     parameters = checked(graph, output)
     from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return run_command(str(file), signals, graph, parameters, output, keep, now=now)
+    return run_command(str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching)
 
 
 @app.command

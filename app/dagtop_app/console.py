@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 import dagtop_themes
@@ -25,7 +26,8 @@ from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
 
 if TYPE_CHECKING:
-    from dagtop_app.timekeeper import Timekeeper
+    from dagtop_app.reloading import Reloader
+    from dagtop_app.timekeeper import Keeper
 
 #: Where a theme that is not ours gets the colours of our style classes from.
 _FALLBACK = {
@@ -67,7 +69,7 @@ class ConsoleApp(App[None]):
         theme: str | None = None,
         now: Callable[[], float] = time.monotonic,
         begin: Callable[[], None] | None = None,
-        keeper: Timekeeper | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         colourless = "NO_COLOR" in os.environ
         self._first = "" if colourless or theme not in {None, FIRST} else FIRST
@@ -177,7 +179,9 @@ def run_console(
     summary: TextIO | None = None,
     now: Callable[[], float] = time.monotonic,
     begin: Callable[[], None] | None = None,
-    keeper: Timekeeper | None = None,
+    keeper: Keeper | None = None,
+    reloader: Reloader | None = None,
+    watch_file: bool = False,
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
@@ -187,14 +191,19 @@ def run_console(
     With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest, and `resume` lacks
     the id of the run.
 
+    With a `reloader` the file is read again by a key, and with `watch_file` when it is written.
+
     After the screen is back to normal a summary is written to `summary` (stderr). The engine is closed and given ten
     seconds to end, unless the user left at once: then it may still run, and the caller ends the process all the same.
     """
     app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin, keeper=keeper)
+    app.main.reloader = reloader
     patience = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
+    watching = reloader.watching(app.main.hear_of_file) if reloader is not None and watch_file else nullcontext()
     try:
-        app.run()
+        with watching:
+            app.run()
     finally:
         sys.setswitchinterval(patience)
     engine = app.bridge.engine

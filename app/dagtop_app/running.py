@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 
 from dagtop_app import farewell, headless, settings
-from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions, stored
+from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions, UsageError, stored
 from dagtop_app.plain import PlainLines, some
 from dagtop_app.signals import EXIT_CODES, Signals
 from dagtop_app.telling import GateNotes
@@ -56,6 +57,8 @@ class Prepared:
     """Those that the file's own executor got by `@executor.on_event` and the like."""
     reconciler: Reconciler | None = None
     """What keeps it up, if it is a desired state and not a run that comes to an end."""
+    again: Callable[[], Prepared] | None = None
+    """Loads and checks it again while a run of it goes on."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Command line options that a resumed run needs again, and the working directory as "folder"."""
 
@@ -66,6 +69,7 @@ def prepare(
     parameters: Mapping[str, Any],
     *,
     stored_parameters: Mapping[str, Any] | None = None,
+    beside_a_run: bool = False,
 ) -> Prepared:
     """Load the file, lay the options over what it says, and check the graph.
 
@@ -73,6 +77,7 @@ def prepare(
     ----------
     parameters: those that were given now; each must be taken by something.
     stored_parameters: those of the run that is resumed; the ones given now win.
+    beside_a_run: a run of an earlier version of it goes on.
 
     Raises
     ------
@@ -81,7 +86,7 @@ def prepare(
     """
     everything = {**(stored_parameters or {}), **parameters}
     folder = _working_directory()  # before the file, which may go elsewhere
-    loaded = load(where, everything, kinds=KINDS)
+    loaded = load(where, everything, kinds=KINDS, beside_a_run=beside_a_run)
     target = loaded.target
     supervisor = target if isinstance(target, Reconciler) else None
     own: DAGExecutor | None = supervisor.own_executor if supervisor is not None else target
@@ -107,6 +112,9 @@ def prepare(
         plugins=_plugins_of(own) if own is not None else (),
         listeners=_listeners_of(own) if own is not None else (),
         reconciler=supervisor,
+        again=partial(
+            prepare, loaded.source, options, parameters, stored_parameters=stored_parameters, beside_a_run=True
+        ),
         options=stored(
             {
                 "max_parallel": options.max_parallel,
@@ -227,6 +235,8 @@ def run_to_the_end(
     resume: Resumption | None = None,
     resume_command: str = "",
     meanwhile: Callable[[EngineThread], AbstractContextManager[None]] | None = None,
+    hold_open: bool = False,
+    watch_file: bool = False,
 ) -> int:
     """Run the graph without the console and return the exit code.
 
@@ -235,6 +245,8 @@ def run_to_the_end(
     out: descriptor of the real standard output.
     resume_command: what goes on with the run, without its id at the end.
     meanwhile: entered while the run goes on.
+    hold_open: whether the run stays when it is over, until what goes on meanwhile closes it.
+    watch_file: apply what changes in the graph file; the run then stays for that when it is over, until a signal comes.
     """
     from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - only where a run is
 
@@ -242,12 +254,15 @@ def run_to_the_end(
     printer = _printer(prepared, output, out, resume)
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
     executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=_file_of(journal)))
-    engine = EngineThread(executor, loop=output.loop)
+    engine = EngineThread(executor, hold_open=hold_open or watch_file, loop=output.loop)
     watch = headless.Watch(engine, printer, say=headless.say, grace=executor.config.run_policy().cancel_grace)
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
     for number in signals.received:  # they came while we got ready
         watch.signal(number)
-    with meanwhile(engine) if meanwhile is not None else nullcontext():
+    with (
+        meanwhile(engine) if meanwhile is not None else nullcontext(),
+        _applying(prepared, executor, engine, watch_file),
+    ):
         watch.wait()
     signals.deliver_to(lambda number: os._exit(EXIT_CODES[number]))
     watch.mailbox.close()
@@ -255,6 +270,16 @@ def run_to_the_end(
     if watch.stuck:
         headless.end_process(code)
     return code
+
+
+def _applying(
+    prepared: Prepared, executor: DAGExecutor, engine: EngineThread, watch_file: bool
+) -> AbstractContextManager[None]:
+    if not watch_file:
+        return nullcontext()
+    from dagtop_app.reloading import Reloader, applying_changes  # noqa: PLC0415 - only where files are watched
+
+    return applying_changes(Reloader(prepared, executor), engine)
 
 
 def _file_of(journal: Journal | None) -> Path | None:
@@ -346,14 +371,42 @@ def timetable_of(prepared: Prepared) -> Timetable | None:
     """When it is due; None if it says nothing of that."""
     if prepared.config.schedule() is None:
         return None
+    scheduled_nodes_of(prepared)  # it has none, or that is an error
     from dagtop.runtime.schedule import timetable_of as due_times  # noqa: PLC0415 - only where something is scheduled
 
     return due_times(prepared.config)
 
 
+def scheduled_nodes_of(prepared: Prepared) -> dict[str, Timetable]:
+    """The due times of nodes of a MetaDAG, by path.
+
+    Raises
+    ------
+    OptionError: the MetaDAG has a schedule too.
+    """
+    if not isinstance(prepared.graph, MetaDAG):
+        return {}
+    from dagtop.runtime.node_schedule import scheduled_nodes  # noqa: PLC0415 - only where nodes are
+
+    return scheduled_nodes(prepared.graph)
+
+
 def resume_command(keep: JournalOptions) -> str:
     """What goes on with a run, as it is typed, without the run's id."""
     return f"dagtop resume --db {shlex.quote(str(keep.db))}" if keep.db else "dagtop resume"
+
+
+def refuse_to_watch(watch_file: bool) -> None:
+    """A schedule has a run of its own each time.
+
+    Raises
+    ------
+    UsageError: it is wanted all the same.
+    """
+    if watch_file:
+        raise UsageError(
+            "--watch is for one run that goes on, and this graph has a schedule: add --now, or leave it out"
+        )
 
 
 def run_command(
@@ -365,6 +418,7 @@ def run_command(
     keep: KeepOptions,
     *,
     now: bool = False,
+    watch_file: bool = False,
 ) -> int:
     """`dagtop run`. A graph with a schedule waits for its due times; with `now` it runs once, at once, like any other.
 
@@ -377,7 +431,17 @@ def run_command(
         journal = open_journal(prepared, keep)
         again = resume_command(keep) if can_be_resumed(journal) else ""
         if not now and (timetable := timetable_of(prepared)) is not None:
+            refuse_to_watch(watch_file)
             from dagtop_app.scheduling import run_by_schedule  # noqa: PLC0415 - only where something is scheduled
 
             return run_by_schedule(prepared, timetable, signals, output, out=out, journal=journal, resume_command=again)
-        return run_to_the_end(prepared, signals, output, out=out, journal=journal, resume_command=again)
+        if not now and (nodes := scheduled_nodes_of(prepared)):
+            from dagtop_app.scheduling import run_with_scheduled_nodes  # noqa: PLC0415 - as above
+
+            refuse_to_watch(watch_file)
+            return run_with_scheduled_nodes(
+                prepared, nodes, signals, output, out=out, journal=journal, resume_command=again
+            )
+        return run_to_the_end(
+            prepared, signals, output, out=out, journal=journal, resume_command=again, watch_file=watch_file
+        )

@@ -20,7 +20,9 @@ from dagtop_app.running import (
     executor_for,
     open_journal,
     prepare,
+    refuse_to_watch,
     resume_command,
+    scheduled_nodes_of,
     timetable_of,
 )
 from dagtop_app.signals import Signals
@@ -29,6 +31,8 @@ from dagtop_app.terminal import own_terminal
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
     from dagtop.ports.journal import Journal
+
+    from dagtop_app.timekeeper import Keeper, NodeKeeper
 
 
 def watch_command(
@@ -40,6 +44,7 @@ def watch_command(
     keep: KeepOptions,
     *,
     now: bool = False,
+    watch_file: bool = False,
 ) -> int:
     """Load the graph, run it, and show the console until the user leaves. `now`: once and at once, whatever its schedule says.
 
@@ -49,7 +54,7 @@ def watch_command(
     """
     gc.disable()  # until there is something to see, see `entry`
     try:
-        return _watch(where, signals, graph_options, parameters, output, keep, now=now)
+        return _watch(where, signals, graph_options, parameters, output, keep, now=now, watch_file=watch_file)
     finally:
         gc.enable()
 
@@ -89,15 +94,22 @@ def _watch(
     keep: KeepOptions,
     *,
     now: bool,
+    watch_file: bool,
 ) -> int:
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)
     again = resume_command(keep) if can_be_resumed(journal) else ""
     if not now and (timetable := timetable_of(prepared)) is not None:
+        refuse_to_watch(watch_file)
         from dagtop_app.watching_schedule import show_by_schedule  # noqa: PLC0415 - only where something is scheduled
 
         return show_by_schedule(prepared, timetable, signals, output, journal, again=again)
-    return _show(prepared, signals, output, journal, again=again)
+    keeper: NodeKeeper | None = None
+    if not now and (nodes := scheduled_nodes_of(prepared)):
+        from dagtop_app.timekeeper import NodeKeeper  # noqa: PLC0415 - as above
+
+        keeper = NodeKeeper(nodes, prepared.graph.validate(prepared.config))
+    return _show(prepared, signals, output, journal, again=again, keeper=keeper, watch_file=watch_file)
 
 
 def _show(
@@ -108,12 +120,15 @@ def _show(
     *,
     again: str,
     resumption: Resumption | None = None,
+    keeper: Keeper | None = None,
+    watch_file: bool = False,
 ) -> int:
     """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does."""
     reports = Reports(output.report, prepared)
     executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
     engine = EngineThread(executor, hold_open=True, loop=output.loop)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
+    from dagtop_app.reloading import Reloader  # noqa: PLC0415 - as above
 
     def to_the_logs(stream: str, line: str) -> None:
         log = Log(at=engine.latest.at, task="", attempt=0, stream=stream, level="", line=line)
@@ -130,8 +145,11 @@ def _show(
             engine,
             begin=begin,
             title=Path(prepared.source).name,
-            resume=f"{again} {executor.run_id}" if again else "",
+            resume=again if keeper is not None or not again else f"{again} {executor.run_id}",
+            keeper=keeper,
             summary=terminal.file,
+            reloader=Reloader(prepared, executor),
+            watch_file=watch_file,
         )
     for path in reports.write(executor.result()):
         print(f"  report: {path}", file=sys.stderr)

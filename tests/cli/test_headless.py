@@ -34,6 +34,8 @@ class FakeEngine:
             self.end()
         return len(self.sent)
 
+    def close(self) -> None: ...
+
     def join(self, timeout: float | None = None) -> bool:
         return self._over.wait(timeout)
 

@@ -7,20 +7,20 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.snapshot import TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 
-from dagtop_app import inspector_model
+from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, FOOTERS, Action, bindings
 from dagtop_app.bridge import Bridge
 from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.roster import Roster
-from dagtop_app.screens.looking import Looking
+from dagtop_app.screens.rereading import Rereading
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
@@ -33,7 +33,7 @@ from dagtop_app.widgets.stage import Stage
 from dagtop_app.widgets.task_table import ColumnHead
 
 if TYPE_CHECKING:
-    from dagtop_app.timekeeper import Timekeeper
+    from dagtop_app.timekeeper import Keeper
 
 #: How often the engine is looked at, per second.
 RATE = 10
@@ -41,7 +41,7 @@ TABS = (Tab("1", "Tasks"), Tab("2", "Graph"), Tab("4", "Logs"))
 _TAB_OF = {"tasks": "1", "graph": "2", "logs": "4"}
 
 
-class MainScreen(Looking):
+class MainScreen(Rereading):
     """Draws what the bridge has, sends what keys ask for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
@@ -53,7 +53,7 @@ class MainScreen(Looking):
         title: str,
         *,
         now: Callable[[], float] = time.monotonic,
-        keeper: Timekeeper | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         super().__init__()
         self.bridge = bridge
@@ -98,13 +98,14 @@ class MainScreen(Looking):
         """Ten times a second: draw what is new."""
         if self.keeper is not None:
             self._keep_time(self.keeper)
+        self.check_file()
         if self.bridge.poll() or self.roster.is_due(self.now()):
             self._draw_new()
         elif self.view == "logs":
             self._draw_logs()
         self.check_leaving()
 
-    def _keep_time(self, keeper: Timekeeper) -> None:
+    def _keep_time(self, keeper: Keeper) -> None:
         if not self.leaving and keeper.tick(self.bridge):
             self.on_attached()
         if (text := keeper.text()) != self._next_run:
@@ -244,6 +245,8 @@ class MainScreen(Looking):
             return [(". runs it now · q leaves", "dim")]
         counts = self.bridge.snapshot.counts
         bad = sum(counts.get(state, 0) for state in BAD)
+        if upkeep.keeps(self.bridge.snapshot) and not bad and self.bridge.snapshot.state is RunState.CANCELLED:
+            return [("everything is stopped", "warn"), (" · K starts it again · q leaves", "dim")]
         if bad:
             return [
                 (f"the run is over: {plural(bad, 'task')} failed", "bad"),
@@ -255,7 +258,8 @@ class MainScreen(Looking):
 
     def draw_footer(self) -> None:
         """Keys that matter now; those that would be refused are greyed."""
-        actions = FOOTERS[self.view]
+        row = self.roster.row
+        actions = FOOTERS["kept" if self.view == "tasks" and row is not None and upkeep.is_kept(row) else self.view]
         if self.view != "logs" and at_gates(self.snapshot):
             actions = (BY_ID["run.gate"], *actions)
         if self.keeper is not None and self.bridge.is_over:
@@ -284,6 +288,14 @@ class MainScreen(Looking):
                 return bool(self.snapshot.breakers)
             case "run.pool":
                 return any(key.startswith("pool:") for key in self.snapshot.limits)
+            case "task.down":
+                return row is not None and not row.gone
+            case "task.scale":
+                return row is not None and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) > 0
+            case "run.start":
+                return upkeep.keeps(self.snapshot)
+            case "run.reload":
+                return self.reloader is not None
             case "run.now":
                 return self.keeper is not None and self.bridge.is_over
             case "run.more" | "run.fewer" | "run.pause" | "run.drain":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -57,7 +58,11 @@ def _listed(names: tuple[str, ...]) -> str:
 
 def compare(before: Version, after: Version) -> UpdatePlan:
     """What becomes of the tasks when a run goes on with `after` instead of `before`."""
-    old, new = before.checked.plan, after.checked.plan
+    return compare_plans(before.checked.plan, before.fingerprints, after.checked.plan, after.fingerprints)
+
+
+def compare_plans(old: Plan, old_prints: Sequence[str], new: Plan, new_prints: Sequence[str]) -> UpdatePlan:
+    """As `compare`, of plans and the fingerprints of their tasks."""
     found: dict[str, list[str]] = {field.name: [] for field in fields(UpdatePlan)}
     for name, index in new.index.items():
         was = old.index.get(name)
@@ -65,7 +70,7 @@ def compare(before: Version, after: Version) -> UpdatePlan:
             found["added"].append(name)
             continue
         kinds = []
-        if before.fingerprints[was] != after.fingerprints[index]:
+        if old_prints[was] != new_prints[index]:
             kinds.append("changed")
         if _upstream(old, was) != _upstream(new, index):
             kinds.append("rewired")

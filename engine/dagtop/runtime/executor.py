@@ -32,6 +32,7 @@ from dagtop.runtime import capture as capturing
 from dagtop.runtime import costs
 from dagtop.runtime.callbacks import Callbacks
 from dagtop.runtime.caller_event import CallersEvent, library_here
+from dagtop.runtime.comparing import UpdatePlan, compare_plans
 from dagtop.runtime.engine import Engine
 from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
@@ -186,6 +187,14 @@ class DAGExecutor(Listening):
         if why_not:
             raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
         return self.prepared.versions.hand_in(version)
+
+    def compare(self, version: Version) -> UpdatePlan:
+        """What becomes of the tasks if the run goes on with this version: see `hand_in_version`. From any thread."""
+        why_not = obstacle(self.prepared.job, version.checked)
+        if why_not:
+            raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
+        plan, marks = self.prepared.versions.now()
+        return compare_plans(plan, marks, version.checked.plan, version.fingerprints)
 
     def _fingerprints(self) -> Callable[[], Sequence[str]]:
         if self.supervises:  # whose specs are compared by value, as they are now

@@ -193,6 +193,13 @@ class Versions:
         """What is different between the run's graph and that version."""
         return difference(machine, self._declared, self._prints(), version)
 
+    def now(self) -> tuple[Plan, Sequence[str]]:
+        """The plan of the version that the run goes on with now, and its fingerprints, which are kept from here on."""
+        declared, prints = self._declared, self._prints()
+        if self._declared is declared:
+            self._prints = lambda: prints
+        return declared, prints
+
     def settled(self, version: Version) -> None:
         """The run goes on with this version."""
         self._declared = version.checked.plan
