@@ -7,12 +7,14 @@ cursor is on it; and nothing moves for a moment after a key.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import TaskState
 
 from dagtop_app.faces import is_at_gate
 from dagtop_app.filters import Filter, matches
+from dagtop_app.levels import Levels
 
 _S = TaskState
 
@@ -57,6 +59,12 @@ class Roster:
         """Index of the task under the cursor."""
         self.touched = False
         """Whether a person has moved the cursor; before that it stays on the first line."""
+        self.levels = Levels()
+        self.level = ""
+        """The path of the node whose inside is shown, "" for the outermost level."""
+        self.flat = False
+        """Whether all tasks are shown by their paths, and not level by level."""
+        self._left_at: dict[str, int] = {}
         self._place: int = 0
         self._extra: int | None = None
         self._pinned: tuple[int, TaskRow] | None = None
@@ -75,6 +83,18 @@ class Roster:
         rows = self.snapshot.rows
         return rows[self.selected] if self.selected is not None and self.selected < len(rows) else None
 
+    @property
+    def by_level(self) -> bool:
+        """Whether one level is shown; whoever looks for something looks through all of them."""
+        return self.levels.there and not (self.flat or self.wanted or self.problems)
+
+    @property
+    def drawn_level(self) -> str | None:
+        """The level that a drawing is about; while something is looked for, that of the task under the cursor. None: all."""
+        if self.flat or not self.levels.there:
+            return None
+        return self.level if self.by_level or self.selected is None else self.levels.home(self.selected)
+
     def touch(self, now: float) -> None:
         """A key was pressed: the cursor stays where it is, and nothing moves for a moment."""
         if not self.touched:
@@ -85,7 +105,8 @@ class Roster:
 
     def show(self, snapshot: RunSnapshot, now: float) -> bool:
         """Take a snapshot. True if the order may have changed."""
-        before, self.snapshot = self.snapshot, snapshot
+        before = self.snapshot
+        self.snapshot = snapshot = self.levels.take(snapshot)
         if snapshot.plan is not before.plan and not self._take_plan(before):
             self.rebuild()
             return True
@@ -107,6 +128,7 @@ class Roster:
         rows, old = self.snapshot.rows, before.rows
         if self.selected is not None and self.selected < len(old):
             self.selected = self.snapshot.plan.index.get(old[self.selected].name, self.selected)
+        self.level = self.levels.nearest(self.level)
         if not old or len(rows) < len(old):
             return False
         return rows[0].name == old[0].name and rows[len(old) - 1].name == old[-1].name
@@ -114,9 +136,12 @@ class Roster:
     def _append(self, grown: int) -> None:
         """New tasks come to the end, where they move nothing, until the order may change again."""
         rows = self.snapshot.rows
-        new = matches(rows[len(rows) - grown :], self.wanted, problems=self.problems)
         first = len(rows) - grown
-        shown = [rows[first + place].index for place in new] if isinstance(new, range) else new
+        if self.by_level:
+            shown = [index for index in range(first, len(rows)) if self.levels.home(index) == self.level]
+        else:
+            new = matches(rows[first:], self.wanted, problems=self.problems)
+            shown = [rows[first + place].index for place in new] if isinstance(new, range) else new
         self.order = [*self.order, *shown]
         self._find_cursor()
 
@@ -128,7 +153,7 @@ class Roster:
         """Work the order out anew. True if it is another one."""
         self._behind = False
         before = self.order
-        shown: Sequence[int] = matches(self.snapshot.rows, self.wanted, problems=self.problems)
+        shown = self._wanted()
         if self.selected is not None and self.touched and self.problems and self.row is not None:
             shown = self._kept(shown)
         if self._extra is not None and self._extra == self.selected and self._extra not in shown:
@@ -136,6 +161,14 @@ class Roster:
         self.order = self._sorted(shown)
         self._find_cursor()
         return self.order != before
+
+    def _wanted(self) -> Sequence[int]:
+        if self.by_level:
+            return self.levels.children(self.level)
+        shown = matches(self.snapshot.rows, self.wanted, problems=self.problems)
+        if self.problems and self.levels.there:  # the task that failed, and not each node around it too
+            return [index for index in shown if not self.levels.is_node(index)]
+        return shown
 
     def _kept(self, shown: Sequence[int]) -> Sequence[int]:
         """The task under the cursor does not vanish from "problems only" the moment it is well again."""
@@ -148,19 +181,23 @@ class Roster:
     def _sorted(self, shown: Sequence[int]) -> Sequence[int]:
         if self.sort == "graph":
             return shown[::-1] if self.reverse else shown
-        if self.sort == "name":
-            names = [row.name.lower() for row in self.snapshot.rows]
-            return sorted(shown, key=names.__getitem__, reverse=self.reverse)
-        keys = self._keys()
-        if self.sort in {"problems", "state"} and self.touched:
-            keys = self._with_pin(keys)
-        return sorted(shown, key=keys.__getitem__, reverse=self.reverse)
+        rows = self.snapshot.rows
+        if self.by_level:  # what is elsewhere has no say
+            keys = dict(zip(shown, self._keys([rows[index] for index in shown]), strict=True))
+            if self._pins and self._pinned is not None and self._pinned[0] in keys:
+                keys[self._pinned[0]] = self._pinned_key(self._pinned[1])
+            return sorted(shown, key=keys.__getitem__, reverse=self.reverse)
+        every = self._keys(rows)
+        if self._pins and self._pinned is not None and self._pinned[0] < len(every):
+            every[self._pinned[0]] = self._pinned_key(self._pinned[1])
+        return sorted(shown, key=every.__getitem__, reverse=self.reverse)
 
-    def _with_pin(self, keys: list[float]) -> list[float]:
-        if self._pinned is not None and self._pinned[0] < len(keys):
-            index, row = self._pinned
-            keys[index] = _rank(row) if self.sort == "problems" else _LIFE[row.state]
-        return keys
+    @property
+    def _pins(self) -> bool:
+        return self.touched and self.sort in {"problems", "state"}
+
+    def _pinned_key(self, row: TaskRow) -> float:
+        return _rank(row) if self.sort == "problems" else _LIFE[row.state]
 
     def _pin(self) -> None:
         """The task under the cursor counts as what it is now until the cursor leaves it."""
@@ -170,9 +207,10 @@ class Roster:
         elif self._pinned is None or self._pinned[0] != row.index:
             self._pinned = (row.index, row)
 
-    def _keys(self) -> list[float]:
-        rows = self.snapshot.rows
+    def _keys(self, rows: Sequence[TaskRow]) -> list[Any]:
         match self.sort:
+            case "name":
+                return [row.name.lower() for row in rows]
             case "state":
                 return [_LIFE[row.state] for row in rows]
             case "time":
@@ -207,7 +245,10 @@ class Roster:
         self._pin()
 
     def select(self, index: int) -> bool:
-        """Put the cursor on a task. False if the filter hides it."""
+        """Put the cursor on a task, in the level where it is. False if the filter hides it."""
+        if self.by_level and index < len(self.snapshot.rows) and (home := self.levels.home(index)) != self.level:
+            self.level = home
+            self.rebuild()
         try:
             place = self.order.index(index)
         except ValueError:
@@ -225,6 +266,8 @@ class Roster:
 
     def find(self, test: Callable[[TaskRow], bool], step: int) -> bool:
         """Move the cursor to the next (step 1) or previous (-1) task that passes `test`, around the end."""
+        if self.by_level:
+            return self._find_anywhere(test, step)
         count = len(self.order)
         rows = self.snapshot.rows
         for far in range(1, count + 1):
@@ -233,6 +276,59 @@ class Roster:
                 self.go(place)
                 return True
         return False
+
+    def _find_anywhere(self, test: Callable[[TaskRow], bool], step: int) -> bool:
+        """The same through all levels, as the graph declares the tasks."""
+        rows, start = self.snapshot.rows, self.selected or 0
+        for far in range(1, len(rows) + 1):
+            index = (start + step * far) % len(rows)
+            if not self.levels.is_node(index) and test(rows[index]):
+                return self.select(index)
+        return False
+
+    # -- levels ----------------------------------------------------------------------------------------------
+
+    def enter(self, index: int) -> None:
+        """Show what is in a node: the cursor is where it was when the node was left, or on the first line."""
+        self._go_to_level(self.snapshot.plan.names[index], None)
+
+    def leave(self) -> bool:
+        """Show the level around this one, the cursor on the node that was left. False at the outermost one."""
+        node = self.levels.node_of(self.level)
+        if not self.by_level or node is None:
+            return False
+        if self.selected is not None:
+            self._left_at[self.level] = self.selected
+        self._go_to_level(self.levels.outer(self.level), node)
+        return True
+
+    def _go_to_level(self, path: str, index: int | None) -> None:
+        self.level = path
+        self.touched = True
+        self._place = 0
+        if index is None:
+            index = self._left_at.get(path)
+        self.selected = index
+        self.rebuild()
+
+    def show_flat(self, flat: bool) -> None:
+        """All tasks by their paths, or level by level: then the one that the cursor is on."""
+        self.flat = flat
+        self._come_home()
+
+    def look_for(self, wanted: Filter, *, problems: bool) -> None:
+        """Show what passes a filter, from all levels. Without one the level is shown that the cursor has come to."""
+        looked = bool(self.wanted or self.problems)
+        self.wanted, self.problems = wanted, problems
+        if looked:
+            self._come_home()
+        else:
+            self.rebuild()
+
+    def _come_home(self) -> None:
+        if self.by_level and self.touched and self.selected is not None:
+            self.level = self.levels.home(self.selected)
+        self.rebuild()
 
 
 def _rank(row: TaskRow) -> float:
