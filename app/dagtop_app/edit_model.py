@@ -8,12 +8,15 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from dagtop.core.backoff import Backoff, delay
+from dagtop.core.changes import NO_CEILING, OF_RESTART, changed_policy
 from dagtop.core.commands import SetPolicy
 from dagtop.core.policy import OnUpstreamFailure, TaskPolicy, Trigger
+from dagtop.core.restart import RestartPolicy
 from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.filling import Checked
 from dagtop_app.text import clean, seconds_of
+from dagtop_app.upkeep import restart_brief
 
 Value: TypeAlias = int | float | str | bool | None
 
@@ -31,6 +34,23 @@ FIELDS: Mapping[str, str] = {
     "pool": "a pool, empty is none",
 }
 """Fields of the dialog, in order, with what they mean."""
+
+RESTART_FIELDS: Mapping[str, str] = {
+    "restart": "no on-failure always",
+    "max_restarts": "after failures, empty: usual",
+    "restart_backoff": "seconds before the second",
+    "restart_cap": "longest wait in seconds",
+    "restart_jitter": "share left to chance, 0 to 1",
+    "reset_after": "seconds that count as healthy",
+}
+"""Those of a task that is kept up: they come first there. Any other task has the first of them, at the end."""
+
+
+def fields_of(policy: TaskPolicy) -> Mapping[str, str]:
+    """The fields of the dialog for a task of this policy."""
+    if policy.is_supervised:
+        return {**RESTART_FIELDS, **FIELDS}
+    return {**FIELDS, "restart": RESTART_FIELDS["restart"]}
 
 
 class Known(NamedTuple):
@@ -58,8 +78,10 @@ def _shown(value: Value) -> str:
 
 
 def _now(policy: TaskPolicy) -> dict[str, Value]:
-    retry = policy.retry
+    retry, restart = policy.retry, policy.restart
     return {
+        "restart": str(restart.policy), "max_restarts": restart.max_restarts, "restart_backoff": restart.base,
+        "restart_cap": restart.cap, "restart_jitter": restart.jitter, "reset_after": restart.reset_after,
         "retries": retry.retries, "timeout": policy.timeout or 0.0, "retry_on_timeout": policy.retry_on_timeout,
         "backoff": str(retry.backoff), "base": retry.base, "trigger": str(policy.trigger),
         "on_upstream_failure": str(policy.on_upstream_failure), "priority": policy.priority, "cost": policy.cost,
@@ -98,6 +120,20 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _ceiling(text: str) -> int | None:
+    return _count(text) if text.strip() else None
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text.strip() or "0")
+    except ValueError:
+        raise ValueError("a number from 0 to 1") from None
+    if not 0 <= value <= 1:
+        raise ValueError("from 0 to 1")
+    return value
+
+
 def _cost(text: str) -> float | None:
     return _seconds(text) if text.strip() else None
 
@@ -115,7 +151,8 @@ def _one_of(kind: type[StrEnum]) -> Callable[[str], str]:
     words = [member.value for member in kind]
 
     def check(text: str) -> str:
-        word = text.strip().lower().replace(" ", "_")
+        word = text.strip().lower()
+        word = word.replace("_", "-").replace(" ", "-") if any("-" in one for one in words) else word.replace(" ", "_")
         found = [name for name in words if name == word] or [name for name in words if word and name.startswith(word)]
         if len(found) != 1:
             raise ValueError(_listed(words))
@@ -136,7 +173,8 @@ def _name(text: str) -> str:
 _CHECKS: Mapping[str, Callable[[str], Value]] = {
     "retries": _count, "timeout": _seconds, "retry_on_timeout": _yes, "backoff": _one_of(Backoff), "base": _seconds,
     "trigger": _one_of(Trigger), "on_upstream_failure": _one_of(OnUpstreamFailure), "priority": _priority,
-    "cost": _cost, "circuit": _name, "pool": _name,
+    "cost": _cost, "circuit": _name, "pool": _name, "restart": _one_of(RestartPolicy), "max_restarts": _ceiling,
+    "restart_backoff": _seconds, "restart_cap": _seconds, "restart_jitter": _share, "reset_after": _seconds,
 }  # fmt: skip
 
 
@@ -158,12 +196,17 @@ def draft(task: str, policy: TaskPolicy, typed: Mapping[str, str], known: Known 
     if errors:
         return Checked(None, errors, "")
     changes = {name: values[name] for name, was in now.items() if values[name] != was}
+    if "max_restarts" in changes and changes["max_restarts"] is None:
+        changes["max_restarts"] = NO_CEILING
     command = SetPolicy(task=task, **changes) if changes else None  # type: ignore[arg-type]  # checked by name above
     return Checked(command, {}, _outlook(policy, values, known, changed=bool(changes)))
 
 
 def _outlook(policy: TaskPolicy, values: Mapping[str, Value], known: Known, *, changed: bool) -> str:
     told = f"{_tries(policy, values)}; {_limit(values)}"
+    restart = changed_policy(policy, {name: values[name] for name in OF_RESTART}).restart
+    if restart.is_on:
+        told = f"{restart_brief(restart)}; {told}"
     circuit = str(values["circuit"])
     if circuit and circuit != policy.circuit and circuit not in known.circuits:
         told = f"{clean(circuit, 40)} is a new breaker, with the usual settings; {told}"

@@ -7,12 +7,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
-from dagtop_app.text import clean
+from dagtop_app.text import clean, plural
 
 T = TypeVar("T")
 
 #: How long a value may be when it is typed in.
 LONGEST = 100_000
+#: How many replicas may be asked for by hand: one zero too many should not be an accident.
+MOST_REPLICAS = 1_000
 
 
 class Field(NamedTuple):
@@ -65,6 +67,27 @@ def mark(typed: Mapping[str, str]) -> Checked[Marked]:
 def reason(typed: Mapping[str, str]) -> Checked[str]:
     """Check the form that asks for a reason; any will do, and none."""
     return Checked(typed["why"].strip(), {}, "")
+
+
+def replicas(now: int, what: str) -> Callable[[Mapping[str, str]], Checked[int]]:
+    """The check of a form that asks how many replicas there should be."""
+
+    def check(typed: Mapping[str, str]) -> Checked[int]:
+        try:
+            wanted = int(typed["replicas"].replace(",", ""))
+        except ValueError:
+            return Checked(None, {"replicas": "a whole number, please"}, "")
+        if not 0 <= wanted <= MOST_REPLICAS:
+            return Checked(None, {"replicas": f"0 or more, up to {MOST_REPLICAS:,}"}, "")
+        if wanted == now:
+            return Checked(None, {}, f"{what}: {plural(now, 'replica')} (as it is now)")
+        first, last = min(now, wanted), max(now, wanted) - 1
+        which = f"[{first}]" if first == last else f"[{first}] to [{last}]"
+        return Checked(
+            wanted, {}, f"{what}{which} {'is' if first == last else 'are'} {'started' if wanted > now else 'stopped'}"
+        )
+
+    return check
 
 
 def limit(now: int, what: str) -> Callable[[Mapping[str, str]], Checked[int]]:

@@ -1,4 +1,4 @@
-"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:`, `pool:`, `circuit:`. Pure.
+"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:`, `pool:`, `circuit:`, `policy:`. Pure.
 
 Words are joined by "and". A word in two slashes is a regular expression (it may contain spaces). Case is ignored.
 """
@@ -74,7 +74,17 @@ def _test(word: str) -> Test:
     return lambda row: wanted in row.name.lower()
 
 
+#: What `state:` understands besides states: how tasks are that are kept at a desired state.
+_STANDINGS: dict[str, Test] = {
+    "up": lambda row: row.state is TaskState.RUNNING and row.serving,
+    "down": lambda row: not row.wanted,
+    "removed": lambda row: row.gone,
+}
+
+
 def _by_state(value: str) -> Test:
+    if (standing := _STANDINGS.get(value)) is not None:
+        return standing
     gates = [part for part in value.split(",") if part and GATE_FACE.word.lower().startswith(part)]
     if gates:
         others = ",".join(part for part in value.split(",") if part and part not in gates)
@@ -100,8 +110,13 @@ def _by_circuit(value: str) -> Test:
     return lambda row: value in row.policy.circuit.lower()
 
 
+def _by_policy(value: str) -> Test:
+    return lambda row: str(row.policy.restart.policy).startswith(value)
+
+
 _BY: dict[str, Callable[[str], Test]] = {
     "state": _by_state, "tag": _by_tag, "pool": _by_pool, "circuit": _by_circuit,
+    "policy": _by_policy,
 }  # fmt: skip
 
 

@@ -25,10 +25,10 @@ def at_gates(snapshot: RunSnapshot) -> Sequence[int]:
     """Indices of the tasks that wait for a person's word, those that wait longest first."""
     if not snapshot.counts.get(TaskState.HELD, 0):
         return ()
-    return _at_gates(_Rows(snapshot.rows))
+    return _at_gates(ByRows(snapshot.rows))
 
 
-class _Rows:
+class ByRows:
     """Rows as a key of a small cache: they are compared by identity."""
 
     def __init__(self, rows: Sequence[TaskRow]) -> None:
@@ -38,10 +38,10 @@ class _Rows:
         return id(self.rows)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Rows) and other.rows is self.rows
+        return isinstance(other, ByRows) and other.rows is self.rows
 
 
 @lru_cache(maxsize=2)
-def _at_gates(key: _Rows) -> Sequence[int]:
+def _at_gates(key: ByRows) -> Sequence[int]:
     waiting = [(row.gate.at, row.index) for row in key.rows if row.gate is not None and is_at_gate(row)]
     return [index for _, index in sorted(waiting)]

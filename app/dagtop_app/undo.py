@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dagtop.core import commands as do
-from dagtop.core.changes import NO_COST
+from dagtop.core.changes import NO_CEILING, NO_COST
 from dagtop.core.guards import BreakerState
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
 from dagtop_app.obstacles import breaker_of
+from dagtop_app.upkeep import replicas_of
 
 
 def row_of(snapshot: RunSnapshot, task: str) -> TaskRow | None:
@@ -26,6 +27,17 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
         case do.SetPoolLimit(pool=pool):
             before = snapshot.limits.get(f"pool:{pool}")
             return do.SetPoolLimit(pool, before[1]) if before is not None and before[1] != command.limit else None
+        case do.StopTask():
+            return do.StartTask(task=command.task)
+        case do.StartTask():
+            return do.StopTask(task=command.task)
+        case do.CancelTask():
+            row = row_of(snapshot, command.task)
+            stays_down = row is not None and row.policy.restart.is_on and row.wanted and not row.gone
+            return do.StartTask(task=command.task) if stays_down else None
+        case do.ScaleTask():
+            count = replicas_of(snapshot, command.task)
+            return do.ScaleTask(command.task, count) if count and count != command.replicas else None
         case do.HoldTask():
             return do.ReleaseTask(task=command.task)
         case do.ReleaseTask():
@@ -62,12 +74,15 @@ def _breaker_back(
 
 def _policy_back(policy: TaskPolicy, command: do.SetPolicy) -> do.SetPolicy:
     """The fields that the command changes, as they were."""
-    retry, cost = policy.retry, NO_COST if policy.cost is None else policy.cost
+    retry, cost, restart = policy.retry, NO_COST if policy.cost is None else policy.cost, policy.restart
     before = {
         "retries": retry.retries, "timeout": policy.timeout or 0.0, "backoff": str(retry.backoff), "base": retry.base,
         "factor": retry.factor, "cap": retry.cap, "jitter": retry.jitter, "retry_on_timeout": policy.retry_on_timeout,
         "trigger": str(policy.trigger), "on_upstream_failure": str(policy.on_upstream_failure),
         "priority": policy.priority, "cost": cost, "circuit": policy.circuit, "pool": policy.pool,
+        "restart": str(restart.policy), "max_restarts": NO_CEILING if restart.max_restarts is None else restart.max_restarts,
+        "restart_backoff": restart.base, "restart_cap": restart.cap, "restart_jitter": restart.jitter,
+        "reset_after": restart.reset_after,
     }  # fmt: skip
     changed = {name: value for name, value in before.items() if getattr(command, name) is not None}
     return do.SetPolicy(task=command.task, **changed)  # type: ignore[arg-type]  # each is of its field's type

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from dagtop.core.plan import Plan
 from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, FINAL, GOOD, RunState, TaskState
+from dagtop.core.states import FINAL, GOOD, RunState, TaskState
 from dagtop.core.supervising import CRASH_LOOP
 
 from dagtop_app.faces import face_of
+from dagtop_app.tally import ByRows
 from dagtop_app.text import clean, clock, clock_left, plural, seconds_of
 
 _S = TaskState
 
+#: Policies in the order in which they become stronger, with what each means.
+POLICIES = {
+    RestartPolicy.NO: "not at all",
+    RestartPolicy.ON_FAILURE: "after it failed, ran out of time, or was not well",
+    RestartPolicy.ALWAYS: "after every end, a good one too",
+}
 #: A policy as the table has room for it.
 SHORT = {RestartPolicy.NO: "no", RestartPolicy.ON_FAILURE: "on-fail", RestartPolicy.ALWAYS: "always"}
 
@@ -35,15 +43,37 @@ def keeps(snapshot: RunSnapshot) -> bool:
     return _keeps(snapshot.plan)
 
 
-def up_of_wanted(snapshot: RunSnapshot) -> tuple[int, int]:
-    """How many tasks are up, or came to a good end, and how many are wanted."""
-    wanted = [row for row in snapshot.rows if row.wanted and not row.gone]
-    return sum(is_well(row) for row in wanted), len(wanted)
+@lru_cache(maxsize=4)
+def _serves(plan: Plan) -> bool:
+    always = RestartPolicy.ALWAYS
+    return any(policy.restart.policy is always or policy.ready is not None for policy in plan.policies)
 
 
-def is_well(row: TaskRow) -> bool:
-    """Whether it is as it should be: up, or at a good end."""
-    return row.state in GOOD or (row.state is _S.RUNNING and row.serving)
+def serves(snapshot: RunSnapshot) -> bool:
+    """Whether some of its tasks are to go on for ever, so that the run has no end to count towards."""
+    return _serves(snapshot.plan) or (keeps(snapshot) and level_of(snapshot).up > 0)
+
+
+class Level(NamedTuple):
+    """How far the run is what it should be, in tasks."""
+
+    well: int
+    """Up, or at a good end."""
+    up: int
+    """Those of them that run."""
+    wanted: int
+
+
+def level_of(snapshot: RunSnapshot) -> Level:
+    """How many tasks are well, and how many are wanted."""
+    return _level(ByRows(snapshot.rows), snapshot.plan)
+
+
+@lru_cache(maxsize=2)
+def _level(key: ByRows, plan: Plan) -> Level:
+    wanted = [row for row in key.rows if row.wanted and not row.gone and row.index not in plan.nodes]
+    up = sum(row.state is _S.RUNNING and row.serving for row in wanted)
+    return Level(up + sum(row.state in GOOD for row in wanted), up, len(wanted))
 
 
 def is_restart(row: TaskRow) -> bool:
@@ -51,15 +81,36 @@ def is_restart(row: TaskRow) -> bool:
     return row.state is _S.BACKOFF and row.restarts > 0 and row.attempt == row.attempts_before
 
 
+def replicas_of(snapshot: RunSnapshot, task: str) -> int:
+    """How many replicas there are of a task; 0 if it has none."""
+    index, count = snapshot.plan.index, 0
+    while (place := index.get(f"{task}[{count}]")) is not None and not snapshot.rows[place].gone:
+        count += 1
+    return count
+
+
+def whole_of(snapshot: RunSnapshot, task: str) -> str:
+    """The task that one is a replica of; any other is itself."""
+    name, bracket, number = task.rpartition("[")
+    is_replica = bracket and number.endswith("]") and number[:-1].isdigit() and name in snapshot.plan.index
+    return name if is_replica else task
+
+
 # -- one line ------------------------------------------------------------------------------------------------------------
 
 
-def running_text(row: TaskRow) -> str:
+def is_healthy(snapshot: RunSnapshot, row: TaskRow) -> bool:
+    """Whether it has run for so long that restarts before it count no more."""
+    begun = row.started_at
+    return begun is not None and snapshot.at - begun >= row.policy.restart.reset_after
+
+
+def running_text(snapshot: RunSnapshot, row: TaskRow) -> str:
     """Of a task that runs: whether it is up, and how often it had to be started."""
     if not (row.policy.is_supervised or row.serving):
         return ""
     parts = ["up" if row.serving else "not ready yet"]
-    if row.crashes >= CRASH_LOOP:
+    if row.crashes >= CRASH_LOOP and not is_healthy(snapshot, row):
         parts.append(f"crash loop: {counted_crashes(row.crashes)} so far")
     elif row.restarts:
         parts.append(f"restarted {row.restarts}×")
@@ -80,9 +131,12 @@ def counted_crashes(count: int) -> str:
 
 
 def blocked_text(row: TaskRow) -> str:
-    """Why it is started no more, and the way out."""
+    """Why it is started no more, and the way out, which comes first: there may be room for little."""
     why = clean(row.reason) or "cannot go on by itself"
-    return f"{why} · e raises its ceiling, r starts it" if row.policy.restart.is_on else why
+    if not row.policy.restart.is_on or row.failure is None:
+        return why
+    used = f"{plural(row.crashes, 'restart')} used up" if row.crashes else "failed, and has no restarts"
+    return f"{used} · r starts it · e raises the ceiling · {clean(row.failure.error, 200)}"
 
 
 def down_text(row: TaskRow) -> str:
@@ -119,6 +173,16 @@ def policy_short(restart: Restart, cells: int) -> str:
         return SHORT[policy]
     ceiling = ceiling_of(restart)
     return SHORT[policy] if ceiling is None else f"{SHORT[policy]} · ≤{ceiling}"
+
+
+def restart_brief(restart: Restart) -> str:
+    """How often and after how long it is started again, in few words."""
+    if not restart.is_on:
+        return "no restarts"
+    ceiling = ceiling_of(restart)
+    often = "restarts" if ceiling is None else f"{plural(ceiling, 'restart')} at most"
+    delays = ", ".join(seconds_of(it) for it in (0, restart.base, 2 * restart.base))
+    return f"{SHORT[RestartPolicy(restart.policy)]}: {often}, after {delays} …"
 
 
 def restart_words(restart: Restart) -> str:
@@ -184,7 +248,7 @@ def explain_kept(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tup
             if row.failure is not None:
                 yield f"{clean(row.failure.error, 200)}: {clean(row.failure.message, 600)}", "error"
             yield (
-                "e with a higher max_restarts (-1: as many as it takes) starts it again; so does r, counting anew.",
+                "e with a higher max_restarts starts it again; so does r, and then they count from the beginning.",
                 "",
             )
         case _:
@@ -229,5 +293,5 @@ def run_is_up(snapshot: RunSnapshot) -> bool:
     """Whether the run goes on, and all that is wanted is well."""
     if snapshot.state is not RunState.RUNNING or not keeps(snapshot):
         return False
-    up, wanted = up_of_wanted(snapshot)
-    return up == wanted and any(row.state in ACTIVE for row in snapshot.rows)
+    level = level_of(snapshot)
+    return level.up > 0 and level.well == level.wanted

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
+from dagtop_app import upkeep
 from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
@@ -35,7 +36,11 @@ def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "") 
     total = len(snapshot.rows)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
     wide = cells >= 120
-    figures = f" {done:,}/{total:,} "
+    serves = upkeep.serves(snapshot)
+    if serves:  # it is not to come to an end: what counts is how much of it is well
+        level = upkeep.level_of(snapshot)
+        done, total = level.well, level.wanted
+    figures = f" {done:,}/{total:,} {'up ' if serves else ''}"
     state: list[Span] = [
         (f" {run_glyph(snapshot.state)} {word} ", face.style),
         (clock(snapshot.at), "strong"),
@@ -67,10 +72,11 @@ def _percent(done: int, total: int) -> str:
 def _stacked(snapshot: RunSnapshot, cells: int) -> list[Span]:
     """A bar of what became of all tasks: ok, failed, other endings, running, the rest."""
     counts, total = snapshot.counts, max(1, len(snapshot.rows))
-    good = sum(counts.get(state, 0) for state in GOOD)
+    up = upkeep.level_of(snapshot).up if upkeep.keeps(snapshot) else 0
+    good = sum(counts.get(state, 0) for state in GOOD) + up
     bad = sum(counts.get(state, 0) for state in BAD)
     other = counts.get(_S.SKIPPED, 0) + counts.get(_S.CANCELLED, 0)
-    active = sum(counts.get(state, 0) for state in ACTIVE)
+    active = max(0, sum(counts.get(state, 0) for state in ACTIVE) - up)
     parts = [(good, "ok", "█"), (bad, "fail", "█"), (other, "skip", "█"), (active, "run", "▒")]
     left = total - good - bad - other - active
     sizes = _shares([*(count for count, _, _ in parts), left], cells)
@@ -213,8 +219,8 @@ def columns(cells: int, longest_name: int) -> Columns:
     return Columns(name, _STATE, _TRIES, time, policy, max(0, cells - taken))
 
 
-def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False) -> Line:
-    """The line of column titles; the one that is sorted by is marked."""
+def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False, kept: bool = False) -> Line:
+    """The line of column titles; the one that is sorted by is marked. `kept`: the run keeps tasks at a desired state."""
     mark = "▴" if reverse else "▾"
 
     def title(name: str, by: str) -> str:
@@ -226,7 +232,8 @@ def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False) ->
     if cols.time:
         line.append((fit(title("TIME", "time"), cols.time, right=True) + " ", "head"))
     if cols.policy:
-        line.append((fit("RETRIES" if cols.policy < 12 else "RETRIES · LIMIT", cols.policy) + " ", "head"))
+        usual = "RETRIES" if cols.policy < 12 else "RETRIES · LIMIT"
+        line.append((fit("POLICY" if kept else usual, cols.policy) + " ", "head"))
     line.append((fit("WHY / NEXT", cols.why), "head"))
     return fit_line(line, cells)
 
@@ -246,6 +253,8 @@ def tries_of(row: TaskRow) -> str:
     """Attempts so far of those allowed, e.g. 2/5."""
     if not row.attempt:
         return "-"
+    if row.policy.restart.is_on and not row.policy.retry.retries:
+        return f"{row.attempt:,}"
     return f"{row.attempt}/{max(row.attempt, row.policy.attempts_allowed)}"
 
 
@@ -259,7 +268,9 @@ def time_of(snapshot: RunSnapshot, row: TaskRow) -> str:
 
 
 def policy_of(row: TaskRow, cells: int) -> str:
-    """Retries and timeout in a few cells: "3× 30s", "no"."""
+    """Retries and timeout in a few cells: "3× 30s", "no"; of a task that is started again, when."""
+    if row.policy.restart.is_on:
+        return upkeep.policy_short(row.policy.restart, cells)
     retry = row.policy.retry
     limit = f"{row.policy.timeout:g}s" if row.policy.timeout is not None else ""
     if cells < 12:

@@ -196,7 +196,7 @@ def which_attempt(row: TaskRow) -> str:
 
 def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
     told = row.progress
-    kept = upkeep.running_text(row)
+    kept = upkeep.running_text(snapshot, row)
     again = _joined(kept or (which_attempt(row) if row.attempt > 1 else ""), why_run(row))
     if told is None:
         limit = row.policy.timeout

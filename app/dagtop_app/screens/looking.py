@@ -14,7 +14,7 @@ from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
 from dagtop_app.roster import SORTS, Roster
 from dagtop_app.screens import questions
-from dagtop_app.screens.deciding import Deciding
+from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
 from dagtop_app.text import clean, name_of
 from dagtop_app.why import error_line
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _TWICE = 1.0
 
 
-class Looking(Deciding):
+class Looking(Keeping):
     """Everything that leaves the run alone. The parts it names are the main screen's."""
 
     roster: Roster

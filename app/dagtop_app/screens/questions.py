@@ -13,7 +13,11 @@ from dagtop.core.commands import (
     DrainRun,
     RestartTask,
     RetryFailed,
+    SetPolicy,
     SkipTask,
+    StartRun,
+    StartTask,
+    StopTask,
 )
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, TaskState
@@ -101,6 +105,14 @@ def command_title(command: Command) -> str:
             return f"Restart {name_of(name, 60)}?"
         case SkipTask(task=name):
             return f"Skip {name_of(name, 60)}?"
+        case StopTask(task=name):
+            return f"Have {name_of(name, 50)} stay down?"
+        case StartTask(task=name):
+            return f"Start {name_of(name, 60)}?"
+        case SetPolicy(task=name):
+            return f"Change {name_of(name, 60)}?"
+        case StartRun():
+            return "Start all that should run?"
         case RetryFailed():
             return "Run again all that failed?"
         case DrainRun():
@@ -147,6 +159,10 @@ def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
         "restart": f"Restart {plural(again, 'task')}",
         "cancel": "Cancel it",
         "skip": "Skip it",
+        "stop": "Stop it, and keep it down",
+        "start": "Start it",
+        "start-run": "Start all",
+        "set-policy": "Change it",
         "retry-failed": f"Run {plural(again, 'task')} again",
         "drain": "Drain",
         "cancel-run": "Cancel all",

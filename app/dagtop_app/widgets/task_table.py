@@ -13,6 +13,7 @@ from textual.strip import Strip
 from dagtop_app.lines import Line
 from dagtop_app.roster import Roster
 from dagtop_app.text import name_of, width
+from dagtop_app.upkeep import keeps
 from dagtop_app.view_model import Columns, column_at, columns, head_line, row_line
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted, PaintedScroll, paint
@@ -83,7 +84,9 @@ class TaskTable(PaintedScroll):
             self._cols = cols
             self._drawn.clear()
         self._head.cols = cols
-        self._head.set_lines([head_line(cols, self.roster.sort, cells, reverse=self.roster.reverse)])
+        self._head.set_lines(
+            [head_line(cols, self.roster.sort, cells, reverse=self.roster.reverse, kept=keeps(self.roster.snapshot))]
+        )
 
     def resize_to(self, count: int) -> None:
         """Say how many lines there are."""

@@ -1,0 +1,87 @@
+"""The keys for tasks that are kept at a desired state: up or down, by which policy, in how many copies."""
+
+from __future__ import annotations
+
+from dagtop.core import commands as do
+from dagtop.core.restart import RestartPolicy
+from dagtop.core.states import FINAL, GOOD
+
+from dagtop_app import filling, upkeep
+from dagtop_app.filling import Field
+from dagtop_app.screens import questions
+from dagtop_app.screens.deciding import Deciding
+from dagtop_app.screens.form import Form
+from dagtop_app.screens.popup import Popup
+from dagtop_app.text import name_of
+
+
+class Keeping(Deciding):
+    """What is wanted of tasks, and how they are kept at it."""
+
+    def action_down(self) -> None:
+        """Have the selected task stay down; one that is down, or has ended badly, start again."""
+        row = self._chosen()
+        if row is None:
+            return
+        name = name_of(row.name, 60)
+        if not row.wanted or (row.state in FINAL and row.state not in GOOD):
+            self.give(do.StartTask(row.name), f"starting {name}")
+        else:
+            self.give(do.StopTask(row.name), f"stopping {name}")
+
+    def action_policy(self) -> None:
+        """The restart policy of the selected task; the cursor stands on the next one."""
+        row = self._chosen()
+        if row is None:
+            return
+        task, now = row.name, RestartPolicy(row.policy.restart.policy)
+        policies = [*upkeep.POLICIES]
+        following = policies[(policies.index(now) + 1) % len(policies)]
+        words = {
+            policy.value: meaning + (" (as it is now)" if policy is now else "")
+            for policy, meaning in upkeep.POLICIES.items()
+        }
+        choices, at = questions.menu(words, following.value)
+
+        def chosen(policy: str | None) -> None:
+            if policy is None or policy == now:
+                self.bridge.say("nothing was changed")
+                self.draw_word()
+            else:
+                self.give(do.SetPolicy(task, restart=policy), f"{name_of(task, 50)}: {now} → {policy}")
+
+        title = f"When is {name_of(task, 40)} started again?"
+        self.app.push_screen(Popup(title, [], choices, pick=True, at=at, note="⏎ takes · u undoes it · esc"), chosen)
+
+    def action_scale(self) -> None:
+        """How many replicas there are of the selected task."""
+        row = self._chosen()
+        if row is None:
+            return
+        task = upkeep.whole_of(self.snapshot, row.name)
+        now, name = upkeep.replicas_of(self.snapshot, task), name_of(task, 50)
+        if not now:
+            self.bridge.refuse(f"{name} has no replicas; it is declared with replicas=N")
+            self.draw_word()
+            return
+
+        def typed(wanted: int | None) -> None:
+            if wanted is None:
+                self.bridge.say("nothing was changed")
+            else:
+                self.give(do.ScaleTask(task, wanted), f"{name}: {now} → {wanted} replicas")
+            self.draw_word()
+
+        fields = {"replicas": Field(str(now), "the last ones come and go")}
+        self.app.push_screen(Form(f"Copies of {name}", fields, filling.replicas(now, name), last="u undoes it"), typed)
+
+    def action_start_run(self) -> None:
+        """Start all that should run and does not."""
+        self.give(do.StartRun(), "starting what should run")
+
+    def action_cancel_run(self) -> None:
+        """Stop everything; services that were stopped so are started again."""
+        if self.bridge.is_over and upkeep.keeps(self.snapshot):
+            self.action_start_run()
+        else:
+            super().action_cancel_run()
