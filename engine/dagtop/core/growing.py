@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from dagtop.core import background
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.affected import brought_up, is_unwanted
@@ -142,6 +143,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         machine.has_gates = machine.has_gates or policy.gate is not None
         machine.supervised = machine.supervised or policy.is_supervised
         machine.reassign(index)
+    machine.backgrounds = background.count(machine)
     machine.look_for_detours()
 
 

@@ -25,6 +25,8 @@ class StopReason(StrEnum):
     """The run took longer than `run_timeout`."""
     UNWELL = "unwell"
     """Its liveness probe says that it is not well."""
+    DONE = "done"
+    """It serves, and nobody needs it any more."""
     CANCEL = "cancel"
     """Somebody cancelled the task or the run."""
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
+from dagtop.core import background
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.adaptive import Window
@@ -69,6 +70,7 @@ class RunMachine:
         "admission",
         "approved",
         "asking",
+        "backgrounds",
         "breakers",
         "chance",
         "cleanup",
@@ -172,6 +174,8 @@ class RunMachine:
         """Whether some task may have to wait although its upstream lets it start."""
         self.supervised = policy.supervises or any(task.is_supervised for task in policies)
         """Whether some task is started again, or has a probe."""
+        self.backgrounds = background.count(self)
+        """How many tasks may be services beside others, which nobody needs when those have ended."""
         self.look_for_detours()
 
     # -- the door ---------------------------------------------------------------------------------------------------
@@ -347,6 +351,8 @@ class RunMachine:
                 if self.supervised:
                     attempt_begun(self, index, at, attempt)
                 self._instructions.append(StartAttempt(index, attempt))
+        if self.backgrounds and 0 < self.unfinished <= self.backgrounds + len(self.plan.nodes):
+            background.let_go(self, at)
         if not self.unfinished and not self.active and not self.is_over:
             wind_down(self, at)
 

@@ -75,7 +75,7 @@ def stopped_attempt_ended(
     if machine.told_of_ends:
         failed = why in (StopReason.TIMEOUT, StopReason.UNWELL)
         attempt_over(machine, index, at, False if failed else None, reason)
-    if why in (StopReason.RESTART, StopReason.UNWELL) and machine.stopping is not None:
+    if why in (StopReason.RESTART, StopReason.UNWELL, StopReason.DONE) and machine.stopping is not None:
         why, reason = StopReason.CANCEL, ledger.run_reason
     match why:
         case StopReason.RESTART:
@@ -90,6 +90,9 @@ def stopped_attempt_ended(
         case StopReason.RUN_TIMEOUT:
             late = out_of_time(f"the run reached its {reason} while this ran", failure)
             machine.emit(ev.TaskTimedOut(at, name, attempt, late))
+            machine.ended(index, at)
+        case StopReason.DONE:
+            machine.emit(ev.TaskSucceeded(at, name, attempt, reason))
             machine.ended(index, at)
         case StopReason.UNWELL:
             after_failure(machine, index, at, unwell(reason, failure), unit_random, retriable=False)

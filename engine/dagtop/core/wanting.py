@@ -61,7 +61,7 @@ def _reconsider_restart(machine: RunMachine, index: int, at: float) -> None:
     ledger = machine.ledger
     restart, failure = ledger.policies[index].restart, ledger.failure.get(index)
     if not restart.is_on or (failure is None and restart.policy is RestartPolicy.ON_FAILURE):
-        _settle_for_what_it_is(machine, index, at)
+        settle_for_what_it_is(machine, index, at)
         return
     ceiling, crashes = ceiling_of(restart), ledger.desired.restarts[index][1]
     if failure is not None and ceiling is not None and crashes > ceiling:
@@ -71,7 +71,7 @@ def _reconsider_restart(machine: RunMachine, index: int, at: float) -> None:
         retime_restart(machine, index, at)
 
 
-def _settle_for_what_it_is(machine: RunMachine, index: int, at: float) -> None:
+def settle_for_what_it_is(machine: RunMachine, index: int, at: float) -> None:
     """It was to be started again, and is not any more: it has ended as its last run has."""
     ledger, name = machine.ledger, machine.plan.names[index]
     failure, attempt = ledger.failure.get(index), ledger.attempt[index]

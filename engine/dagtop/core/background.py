@@ -1,0 +1,48 @@
+"""Services beside tasks that come to an end: when all of those have, nobody needs the services any more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.core.instructions import StopReason
+from dagtop.core.restart import RestartPolicy
+from dagtop.core.states import FINAL, TaskState
+from dagtop.core.stopping import stop_attempt
+from dagtop.core.wanting import settle_for_what_it_is
+
+if TYPE_CHECKING:
+    from dagtop.core.machine import RunMachine
+
+#: Why they are stopped.
+NOT_NEEDED = "everything else has ended"
+
+
+def count(machine: RunMachine) -> int:
+    """How many tasks may be services beside others; 0 if a desired state is kept, or nothing else is there."""
+    if not machine.supervised or machine.policy.supervises:
+        return 0
+    policies, nodes = machine.ledger.policies, machine.plan.nodes
+    services = sum(policy.restart.is_on for policy in policies)
+    return services if services < len(policies) - len(nodes) else 0
+
+
+def let_go(machine: RunMachine, at: float) -> None:
+    """Stop what serves, if nothing else is left to do: that is its good end."""
+    ledger, nodes = machine.ledger, machine.plan.nodes
+    left = [i for i, state in enumerate(ledger.state) if state not in FINAL and i not in nodes]
+    if machine.stopping is not None or not all(_only_serves(machine, i) for i in left):
+        return
+    for index in left:
+        if ledger.state[index] is TaskState.RUNNING:
+            stop_attempt(machine, index, at, StopReason.DONE, NOT_NEEDED)
+        elif ledger.state[index] is TaskState.BACKOFF:
+            settle_for_what_it_is(machine, index, at)
+
+
+def _only_serves(machine: RunMachine, index: int) -> bool:
+    state, restart = machine.ledger.state[index], machine.ledger.policies[index].restart
+    if state is TaskState.BACKOFF:
+        return restart.policy is RestartPolicy.ALWAYS and index in machine.ledger.desired.restarts
+    if state is TaskState.CANCELLING:
+        return restart.is_on
+    return state is TaskState.RUNNING and (restart.policy is RestartPolicy.ALWAYS or index in machine.joins.early)
