@@ -10,12 +10,15 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator
+from functools import partial
 
 from dagtop.core.agenda import MOST, Agenda, Fire, PassedOver
 from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
+from dagtop.core.states import RunState
 from dagtop.graph.zones import zone_here
 from dagtop.ports.journal import Journal
+from dagtop.runtime.node_schedule import NodeTimes, node_end
 from dagtop.runtime.schedule import BY, LOOK
 from dagtop.runtime.thread import EngineThread
 
@@ -26,6 +29,12 @@ from dagtop_app.options import OutputOptions
 from dagtop_app.running import Prepared, run_to_the_end
 from dagtop_app.signals import Signals, name_of_signal
 from dagtop_app.text import name_of
+
+#: How often it is looked whether a node is due, or the run was stopped, in seconds.
+_GLANCE = 0.2
+
+#: Ends of a run after which no node starts over.
+_CUT_SHORT = frozenset({RunState.CANCELLED, RunState.TIMED_OUT})
 
 
 def run_by_schedule(
@@ -58,6 +67,63 @@ def run_by_schedule(
         if signals.received or code == NOBODY_READS:
             break
     return code
+
+
+def run_with_scheduled_nodes(
+    prepared: Prepared,
+    nodes: dict[str, Timetable],
+    signals: Signals,
+    output: OutputOptions,
+    *,
+    out: int,
+    journal: Journal | None,
+    resume_command: str = "",
+    wall: Callable[[], float] = time.time,
+) -> int:
+    """One run that lasts, in which nodes start over at their due times, until a signal comes or none is due any more."""
+    plan = prepared.graph.validate(prepared.config)
+
+    def keep_times(engine: EngineThread, over: threading.Event) -> None:
+        times = NodeTimes(nodes, plan, wall())
+        here, told = zone_here(), -1.0
+        while not over.wait(_GLANCE):
+            snapshot, now = engine.latest, wall()
+            coming = times.next_due(now)
+            if signals.received or snapshot.state in _CUT_SHORT:
+                engine.close()
+                return
+            if snapshot.rows:
+                for command in times.tick(now, partial(node_end, snapshot)):
+                    engine.send(command, by=BY)
+            if coming is None:
+                engine.close()
+                return
+            if coming.due != told and not times.is_busy:
+                told = coming.due
+                when = at_text(coming.due, now, coming.timetable.zone, here)
+                say(f"next run of {name_of(coming.node, 100)} at {when} (in {left_text(coming.due - now)})")
+
+    @contextlib.contextmanager
+    def beside(engine: EngineThread) -> Generator[None]:
+        over = threading.Event()
+        keeper = threading.Thread(target=keep_times, args=(engine, over), name="waits for due times", daemon=True)
+        keeper.start()
+        try:
+            yield
+        finally:
+            over.set()
+            keeper.join()
+
+    return run_to_the_end(
+        prepared,
+        signals,
+        output,
+        out=out,
+        journal=journal,
+        resume_command=resume_command,
+        meanwhile=beside,
+        hold_open=True,
+    )
 
 
 class _Waiting:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol
 
 import msgspec
@@ -14,15 +15,17 @@ from dagtop.core.agenda import MOST, Agenda, Fire, PassedOver
 from dagtop.core.commands import CancelRun, Command
 from dagtop.core.events import CommandRefused
 from dagtop.core.plan import Plan
+from dagtop.core.schedule import Timetable
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, TaskState
 from dagtop.graph.zones import zone_here
 from dagtop.observe.logs import LogBook
+from dagtop.runtime.node_schedule import NodeTimes, node_end
 from dagtop.runtime.schedule import BY
 
 from dagtop_app.bridge import Bridge, Engine, Idle
 from dagtop_app.due_texts import at_text, missed_text, stands_for
-from dagtop_app.text import clock
+from dagtop_app.text import clock, name_of
 
 
 class Startable(Engine, Protocol):
@@ -69,6 +72,53 @@ class NotBegun(Idle):
     def join(self, timeout: float | None = None) -> bool:
         """It has ended already."""
         return True
+
+
+class Keeper(Protocol):
+    """What the screen asks ten times a second."""
+
+    def tick(self, bridge: Bridge) -> bool:
+        """Look at the clock. True if a run has begun, with an engine of its own."""
+        ...
+
+    def run_now(self, bridge: Bridge) -> bool:
+        """Run beside the schedule; says why if that cannot be."""
+        ...
+
+    def text(self) -> str:
+        """For the header: "next run at 02:00 in 3:12:04"."""
+        ...
+
+
+class NodeKeeper:
+    """Lets nodes of a run that lasts start over at their due times."""
+
+    def __init__(self, nodes: dict[str, Timetable], plan: Plan, *, wall: Callable[[], float] = time.time) -> None:
+        self._times = NodeTimes(nodes, plan, wall())
+        self._wall = wall
+        self._here = zone_here()
+
+    def tick(self, bridge: Bridge) -> bool:
+        """Look at the clock. The engine stays the same one."""
+        snapshot = bridge.engine.latest
+        if snapshot.rows:
+            for command in self._times.tick(self._wall(), partial(node_end, snapshot)):
+                bridge.engine.send(command, by=BY)
+        return False
+
+    def run_now(self, bridge: Bridge) -> bool:
+        """Not all of it at once."""
+        bridge.refuse("only nodes of it have schedules; r runs tasks again")
+        return False
+
+    def text(self) -> str:
+        """For the header: "ingest next at 02:00 in 3:12:04"."""
+        now = self._wall()
+        coming = self._times.next_due(now)
+        if coming is None:
+            return "no node is due any more"
+        when = at_text(coming.due, now, coming.timetable.zone, self._here)
+        return f"{name_of(coming.node, 30)} next at {when} in {clock(coming.due - now + 0.5)}"
 
 
 class Timekeeper:

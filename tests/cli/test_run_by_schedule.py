@@ -158,3 +158,29 @@ def test_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
     assert told.code == 2
     assert "cron '0 25 * * *' cannot be read: bad hour" in told.err
     assert "wrong.py:2" in told.err
+
+
+def test_a_node_with_a_schedule_starts_over_in_a_run_that_lasts_and_a_signal_ends_it(write, run) -> None:
+    write(
+        "meta.py",
+        """
+        from dagtop import Graph, MetaDAG
+        ingest = Graph("ingest", every=0.5).add("page", lambda: 1)
+        report = Graph("report").add("total", lambda ingest: ingest["page"])
+        nightly = MetaDAG("nightly").add(ingest).add(report, depends_on=["ingest"])
+        """,
+    )
+    process = run.start("run", "meta.py", "--json")
+    assert process.stdout is not None
+    events = []
+    for line in process.stdout:
+        events.append(json.loads(line))
+        pages = [event for event in events if event["type"] == "task.succeeded" and event["task"] == "ingest/page"]
+        if len(pages) == 3:
+            break
+    process.send_signal(signal.SIGTERM)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode in (0, 143)
+    assert "next run of ingest at " in err
+    assert [event["task"] for event in events if event["type"] == "task.succeeded"].count("report/total") == 1
+    assert len({event["run"] for event in events}) == 1

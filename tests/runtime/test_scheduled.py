@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import anyio
 import pytest
-from dagtop import DagtopError, ExecutorConfig, Graph, OptionError, RunState, Scheduled, TaskContext
+from dagtop import DagtopError, ExecutorConfig, Graph, MetaDAG, OptionError, RunState, Scheduled, TaskContext
 from dagtop.core.events import CommandApplied, RunFinished
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.testing import EventLog, run_on_virtual_time
@@ -268,3 +268,73 @@ class TestRefusals:
     def test_nobody_waits_for_a_thread_that_was_not_started(self, loop: str) -> None:
         with pytest.raises(DagtopError, match="nothing to wait for"):
             Scheduled(graph_of(every=5)[0]).wait()
+
+
+class TestNodes:
+    """Nodes of a MetaDAG: one run that lasts, in which their tasks start over."""
+
+    def meta(self, wall: Wall, **options: object) -> tuple[MetaDAG, list[tuple[str, float]]]:
+        began: list[tuple[str, float]] = []
+
+        def told(task: str, seconds: float) -> Callable[[], object]:
+            async def work() -> None:
+                began.append((task, round((wall() - BEGIN) / HOUR, 3)))
+                await anyio.sleep(seconds)
+
+            return work
+
+        ingest = Graph("ingest", **({"every": "1h"} | options))
+        ingest.add("page", told("page", 360)).add("store", told("store", 360), depends_on=["page"])
+        report = Graph("report").add("total", told("total", 1))
+        return MetaDAG("nightly").add(ingest).add(report, depends_on=["ingest"]), began
+
+    def test_the_tasks_of_a_node_start_over_at_its_due_times_and_no_others(self, loop: str) -> None:
+        wall, log = Wall(), EventLog()
+        meta, began = self.meta(wall)
+        scheduled = Scheduled(meta, recorders=[log], wall=wall)
+        run_for(99, scheduled, loop, (2.5, scheduled.stop))
+        assert began == [
+            ("page", 0),
+            ("store", 0.1),
+            ("total", 0.2),
+            ("page", 1),
+            ("store", 1.1),
+            ("page", 2),
+            ("store", 2.1),
+        ]
+        assert scheduled.count == 1
+        assert scheduled.last is not None
+        assert scheduled.last.state is RunState.SUCCEEDED
+        assert {event.by for event in log.of(CommandApplied)} == {"the schedule"}
+
+    def test_a_node_that_still_goes_on_is_not_begun_again(self, loop: str) -> None:
+        wall = Wall()
+        meta, began = self.meta(wall, every=600)
+        scheduled = Scheduled(meta, wall=wall)
+        run_for(99, scheduled, loop, (0.9, scheduled.stop))
+        assert [at for task, at in began if task == "page"] == [0, pytest.approx(1200 / HOUR, abs=0.001), 0.667]
+
+    def test_when_no_moment_is_left_the_run_ends(self, loop: str) -> None:
+        wall = Wall()
+        meta, began = self.meta(wall, every=None, at="2026-03-28 13:00", timezone="Europe/Berlin")
+        scheduled = run_for(99, Scheduled(meta, wall=wall), loop)
+        assert [at for task, at in began if task == "page"] == [0, 1]
+        assert scheduled.next_due is None
+
+    def test_stop_with_cancel_ends_it_at_once(self, loop: str) -> None:
+        wall = Wall()
+        meta, _ = self.meta(wall)
+        scheduled = Scheduled(meta, wall=wall)
+        run_for(99, scheduled, loop, (1.05, lambda: scheduled.stop(cancel=True)))
+        assert scheduled.last is not None
+        assert scheduled.last.state is RunState.CANCELLED
+
+    def test_a_schedule_of_the_whole_is_as_that_of_a_graph_and_does_not_go_with_one_of_a_node(self, loop: str) -> None:
+        wall = Wall()
+        meta, began = self.meta(wall, every=None)
+        whole = MetaDAG("whole", every="2h").add(meta)
+        run_for(4.5, Scheduled(whole, wall=wall), loop)
+        assert [at for task, at in began if task == "page"] == [2, 4]
+        both = MetaDAG("both", every="2h").add(self.meta(wall)[0])
+        with pytest.raises(OptionError, match="only one of them can say when"):
+            Scheduled(both)

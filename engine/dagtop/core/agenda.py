@@ -115,10 +115,11 @@ class Agenda:
         due = self._after(self._since)
         return due is not None and due <= now
 
-    def ended(self, now: float) -> None:
-        """The run that went on has ended."""
-        self._notice_the_clock(now)
-        self._busy_until = now
+    def ended(self, moment: float) -> None:
+        """The run that went on has ended, now or a while ago."""
+        if moment > self._looked:
+            self._notice_the_clock(moment)
+        self._busy_until = moment
 
     def _after(self, moment: float) -> float | None:
         """The first due time after a moment; the calendar is asked only when the one that is known has come."""

@@ -32,6 +32,7 @@ from dagtop.ports.recorder import Recorder
 from dagtop.runtime.caller_event import library_here
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.inbox import Alarm, Doorbell
+from dagtop.runtime.node_schedule import NodeTimes, scheduled_nodes, wall_end
 from dagtop.runtime.result import RunResult
 
 if TYPE_CHECKING:
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
 #: Longest time between two looks at the wall clock, in seconds: the loop's own clock stands still while the machine sleeps.
 LOOK = 10.0
+
+#: The same while a node goes on, whose end is not told.
+BUSY_LOOK = 1.0
 
 #: How many runs are remembered.
 REMEMBERED = 1000
@@ -80,6 +84,9 @@ def timetable_of(config: ExecutorConfig) -> Timetable | None:
 class Scheduled:
     """Runs a graph at each due time of its schedule; every time it is a run of its own, with a `DAGExecutor` of its own.
 
+    A `MetaDAG` whose nodes have schedules, and which has none itself, is one run that lasts: it begins at once, and the tasks of
+    such a node start over at each of its due times.
+
     `await scheduled.run_forever()` on a loop of yours, or `start()` for a thread of its own. Runs never go on side by side. Due
     times count from when the waiting begins: what was due before is not made up for.
 
@@ -117,6 +124,9 @@ class Scheduled:
         self.graph = graph
         self.config = (config or ExecutorConfig()).over(graph.config)
         timetable = timetable_of(self.config)
+        self._nodes = scheduled_nodes(graph)
+        if timetable is None and self._nodes:
+            timetable = next(iter(self._nodes.values()))
         if timetable is None:
             message = f"graph {graph.name!r} is never due: give it every=, cron= or at="
             raise OptionError([Flaw(message, caller())])
@@ -133,6 +143,7 @@ class Scheduled:
         self._runs: deque[ScheduledRun] = deque(maxlen=REMEMBERED)
         self._agenda: Agenda | None = None
         self._executor: DAGExecutor | None = None
+        self._times: NodeTimes | None = None
         self._stopping = self._now = False
         self._alarm = Alarm()
         self._doorbell = Doorbell(self._alarm.ring)
@@ -150,6 +161,10 @@ class Scheduled:
         if self._stopping:
             return None
         now = self._wall()
+        if self._nodes:
+            times = self._times or NodeTimes(self._nodes, self.graph.validate(self.config), now)
+            coming = times.next_due(now)
+            return None if coming is None else self._local(coming.due, coming.timetable)
         due = self._agenda.next_due(now) if self._agenda is not None else self.timetable.after(now, now)
         return None if due is None else self._local(due)
 
@@ -178,6 +193,9 @@ class Scheduled:
             raise DagtopError("a Scheduled waits once; make another one to begin again")
         agenda = self._agenda = Agenda(self.timetable, self._wall())
         self._doorbell.bind()
+        if self._nodes:
+            await self._run_nodes()
+            return
         while True:
             self._alarm.set_again()
             if self._stopping or self._was_called_off():
@@ -232,6 +250,8 @@ class Scheduled:
         """Begin no further run. One that goes on goes on to its end; with `cancel` it is cancelled. From any thread."""
         self._stopping = True
         executor = self._executor
+        if self._nodes and executor is not None:
+            executor.prepared.close()
         if cancel and executor is not None:
             executor.prepared.send(CancelRun(reason="the schedule was stopped"), 0, BY)
         self._doorbell.ring()
@@ -273,7 +293,16 @@ class Scheduled:
             _log.error("the schedule of %s has ended: %r", self.graph.name, error)
 
     async def _run(self, agenda: Agenda, fire: Fire | None) -> None:
-        executor = self._executor = DAGExecutor(
+        executor = self._executor = self._make()
+        try:
+            result = await self._carry_out(agenda, executor)
+        finally:
+            self._executor = None
+            agenda.ended(self._wall())
+        self._remember(result, fire)
+
+    def _make(self) -> DAGExecutor:
+        return DAGExecutor(
             self.graph,
             self._given,
             recorders=self._recorders,
@@ -281,11 +310,8 @@ class Scheduled:
             capture=self._capture,
             plugins=self._plugins,
         )
-        try:
-            result = await self._carry_out(agenda, executor)
-        finally:
-            self._executor = None
-            agenda.ended(self._wall())
+
+    def _remember(self, result: RunResult, fire: Fire | None) -> None:
         self.last, self.count = result, self.count + 1
         self._runs.append(
             ScheduledRun(
@@ -309,6 +335,39 @@ class Scheduled:
             group.cancel_scope.cancel()
         return executor.result()
 
+    async def _run_nodes(self) -> None:
+        """One run that lasts, in which nodes start over."""
+        executor = self._executor = self._make()
+        executor.prepared.hold_open = not self._stopping
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._keep_times, executor, name="dagtop:schedules")
+                await executor.run()
+                group.cancel_scope.cancel()
+        finally:
+            self._executor = None
+        self._remember(executor.result(), None)
+
+    async def _keep_times(self, executor: DAGExecutor) -> None:
+        engine = executor.prepared
+        times = self._times = NodeTimes(self._nodes, executor.plan, self._wall())
+
+        def ended(path: str) -> float | None:
+            ledger = engine.machine.ledger
+            index = ledger.plan.index[path]
+            return wall_end(ledger.state[index], ledger.started_at, ledger.ended_at[index])
+
+        while True:
+            now = self._wall()
+            for command in times.tick(now, ended):
+                engine.send(command, 0, BY)
+            coming = times.next_due(now)
+            if coming is None or self._was_called_off():
+                engine.close()
+                return
+            nap = _nap(coming.due - now)
+            await anyio.sleep(min(nap, BUSY_LOOK) if times.is_busy else nap)
+
     async def _give_way(self, agenda: Agenda, executor: DAGExecutor) -> None:
         """Cancel the run when the next one is due."""
         while not agenda.must_give_way(self._wall()):
@@ -324,8 +383,8 @@ class Scheduled:
         event = self.config.cancel_event
         return event is not None and event.is_set()
 
-    def _local(self, moment: float) -> datetime:
-        return datetime.fromtimestamp(moment, UTC).astimezone(self.timetable.zone)
+    def _local(self, moment: float, timetable: Timetable | None = None) -> datetime:
+        return datetime.fromtimestamp(moment, UTC).astimezone((timetable or self.timetable).zone)
 
 
 def _nap(seconds: float) -> float:
