@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from dagtop.core.blast import blast_radius
 from dagtop.core.commands import (
     BlastRadius,
     CancelRun,
@@ -26,12 +25,17 @@ from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
 from dagtop_app.faces import GATE_FACE, TASK_FACES, drawn, face_of, glyph_of
 from dagtop_app.lines import Line, Span
+from dagtop_app.node_commands import radius_of
 from dagtop_app.screens.popup import Choice, Question
 from dagtop_app.text import clean, fit, name_of, plural, wrap
 from dagtop_app.undo import row_of
+from dagtop_app.upkeep import serves
 
 #: Tasks that a line of a dialog names before it counts the rest.
 _NAMED = 4
+
+#: Cells of a line of a dialog.
+_WIDE = 66
 
 #: With more tasks than this a question is asked anew only once a second.
 _MANY = 20_000
@@ -53,7 +57,7 @@ def worth_asking(snapshot: RunSnapshot, radius: BlastRadius) -> bool:
 
 def question(snapshot: RunSnapshot, command: Command) -> Question:
     """What is asked before a command is given; if it would be refused by now, that, and nothing to choose."""
-    radius = blast_radius(snapshot, command)
+    radius = radius_of(snapshot, command)
     title = command_title(command)
     if radius.refusal:
         return Question(title, [((f"no longer possible: {clean(radius.refusal, 300)}", "warn"),)], [_NO])
@@ -125,7 +129,7 @@ def command_title(command: Command) -> str:
 
 def blast_lines(snapshot: RunSnapshot, radius: BlastRadius) -> list[Line]:
     """What would happen, in figures and names."""
-    lines: list[Line] = [((clean(radius.summary, 300), ""),), ()]
+    lines: list[Line] = [*(((part, ""),) for part in wrap(clean(radius.summary, 300), _WIDE)), ()]
     parts = (
         ("run again", radius.runs_again, "retry"),
         ("are told to stop", radius.stops, "fail"),
@@ -212,6 +216,8 @@ def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     """The four ways to leave, or not to. Ctrl+c again is the stronger one."""
     count = _count(snapshot, ACTIVE)
     ends = f"leave when the {count} end" if count > 1 else "leave when the one ends" if count else "leave"
+    if serves(snapshot) and count:
+        ends += " by themselves"
     return [
         Choice(("d",), "d", f"Drain: start nothing new, {ends}, with code {_drain_code(snapshot)}", "drain"),
         Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),

@@ -1,0 +1,365 @@
+"""Tasks that are kept at a desired state: how they are told from others, and the keys that say what is wanted of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+import pytest
+from console_fakes import FakeEngine, S, running_mix
+from console_pilot import Seen, console
+from console_services import services
+from dagtop.core.commands import CancelRun, CancelTask, ScaleTask, SetPolicy, StartRun, StartTask, StopTask
+from dagtop.core.restart import Restart
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import RunState
+from dagtop_app import upkeep
+from dagtop_app.edit_model import draft, initial
+from dagtop_app.explain import explain
+from dagtop_app.faces import face_of
+from dagtop_app.filters import Filter, matches
+from dagtop_app.graph_texts import note_of
+from dagtop_app.inspector_model import policy_text, title
+from dagtop_app.undo import inverse, row_of
+from dagtop_app.view_model import columns, head_line, row_line, run_line, tries_of
+from dagtop_app.why import why
+
+pytestmark = pytest.mark.anyio
+
+
+def row(task: str, snapshot: RunSnapshot | None = None) -> TaskRow:
+    found = row_of(snapshot or services(), task)
+    assert found is not None
+    return found
+
+
+def at_length(task: str) -> str:
+    return "\n".join(text for text, _ in explain(services(), row(task)))
+
+
+def text_of(line: object) -> str:
+    return "".join(part for part, _ in line)  # type: ignore[attr-defined]
+
+
+async def select(seen: Seen, task: str) -> None:
+    seen.app.main.select(seen.engine.latest.plan.index[task])
+    await seen.settle()
+
+
+class TestInOneLine:
+    @pytest.mark.parametrize(
+        ("task", "told"),
+        [
+            ("api", "up"),
+            ("warmup", "not ready yet"),
+            ("worker", "restart 3 in 4s (3 crashes) · ConnectionError: queue went away"),
+            ("frontend", "needs ● warmup (not ready yet)"),
+            ("importer", "5 restarts used up · r starts it · e raises the ceiling · ValueError"),
+            ("mart", "upstream importer blocked"),
+            ("crasher", "not ready yet · crash loop: 6 crashes so far"),
+            ("ticker", "restart 1 now, when a slot is free"),
+            ("mailer", "stopped by you · d starts it"),
+            ("old_api", "removed from the graph"),
+        ],
+    )
+    def test_why_tells_how_a_task_that_is_kept_stands(self, task: str, told: str) -> None:
+        assert why(services(), row(task)).text == told
+
+    def test_B31_what_waits_for_an_upstream_that_is_up_does_not_name_it(self) -> None:
+        snapshot = services()
+        waiting = TaskRow(index=snapshot.plan.index["worker"], name="worker", state=S.WAITING)
+        assert "api" not in why(snapshot, waiting).text
+
+    def test_a_retry_of_a_task_that_is_kept_is_not_told_as_a_restart(self) -> None:
+        """Both are BACKOFF to the engine; attempts since the last start tell them apart."""
+
+        retried = msgspec.structs.replace(row("worker"), attempt=5)
+        assert why(services(), retried).text.startswith("in 4s · ConnectionError")
+
+    def test_removed_and_stopped_have_faces_of_their_own(self) -> None:
+        assert face_of(row("old_api")).word == "REMOVED"
+        assert face_of(row("mailer")).word == "STOPPED"
+        assert [note_of(services(), row(task)) for task in ("api", "old_api", "worker")] == ["up", "gone", "0:04"]
+
+    def test_the_table_names_the_policy_and_counts_every_attempt(self) -> None:
+        snapshot, cols = services(), columns(80, 12)
+        assert "POLICY" in text_of(head_line(cols, "graph", 80, kept=upkeep.keeps(snapshot)))
+        assert "RETRIES" in text_of(head_line(cols, "graph", 80, kept=upkeep.keeps(running_mix())))
+        assert "on-fail" in text_of(row_line(snapshot, row("worker"), cols))
+        assert "always" in text_of(row_line(snapshot, row("api"), cols))
+        assert tries_of(row("crasher")) == "7"
+        assert upkeep.policy_short(Restart(max_restarts=3), 15) == "on-fail · ≤3"
+        assert upkeep.policy_short(Restart(policy="always"), 15) == "always"
+        assert upkeep.policy_short(Restart(policy="no"), 15) == "no"
+
+    def test_the_header_counts_what_is_up_and_not_what_has_ended(self) -> None:
+        line = text_of(run_line(services(), "services.py", 100))
+        assert "5/12 up" in line  # api, two copies, what gathers them, migrate; without who is down or gone
+        assert "up" not in text_of(run_line(running_mix(), "nightly.py", 100)).replace("upload", "")
+
+    def test_the_run_is_up_when_all_that_is_wanted_is(self) -> None:
+        snapshot = services()
+        well = tuple(one for one in snapshot.rows if one.name in {"migrate", "api", "mailer", "old_api"})
+
+        assert upkeep.run_is_up(msgspec.structs.replace(snapshot, rows=well))
+        assert not upkeep.run_is_up(snapshot)
+        assert not upkeep.run_is_up(running_mix())
+
+
+class TestTheInspector:
+    @pytest.mark.parametrize(
+        ("task", "told"),
+        [
+            ("api", "want UP · is UP · gen 2"),
+            ("worker", "want UP · is RETRY · gen 4"),
+            ("warmup", "want UP · is NOT READY · gen 1"),
+            ("importer", "want UP · is BLOCKED · gen 1"),
+            ("mailer", "want DOWN · is STOPPED · gen 1"),
+            ("old_api", "want GONE · is REMOVED · gen 1"),
+        ],
+    )
+    def test_says_what_is_wanted_and_what_is(self, task: str, told: str) -> None:
+        assert told in text_of(title(services(), row(task))[1])
+
+    def test_a_task_that_is_not_kept_has_no_such_line(self) -> None:
+        snapshot = running_mix()
+        assert "want" not in text_of(title(snapshot, snapshot.rows[0])[1])
+
+    def test_tells_policy_and_probes_in_words(self) -> None:
+        told = policy_text(row("worker"))
+        assert told.startswith(
+            "started again after a failure · 5 restarts after failures at most · waits 0s, 2s, 4s … 1m"
+        )
+        told = policy_text(row("api"))
+        assert "after every end · as often as it takes" in told
+        assert "readiness probe every 5s" in told
+        assert "liveness probe every 10s" in told
+
+
+class TestTheLongAnswer:
+    @pytest.mark.parametrize(
+        ("task", "parts"),
+        [
+            ("api", ["api is up, and has been running for 4:02", "liveness probe asks every 10s"]),
+            ("warmup", ["is not ready yet: what depends on it waits", "readiness probe has not passed yet"]),
+            (
+                "worker",
+                ["worker failed, and is started again by its policy: restart 3 in 4s", "2 further restarts", "of 5"],
+            ),
+            ("importer", ["is started no more: restarted 5 times", "bad header", "higher max_restarts"]),
+            (
+                "crasher",
+                ["6 restarts since it was healthy, 6 of them after a failure", "says ctx.ready(), or succeeds"],
+            ),
+            ("ticker", ["ticker came to its end, and is started again by its policy"]),
+            ("mailer", ["is to be down: stopped by console", "d starts it"]),
+            ("old_api", ["was removed from the graph", "names it again"]),
+            ("frontend", ["frontend needs 1 task", "warmup", "not ready yet"]),
+        ],
+    )
+    def test_w_tells_what_moves_it_and_the_way_out(self, task: str, parts: list[str]) -> None:
+        told = at_length(task)
+        assert [part for part in parts if part not in told] == []
+
+    async def test_it_opens_by_its_key(self) -> None:
+        async with console(FakeEngine(services()), (100, 30)) as seen:
+            await select(seen, "worker")
+            await seen.press("w")
+            assert "started again by its policy" in seen.text
+
+
+class TestDownAndUp:
+    async def test_d_asks_before_it_stops_a_task_and_u_starts_it_again(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "api")
+            await seen.press("d")
+            assert "Have api stay down?" in seen.text
+            assert engine.sent == []
+            await seen.press("y")
+            assert engine.sent == [StopTask("api")]
+            engine.apply("api is told to stop")
+            await seen.settle()
+            await seen.press("u")
+            assert engine.sent[-1] == StartTask("api")
+
+    async def test_d_may_be_given_a_reason(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "api")
+            await seen.press("d", "w", "n", "o", "enter")
+            assert engine.sent == [StopTask("api", "no")]
+
+    async def test_d_starts_what_a_person_stopped_and_what_is_blocked(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine) as seen:
+            await select(seen, "mailer")
+            await seen.press("d")
+            await select(seen, "importer")
+            await seen.press("d")
+            assert engine.sent == [StartTask("mailer"), StartTask("importer")]
+
+    async def test_d_on_a_task_that_was_removed_says_so(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine) as seen:
+            await select(seen, "old_api")
+            await seen.press("d")
+            assert engine.sent == []
+            assert "old_api was removed from the graph" in seen.text
+
+    async def test_cancel_says_that_the_task_stays_down_and_is_undone_by_a_start(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "api")
+            await seen.press("x")
+            assert "it stays down until it is started" in seen.text
+            await seen.press("y")
+            assert engine.sent == [CancelTask("api")]
+            assert inverse(services(), CancelTask("api")) == StartTask("api")
+            assert inverse(running_mix(), CancelTask(running_mix().rows[0].name)) is None
+
+    async def test_K_stops_all_and_when_all_is_stopped_starts_it(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await seen.press("K", "y")
+            assert engine.sent == [CancelRun()]
+            rows = tuple(
+                TaskRow(index=one.index, name=one.name, state=S.CANCELLED, policy=one.policy)
+                for one in engine.latest.rows
+            )
+            engine.show(rows=rows, state=RunState.CANCELLED)
+            await seen.press("escape")
+            assert "everything is stopped · K starts it again" in seen.text
+            await seen.press("K")
+            assert engine.sent[-1] == StartRun()
+
+
+class TestPolicies:
+    @pytest.mark.parametrize(("key", "policy"), [("1", "no"), ("2", "on-failure")])
+    async def test_P_chooses_and_u_takes_it_back(self, key: str, policy: str) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "api")
+            await seen.press("P")
+            assert "When is api started again?" in seen.text
+            assert "after every end, a good one too (as it is now)" in seen.text
+            await seen.press(key)
+            assert engine.sent == [SetPolicy("api", restart=policy)]
+            engine.apply()
+            await seen.settle()
+            await seen.press("u")
+            assert engine.sent[-1] == SetPolicy("api", restart="always")
+
+    async def test_P_and_enter_go_to_the_next_policy(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "worker")
+            await seen.press("P", "enter")
+            assert engine.sent == [SetPolicy("worker", restart="always")]
+            await select(seen, "api")
+            await seen.press("P", "3")
+            await seen.press("P", "escape")
+            assert len(engine.sent) == 1
+            assert "nothing was changed" in seen.text
+
+
+class TestCopies:
+    async def test_C_asks_how_many_and_tells_which_come_or_go(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "copies[1]")
+            await seen.press("C")
+            assert "Copies of copies" in seen.text
+            field = seen.app.screen.inputs["replicas"]
+            for text, told in {
+                "4": "copies[2] to [3] are started", "1": "copies[1] is stopped", "2": "as it is now", "x": "a whole number",
+                "5000": "up to 1,000",
+            }.items():  # fmt: skip
+                field.value = text
+                await seen.pilot.pause()
+                assert told in seen.text
+            field.value = "4"
+            await seen.press("enter")
+            assert engine.sent == [ScaleTask("copies", 4)]
+            assert inverse(services(), ScaleTask("copies", 4)) == ScaleTask("copies", 2)
+
+    async def test_C_on_a_task_without_replicas_says_how_it_gets_them(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await select(seen, "api")
+            await seen.press("C")
+            assert "api has no replicas; it is declared with replicas=N" in seen.text
+
+
+class TestEditing:
+    async def test_the_fields_of_restarts_come_first_and_are_checked_as_they_are_typed(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine) as seen:
+            await select(seen, "worker")
+            await seen.press("e")
+            fields = seen.app.screen.inputs
+            assert [*fields][:6] == [
+                "restart", "max_restarts", "restart_backoff", "restart_cap", "restart_jitter", "reset_after",
+            ]  # fmt: skip
+            for name, wrong, told in (
+                ("restart", "sometimes", "no, on-failure or always"),
+                ("max_restarts", "-3", "0 or more"),
+                ("restart_backoff", "soon", "a number of seconds"),
+                ("restart_jitter", "2", "from 0 to 1"),
+            ):
+                right, fields[name].value = fields[name].value, wrong
+                await seen.pilot.pause()
+                assert told in seen.text
+                fields[name].value = right
+            fields["max_restarts"].value = "9"
+            fields["restart_cap"].value = "30"
+            await seen.pilot.pause()
+            assert "on-fail: 9 restarts at most, after 0s, 2s, 4s" in seen.text
+            await seen.press("enter")
+            assert engine.sent == [SetPolicy("worker", max_restarts=9, restart_cap=30.0)]
+            engine.apply()
+            await seen.settle()
+            await seen.press("u")
+            assert engine.sent[-1] == SetPolicy("worker", max_restarts=-1, restart_cap=60.0)
+
+    def test_a_ceiling_that_is_taken_away_is_the_usual_one_again(self) -> None:
+        kept = row("worker").policy
+
+        kept = dataclasses.replace(kept, restart=dataclasses.replace(kept.restart, max_restarts=3))
+        assert draft("worker", kept, initial(kept) | {"max_restarts": ""}).result == SetPolicy(
+            "worker", max_restarts=-1
+        )
+
+    def test_a_task_that_is_not_kept_may_be_from_now_on(self) -> None:
+        policy = row("migrate").policy
+        assert draft("migrate", policy, {"restart": "on"}).result == SetPolicy("migrate", restart="on-failure")
+        assert draft("migrate", policy, {"restart": "on failure"}).result == SetPolicy("migrate", restart="on-failure")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "tasks"),
+    [
+        ("state:up", ["api", "copies[0]", "copies[1]"]),
+        ("state:down", ["mailer"]),
+        ("state:removed", ["old_api"]),
+        ("policy:on-failure", ["worker", "importer", "mart", "copies"]),
+        ("policy:no", ["migrate"]),
+        ("state:blocked", ["importer"]),
+    ],
+)
+def test_filters_know_how_tasks_are_kept(wanted: str, tasks: list[str]) -> None:
+    snapshot = services()
+    found = matches(snapshot.rows, Filter(wanted), problems=False)
+    assert [snapshot.rows[index].name for index in found] == tasks
+
+
+async def test_the_footer_and_the_palette_offer_the_keys() -> None:
+    async with console(FakeEngine(services()), (132, 40)) as seen:
+        await select(seen, "api")
+        assert "d Down/up" in seen.lines[-1]
+        assert "P Policy" in seen.lines[-1]
+        await seen.press("colon")
+        await seen.press(*"copies")
+        await seen.app.workers.wait_for_complete()
+        await seen.pilot.pause()
+        assert "Copies" in seen.text
