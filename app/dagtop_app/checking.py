@@ -13,6 +13,7 @@ from typing import Any
 
 from dagtop.core.forecast import Usual
 from dagtop.core.plan import Plan
+from dagtop.core.restart import Restart, ceiling_of
 from dagtop.core.topology import levels
 from dagtop.errors import DagtopError, GraphError, LoadError
 from dagtop.graph import ExecutorConfig
@@ -50,6 +51,8 @@ class PlanFacts:
     """Tasks that will wait for a person, and for how long at most."""
     due: tuple[datetime, ...] = ()
     """The next due times."""
+    restarts: Mapping[str, Restart] = field(default_factory=dict)
+    """Tasks that are started again, and by which policy."""
 
 
 def facts_of(
@@ -79,6 +82,9 @@ def facts_of(
             if policy.gate is not None
         },
         due=due,
+        restarts={
+            name: policy.restart for name, policy in zip(plan.names, plan.policies, strict=True) if policy.restart.is_on
+        },
     )
 
 
@@ -116,6 +122,7 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
             for name, timeout in facts.gates.items()
         ]
         yield f"  waits at gates    {_some(waits, MOST_ON_PATH, ', ')}"
+    yield from _restart_lines(facts.restarts)
     for number, due in enumerate(facts.due):
         yield f"  {'' if number else 'next due':<17} {due:%a %Y-%m-%d %H:%M}{f':{due:%S}' if due.second else ''} {due:%Z}"
     for name, value in facts.options.items():
@@ -124,6 +131,17 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
                 yield f"  input             {clean(parameter, 100)} = {clean(text, 300)}"
         elif value is not None:
             yield f"  {name:<17} {'yes' if value is True else 'no' if value is False else value}"
+
+
+def _restart_lines(restarts: Mapping[str, Restart]) -> Iterator[str]:
+    """One line for each policy, with the ceiling where one is set."""
+    by_policy: dict[str, list[str]] = {}
+    for name, restart in restarts.items():
+        ceiling = ceiling_of(restart)
+        often = "" if ceiling is None else f", {plural(ceiling, 'restart')} after failures at most"
+        by_policy.setdefault(f"{restart.policy}{often}", []).append(name_of(name, 80))
+    for number, (policy, names) in enumerate(by_policy.items()):
+        yield f"  {'' if number else 'started again':<17} {policy}: {_some(names, MOST_ON_PATH, ', ')}"
 
 
 def _some(items: list[str], most: int, between: str) -> str:
@@ -190,6 +208,10 @@ def _object(facts: PlanFacts) -> dict[str, Any]:
         "forecast": forecast_object(facts.outlook),
         "gates": dict(facts.gates),
         "due": [due.isoformat() for due in facts.due],
+        "restarts": {
+            name: {"policy": str(restart.policy), "max_restarts": ceiling_of(restart)}
+            for name, restart in facts.restarts.items()
+        },
         "options": facts.options,
         "problems": [],
     }

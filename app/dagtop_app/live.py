@@ -17,6 +17,7 @@ from dagtop.core.events import AnyEvent, BreakerEvent, GateDecided, Log, Problem
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
+from dagtop_app import upkeep
 from dagtop_app.faces import TASK_FACES, drawn, glyph
 from dagtop_app.headless import Engine, at_most_a_second
 from dagtop_app.plain import PlainLines, blocked_sentence
@@ -72,14 +73,15 @@ def live_lines(snapshot: RunSnapshot, at: float, width: int, height: int) -> lis
     failed.sort(key=lambda row: -(row.ended_at or 0.0))
     failed = failed[: min(MOST_FAILED, room // 3)]
     running = sorted(
-        (row for row in snapshot.rows if row.state in ACTIVE), key=lambda row: (row.started_at or 0.0, row.index)
+        (row for row in snapshot.rows if row.state in ACTIVE or upkeep.is_restart(row)),
+        key=lambda row: (row.started_at or 0.0, row.index),
     )
     shown = min(len(running), MOST_RUNNING, max(0, room - len(failed)))
     if shown < len(running):
         shown = max(0, shown - 1)
     column = _name_column([*failed, *running[:shown]], width)
     failures = [_failed_line(row, column, width) for row in failed]
-    lines = [_running_line(row, at, column, width) for row in running[:shown]]
+    lines = [_running_line(row, snapshot, at, column, width) for row in running[:shown]]
     if shown < len(running) and room > len(failed):
         lines.append(Line(((fit(f"   and {len(running) - shown:,} more", width).rstrip(), "dim"),)))
     return [*failures, *lines, _bar_line(snapshot, at, width), _counts_line(snapshot, width)][-max(1, height - 1) :]
@@ -104,24 +106,38 @@ def _name_column(rows: Sequence[TaskRow], width: int) -> int:
     return min(longest, max(8, min(40, width // 2)))
 
 
-def _running_line(row: TaskRow, at: float, column: int, width: int) -> Line:
+def _running_line(row: TaskRow, snapshot: RunSnapshot, at: float, column: int, width: int) -> Line:
+    if row.state is TaskState.BACKOFF:
+        return _restart_line(row, snapshot, column, width)
     face = TASK_FACES[row.state]
     name = fit(name_of(row.name), column)
-    took = clock(max(0.0, at - (row.started_at or at)))
+    took = clock(max(0.0, at - (at if row.started_at is None else row.started_at)))
     tries = f"  attempt {row.attempt}" if row.attempt > 1 else ""
     how_far = ""
     if row.progress is not None:
         done, total, message = row.progress
         share = f"{done / total:.0%}" if total else f"{done:g}"
         how_far = f"  {share} {clean(message, 200)}".rstrip()
+    kept = upkeep.running_text(snapshot, row) if row.state is TaskState.RUNNING else ""
+    standing = (f"  {kept}", "dim" if row.serving else "yellow") if kept else (tries, "dim")
     return _cells(
         [
             (f" {glyph(row.state)} ", _STYLES.get(face.style, "")),
             (name, ""),
             (f" {took:>6}", "bold"),
-            (tries + how_far, "dim"),
+            standing,
+            (how_far, "dim"),
         ],
         width,
+    )
+
+
+def _restart_line(row: TaskRow, snapshot: RunSnapshot, column: int, width: int) -> Line:
+    why = f"  {error_line(row.failure)}" if row.failure is not None else ""
+    told = upkeep.restart_text(snapshot, row)
+    name = fit(name_of(row.name), column)
+    return _cells(
+        [(f" {glyph(row.state)} ", _STYLES["retry"]), (name, ""), (f"  {told}", _STYLES["retry"]), (why, "dim")], width
     )
 
 
@@ -134,9 +150,11 @@ def _failed_line(row: TaskRow, column: int, width: int) -> Line:
 def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
     tasks = len(snapshot.plan)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
+    if serves := upkeep.serves(snapshot):
+        done, _, tasks = upkeep.level_of(snapshot)
     share = done / tasks if tasks else 0.0
     head = f" {fit(name_of(snapshot.graph), max(4, min(24, width // 4))).rstrip()}  "
-    tail = f" {done:,}/{tasks:,}  {share:.0%}  {clock(at)}"
+    tail = f" {done:,}/{tasks:,}{' up' if serves else ''}  {share:.0%}  {clock(at)}"
     filled, rest = bar(share, max(4, min(40, width - len(head) - len(tail) - 1)))
     bad = any(snapshot.counts.get(state) for state in BAD)
     return _cells([(head, "bold"), (filled, "red" if bad else "green"), (rest, "dim"), (tail, "")], width)

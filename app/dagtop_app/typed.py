@@ -12,6 +12,7 @@ from dagtop.core import commands as cmd
 from dagtop.core.backoff import Backoff
 from dagtop.core.guards import BreakerState
 from dagtop.core.policy import OnUpstreamFailure, Trigger
+from dagtop.core.restart import RestartPolicy
 
 from dagtop_app.options import UsageError
 
@@ -24,6 +25,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "on_upstream_failure": tuple(OnUpstreamFailure),
     "backoff": tuple(Backoff),
     "state": (*BreakerState, ""),
+    "restart": tuple(RestartPolicy),
 }
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 

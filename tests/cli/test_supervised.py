@@ -4,8 +4,21 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import replace
 
 import pytest
+from dagtop import Graph
+from dagtop.core import events as ev
+from dagtop.core.commands import ScaleTask, SetPolicy, StartRun, StartTask, StopTask
+from dagtop.core.failure import Failure
+from dagtop.core.policy import TaskPolicy
+from dagtop.core.restart import Restart
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import RunState, TaskState
+from dagtop_app.live import live_lines
+from dagtop_app.options import UsageError
+from dagtop_app.plain import PlainLines
+from dagtop_app.typed import parse_command
 
 #: One that is up until it is told to stop, and what waits until it is ready.
 SERVICES = """
@@ -49,6 +62,9 @@ def test_check_tells_the_plan_of_a_reconciler(write, dagtop_here) -> None:
     told = dagtop_here("check", "services.py")
     assert told.code == 0
     assert "shop: 2 tasks, 1 edge, 2 levels, no problems" in told.out
+    assert "  started again     always: api, worker\n" in told.out
+    restarts = json.loads(dagtop_here("check", "services.py", "--json").out)["restarts"]
+    assert restarts["api"] == {"policy": "always", "max_restarts": None}
 
 
 def test_a_graph_of_specs_and_its_reconciler_count_as_one(write, dagtop_here) -> None:
@@ -137,3 +153,73 @@ def test_what_the_file_listens_to_is_listened_to(write, run) -> None:
     )
     done = run("run", "jobs.py", "--plain", "--no-journal")
     assert "heard of one" in done.stdout + done.stderr
+
+
+def test_the_live_view_tells_up_from_not_ready_and_when_a_restart_comes() -> None:
+    plan = Graph("shop").add("api", lambda: None).add("worker", lambda: None).add("slow", lambda: None).validate()
+    kept = TaskPolicy(restart=Restart(policy="always"))
+    broken = Failure(error="OSError", message="refused")
+    rows = (
+        TaskRow(0, "api", TaskState.RUNNING, 1, started_at=0.0, policy=kept, serving=True),
+        TaskRow(
+            1, "worker", TaskState.BACKOFF, 3, started_at=50.0, due_at=64.0, policy=kept, restarts=3, crashes=3,
+            attempts_before=3, failure=broken,
+        ),
+        TaskRow(2, "slow", TaskState.RUNNING, 2, started_at=58.0, policy=kept, restarts=1),
+    )  # fmt: skip
+    plan = replace(plan, policies=(kept,) * 3)
+    snapshot = RunSnapshot(graph="shop", state=RunState.RUNNING, at=60.0, plan=plan, rows=rows)
+    lines = [line.text for line in live_lines(snapshot, 60.0, 80, 24)]
+    assert lines[:3] == [
+        " ● api      1:00  up",
+        " ↻ worker  restart 3 in 4s (3 crashes)  OSError: refused",
+        " ● slow     0:02  not ready yet · restarted 1×",
+    ]
+    assert "1/3 up" in lines[3]
+
+
+@pytest.mark.parametrize(
+    ("event", "told"),
+    [
+        (ev.TaskRestarting(0.0, "api", 4, 8.0, 3, 0), "api came to its end, attempt 4. Restart 3 in 8.0s."),
+        (
+            ev.TaskRestarting(0.0, "api", 4, 8.0, 3, 3, Failure(error="OSError", message="refused"), True),
+            "api timed out, attempt 4: OSError: refused. Restart 3 in 8.0s, after 3 crashes.",
+        ),
+        (ev.TaskServing(0.0, "api", True), "api is ready: what depends on it may start."),
+        (ev.TaskServing(0.0, "api"), "api is ready."),
+        (ev.TaskWanted(0.0, "api", False, "stopped by ann"), "api is wanted down, and stays down: stopped by ann."),
+        (ev.TaskWanted(0.0, "api", True, "started by ann"), "api is wanted up: started by ann."),
+        (
+            ev.TaskBlocked(
+                0.0,
+                "api",
+                6,
+                "restarted 5 times and failed again: OSError",
+                Failure(error="OSError", message="refused"),
+            ),
+            "api is blocked, and not started again by itself: restarted 5 times and failed again: OSError: refused.",
+        ),
+    ],
+)
+def test_each_event_of_a_task_that_is_kept_has_a_sentence(event: ev.TaskEvent, told: str) -> None:
+    assert PlainLines().sentence(event) == told
+
+
+def test_what_a_task_says_cannot_draw_on_the_screen() -> None:
+    hostile = Failure(error="OSError", message="\x1b[2Jgone\nnext")
+    told = PlainLines().sentence(ev.TaskRestarting(0.0, "api\x1b[31m", 1, 0.0, 1, 1, hostile))
+    assert "\x1b" not in told
+    assert "\n" not in told
+
+
+def test_a_restart_policy_is_typed_in_another_terminal() -> None:
+    assert parse_command("set-policy", ["api", "restart=always", "max_restarts=3"]) == SetPolicy(
+        "api", restart="always", max_restarts=3
+    )
+    assert parse_command("stop", ["api", "no more"]) == StopTask("api", "no more")
+    assert parse_command("start", ["api"]) == StartTask("api")
+    assert parse_command("scale", ["api", "3"]) == ScaleTask("api", 3)
+    assert parse_command("start-run", []) == StartRun()
+    with pytest.raises(UsageError, match="'no', 'on-failure', 'always'"):
+        parse_command("set-policy", ["api", "restart=sometimes"])
