@@ -106,6 +106,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("log.follow", "f", "f", "Follow", "Logs: follow the end, or stop.", "Logs", "log('follow')"),
     Action("log.times", "t", "t", "Times", "Logs: timestamps on or off.", "Logs", "log('times')"),
     Action("log.wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", "Logs", "log('wrap')"),
+    Action("view.meta", "0", "0", "Meta", "The tree of all nodes of a graph of graphs, with what their tasks come to.", "Levels", "meta"),
+    Action("level.leave", "backspace", "⌫", "Out", "Out of the node, to the level around it (Enter goes into a node).", "Levels", "leave_level"),
+    Action("level.flat", "underscore", "_", "Flat", "All tasks of all levels by their paths, or level by level.", "Levels", "flat"),
     Action("app.palette", "colon", ":", "Cmd", "Every command by name (also Ctrl+p).", "Console", "palette", in_palette=False),
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
     Action("app.copy", "y", "y", "Copy", "Copy the task's name and error.", "Console", "copy"),
@@ -124,6 +127,8 @@ _FOOTERS = {
     " task.restart-downstream task.scale edit.undo look.problems task.where look.sort run.cancel app.quit",
     "graph": "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.logs task.why task.cancel task.restart"
     " app.palette task.restart-downstream task.hold look.filter edit.undo run.pause run.drain app.quit",
+    "meta": "task.detail task.logs task.why task.cancel task.restart task.restart-downstream task.hold view.tasks look.filter"
+    " level.flat app.palette edit.undo app.quit",
     "logs": "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ from dagtop.core.events import CommandApplied, CommandRefused
 from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RUN_OVER, RunState
 
+from dagtop_app.text import plural
 from dagtop_app.undo import inverse
 
 #: Who gives the commands, as the events tell it.
@@ -80,6 +81,17 @@ class Word:
     """Style class: "warn" while it is under way, "good" or "bad" once it is answered."""
 
 
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """The answers to one command for many tasks."""
+
+    left: int
+    applied: int = 0
+    effect: str = ""
+    refusal: str = ""
+    backs: list[do.Command] = field(default_factory=list)
+
+
 def ended_at(snapshot: RunSnapshot) -> float | None:
     """When a run that is over was over: the engine may have been kept open since. None while it goes on."""
     if snapshot.state not in RUN_OVER:
@@ -107,7 +119,8 @@ class Bridge:
         self._pending: dict[int, tuple[do.Command, do.Command | None]] = {}
         self._undoing: set[int] = set()
         self._end: float | None = None
-        self._undo: list[tuple[do.Command, do.Command]] = []
+        self._undo: list[tuple[do.Command, Sequence[do.Command]]] = []
+        self._batches: dict[int, _Batch] = {}
 
     def attach(self, engine: Engine) -> None:
         """Look at another run from now on. What was to be undone or answered belonged to the one before."""
@@ -117,6 +130,7 @@ class Bridge:
         self._pending.clear()
         self._undoing.clear()
         self._undo.clear()
+        self._batches.clear()
 
     def poll(self) -> bool:
         """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
@@ -158,15 +172,25 @@ class Bridge:
         self.word = Word(text=f"{saying}…", tone="warn")
         return number
 
+    def send_all(self, commands: Sequence[do.Command], saying: str) -> None:
+        """Give one command to many tasks: it is answered, and undone, as one."""
+        batch = _Batch(len(commands))
+        for command in commands:
+            self._batches[self.send(command, saying)] = batch
+
     def undo(self) -> bool:
         """Take the latest live edit back. False if there is none."""
         if not self._undo:
             self.word = Word(text="nothing to undo", tone="dim")
             return False
-        command, back = self._undo.pop()
-        number = self.engine.send(back, by=BY)
-        self._pending[number] = (back, None)
-        self._undoing.add(number)
+        command, backs = self._undo.pop()
+        batch = _Batch(len(backs))
+        for back in backs:
+            number = self.engine.send(back, by=BY)
+            self._pending[number] = (back, None)
+            self._undoing.add(number)
+            if len(backs) > 1:
+                self._batches[number] = batch
         self.word = Word(text=f"undoing {command.verb}…", tone="warn")
         return True
 
@@ -187,11 +211,43 @@ class Bridge:
         command, back = self._pending.pop(answer.id)
         undone = "undone: " if answer.id in self._undoing else ""
         self._undoing.discard(answer.id)
+        if (batch := self._batches.pop(answer.id, None)) is not None:
+            self._take_one_of(batch, answer, command, back, undone)
+            return
         match answer:
             case CommandApplied():
                 if back is not None:
-                    self._undo.append((command, back))
+                    self._undo.append((command, (back,)))
                 undo = " · u undoes it" if back is not None else ""
                 self.word = Word(text=f"{undone}{answer.effect or command.verb}{undo}", tone="good")
             case CommandRefused():
                 self.word = Word(text=f"{command.verb} refused: {answer.reason}", tone="bad")
+
+    def _take_one_of(
+        self,
+        batch: _Batch,
+        answer: CommandApplied | CommandRefused,
+        command: do.Command,
+        back: do.Command | None,
+        undone: str,
+    ) -> None:
+        """One of many answers; the last one says what became of all."""
+        batch.left -= 1
+        if isinstance(answer, CommandApplied):
+            batch.applied += 1
+            batch.effect = batch.effect or answer.effect
+            if back is not None:
+                batch.backs.insert(0, back)
+        else:
+            batch.refusal = batch.refusal or answer.reason
+        if batch.left:
+            return
+        if not batch.applied:
+            self.word = Word(text=f"{command.verb} refused: {batch.refusal}", tone="bad")
+            return
+        if batch.backs and not undone:
+            self._undo.append((command, tuple(batch.backs)))
+        more = f", and {plural(batch.applied - 1, 'task')} more" if batch.applied > 1 else ""
+        refused = f" · refused for some: {batch.refusal}" if batch.refusal else ""
+        undo = " · u undoes it" if batch.backs and not undone else ""
+        self.word = Word(text=f"{undone}{batch.effect or command.verb}{more}{refused}{undo}", tone="good")

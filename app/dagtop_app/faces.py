@@ -108,6 +108,10 @@ def _wants_ascii() -> bool:
 ASCII = _wants_ascii()
 
 
+#: Behind the name of a node, and between two levels.
+ENTERED = ">" if ASCII else "▸"
+
+
 def task_face(state: TaskState) -> Face:
     """The face of a task's state."""
     return TASK_FACES[state]

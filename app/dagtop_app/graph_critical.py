@@ -22,6 +22,8 @@ class CriticalPath:
     def find(self, sheet: Sheet, snapshot: RunSnapshot) -> None:
         """Work it out."""
         taken = durations(snapshot)
+        if sheet.wish.level is not None:  # of nothing that is elsewhere
+            taken = [seconds if task in sheet.nodes else 0.0 for task, seconds in enumerate(taken)]
         self.tasks = sheet.whole.model.critical_path(taken)
         self.seconds = sum(taken[task] for task in self.tasks)
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from dagtop.core.plan import Plan
 
+from dagtop_app.faces import ENTERED
 from dagtop_app.graphview import (
     Canvas,
     Drawing,
@@ -29,6 +30,7 @@ from dagtop_app.graphview import (
     suggest_scale,
 )
 from dagtop_app.graphview.sizes import BOX_LIMIT, PILL_LIMIT
+from dagtop_app.levels import Part, part_of, relative
 from dagtop_app.text import name_of, width
 
 #: Cells of a label that are ever shown or measured.
@@ -60,6 +62,8 @@ class Wish:
     """None: the whole graph."""
     room: tuple[int, int] = (80, 24)
     """Columns and rows of the view."""
+    level: str | None = None
+    """Path of the node whose inside is drawn, "" for the outermost level; None: all tasks."""
     lineage: int = 0
     """The same for a plan and for what it grows into: there a task keeps its number."""
 
@@ -100,7 +104,7 @@ class Sheet:
     labels: tuple[str, ...]
     """By task, cleaned."""
     atlas: Atlas
-    """Of what is drawn: `whole`, or a part of it."""
+    """Of what is drawn: `whole`, or a part of it, or a level."""
     tasks: Sequence[int]
     """The task of each node."""
     nodes: Mapping[int, int]
@@ -134,12 +138,16 @@ def load(wish: Wish, before: Sheet | None, cancelled: Callable[[], bool]) -> She
 
 def _load(wish: Wish, before: Sheet | None, cancelled: Callable[[], bool]) -> Sheet:
     plan = wish.plan
-    if before is not None and before.wish.plan is plan:
+    if wish.level is not None:
+        return _load_level(wish, wish.level, before, cancelled)
+    if before is not None and before.wish.plan is plan and before.wish.level is None:
         whole, labels = before.whole, before.labels
     else:
         labels = tuple([name_of(name, _LABEL) for name in plan.names])
         model = GraphModel.from_indices(plan.names, _edges(plan))
-        whole = _chart(model, labels, before.whole.layout if before is not None else None, cancelled)
+        whole = _chart(
+            model, labels, before.whole.layout if before is not None and before.wish.level is None else None, cancelled
+        )
     if wish.focus is None:
         scale, whole = _choose(whole, wish, cancelled)
         every = range(len(labels))
@@ -149,11 +157,42 @@ def _load(wish: Wish, before: Sheet | None, cancelled: Callable[[], bool]) -> Sh
         )  # fmt: skip
     depth, kept = _around(whole.model, wish.focus)
     tasks = sorted(kept)
-    old = before.atlas.layout if before is not None and before.is_part else None
+    old = before.atlas.layout if before is not None and before.is_part and before.wish.level is None else None
     part = _chart(whole.model.part(kept), [labels[task] for task in tasks], old, cancelled)
     scale, part = _choose(part, wish, cancelled)
     nodes = {task: node for node, task in enumerate(tasks)}
     return Sheet(wish=wish, scale=scale, depth=depth, whole=whole, labels=labels, atlas=part, tasks=tasks, nodes=nodes)
+
+
+def _load_level(wish: Wish, path: str, before: Sheet | None, cancelled: Callable[[], bool]) -> Sheet:
+    """What is directly in a level: tasks keep their numbers, nodes have those of their own tasks."""
+    plan, depth = wish.plan, 0
+    same = before is not None and before.wish.level == path
+    part = part_of(plan, path)
+    labels = _level_labels(plan, path, part)
+    model = GraphModel.from_indices(plan.names, part.edges)
+    kept = frozenset(part.members)
+    if wish.focus is not None and wish.focus.task in kept:
+        depth, kept = _around(model, wish.focus)
+    tasks = sorted(kept)
+    inside = before is not None and same and before.wish.plan is plan and before.tasks == tasks
+    if inside and before is not None:
+        atlas = before.atlas
+    else:
+        old = before.atlas.layout if before is not None and same else None
+        atlas = _chart(model.part(kept), [labels[task] for task in tasks], old, cancelled)
+    scale, atlas = _choose(atlas, wish, cancelled)
+    nodes = {task: node for node, task in enumerate(tasks)}
+    whole = Atlas(model=model, widths=(), layout=atlas.layout, maps={})
+    return Sheet(wish=wish, scale=scale, depth=depth, whole=whole, labels=labels, atlas=atlas, tasks=tasks, nodes=nodes)
+
+
+def _level_labels(plan: Plan, path: str, part: Part) -> tuple[str, ...]:
+    labels = [""] * len(plan.names)
+    for index in part.members:
+        name = relative(plan.names[index], path)
+        labels[index] = f"{name_of(name, _LABEL)} {ENTERED}" if index in plan.nodes else name_of(name, _LABEL)
+    return tuple(labels)
 
 
 def _edges(plan: Plan) -> list[tuple[int, int]]:

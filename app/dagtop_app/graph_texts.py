@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dagtop.core.levels import SLASH
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, FINAL, TaskState
 
-from dagtop_app.faces import ASCII, GATE_FACE, TALLIES, face_of, glyph, glyph_of, is_at_gate
+from dagtop_app.faces import ASCII, ENTERED, GATE_FACE, TALLIES, face_of, glyph, glyph_of, is_at_gate
 from dagtop_app.graph_loading import Hidden, Sheet
 from dagtop_app.graphview import Scale
 from dagtop_app.lines import Line, Span, line_width, sides
-from dagtop_app.text import clock, cut, duration, fit, plural
+from dagtop_app.text import clock, cut, duration, fit, name_of, plural
 
 _S = TaskState
 _SHORT = {state: tally.short[:5] for tally in TALLIES for state in tally.states} | {_S.TIMED_OUT: "late"}
@@ -100,17 +101,22 @@ def title(
             (f" {sign}{sheet.depth}", "key"),
         ]
     else:
-        left.append((cut(graph, 32), ""))
+        inside = sheet.wish.level if sheet is not None else None
+        path = "".join(f" {ENTERED} {name_of(name, 40)}" for name in inside.split(SLASH)) if inside else ""
+        left.append((f"{cut(graph, 32)}{path}", ""))
     if pending is not None:
         return left, [(f"laying out {plural(pending, 'task')}…", "warn")]
     if sheet is None:
         return left, []
     drawn, total = len(sheet.tasks), len(sheet.labels)
     count = plural(total, "task") if drawn == total else f"{drawn:,} of {plural(total, 'task')}"
+    deep = plural(len(sheet.layout.layers), "level")
+    if sheet.wish.level is not None:
+        count, deep = f"{drawn:,} at this level", plural(len(sheet.layout.layers), "step")
     right: list[Span] = []
     if critical is not None:
         right = [(f"critical path {duration(critical)}", "key"), (" · ", "dim")]
-    right.append((f"{count} · {plural(len(sheet.layout.layers), 'level')} · ", "dim"))
+    right.append((f"{count} · {deep} · ", "dim"))
     right.append((_SCALES[sheet.scale], ""))
     right.append((" · fit" if sheet.wish.scale is None else " · = fits", "dim"))
     return left, right

@@ -10,7 +10,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 
 from dagtop_app.bridge import LogLine
-from dagtop_app.faces import ASCII, GATE_FACE, GONE_FACE, TASK_FACES, Face, drawn, face_of, glyph_of
+from dagtop_app.faces import ASCII, ENTERED, GATE_FACE, GONE_FACE, TASK_FACES, Face, drawn, face_of, glyph_of
 from dagtop_app.inspector_model import log_spans
 from dagtop_app.levels import Levels, Rolled, relative
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width
@@ -32,14 +32,9 @@ _PLACE = {drawn(face): place for place, face in enumerate(_ORDER)}
 _NAMED = 4
 
 
-def arrow() -> str:
-    """What stands between two levels."""
-    return ">" if ASCII else "▸"
-
-
 def crumbs_text(graph: str, crumbs: Sequence[str]) -> str:
     """ "nightly ▸ ingest ▸ raw"."""
-    return f" {arrow()} ".join(name_of(name, 60) for name in (graph, *crumbs) if name)
+    return f" {ENTERED} ".join(name_of(name, 60) for name in (graph, *crumbs) if name)
 
 
 def stacked(faces: Mapping[Face, int]) -> list[list[Span]]:
@@ -64,7 +59,7 @@ def node_line(levels: Levels, row: TaskRow, cols: Columns, name: str, *, cursor:
         (edge, "mark"),
         (f"{drawn(face)} ", face.style),
         (cut(shown, room), "strong" if cursor else "dim" if quiet else ""),
-        (fit(f" {arrow()}", cols.task - min(room, _cells(shown))) + " ", "key"),
+        (fit(f" {ENTERED}", cols.task - min(room, _cells(shown))) + " ", "key"),
         (fit(face.word, cols.state) + " ", face.style),
         (fit(_percent(rolled), cols.tries) + " ", "dim"),
     ]
@@ -80,7 +75,7 @@ def _cells(text: str) -> int:
 
 
 def _percent(rolled: Rolled) -> str:
-    if not rolled.total:
+    if not rolled.total or not rolled.has_begun:
         return "-"
     return "100%" if not rolled.goes_on else f"{min(99, 100 * rolled.done // rolled.total)}%"
 
@@ -200,7 +195,8 @@ def _now(levels: Levels, row: TaskRow, rolled: Rolled, cells: int) -> Iterator[L
     snapshot = levels.snapshot
     filled, rest = bar(rolled.done / max(1, rolled.total), 20)
     yield (
-        ("  ", ""), (f"{_percent(rolled)} ", "strong"), (filled, "fail" if rolled.failed else "ok"), (rest, "bar-rest"),
+        ("  ", ""), (f"{_percent(rolled)} ", "strong"), (filled, "fail" if rolled.failed else "ok"),
+        (rest, "bar-rest"),
         (f" {rolled.done:,} of {plural(rolled.total, 'task')}", "dim"),
     )  # fmt: skip
     yield from _figures(rolled, cells)

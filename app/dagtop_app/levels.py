@@ -255,6 +255,10 @@ class Levels:
             found = self._rolled[index] = self._by_index[index].rolled(row)
         return found
 
+    def states(self, index: int) -> Mapping[TaskState, int]:
+        """How many tasks in a node are in which state."""
+        return self._by_index[index].states
+
     def has(self, path: str) -> bool:
         """Whether there is such a level."""
         return path in self._by_path

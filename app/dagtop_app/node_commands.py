@@ -181,6 +181,9 @@ def _others(snapshot: RunSnapshot, command: do.Command, each: dict[int, do.Comma
         case do.StartTask():
             chosen = [i for i in each if not rows[i].gone and rows[i].state in FINAL and _is_down(snapshot, i)]
             said, nothing = "started", "everything in it that should be up is"
+        case do.SetPolicy() if each:
+            chosen, nothing = list(each), ""
+            said = blast_radius(snapshot, next(iter(each.values()))).summary.rpartition(": ")[2]
         case _:
             chosen, said, nothing = list(each), command.verb, "there is nothing in it"
     if not chosen:

@@ -9,7 +9,8 @@ from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app import upkeep
-from dagtop_app.faces import ASCII, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
+from dagtop_app.faces import ASCII, ENTERED, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
+from dagtop_app.levels import relative
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
 from dagtop_app.tally import tallied
@@ -29,11 +30,11 @@ TALL = 24
 # -- header --------------------------------------------------------------------------------------------------
 
 
-def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "") -> Line:
-    """First line: where it comes from, when it runs next if there is room, how the run stands, how much is done."""
+def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "", crumbs: Sequence[str] = ()) -> Line:
+    """First line: where it comes from, the level that is shown, when it runs next if there is room, how the run stands."""
     face = RUN_FACES[snapshot.state]
     word = "WAITING" if next_run and snapshot.state is RunState.PENDING else face.word
-    total = len(snapshot.rows)
+    total = _total(snapshot)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
     wide = cells >= 120
     serves = upkeep.serves(snapshot)
@@ -51,8 +52,9 @@ def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "") 
     left: list[Span] = [(" dagtop ", "brand"), (" ", "")]
     space = cells - line_width(right) - line_width(left) - 1
     source, graph = clean(title, 300), name_of(snapshot.graph, 300) if snapshot.graph else ""
+    graph = f" {ENTERED} ".join((graph, *(name_of(name, 60) for name in crumbs))) if crumbs else graph
     if graph and source and graph != source:
-        named = f"{source} {'>' if ASCII else '▸'} {graph}"
+        named = f"{source} {ENTERED} {graph}"
         if width(named) > space:
             named = graph
     else:
@@ -63,6 +65,11 @@ def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "") 
     return sides(left, right, cells)
 
 
+def _total(snapshot: RunSnapshot) -> int:
+    """How many tasks there are; a node of a graph of graphs is none."""
+    return len(snapshot.rows) - len(snapshot.plan.nodes)
+
+
 def _percent(done: int, total: int) -> str:
     if not total:
         return "0%"
@@ -71,7 +78,7 @@ def _percent(done: int, total: int) -> str:
 
 def _stacked(snapshot: RunSnapshot, cells: int) -> list[Span]:
     """A bar of what became of all tasks: ok, failed, other endings, running, the rest."""
-    counts, total = snapshot.counts, max(1, len(snapshot.rows))
+    counts, total = snapshot.counts, max(1, _total(snapshot))
     up = upkeep.level_of(snapshot).up if upkeep.keeps(snapshot) else 0
     good = sum(counts.get(state, 0) for state in GOOD) + up
     bad = sum(counts.get(state, 0) for state in BAD)
@@ -191,6 +198,9 @@ def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
     return [fit_line(line, cells) for line in [*lines[: max(0, height - 1)], last]][:height]
 
 
+#: The order of the tree of levels; a table never has it.
+LAYERS = "layers"
+
 # -- table ---------------------------------------------------------------------------------------------------
 
 
@@ -226,7 +236,10 @@ def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False, ke
     def title(name: str, by: str) -> str:
         return f"{name}{mark}" if sort == by else name
 
-    line: list[Span] = [(" " * _LEAD, "head"), (fit(title("TASK", "name"), cols.task) + " ", "head")]
+    line: list[Span] = [
+        (" " * _LEAD, "head"),
+        (fit("NODE" if sort == LAYERS else title("TASK", "name"), cols.task) + " ", "head"),
+    ]
     line.append((fit(title("STATE", "state"), cols.state) + " ", "head"))
     line.append((fit(title("TRY", "tries"), cols.tries) + " ", "head"))
     if cols.time:
@@ -234,7 +247,7 @@ def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False, ke
     if cols.policy:
         usual = "RETRIES" if cols.policy < 12 else "RETRIES · LIMIT"
         line.append((fit("POLICY" if kept else usual, cols.policy) + " ", "head"))
-    line.append((fit("WHY / NEXT", cols.why), "head"))
+    line.append((fit("WHAT IS IN IT" if sort == LAYERS else "WHY / NEXT", cols.why), "head"))
     return fit_line(line, cells)
 
 
@@ -280,8 +293,8 @@ def policy_of(row: TaskRow, cells: int) -> str:
     return f"{tries} · {limit}" if limit else tries
 
 
-def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False) -> Line:
-    """One task in one line."""
+def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False, level: str = "") -> Line:
+    """One task in one line, by its name in a level."""
     face = face_of(row)
     quiet = row.state in FINAL and row.state not in BAD
     name_style = "strong" if cursor else "dim" if quiet or row.state is _S.WAITING else ""
@@ -289,7 +302,7 @@ def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool
     line: list[Span] = [
         (edge, "mark"),
         (f"{glyph_of(row)} ", face.style),
-        (fit(name_of(row.name, 200), cols.task) + " ", name_style),
+        (fit(name_of(relative(row.name, level), 200), cols.task) + " ", name_style),
         (fit(face.word, cols.state) + " ", face.style),
         (fit(tries_of(row), cols.tries) + " ", "retry" if row.attempt > 1 and not quiet else "dim"),
     ]

@@ -45,7 +45,7 @@ class TestTheList:
         async with console(FakeEngine(running_mix()), (120, 100)) as seen:
             await seen.press("question_mark")
             for action in ACTIONS:
-                assert action.help[:40] in seen.text, action
+                assert (action.help[:40] in seen.text) is (action.group != "Levels"), action
 
     async def test_every_binding_of_the_screen_has_an_id(self) -> None:
         async with console(FakeEngine(running_mix())) as seen:

@@ -299,7 +299,7 @@ class Looking(Keeping):
 
     def action_help(self) -> None:
         """Every key."""
-        lines = questions.help_lines(min(90, self.app.size.width - 14))
+        lines = questions.help_lines(min(90, self.app.size.width - 14), levels=self.roster.levels.there)
         self.app.push_screen(Popup("Keys", lines, note="↑↓ scroll · esc"))
 
     def action_palette(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.snapshot import TaskRow
@@ -14,13 +15,13 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 
-from dagtop_app import inspector_model, upkeep
+from dagtop_app import inspector_model, level_texts, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, FOOTERS, Action, bindings
 from dagtop_app.bridge import Bridge
 from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.roster import Roster
-from dagtop_app.screens.rereading import Rereading
+from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
@@ -38,10 +39,11 @@ if TYPE_CHECKING:
 #: How often the engine is looked at, per second.
 RATE = 10
 TABS = (Tab("1", "Tasks"), Tab("2", "Graph"), Tab("4", "Logs"))
-_TAB_OF = {"tasks": "1", "graph": "2", "logs": "4"}
+_TAB_OF = {"tasks": "1", "graph": "2", "logs": "4", "meta": "0"}
+_META = Tab("0", "Meta")
 
 
-class MainScreen(Rereading):
+class MainScreen(Levelled):
     """Draws what the bridge has, sends what keys ask for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
@@ -143,7 +145,9 @@ class MainScreen(Rereading):
             self.table.show(moved=moved)
         elif self.view == "graph":
             roster = self.roster
-            self.graph.show(snapshot, roster.selected, roster.order if roster.wanted or roster.problems else None)
+            self.graph.show(roster.snapshot, roster.selected, self.sought(), roster.drawn_level)
+        elif self.view == "meta":
+            self.draw_tree()
         else:
             self._draw_logs()
         self.draw_side()
@@ -152,13 +156,14 @@ class MainScreen(Rereading):
         self.draw_footer()
 
     def _draw_header(self) -> None:
-        self.header.show(self.bridge.snapshot, self.source_title, TABS, _TAB_OF[self.view], self._next_run)
+        tabs = (*TABS, _META) if self.roster.levels.there else TABS
+        self.header.show(self.roster.snapshot, self.source_title, tabs, _TAB_OF[self.view], self._next_run, self.crumbs)
 
     def _draw_tiny(self) -> None:
         if self._tiny is None:
             self._tiny = Painted(id="tiny")
             self.mount(self._tiny)
-        self._tiny.set_lines(tiny_lines(self.bridge.snapshot, self.size.width, self.size.height))
+        self._tiny.set_lines(tiny_lines(self.roster.snapshot, self.size.width, self.size.height))
 
     def _draw_logs(self) -> None:
         if self.log_pane.show(self.bridge.engine.logs):
@@ -177,8 +182,11 @@ class MainScreen(Rereading):
                 reverse=roster.reverse,
                 problems=roster.problems,
             )
+            left = self.level_title(left)
         elif self.view == "graph":
             left, right = self.graph.title()
+        elif self.view == "meta":
+            left, right = self.tree_title()
         else:
             left, right = self._log_title()
         painted.set_lines([rule(left, right, painted.size.width)])
@@ -200,11 +208,16 @@ class MainScreen(Rereading):
             return  # it is drawn as soon as it has a size
         if not shown:
             return
-        row, snapshot = self.roster.row, self.bridge.snapshot
+        row, snapshot = self.roster.row, self.roster.snapshot
         painted, inspector = self._side_rule, self.inspector
+        inspector.at_length = self.has_class("-wide")
+        if (node := self.node) is not None:
+            left, right = level_texts.title(self.roster.levels, node)
+            painted.set_lines([rule(left, right, painted.size.width)])
+            inspector.draw(node.name, partial(self.node_side, node, at_length=inspector.at_length))
+            return
         left, right = inspector_model.title(snapshot, row)
         painted.set_lines([rule(left, right, painted.size.width)])
-        inspector.at_length = self.has_class("-wide")
         lines = self.bridge.engine.logs.tail(row.name, 30 if inspector.at_length else 8) if row is not None else ()
         inspector.show(snapshot, row, lines)
 
@@ -260,6 +273,7 @@ class MainScreen(Rereading):
         """Keys that matter now; those that would be refused are greyed."""
         row = self.roster.row
         actions = FOOTERS["kept" if self.view == "tasks" and row is not None and upkeep.is_kept(row) else self.view]
+        actions = tuple(self.with_levels(actions))
         if self.view != "logs" and at_gates(self.snapshot):
             actions = (BY_ID["run.gate"], *actions)
         if self.keeper is not None and self.bridge.is_over:
@@ -269,6 +283,8 @@ class MainScreen(Rereading):
     def is_useful(self, action: Action) -> bool:
         """Whether the key would do something to the selected task."""
         row = self.roster.row
+        if (useful := self.useful_on_node(action)) is not None:
+            return useful
         if action.id.startswith("task.") and row is None:
             return False
         match action.id:
@@ -291,7 +307,9 @@ class MainScreen(Rereading):
             case "task.down":
                 return row is not None and not row.gone
             case "task.scale":
-                return row is not None and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) > 0
+                return (
+                    row is not None and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) > 0
+                )
             case "run.start":
                 return upkeep.keeps(self.snapshot)
             case "run.reload":
@@ -373,7 +391,7 @@ class MainScreen(Rereading):
         if message.key == "4":
             self.action_logs(False)
         else:
-            self.action_view({"1": "tasks", "2": "graph"}[message.key])
+            self.action_view({"1": "tasks", "2": "graph", "0": "meta"}[message.key])
 
     def on_column_head_sorted(self, message: ColumnHead.Sorted) -> None:
         """A column title was clicked: sort by it, or turn it round."""

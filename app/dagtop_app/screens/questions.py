@@ -226,9 +226,10 @@ def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     ]
 
 
-def help_lines(cells: int) -> list[Line]:
-    """Every key, by group; in two columns where there is room."""
-    blocks = {group: [action for action in ACTIONS if action.group == group] for group in GROUPS}
+def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
+    """Every key, by group; those for levels only where there are `levels`."""
+    groups = [group for group in GROUPS if levels or group != "Levels"]
+    blocks = {group: [action for action in ACTIONS if action.group == group] for group in groups}
     lines: list[Line] = []
     for group, actions in blocks.items():
         if lines:

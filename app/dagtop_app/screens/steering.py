@@ -7,7 +7,6 @@ from functools import partial
 
 import msgspec
 from dagtop.core import commands as do
-from dagtop.core.blast import blast_radius
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, RunState
 from textual.screen import Screen
@@ -16,6 +15,7 @@ from dagtop_app import filling
 from dagtop_app.bridge import Bridge
 from dagtop_app.filling import Field
 from dagtop_app.lines import Line
+from dagtop_app.node_commands import orders, radius_of
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.form import Form
@@ -49,20 +49,30 @@ class Steering(Screen[None]):
             self.draw_word()
         return row
 
+    def send(self, command: do.Command, saying: str) -> None:
+        """Send a command; one for a node goes to all the tasks in it that it makes sense for."""
+        made = orders(self.snapshot, command)
+        if made is None:
+            self.bridge.send(command, saying)
+        elif made.radius.refusal:
+            self.bridge.refuse(f"{command.verb}: {made.radius.refusal}")
+        else:
+            self.bridge.send_all(made.commands, saying)
+
     def give(self, command: do.Command, saying: str) -> None:
         """Send a command; where it would lose something, ask first."""
-        radius = blast_radius(self.snapshot, command)
+        radius = radius_of(self.snapshot, command)
         if radius.refusal:
             self.bridge.refuse(f"{command.verb}: {radius.refusal}")
         elif questions.worth_asking(self.snapshot, radius):
             self._ask(command, radius, saying)
         else:
-            self.bridge.send(command, saying)
+            self.send(command, saying)
         self.draw_word()
 
     def refused(self, command: do.Command) -> bool:
         """Whether a command would be refused as things are; then it is said why."""
-        reason = blast_radius(self.snapshot, command).refusal
+        reason = radius_of(self.snapshot, command).refusal
         if reason:
             self.bridge.refuse(f"{command.verb}: {reason}")
             self.draw_word()
@@ -71,18 +81,18 @@ class Steering(Screen[None]):
     def send_if(self, command: do.Command, saying: str) -> None:
         """Send a command about which a person has been asked; if it would be refused by now, say so."""
         if not self.refused(command):
-            self.bridge.send(command, saying)
+            self.send(command, saying)
 
     def _ask(self, command: do.Command, radius: do.BlastRadius, saying: str) -> None:
         def answered(answer: str | None) -> None:
             if answer == "only" and isinstance(command, do.RestartTask):
-                self.bridge.send(do.RestartTask(task=command.task), saying)
+                self.send(do.RestartTask(task=command.task), saying)
             elif answer == "yes":
-                self.bridge.send(command, saying)
+                self.send(command, saying)
             elif answer == "why":
                 self.ask_why(
                     questions.command_title(command),
-                    lambda why: self.bridge.send(msgspec.structs.replace(command, reason=why), saying),
+                    lambda why: self.send(msgspec.structs.replace(command, reason=why), saying),
                 )
             else:
                 self.bridge.say("nothing was changed")

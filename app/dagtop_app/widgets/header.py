@@ -23,13 +23,21 @@ class Header(Painted):
             super().__init__()
             self.key = key
 
-    def show(self, snapshot: RunSnapshot, title: str, tabs: Sequence[Tab], current: str, next_run: str = "") -> None:
-        """Draw the run as it stands. `next_run` tells of a schedule."""
+    def show(
+        self,
+        snapshot: RunSnapshot,
+        title: str,
+        tabs: Sequence[Tab],
+        current: str,
+        next_run: str = "",
+        crumbs: Sequence[str] = (),
+    ) -> None:
+        """Draw the run as it stands. `next_run` tells of a schedule, `crumbs` of the level that is shown."""
         cells = self.size.width
         if cells:
             self.set_lines(
                 [
-                    run_line(snapshot, title, cells, next_run),
+                    run_line(snapshot, title, cells, next_run, crumbs),
                     tally_line(snapshot, cells),
                     tab_line(tabs, current, cells),
                 ]

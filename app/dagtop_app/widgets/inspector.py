@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
 from dagtop_app import inspector_model
 from dagtop_app.bridge import LogLine
+from dagtop_app.lines import Line
 from dagtop_app.widgets.painted import PaintedScroll
 
 
@@ -25,10 +26,19 @@ class Inspector(PaintedScroll):
         if row is None:
             self.set_lines([((" No task is selected.", "dim"),)])
             return
-        if row.name != self._subject:
-            self._subject = row.name
-            self.scroll_to(y=0, animate=False, force=True)
+        self._be_about(row.name)
         if self.at_length:
             self.set_lines(inspector_model.full(snapshot, row, logs, cells))
         else:
             self.set_lines(inspector_model.short(snapshot, row, logs, cells, max(1, self.size.height)))
+
+    def draw(self, subject: str, lines: Callable[[int, int], Sequence[Line]]) -> None:
+        """Draw what is no single task: `lines` makes it for so many cells and lines."""
+        if self.cells and self.display:
+            self._be_about(subject)
+            self.set_lines(lines(self.cells, max(1, self.size.height)))
+
+    def _be_about(self, subject: str) -> None:
+        if subject != self._subject:
+            self._subject = subject
+            self.scroll_to(y=0, animate=False, force=True)

@@ -56,6 +56,7 @@ class LaidOutGraph(DrawnGraph):
         self._snapshot: RunSnapshot = EMPTY
         self._plan: Plan | None = None
         self._selected: int | None = None
+        self._level: str | None = None
         self._outside: int | None = -1
         self._posted: list[int] = []
         self._tasks_sought: frozenset[int] | None = None
@@ -65,9 +66,20 @@ class LaidOutGraph(DrawnGraph):
 
     # -- what the screen says --------------------------------------------------------------------------------
 
-    def show(self, snapshot: RunSnapshot, selected: int | None, sought: Collection[int] | None = None) -> None:
-        """Draw what has changed; with `sought` those tasks stand out from all others."""
+    def show(
+        self,
+        snapshot: RunSnapshot,
+        selected: int | None,
+        sought: Collection[int] | None = None,
+        level: str | None = None,
+    ) -> None:
+        """Draw what has changed; with `sought` those tasks stand out from all others. `level`: only what is directly in it."""
         self._snapshot = snapshot
+        if level != self._level:
+            self._level, self.focus_part = level, None
+            if snapshot.plan is self._plan:
+                self.critical.forget()
+                self._order()
         if snapshot.plan is not self._plan:
             before, self._plan = self._plan, snapshot.plan
             if before is not None and is_grown(before, snapshot.plan):
@@ -217,6 +229,7 @@ class LaidOutGraph(DrawnGraph):
             plan=plan,
             scale=self.scale,
             focus=self.focus_part,
+            level=self._level,
             room=(max(20, size.width), max(5, size.height)),
             lineage=self._lineage,
         )
@@ -239,6 +252,8 @@ class LaidOutGraph(DrawnGraph):
 
     def _take(self, sheet: Sheet) -> None:
         """Hang a drawing up so that the selected task stays where it was on the screen."""
+        if self.sheet is not None and self.sheet.wish.level != sheet.wish.level:
+            self.cursor = None  # nothing in this drawing was in the one before
         before = self.place_of(self.cursor.node) if self.cursor is not None and self.drawing is not None else None
         task = self._selected
         if task is not None and task not in sheet.nodes and self.sheet is not None and self.cursor is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
+from dagtop.core.levels import is_inside
 from textual.geometry import Size
 from textual.strip import Strip
 
@@ -26,6 +27,8 @@ class LogPane(PaintedScroll):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self.subject: str | None = None
+        self.within = False
+        """Whether the subject is a node, and the lines those of all tasks in it."""
         self.following = True
         self.times = True
         self.wrapping = False
@@ -50,36 +53,42 @@ class LogPane(PaintedScroll):
         """How many lines match the search."""
         return len(self._matches)
 
-    def open(self, task: str | None, logs: Logs) -> None:
-        """Show the lines of another task, or of all (None)."""
-        self.subject = task
+    def open(self, task: str | None, logs: Logs, *, within: bool = False) -> None:
+        """Show the lines of another task, of all (None), or of all `within` a node."""
+        self.subject, self.within = task, within
         self._source.clear()
         self._drawn.clear()
         self._number = 0
         self.following = True
-        latest = logs.tail(task, min(KEPT, BATCH))
+        latest = logs.tail(self._asked, min(KEPT, BATCH))
         self._take(latest)
         self._settle()
 
     def show(self, logs: Logs) -> bool:
         """Read what is new. True if anything was."""
-        new = logs.since(self._number, self.subject, BATCH)
+        new = logs.since(self._number, self._asked, BATCH)
         if not new:
             return False
         self._take(new)
         self._settle()
         return True
 
+    @property
+    def _asked(self) -> str | None:
+        return None if self.within else self.subject
+
     def _take(self, lines: object) -> None:
         for line in lines:  # type: ignore[attr-defined]
-            self._source.append(line)
             self._number = max(self._number, line.number)
+            if self.within and not is_inside(line.task, self.subject or ""):
+                continue
+            self._source.append(line)
             self._drawn.extend(self._spread(line))
         if len(self._drawn) > 2 * KEPT:
             self._redraw()
 
     def _spread(self, line: LogLine) -> Iterator[Line]:
-        spans = log_spans(line, times=self.times, task=self.subject is None)
+        spans = log_spans(line, times=self.times, task=self.subject is None or self.within)
         cells = max(20, self.cells - 1)
         if not self.wrapping or line_width(spans) < cells:
             yield ((" ", ""), *spans)

@@ -14,6 +14,7 @@ from dagtop_app.widgets.task_table import ColumnHead, TaskTable
 
 if TYPE_CHECKING:
     from dagtop_app.widgets.graph_view import GraphView
+    from dagtop_app.widgets.level_tree import LevelTree
     from dagtop_app.widgets.log_pane import LogPane
 
 
@@ -21,7 +22,7 @@ class Stage(Vertical):
     """The line above the view, and the view."""
 
     view = "tasks"
-    """What is shown: "tasks", "graph" or "logs"."""
+    """What is shown: "tasks", "graph", "logs" or "meta"."""
 
     def __init__(self, roster: Roster, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -31,6 +32,8 @@ class Stage(Vertical):
         self._graph: GraphView | None = None
         self._foot: Painted | None = None
         self._logs: LogPane | None = None
+        self._roster = roster
+        self._tree: LevelTree | None = None
 
     def compose(self) -> ComposeResult:
         """What the first paint needs."""
@@ -65,6 +68,16 @@ class Stage(Vertical):
         return self._logs
 
     @property
+    def level_tree(self) -> LevelTree:
+        """View 0."""
+        if self._tree is None:
+            from dagtop_app.widgets.level_tree import LevelTree  # noqa: PLC0415 - as above
+
+            self._tree = LevelTree(self._roster, self._head, id="tree")
+            self._mount(self._tree)
+        return self._tree
+
+    @property
     def pane(self) -> TaskTable | GraphView | LogPane:
         """The view that is shown."""
         match self.view:
@@ -72,6 +85,8 @@ class Stage(Vertical):
                 return self.graph
             case "logs":
                 return self.log_pane
+            case "meta":
+                return self.level_tree
             case _:
                 return self.table
 
@@ -79,8 +94,9 @@ class Stage(Vertical):
         """Show another view."""
         self.view = view
         shown = self.pane  # makes it
-        self.table.display = self._head.display = shown is self.table
-        for part, whose in ((self._graph, "graph"), (self._foot, "graph"), (self._logs, "logs")):
+        self.table.display = shown is self.table
+        self._head.display = isinstance(shown, TaskTable)
+        for part, whose in ((self._graph, "graph"), (self._foot, "graph"), (self._logs, "logs"), (self._tree, "meta")):
             if part is not None:
                 part.display = whose == view
 

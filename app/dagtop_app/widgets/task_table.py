@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL
@@ -10,6 +12,9 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from dagtop_app.faces import ENTERED
+from dagtop_app.level_texts import node_line
+from dagtop_app.levels import relative
 from dagtop_app.lines import Line
 from dagtop_app.roster import Roster
 from dagtop_app.text import name_of, width
@@ -50,7 +55,7 @@ class TaskTable(PaintedScroll):
         self._head = head
         self._drawn: dict[int, tuple[TaskRow, bool, Line]] = {}
         self._cols = columns(80, 16)
-        self._plan: Plan | None = None
+        self._measured: tuple[Plan | None, str | None] = (None, None)
         self._longest = 0
         self._stood: tuple[int | None, int] = (None, 0)
         """The task under the cursor when it was last drawn, and its place in the order."""
@@ -58,9 +63,11 @@ class TaskTable(PaintedScroll):
     def show(self, *, moved: bool) -> None:
         """Draw what has changed since the last time; `moved`: the order or the cursor is another one."""
         snapshot = self.roster.snapshot
-        if snapshot.plan is not self._plan:
-            self._plan = snapshot.plan
-            self._longest = max((width(name_of(name, 200)) for name in snapshot.plan.names[:_MEASURED]), default=0)
+        level = self.roster.level if self.roster.by_level else None
+        if self._measured[0] is not snapshot.plan or self._measured[1] != level:
+            self._measured = (snapshot.plan, level)
+            self._longest = max((width(name_of(name, 200)) for name in self.names()), default=0)
+            self._drawn.clear()
         self._fit_columns()
         self.resize_to(len(self.roster.order))
         if moved:
@@ -68,6 +75,25 @@ class TaskTable(PaintedScroll):
             self.follow()
         self._stood = (self.roster.selected, self.roster.place)
         self._refresh_changed(snapshot)
+
+    def names(self) -> Iterable[str]:
+        """The names that the first column has to have room for."""
+        roster, names = self.roster, self.roster.snapshot.plan.names
+        if not roster.by_level:
+            return names[:_MEASURED]
+        return [
+            relative(names[index], roster.level) + f" {ENTERED}"
+            for index in roster.levels.children(roster.level)[:_MEASURED]
+        ]
+
+    def line(self, row: TaskRow, *, cursor: bool) -> Line:
+        """One task, or one node, in one line."""
+        roster = self.roster
+        if roster.levels.is_node(row.index):
+            name = relative(row.name, roster.level) if roster.by_level else row.name
+            return node_line(roster.levels, row, self._cols, name, cursor=cursor)
+        level = roster.level if roster.by_level else ""
+        return row_line(roster.snapshot, row, self._cols, cursor=cursor, level=level)
 
     def _stay(self) -> None:
         """The task under the cursor stays where it is on the screen when others come or go above it; not at the very top, where
@@ -115,12 +141,16 @@ class TaskTable(PaintedScroll):
                 continue
             row, cursor = snapshot.rows[order[place]], place == self.roster.place
             known = self._drawn.get(y)
-            if known is not None and known[0] is row and known[1] is cursor and row.state in FINAL:
+            if known is not None and known[0] is row and known[1] is cursor and self._stands_still(row):
                 continue
-            line = row_line(snapshot, row, self._cols, cursor=cursor)
+            line = self.line(row, cursor=cursor)
             if known is None or known[2] != line:
                 self.refresh(Region(0, y, self.size.width, 1))
             self._drawn[y] = (row, cursor, line)
+
+    def _stands_still(self, row: TaskRow) -> bool:
+        """Whether its line is the same until the row is another one."""
+        return row.state in FINAL and not self.roster.levels.is_node(row.index)
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
@@ -129,7 +159,7 @@ class TaskTable(PaintedScroll):
         if place >= len(order) or order[place] >= len(snapshot.rows):
             return Strip.blank(cells, self.base)
         row, cursor = snapshot.rows[order[place]], place == self.roster.place
-        line = row_line(snapshot, row, self._cols, cursor=cursor)
+        line = self.line(row, cursor=cursor)
         self._drawn[y] = (row, cursor, line)
         return paint(self, line, cells, "cursor" if cursor else "")
 
