@@ -14,6 +14,7 @@ from dagtop import (
     MetaDAG,
     OptionError,
     Reconciler,
+    Retry,
     Skip,
     TaskContext,
     TaskState,
@@ -136,7 +137,7 @@ def test_B34_a_node_fails_when_one_of_its_tasks_has_and_what_is_after_it_is_skip
     skipped = [result[name] for name in ("after/a", "after/b", "after/tidy", "after")]
     assert {task.state for task in skipped} == {TaskState.SKIPPED}
     assert {task.reason for task in skipped} == {"upstream first failed", "upstream after/a was skipped"}
-    assert [report.task for report in result.escalations] == ["first/bad", "first/worse"]
+    assert sorted(report.task for report in result.escalations) == ["first/bad", "first/worse"]
 
 
 def test_B34_tasks_that_are_skipped_by_rule_do_not_fail_their_node() -> None:
@@ -245,6 +246,35 @@ def test_B34_what_is_after_a_reconciler_node_starts_when_all_in_it_serves() -> N
     run = rehearse(meta, commands=[(50, CancelRun())])
     assert seen == [{"server": 8080}]
     assert run.result["services"].state is TaskState.SUCCEEDED
+
+
+def test_B34_what_is_tried_again_while_a_service_is_down_knows_where_it_last_was() -> None:
+    """It got None for the node, and failed for good with a TypeError: seen in the sample nightly_meta.py."""
+    graph = Graph("services").add("folder", lambda: "here")
+    seen: list[Any] = []
+
+    @graph.task(restart="always", restart_backoff=10)
+    async def server(ctx: TaskContext) -> None:
+        if ctx.attempt == 2:
+            raise OSError("it crashes again, and is started later")
+        ctx.ready(8000 + ctx.attempt)
+        await anyio.sleep(5 if ctx.attempt == 1 else 1000)
+        raise OSError("it crashes")
+
+    @graph.task
+    async def nothing() -> None: ...
+
+    def calls(services: dict[str, Any], ctx: TaskContext) -> None:
+        seen.append((dict(services), ctx.upstream["services"]["server"]))
+        if len(seen) < 4:
+            raise OSError("nobody answers")
+
+    meta = MetaDAG().add(Reconciler(graph))
+    client = Graph("client").add("calls", calls, retries=Retry(retries=9, backoff="linear", base=3))
+    meta.add(client, depends_on="services")
+    assert rehearse(meta).result["client/calls"].state is TaskState.SUCCEEDED
+    assert [port for _, port in seen] == [8001, 8001, 8001, 8003]
+    assert all(given == {"folder": "here", "server": port, "nothing": None} for given, port in seen)
 
 
 # -- checks -------------------------------------------------------------------------------------------------------------

@@ -84,8 +84,14 @@ def wanted_up(now: Situation) -> set[int]:
     return {
         index
         for index, state in enumerate(now.state)
-        if state in FINAL and not is_unwanted(now, index) and (state not in GOOD or _never_ends(now, index))
+        if state in FINAL and not is_unwanted(now, index) and not _is_well(now, index, state)
     }
+
+
+def _is_well(now: Situation, index: int, state: TaskState) -> bool:
+    if state is TaskState.SKIPPED:
+        return not is_blame(now.reason.get(index, ""))
+    return state in GOOD and not _never_ends(now, index)
 
 
 def _never_ends(now: Situation, index: int) -> bool:

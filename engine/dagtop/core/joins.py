@@ -64,6 +64,15 @@ class Joins:
             if state is not TaskState.SKIPPED:
                 self._bad[index] = self._bad.get(index, 0) + 1
 
+    def early_one_ended(self, index: int, state: TaskState) -> None:
+        """One upstream task of `index` that counted as succeeded has come to a final state."""
+        self.pending[index] += 1
+        self.upstream_ended(index, state)
+
+    def early_one_is_down(self, index: int) -> None:
+        """One upstream task of `index` that counted as succeeded does no more."""
+        self.pending[index] += 1
+
     def recount(self, index: int, states: Sequence[TaskState]) -> None:
         """Count anew, after upstream tasks have left their final states."""
         early = self.early

@@ -42,10 +42,10 @@ from dagtop.core.probing import attempt_begun, probed, said_ready
 from dagtop.core.ready import ReadyQueue, ranking
 from dagtop.core.restart import ProbeKind
 from dagtop.core.setting_up import set_up_ended
-from dagtop.core.states import BAD, RUN_OVER, TaskState
+from dagtop.core.states import BAD, GOOD, RUN_OVER, TaskState
 from dagtop.core.steering import obey
 from dagtop.core.stopping import attempt_began, check_timeout, stop_run, stopped_attempt_ended
-from dagtop.core.supervising import no_longer_ready
+from dagtop.core.supervising import has_gone_down, no_longer_ready
 from dagtop.core.ticking import tick
 from dagtop.core.wording import ending_word
 
@@ -365,10 +365,7 @@ class RunMachine:
             escalate(self, index, at)
             if self.ledger.policies[index].extra:
                 stop_nodes(self, index, at)
-        if self.supervised and index in self.joins.early:
-            no_longer_ready(self, index, at)
-        else:
-            self._tell_downstream(index, at)
+        self._tell_downstream(index, at)
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
@@ -446,13 +443,22 @@ class RunMachine:
         if len(self._ended) > 1:
             return  # an outer call is working the queue off
         states, joins = self.ledger.state, self.joins
+        gone_down: list[int] = []
         while self._ended:
             source = self._ended[0]
+            count = joins.upstream_ended
+            if source in joins.early:
+                joins.early.discard(source)
+                count = joins.early_one_ended
+                if states[source] not in GOOD:
+                    gone_down.append(source)
             for below in self.plan.downstream[source]:
-                joins.upstream_ended(below, states[source])
+                count(below, states[source])
                 if states[below] is TaskState.WAITING and self.stopping is None:
                     self.evaluate(below, at)
             self._ended.popleft()
+        for source in gone_down:
+            has_gone_down(self, source, at)
 
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {

@@ -107,17 +107,22 @@ def count_as_ready(machine: RunMachine, index: int, at: float) -> None:
 
 
 def no_longer_ready(machine: RunMachine, index: int, at: float) -> None:
-    """A supervised task is down, or has ended: what depends on it, and has not started, goes by that."""
-    joins, states = machine.joins, machine.ledger.state
+    """A supervised task is down: what depends on it, and has not started, waits until it is ready again."""
+    joins = machine.joins
     if index not in joins.early:
         return
     joins.early.discard(index)
-    fed = machine.plan.downstream[index]
-    for below in fed:
-        joins.recount(below, states)
+    for below in machine.plan.downstream[index]:
+        joins.early_one_is_down(below)
+    has_gone_down(machine, index, at)
+
+
+def has_gone_down(machine: RunMachine, index: int, at: float) -> None:
+    """What was about to start on a task that does no more, waits for it again or ends."""
+    states = machine.ledger.state
     if machine.stopping is not None:
         return
-    unbegun = [i for i in fed if i not in machine.ledger.due_at]
+    unbegun = [i for i in machine.plan.downstream[index] if i not in machine.ledger.due_at]
     for i in withdrawn(machine, unbegun, at, f"{machine.plan.names[index]} is down"):
         if states[i] is TaskState.WAITING:
             machine.evaluate(i, at)
