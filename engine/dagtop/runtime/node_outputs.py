@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from dagtop.core.levels import SLASH
 from dagtop.core.plan import Plan
-from dagtop.core.states import GOOD
+from dagtop.core.states import FINAL, GOOD
 from dagtop.graph.binding import Call, Item
 from dagtop.graph.scope import SETUP, Scope
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NodeOutput(Mapping[str, Any]):
-    """What the tasks in one node have returned by now, by name: of those that succeeded, or serve."""
+    """What the tasks in one node have returned by now, by name: of those that succeeded, serve, or are soon to serve again."""
 
     def __init__(self, calls: Calls, index: int) -> None:
         self._calls, self._index = calls, index
@@ -40,7 +40,7 @@ class NodeOutput(Mapping[str, Any]):
         found: dict[str, Any] = {}
         for i in plan.upstream[self._index]:
             name = plan.names[i].removeprefix(prefix)
-            if name == SETUP or not (ledger.state[i] in GOOD or i in ledger.desired.serving):
+            if name == SETUP or not (ledger.state[i] in GOOD or may_serve_again(calls, i)):
                 continue
             if i in plan.nodes:
                 found[name] = calls.nodes.value(i)
@@ -62,6 +62,14 @@ class NodeOutput(Mapping[str, Any]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (self.made(),)
+
+
+def may_serve_again(calls: Calls, index: int) -> bool:
+    """Whether a task serves, or has served and is down for a moment: what it last gave is the best that one knows."""
+    ledger = calls.ledger
+    if index in ledger.desired.serving:
+        return True
+    return ledger.state[index] not in FINAL and (index in ledger.desired.restarts or calls.outputs[index] is not None)
 
 
 def plain(output: Any) -> Any:
@@ -92,10 +100,23 @@ class NodeOutputs:
 
     def value(self, index: int) -> Any:
         """What those after a node get: a dict, or what a person put in its place; None if it has not succeeded."""
-        if self._calls.ledger.state[index] not in GOOD:
+        if self._calls.ledger.state[index] not in GOOD and not self._is_down_for_a_moment(index):
             return None
         output = self._calls.outputs[index]
         return plain(output)
+
+    def _is_down_for_a_moment(self, index: int) -> bool:
+        """Whether a node has been there, and waits for a service in it: what has begun after it goes on meanwhile."""
+        calls, ledger = self._calls, self._calls.ledger
+        if ledger.state[index] in FINAL:
+            return False
+        for i in ledger.plan.upstream[index]:
+            if i in ledger.plan.nodes:
+                if self.value(i) is None:
+                    return False
+            elif ledger.state[i] not in GOOD and not may_serve_again(calls, i):
+                return False
+        return True
 
     def upstream(self, index: int, scope: Scope) -> dict[str, Any]:
         """The outputs of the tasks before one in a node, and of the nodes before that, by the names that the task uses."""
