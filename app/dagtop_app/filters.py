@@ -13,6 +13,7 @@ from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app.faces import GATE_FACE, TASK_FACES, is_at_gate
+from dagtop_app.upkeep import is_between_rounds
 
 Test: TypeAlias = Callable[[TaskRow], bool]
 
@@ -136,7 +137,7 @@ def _by_letters(letters: str) -> Test:
 
 def is_problem(row: TaskRow) -> bool:
     """Whether `!` shows the task."""
-    return row.state in PROBLEMS or is_at_gate(row)
+    return (row.state in PROBLEMS and not is_between_rounds(row)) or is_at_gate(row)
 
 
 def matches(rows: Sequence[TaskRow], wanted: Filter, *, problems: bool) -> list[int] | range:

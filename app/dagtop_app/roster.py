@@ -15,6 +15,7 @@ from dagtop.core.states import TaskState
 from dagtop_app.faces import is_at_gate
 from dagtop_app.filters import Filter, matches
 from dagtop_app.levels import Levels
+from dagtop_app.upkeep import is_between_rounds
 
 _S = TaskState
 
@@ -221,7 +222,8 @@ class Roster:
             case "recent":
                 return [-row.started_at if row.started_at is not None else 1e18 for row in rows]
             case _:
-                return [_RANK[row.state] if row.gate is None else _rank(row) for row in rows]
+                retry = _S.BACKOFF
+                return [_RANK[row.state] if row.gate is None and row.state is not retry else _rank(row) for row in rows]
 
     def _find_cursor(self) -> None:
         if not self.order:
@@ -332,7 +334,7 @@ class Roster:
 
 
 def _rank(row: TaskRow) -> float:
-    return _AT_GATE if is_at_gate(row) else _RANK[row.state]
+    return _AT_GATE if is_at_gate(row) else _RANK[_S.RUNNING if is_between_rounds(row) else row.state]
 
 
 def _taken(row: TaskRow, at: float) -> float:

@@ -81,6 +81,11 @@ def is_restart(row: TaskRow) -> bool:
     return row.state is _S.BACKOFF and row.restarts > 0 and row.attempt == row.attempts_before
 
 
+def is_between_rounds(row: TaskRow) -> bool:
+    """Whether it has done its round, and begins again in a while: nothing is wrong with it."""
+    return row.state is _S.BACKOFF and row.failure is None and row.restarts > 0
+
+
 def replicas_of(snapshot: RunSnapshot, task: str) -> int:
     """How many replicas there are of a task; 0 if it has none."""
     index, count = snapshot.plan.index, 0

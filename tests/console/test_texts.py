@@ -16,7 +16,7 @@ from dagtop_app.edit_model import draft, initial
 from dagtop_app.explain import explain
 from dagtop_app.faces import STYLES, TASK_FACES
 from dagtop_app.farewell import exit_code, farewell
-from dagtop_app.filters import Filter, matches
+from dagtop_app.filters import Filter, is_problem, matches
 from dagtop_app.lines import line_width
 from dagtop_app.roster import PACE, SORTS, Roster
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
@@ -214,6 +214,18 @@ class TestRoster:
         names = [roster.snapshot.plan.names[i] for i in roster.order]
         assert names[:4] == ["load_orders", "notify_ops", "fetch_fx_rates", "sync_crm"]
         assert names[-1] == "join_orders"
+
+    def test_a_task_between_its_rounds_is_no_problem_and_stays_among_what_runs(self) -> None:
+        roster, snapshot = Roster(), running_mix()
+        rows = list(snapshot.rows)
+        place = next(row.index for row in rows if row.state is S.RUNNING)
+        rows[place] = msgspec.structs.replace(rows[place], state=S.BACKOFF, failure=None, restarts=3)
+        before, after = Roster(), msgspec.structs.replace(snapshot, rows=tuple(rows))
+        before.show(snapshot, 0.0)
+        roster.show(after, 0.0)
+        assert list(roster.order) == list(before.order)
+        assert not is_problem(rows[place])
+        assert is_problem(msgspec.structs.replace(rows[place], failure=fail("E", "")))
 
     def test_the_cursor_is_a_task_not_a_line(self) -> None:
         roster = Roster()
