@@ -148,8 +148,9 @@ class Levels:
                 self._forget(plan)
             self.snapshot = snapshot
             return snapshot
-        if plan is not self._plan and not self._grow(plan, before, snapshot):
-            self._begin(plan, snapshot)
+        if plan is not self._plan:
+            if not self._grow(plan, before, snapshot):
+                self._begin(plan, snapshot)
         elif snapshot.rows is not before.rows:
             self._compare(before.rows, snapshot.rows)
         else:

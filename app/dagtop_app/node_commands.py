@@ -183,7 +183,7 @@ def _others(snapshot: RunSnapshot, command: do.Command, each: dict[int, do.Comma
             said, nothing = "started", "everything in it that should be up is"
         case do.SetPolicy() if each:
             chosen, nothing = list(each), ""
-            said = blast_radius(snapshot, next(iter(each.values()))).summary.rpartition(": ")[2]
+            said = blast_radius(snapshot, next(iter(each.values()))).summary.partition(": ")[2].partition(";")[0]
         case _:
             chosen, said, nothing = list(each), command.verb, "there is nothing in it"
     if not chosen:
