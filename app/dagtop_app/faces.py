@@ -68,11 +68,13 @@ class Tally(NamedTuple):
     short: str
     gates: bool = False
     """Whether it counts the tasks that stand at their gate, which no state tells."""
+    gone: bool = False
+    """Whether it counts the tasks that were removed from the graph, which no state tells either."""
 
     @property
     def face(self) -> Face:
         """How those that it counts look."""
-        return GATE_FACE if self.gates else TASK_FACES[self.states[0]]
+        return GATE_FACE if self.gates else GONE_FACE if self.gone else TASK_FACES[self.states[0]]
 
 
 #: In the order of the header. What is zero is left out, but for the first.
@@ -90,6 +92,7 @@ TALLIES: tuple[Tally, ...] = (
     Tally((_T.CANCELLING,), "stopping", "stopg"),
     Tally((_T.SKIPPED,), "skipped", "skip"),
     Tally((_T.CANCELLED,), "stopped", "stop"),
+    Tally((), "removed", "gone", gone=True),
 )
 
 #: Every style class that a view model may name; `dagtop_themes.inks` says how each looks.

@@ -25,13 +25,17 @@ PROBLEMS = frozenset(
 _WORDS = re.compile(r"!?(?:\w+:)?/(?:\\.|[^/\\])+/|\S+")
 
 
+#: BLOCKED is bad too, but has a name of its own.
+_FAILED = BAD - {TaskState.BLOCKED}
+
+
 def _state_names() -> dict[str, frozenset[TaskState]]:
     names: dict[str, set[TaskState]] = {}
     for state, face in TASK_FACES.items():
         for name in (state.value, face.word.lower(), state.value.replace("_", "")):
             names.setdefault(name, set()).add(state)
     groups = {
-        "fail": BAD, "failed": BAD, "active": ACTIVE, "done": FINAL, "problem": PROBLEMS, "problems": PROBLEMS,
+        "fail": _FAILED, "failed": _FAILED, "active": ACTIVE, "done": FINAL, "problem": PROBLEMS, "problems": PROBLEMS,
         "wait": frozenset({TaskState.WAITING}), "run": ACTIVE, "retrying": frozenset({TaskState.BACKOFF}),
     }  # fmt: skip
     return {name: frozenset(states) for name, states in names.items()} | {k: frozenset(v) for k, v in groups.items()}

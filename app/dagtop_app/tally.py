@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import TaskState
+from dagtop.core.states import FINAL, TaskState
 
 from dagtop_app.faces import TALLIES, Tally, is_at_gate
 
 
 def tallied(snapshot: RunSnapshot) -> list[tuple[Tally, int]]:
     """Every tally with its figure, in the order of the header."""
-    gates = len(at_gates(snapshot))
+    gates, gone = len(at_gates(snapshot)), _gone(ByRows(snapshot.rows))
     figures = []
     for tally in TALLIES:
-        count = gates if tally.gates else sum(snapshot.counts.get(state, 0) for state in tally.states)
-        figures.append((tally, count - gates if TaskState.HELD in tally.states else count))
+        count = sum(snapshot.counts.get(state, 0) - gone.get(state, 0) for state in tally.states)
+        if tally.gates:
+            count = gates
+        elif tally.gone:
+            count = sum(gone.values())
+        elif TaskState.HELD in tally.states:
+            count -= gates
+        figures.append((tally, count))
     return figures
 
 
@@ -39,6 +46,12 @@ class ByRows:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, ByRows) and other.rows is self.rows
+
+
+@lru_cache(maxsize=2)
+def _gone(key: ByRows) -> Mapping[TaskState, int]:
+    """How many tasks that were removed ended in each state."""
+    return Counter([row.state for row in key.rows if row.gone and row.state in FINAL])
 
 
 @lru_cache(maxsize=2)

@@ -21,7 +21,7 @@ from dagtop_app.filters import Filter, matches
 from dagtop_app.graph_texts import note_of
 from dagtop_app.inspector_model import policy_text, title
 from dagtop_app.undo import inverse, row_of
-from dagtop_app.view_model import columns, head_line, row_line, run_line, tries_of
+from dagtop_app.view_model import columns, head_line, row_line, run_line, tally_line, tries_of
 from dagtop_app.why import why
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +96,12 @@ class TestInOneLine:
         line = text_of(run_line(services(), "services.py", 100))
         assert "5/12 up" in line  # api, two copies, what gathers them, migrate; without who is down or gone
         assert "up" not in text_of(run_line(running_mix(), "nightly.py", 100)).replace("upload", "")
+
+    def test_the_header_tells_removed_from_stopped(self) -> None:
+        line = text_of(tally_line(services(), 160))
+        assert "■ 1 stopped" in line
+        assert "□ 1 removed" in line
+        assert "removed" not in text_of(tally_line(running_mix(), 160))
 
     def test_the_run_is_up_when_all_that_is_wanted_is(self) -> None:
         snapshot = services()
@@ -212,7 +218,7 @@ class TestDownAndUp:
         async with console(engine, (100, 30)) as seen:
             await select(seen, "api")
             await seen.press("x")
-            assert "it stays down" in seen.text
+            assert "down until it is started" in seen.text
             await seen.press("y")
             assert engine.sent == [CancelTask("api")]
             assert inverse(services(), CancelTask("api")) == StartTask("api")
