@@ -2,9 +2,9 @@
 
 Shows a MetaDAG. Its node `source` is a reconciler: it makes the readings, and serves them over HTTP on this computer; it comes
 apart once, and is up again before anything is lost. `ingest` fetches page by page and keeps raw files, `clean` puts what is
-bad or double aside, `report` sums up and writes a page; each takes what the node before it gave, by that node's name. However
-the night went, `close` asks the source to end. All levels share two writers on the disk and eight tasks at once, and `ingest`
-has three of these for itself. In the console each node is a level to go into.
+bad or double aside, `report` sums up and writes a page; each takes what the node before it gave, by that node's name. When
+nothing else is left to do, the source is let go of. All levels share two writers on the disk and eight tasks at once, and
+`ingest` has three of these for itself. In the console each node is a level to go into.
 
     dagtop sample_graphs/nightly_meta.py
     dagtop sample_graphs/nightly_meta.py -p pace=0.2 -p pages=30 -p folder=out
@@ -86,15 +86,12 @@ def generate(folder: str, pages: int, seed: int, ctx: TaskContext) -> str:
 
 
 @source.task(restart="on-failure", restart_backoff=0.2, alive=Probe(partial(is_up, "archive"), interval=0.5))
-def archive(generate: str, pages: int, addresses: Addresses, ctx: TaskContext) -> str:
-    """Serve them, page by page, until somebody says that it is enough. Comes apart once, in the middle of it."""
-    enough: list[str] = []
+def archive(generate: str, pages: int, addresses: Addresses, ctx: TaskContext) -> None:
+    """Serve them, page by page, as long as anybody may need them. Comes apart once, in the middle of it."""
     given_out = 0
 
     def answer(path: str, asked: dict[str, Any]) -> Any:
         nonlocal given_out
-        if path == "/enough":
-            enough.append(asked["why"])
         if path != "/page":
             return {"well": True}
         given_out += 1
@@ -104,13 +101,11 @@ def archive(generate: str, pages: int, addresses: Addresses, ctx: TaskContext) -
         first = asked["page"] * PER_PAGE
         return {"rows": rows[first : first + PER_PAGE], "more": first + PER_PAGE < len(rows)}
 
-    def goes_on() -> bool:
+    def come_apart() -> None:
         if ctx.attempt == 1 and given_out > pages * len(STATIONS) // 3:
             raise RuntimeError("the archive has come apart")
-        return not enough
 
-    serve("archive", answer, addresses, ctx, while_=goes_on)
-    return f"closed: {enough[0]}" if enough else "stopped"
+    serve("archive", answer, addresses, ctx, now_and_then=come_apart)
 
 
 # -- ingest -------------------------------------------------------------------------------------------------------------
@@ -125,7 +120,7 @@ def fetch(station: str, source: dict[str, Any], pace: float, ctx: TaskContext) -
         said = where.ask("archive", "/page", station=station, page=page)
         rows += map(tuple, said["rows"])
         page, more = page + 1, said["more"]
-        ctx.progress(page, message=f"pages, {len(rows):,} readings")
+        ctx.progress(page, message=f"{page} pages, {len(rows):,} readings")
         time.sleep(0.15 * pace)
     return write(Path(source["generate"]) / "raw" / f"{station}.csv", rows)
 
@@ -233,20 +228,7 @@ def page(
     return text
 
 
-# -- close --------------------------------------------------------------------------------------------------------------
-
-close = Graph("close")
-
-
-@close.task(retries=Retry(retries=5, base=0.1, cap=1.0, on=(OSError, RefusedError)))
-def goodbye(source: dict[str, Any] | None, report: dict[str, Any] | None) -> str:
-    """Ask the source to end, however the night went."""
-    if not source or "archive" not in source:
-        return "the source is down already"
-    why = "the report is written" if report and report.get("page") else "there is no report"
-    Addresses(archive=source["archive"]["port"]).ask("archive", "/enough", why=why)
-    return why
-
+# -- the night ----------------------------------------------------------------------------------------------------------
 
 nightly = MetaDAG(
     "nightly", max_parallel=8, resources={"disk": 2}, inputs={"pace": 1.0, "pages": 12, "seed": 7, "folder": ""}
@@ -255,4 +237,3 @@ nightly.add(Reconciler(source))
 nightly.add(ingest, depends_on=["source"])
 nightly.add(clean, depends_on=["ingest"])
 nightly.add(report, depends_on=["clean"])
-nightly.add(close, depends_on=["source", "report"], trigger="all_done")

@@ -4,7 +4,7 @@ Shows a reconciler: a one-shot migration that comes first, services that are rea
 answer over HTTP, restarts with backoff, a liveness probe, a job that does its round and begins again, and customers whose
 orders are the load. `prices` is a child process that crashes now and then, and then twice more; `suggest` never forgets
 anything until its liveness probe has it started anew; `tidy` ends well and is started again, because it is to run always. All
-of it is real and on this computer only: HTTP and sockets on loopback, SQLite, files, processes. Try `P` and `c` on `prices`.
+of it is real and on this computer only: HTTP and sockets on loopback, SQLite, files, processes. Try `P`, `d` and `x` on `prices`.
 
     dagtop sample_graphs/services.py
     dagtop sample_graphs/services.py -p pace=0.3 -p customers=8 -p seed=3
@@ -208,7 +208,7 @@ async def packer(migrate: str, ctx: TaskContext) -> None:
         async for line in said_by(process):
             if line.startswith("packed "):
                 _, packed, order = line.split()
-                ctx.progress(int(packed), message=f"parcels, the last one for order {order}")
+                ctx.progress(int(packed), message=f"{packed} parcels, the last one for order {order}")
             else:
                 ctx.log.info("%s", line)
                 ctx.ready({"pid": process.pid})
@@ -251,7 +251,7 @@ def customer(number: int, pace: float, seed: int, addresses: Addresses, ctx: Tas
             failed, in_a_row = failed + 1, in_a_row + 1
             if in_a_row == 1:
                 ctx.log.warning("%s", error)
-        ctx.progress(orders, message=f"orders worth {cents / 100:,.2f}, {failed} failed")
+        ctx.progress(orders, message=f"{orders} orders worth {cents / 100:,.2f}, {failed} failed")
         time.sleep(pace * dice.uniform(0.3, 0.9))
 
 

@@ -110,18 +110,19 @@ def serve(
     ctx: TaskContext,
     *,
     says_ready: bool = True,
-    while_: Callable[[], bool] = lambda: True,
+    now_and_then: Callable[[], None] = lambda: None,
 ) -> None:
-    """Answer until the task is told to stop, or it is so no longer."""
+    """Answer until the task is told to stop."""
     with Server(answer) as server:
         addresses[name] = server.server_port
         ctx.log.info("listening on %s:%d", LOOPBACK, server.server_port)
         if says_ready:
             ctx.ready({"port": server.server_port})
         try:
-            while not ctx.cancelled and while_():
+            while not ctx.cancelled:
                 server.handle_request()
-                ctx.progress(server.asked, message=f"answers, {server.failed} of them an error")
+                now_and_then()
+                ctx.progress(server.asked, message=f"{server.asked} answers, {server.failed} errors")
         finally:
             addresses.pop(name, None)
 

@@ -51,7 +51,7 @@ def test_what_it_reports_is_what_a_direct_computation_gives(sample: tuple[MetaDA
     meta.subscribe(fetchers.hear)
     result = meta.run(inputs={"pace": 0, "pages": 2, "seed": 3, "folder": str(tmp_path)})
     assert result.state is RunState.SUCCEEDED, result
-    assert result["source/archive"].output == "closed: the report is written"
+    assert result["source/archive"].state is TaskState.SUCCEEDED
     assert result["source/archive"].attempts == 2, "it came apart once"
     assert max(writers.most, fetchers.most) <= 2
     means = {}
@@ -66,7 +66,7 @@ def test_what_it_reports_is_what_a_direct_computation_gives(sample: tuple[MetaDA
     assert result["report"].output["page"] == result["report/page"].output
 
 
-def test_the_source_is_closed_also_after_a_bad_night(sample: tuple[MetaDAG, Any], tmp_path: Path) -> None:
+def test_the_source_is_let_go_of_also_after_a_bad_night(sample: tuple[MetaDAG, Any], tmp_path: Path) -> None:
     meta, _ = sample
     result = meta.run(inputs={"pace": 0, "pages": 0, "folder": str(tmp_path)})
     assert result.state is RunState.FAILED
@@ -74,5 +74,4 @@ def test_the_source_is_closed_also_after_a_bad_night(sample: tuple[MetaDAG, Any]
     assert failure is not None
     assert failure.error == "ZeroDivisionError"
     assert (result["clean"].state, result["report"].state) == (TaskState.FAILED, TaskState.SKIPPED)
-    assert result["close/goodbye"].output == "there is no report"
-    assert result["source/archive"].output == "closed: there is no report"
+    assert (result["source/archive"].state, result["source"].state) == (TaskState.SUCCEEDED, TaskState.SUCCEEDED)

@@ -145,6 +145,20 @@ def test_a_child_process_ends_with_a_cancelled_run_also_if_it_is_deaf(
     assert not is_there(births.pids[0])
 
 
+def test_a_child_process_ends_with_a_timeout() -> None:
+    _, module = services()
+    births = Births(module.child)
+    graph = Graph("g")
+
+    @graph.task(timeout=0.5)
+    async def slow() -> None:
+        async with births("import time; time.sleep(600)"):
+            await anyio.sleep_forever()
+
+    assert graph.run()["slow"].state is TaskState.TIMED_OUT
+    assert not any(map(is_there, births.pids))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_no_child_process_stays_behind_whatever_ends_dagtop(number: signal.Signals, tmp_path: Path) -> None:
     file = str(SAMPLES / "services.py")
