@@ -131,11 +131,11 @@ def _end(
     lost = _lost_beyond(snapshot, chosen)
     parts = []
     if stops:
-        parts.append(f"{plural(len(stops), 'task')} {'is' if len(stops) == 1 else 'are'} told to stop")
+        parts.append(f"{plural(len(stops), 'task')} told to stop")
     if unbegun:
-        parts.append(f"{plural(len(unbegun), 'task')} will not run")
+        parts.append(f"{len(unbegun):,} will not run" if stops else f"{plural(len(unbegun), 'task')} will not run")
     if lost:
-        parts.append(f"{plural(len(lost), 'task')} after it will be skipped")
+        parts.append(f"{len(lost):,} after it skipped")
     if any(rows[index].policy.restart.is_on for index in chosen) or isinstance(command, do.StopTask):
         parts.append("what is supervised stays down until it is started")
     names = snapshot.plan.names

@@ -175,7 +175,7 @@ class Roster:
         """The task under the cursor does not vanish from "problems only" the moment it is well again."""
         row = self.row
         assert row is not None
-        if row.index in shown or not self.wanted(row) or row.index not in self.order:
+        if self.levels.is_node(row.index) or row.index in shown or not self.wanted(row) or row.index not in self.order:
             return shown
         return sorted([*shown, row.index])
 
@@ -316,7 +316,10 @@ class Roster:
     def show_flat(self, flat: bool) -> None:
         """All tasks by their paths, or level by level: then the one that the cursor is on."""
         self.flat = flat
-        self._come_home()
+        if self.touched:
+            self._come_home()
+        else:
+            self.rebuild()
 
     def look_for(self, wanted: Filter, *, problems: bool) -> None:
         """Show what passes a filter, from all levels. Without one the level is shown that the cursor has come to."""
@@ -328,8 +331,9 @@ class Roster:
             self.rebuild()
 
     def _come_home(self) -> None:
-        if self.by_level and self.touched and self.selected is not None:
+        if self.by_level and self.selected is not None:
             self.level = self.levels.home(self.selected)
+            self.touched = True
         self.rebuild()
 
 

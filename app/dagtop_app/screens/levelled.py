@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
+from dagtop.core import commands as do
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import BAD, FINAL, TaskState
 
 from dagtop_app import level_texts
 from dagtop_app.actions import BY_ID, Action
 from dagtop_app.lines import Line, Span
+from dagtop_app.node_commands import radius_of
 from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.rereading import Rereading
 from dagtop_app.text import clean, name_of, plural
@@ -199,6 +201,23 @@ class Levelled(Rereading):
         """Change the selected task's policy."""
         if self._is_task("e changes one task at a time"):
             super().action_edit()
+
+    def action_hold(self) -> None:
+        """Hold the selected task, or all in the node that have not started; release what is held."""
+        node = self.node
+        if node is None:
+            super().action_hold()
+            return
+        name, hold = name_of(node.name, 60), do.HoldTask(task=node.name)
+        if radius_of(self.snapshot, hold).refusal:
+            self.give(do.ReleaseTask(task=node.name), f"releasing what is held in {name}")
+        else:
+            self.give(hold, f"holding {name}")
+
+    def action_scale(self) -> None:
+        """How many replicas there are of the selected task."""
+        if self._is_task("C is about one task"):
+            super().action_scale()
 
     def action_where(self) -> None:
         """Where the selected task is now."""

@@ -243,9 +243,7 @@ class Looking(Keeping):
         self.call_after_refresh(self.draw)
 
     def _set_filter(self, text: str, *, problems: bool) -> None:
-        self.roster.wanted = Filter(text)
-        self.roster.problems = problems
-        self.roster.rebuild()
+        self.roster.look_for(Filter(text), problems=problems)
 
     def action_problems(self) -> None:
         """Problems only, or everything."""
