@@ -75,6 +75,16 @@ Watching = Annotated[
     ),
 ]
 
+Afresh = Annotated[
+    bool,
+    Parameter(
+        name="--new",
+        negative="",
+        show_default=False,
+        help="Begin a Reconciler anew, instead of going on with how it was left.",
+    ),
+]
+
 tell_parser(Parameter)
 
 
@@ -85,6 +95,7 @@ def watch(
     *,
     now: Now = False,
     watching: Watching = False,
+    afresh: Afresh = False,
     graph: GraphOptions | None = None,
     output: OutputOptions | None = None,
     keep: KeepOptions | None = None,
@@ -99,11 +110,13 @@ def watch(
     _check_that_it_is_no_command(str(file))
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
     if not _opens_console(output):
-        return run(file, now=now, watching=watching, graph=graph, output=output, keep=keep)
+        return run(file, now=now, watching=watching, afresh=afresh, graph=graph, output=output, keep=keep)
     parameters = checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
-    return watch_command(str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching)
+    return watch_command(
+        str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching, afresh=afresh
+    )
 
 
 @app.command
@@ -113,6 +126,7 @@ def run(
     *,
     now: Now = False,
     watching: Watching = False,
+    afresh: Afresh = False,
     graph: GraphOptions | None = None,
     output: OutputOptions | None = None,
     keep: KeepOptions | None = None,
@@ -122,7 +136,7 @@ def run(
     parameters = checked(graph, output)
     from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return run_command(str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching)
+    return run_command(str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching, afresh=afresh)
 
 
 @app.command

@@ -99,7 +99,8 @@ def take_up(
     )
     plan = prepared.graph.validate(prepared.config)
     fingerprints = prepared.graph.fingerprints(prepared.config)
-    resumption = plan_resumption(stored, plan, fingerprints, trust_changes=trust_changes)
+    supervises = prepared.reconciler is not None
+    resumption = plan_resumption(stored, plan, fingerprints, trust_changes=trust_changes, supervises=supervises)
     if resumption.nothing_left:
         headless.say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
         return None

@@ -89,10 +89,10 @@ def prepare(
     loaded = load(where, everything, kinds=KINDS, beside_a_run=beside_a_run)
     target = loaded.target
     supervisor = target if isinstance(target, Reconciler) else None
-    own: DAGExecutor | None = supervisor.own_executor if supervisor is not None else target
-    if not isinstance(own, DAGExecutor):
-        own = None
-    graph: Runnable = target if own is None else own.graph
+    given: Any = loaded.target
+    found: Any = supervisor.own_executor if supervisor is not None else given
+    own: DAGExecutor | None = found if isinstance(found, DAGExecutor) else None
+    graph: Runnable = given if own is None else own.graph
     base = graph.config if own is None else own.config
     config = ExecutorConfig(
         max_parallel=options.max_parallel,
@@ -419,6 +419,7 @@ def run_command(
     *,
     now: bool = False,
     watch_file: bool = False,
+    afresh: bool = False,
 ) -> int:
     """`dagtop run`. A graph with a schedule waits for its due times; with `now` it runs once, at once, like any other.
 
@@ -442,6 +443,18 @@ def run_command(
             return run_with_scheduled_nodes(
                 prepared, nodes, signals, output, out=out, journal=journal, resume_command=again
             )
+        resumption = None
+        if prepared.reconciler is not None:
+            from dagtop_app.surviving import desired_state  # noqa: PLC0415 - only for a desired state
+
+            resumption = desired_state(prepared, journal, afresh=afresh)
         return run_to_the_end(
-            prepared, signals, output, out=out, journal=journal, resume_command=again, watch_file=watch_file
+            prepared,
+            signals,
+            output,
+            out=out,
+            journal=journal,
+            resume=resumption,
+            resume_command=again,
+            watch_file=watch_file,
         )

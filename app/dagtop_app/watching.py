@@ -45,6 +45,7 @@ def watch_command(
     *,
     now: bool = False,
     watch_file: bool = False,
+    afresh: bool = False,
 ) -> int:
     """Load the graph, run it, and show the console until the user leaves. `now`: once and at once, whatever its schedule says.
 
@@ -54,7 +55,9 @@ def watch_command(
     """
     gc.disable()  # until there is something to see, see `entry`
     try:
-        return _watch(where, signals, graph_options, parameters, output, keep, now=now, watch_file=watch_file)
+        return _watch(
+            where, signals, graph_options, parameters, output, keep, now=now, watch_file=watch_file, afresh=afresh
+        )
     finally:
         gc.enable()
 
@@ -95,6 +98,7 @@ def _watch(
     *,
     now: bool,
     watch_file: bool,
+    afresh: bool,
 ) -> int:
     prepared = prepare(where, graph_options, parameters)
     journal = open_journal(prepared, keep)
@@ -109,7 +113,12 @@ def _watch(
         from dagtop_app.timekeeper import NodeKeeper  # noqa: PLC0415 - as above
 
         keeper = NodeKeeper(nodes, prepared.graph.validate(prepared.config))
-    return _show(prepared, signals, output, journal, again=again, keeper=keeper, watch_file=watch_file)
+    left = None
+    if prepared.reconciler is not None:
+        from dagtop_app.surviving import desired_state  # noqa: PLC0415 - only for a desired state
+
+        left = desired_state(prepared, journal, afresh=afresh)
+    return _show(prepared, signals, output, journal, again=again, resumption=left, keeper=keeper, watch_file=watch_file)
 
 
 def _show(

@@ -10,7 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from dagtop.core.commands import SkipTask
+from msgspec.structs import asdict
+
+from dagtop.core.commands import ScaleTask, SetMaxParallel, SetPolicy, SetPoolLimit, SkipTask
 from dagtop.core.events import (
     AnyEvent,
     CommandApplied,
@@ -31,6 +33,7 @@ from dagtop.core.events import (
     TaskStarted,
     TaskSucceeded,
     TaskTimedOut,
+    TaskWanted,
 )
 from dagtop.core.states import RunState
 
@@ -95,6 +98,12 @@ class TaskHistory:
     """Number of the event that gave it other code while the run went on."""
     started: int = 0
     """Number of the event that told of its latest start."""
+    down: str | None = None
+    """Why a person has it down; None if nobody has."""
+    policy: dict[str, Any] = field(default_factory=dict)
+    """Fields of its policy that were changed while the run went on, as `SetPolicy` has them."""
+    replicas: int | None = None
+    """How many a person wants of it."""
 
 
 @dataclass(slots=True)
@@ -115,6 +124,9 @@ class History:
     """By task: what it has spawned."""
     rewired: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By task: all that it was made to wait for while the run went on; what another process had not spawned again yet too."""
+
+    limits: dict[str, int] = field(default_factory=dict)
+    """Limits that a person has changed: "max_parallel", and pools by "pool:NAME"."""
 
     def apply(self, event: AnyEvent) -> None:
         """Take the next event."""
@@ -177,8 +189,23 @@ class History:
         task.reason = event.reason if isinstance(event, TaskSkipped) else ""
 
     def _commanded(self, event: CommandApplied) -> None:
-        if type(event.command) is SkipTask:
-            self._task(event.command.task).skipped_by_hand = True
+        match event.command:
+            case SkipTask(task=name):
+                self._task(name).skipped_by_hand = True
+            case SetPolicy() as command:
+                given = {key: value for key, value in asdict(command).items() if key != "task" and value is not None}
+                self._task(command.task).policy.update(given)
+            case ScaleTask(task=name, replicas=replicas):
+                self._task(name).replicas = replicas
+            case SetMaxParallel(limit=limit):
+                self.limits["max_parallel"] = limit
+            case SetPoolLimit(pool=pool, limit=limit):
+                self.limits[f"pool:{pool}"] = limit
+            case _:
+                pass
+
+    def _wanted(self, event: TaskWanted) -> None:
+        self._task(event.task).down = None if event.up else event.reason
 
     def _gate_decided(self, event: GateDecided) -> None:
         self._task(event.task).approved = event.approved
@@ -191,6 +218,9 @@ class History:
         for name in event.changed:
             self._task(name).swapped = self.seen
         for name in event.removed:
+            if name in self.tasks:  # should it come back, it comes as the graph says
+                gone = self.tasks[name]
+                gone.down, gone.policy, gone.replicas = None, {}, None
             if name in self.spawned:
                 self.spawned[name].expected = False
         for name, upstream in event.rewired.items():
@@ -231,6 +261,7 @@ _STEPS: dict[type, Callable[[History, Any], None]] = {
     TaskSkipped: History._ended_without,
     TaskBlocked: History._ended_without,
     TaskStale: History._stale,
+    TaskWanted: History._wanted,
     CommandApplied: History._commanded,
     GateDecided: History._gate_decided,
     GraphChanged: History._graph_changed,

@@ -52,6 +52,14 @@ class Resumption:
     """Tasks of the graph that are still to be done, in its order; skipped ones that would be skipped again are not."""
     ended: RunState | None = None
     """How the run ended; None if it never did."""
+    stops: Mapping[str, str] = field(default_factory=dict)
+    """Tasks that a person wants down, with the reason."""
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By task: what was changed of its policy while the run went on, as fields of `SetPolicy`."""
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    """By task: how many replicas a person wants of it."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Limits that a person has changed: "max_parallel", and pools by "pool:NAME"."""
 
     @property
     def nothing_left(self) -> bool:
@@ -60,7 +68,7 @@ class Resumption:
 
 
 def plan_resumption(
-    stored: StoredRun, plan: Plan, fingerprints: Sequence[str], *, trust_changes: bool = False
+    stored: StoredRun, plan: Plan, fingerprints: Sequence[str], *, trust_changes: bool = False, supervises: bool = False
 ) -> Resumption:
     """What to keep of a stored run, given the graph as it is now.
 
@@ -77,6 +85,8 @@ def plan_resumption(
     ----------
     fingerprints: by task index.
     trust_changes: keep results though code, options or dependencies changed.
+    supervises: a desired state is gone on with: what has succeeded stands, unless it has changed itself; what it needs may
+        well have to run again.
 
     Raises
     ------
@@ -90,12 +100,13 @@ def plan_resumption(
             f"the run {summary.run} was of another graph ({stored.record.graph}): this one has none of its tasks"
         )
     history = _history_of(stored)
-    judge = Judge(stored, plan, fingerprints, history, trust_changes)
+    judge = Judge(stored, plan, fingerprints, history, trust_changes, supervises)
     if history.ended is RunState.SUCCEEDED:
         # Outputs that could not be stored are no reason to do again what is already done.
         judge.judge_all(outputs_needed=False)
     if judge.left or history.ended is not RunState.SUCCEEDED:
         judge.judge_all(outputs_needed=True)
+    known = _known_last(stored, history)
     return Resumption(
         run=summary.run,
         record=stored.record,
@@ -115,7 +126,18 @@ def plan_resumption(
         attempts={name: task.attempts for name, task in history.tasks.items() if task.attempts},
         left=tuple(name for index, name in enumerate(plan.names) if index in judge.left),
         ended=history.ended,
+        stops={name: task.down for name, task in known.items() if task.down is not None},
+        policies={name: task.policy for name, task in known.items() if task.policy},
+        replicas={name: task.replicas for name, task in known.items() if task.replicas is not None},
+        limits=history.limits,
     )
+
+
+def _known_last(stored: StoredRun, history: History) -> dict[str, TaskHistory]:
+    """Without tasks that the latest session did not have: should they come back, they come as the graph says."""
+    names, last = set(stored.record.names), len(stored.sessions)
+    came = {name for name, spawned in history.spawned.items() if spawned.session == last}
+    return {name: task for name, task in history.tasks.items() if name in names or name in came}
 
 
 def _history_of(stored: StoredRun) -> History:
@@ -139,6 +161,7 @@ class Judge:
     fingerprints: Sequence[str]
     history: History
     trust_changes: bool
+    supervises: bool = False
     kept: dict[str, Any] = field(default_factory=dict)
     reruns: dict[str, str] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
@@ -243,7 +266,7 @@ class Judge:
     def _reason_to_rerun(self, index: int, task: TaskHistory, result: Result) -> str:
         if change := self._change(index, result.number):
             return change
-        if result.note:
+        if result.note or self.supervises:
             return ""
         for needed in self.plan.upstream[index]:
             name = self.plan.names[needed]

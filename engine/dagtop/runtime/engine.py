@@ -171,9 +171,12 @@ class Engine:
             resumed=job.ledger is not None,
             reruns=job.reruns,
             skips=job.skips,
+            stops=job.stops,
         )
         self.machine.approved.update(job.approved)
         self.workers.obey(self.machine.handle(begin))
+        for command in job.orders:
+            self._obey(command, 0, "the journal")
         if self.publisher is not None:
             self._outlet.flush(self.now())
             self.publisher.watch(self.machine.ledger, self.breakers.views, self.machine.admission.limits.used)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from dagtop.core.commands import CancelRun
+from dagtop.core.commands import CancelRun, Command
 from dagtop.core.events import Problem, TaskNotCached
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
@@ -38,6 +38,7 @@ from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
 from dagtop.runtime.mailbox import open_mailbox
 from dagtop.runtime.result import RunResult
+from dagtop.runtime.survival import orders_of, with_limits
 from dagtop.runtime.swapping import Version, obstacle
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class DAGExecutor(Listening):
         self.run_id = resume.run if resume is not None else run_id or new_run_id()
         self.recorders = list(recorders)
         self.journal = journal
-        self._source = source
+        self.source = source
         self._options = options or {}
         self._capture = capture
         self._engine: Engine | None = None
@@ -144,12 +145,16 @@ class DAGExecutor(Listening):
             raise DagtopError(_ONCE)
         resume = self.resume
         started_at = time.time() if resume is None else resume.record.started_at
-        ledger, reruns, outputs = self._resumed()
+        policy = replace(self.config.run_policy(), supervises=self.supervises)
+        orders: Sequence[Command] = ()
+        if resume is not None and self.supervises:
+            policy, orders = with_limits(policy, resume), orders_of(resume, self.plan)
+        ledger, reruns, outputs = self._resumed(policy.max_parallel)
         job = Job(
             run_id=self.run_id,
             checked=replace(self.checked, around=self.checked.around.copy()),
             fingerprints=self._fingerprints(),
-            policy=replace(self.config.run_policy(), supervises=self.supervises),
+            policy=policy,
             inputs=self.config.inputs,
             recorders=self.recorders,
             started_at=started_at,
@@ -158,6 +163,8 @@ class DAGExecutor(Listening):
             ledger=ledger,
             reruns=reruns,
             skips=self._numbered(resume.skipped.items()) if resume is not None else (),
+            stops=self._numbered(resume.stops.items()) if resume is not None and self.supervises else (),
+            orders=orders,
             approved=tuple(map(self.plan.index.__getitem__, resume.approved)) if resume is not None else (),
             outputs=outputs,
             left=resume.spawned if resume is not None else {},
@@ -166,6 +173,17 @@ class DAGExecutor(Listening):
         )
         self._engine = Engine(job, breakers=breakers)
         return self._engine
+
+    def go_on_with(self, resume: Resumption) -> None:
+        """Go on with a stored run instead of beginning a new one.
+
+        Raises
+        ------
+        DagtopError: the run was prepared before.
+        """
+        if self._engine is not None:
+            raise DagtopError(_ONCE)
+        self.resume, self.run_id = resume, resume.run
 
     def hand_in(self, graph: Runnable) -> int:
         """Have another version of the graph ready for the run: the number for a `SwapGraph` command.
@@ -323,13 +341,13 @@ class DAGExecutor(Listening):
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _resumed(self) -> tuple[Ledger | None, tuple[tuple[int, str], ...], list[Any]]:
+    def _resumed(self, max_parallel: int) -> tuple[Ledger | None, tuple[tuple[int, str], ...], list[Any]]:
         """(what the earlier process had finished, what of it runs again and why, outputs)."""
         resume = self.resume
         outputs: list[Any] = [None] * len(self.plan)
         if resume is None:
             return None, (), outputs
-        ledger = Ledger(self.plan, self.config.run_policy().max_parallel)
+        ledger = Ledger(self.plan, max_parallel)
         ledger.run, ledger.started_at = self.run_id, resume.record.started_at
         for index, name in enumerate(self.plan.names):
             done = name in resume.kept or name in resume.reruns
@@ -356,11 +374,7 @@ class DAGExecutor(Listening):
             engine.reports.problem("journal", message, task)
 
         try:
-            journal = self.journal
-            if isinstance(journal, (str, Path)):
-                from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
-
-                self.journal = journal = SqliteJournal(Path(journal))
+            journal = self.open_journal()
             if self.resume is not None:
                 return journal.resume(self._record(engine), self.resume.next_event, tell)
             return journal.begin(self._record(engine), tell)
@@ -370,12 +384,27 @@ class DAGExecutor(Listening):
             engine.reports.problem("journal", f"this run is not kept: {error}")
             return None
 
+    def open_journal(self) -> Journal:
+        """Where the run is kept; only where it is.
+
+        Raises
+        ------
+        JournalError: it cannot be opened.
+        """
+        journal = self.journal
+        assert journal is not None, "it was asked for by whoever knows that there is one"
+        if isinstance(journal, (str, Path)):
+            from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - only where one is wanted
+
+            self.journal = journal = SqliteJournal(Path(journal))
+        return journal
+
     def _record(self, engine: Engine) -> RunRecord:
         plan = self.plan
         self._record_kept = RunRecord(
             run=self.run_id,
             graph=self.graph.name,
-            source=self._source,
+            source=self.source,
             started_at=engine.job.started_at,
             pid=os.getpid(),
             names=tuple(plan.names),
@@ -390,7 +419,7 @@ class DAGExecutor(Listening):
         from dagtop.runtime.cache_places import place_of  # noqa: PLC0415 - only where some task has a cache
         from dagtop.runtime.caching import Caching  # noqa: PLC0415 - as above
 
-        cache = place_of(self.config.cache, self.journal, self.graph, self._source, engine.reports)
+        cache = place_of(self.config.cache, self.journal, self.graph, self.source, engine.reports)
         takes = self.config.cache is not False
 
         def not_kept(index: int, reason: str) -> None:

@@ -24,7 +24,7 @@ from dagtop.runtime.answer import Answer
 from dagtop.runtime.answers import Answers
 from dagtop.runtime.commanding import Commanding, TaskLike, checked
 from dagtop.runtime.executor import DAGExecutor
-from dagtop.runtime.history import Events, History
+from dagtop.runtime.history import LATEST, Events, History
 from dagtop.runtime.result import RunResult
 from dagtop.runtime.thread import EngineThread
 
@@ -63,7 +63,7 @@ class Run(Commanding, Listening):
         self._executor = executor
         self._thread = EngineThread(executor, hold_open=hold_open, loop=loop)
         self._engine = executor.prepared
-        self._history = History(self._engine.reports.problem)
+        self._history = History(self._engine.reports.problem, latest=LATEST if executor.supervises else None)
         self._engine.add_recorders([self._history])
         self._thread.at_end.append(self._history.end)
         self.listeners = executor.listeners

@@ -13,25 +13,41 @@ from dagtop.graph.listening import Interest
 from dagtop.runtime.callbacks import BACKLOG
 from dagtop.runtime.waiting import Bell
 
+#: Batches that are kept of a run without an end.
+LATEST = 20_000
+
 
 class History:
-    """A recorder that keeps all events. Of lines of output, which alone can be without bound, the latest `BACKLOG`."""
+    """A recorder that keeps all events. Of lines of output, which alone can be without bound, the latest `BACKLOG`.
 
-    def __init__(self, tell: Callable[[str, str], None]) -> None:
+    Parameters
+    ----------
+    latest: only so many batches are kept, for a run that goes on for weeks; who reads late begins with those. None: all.
+    """
+
+    def __init__(self, tell: Callable[[str, str], None], *, latest: int | None = None) -> None:
         self.bell = Bell()
         self.over = False
         """Set after the last batch."""
-        self.batches: list[Sequence[AnyEvent]] = []
+        self._kept: tuple[int, list[Sequence[AnyEvent]]] = 0, []
+        """(batches that are not kept any more, those that are). Put in place as one, since readers are in other threads."""
+        self.seen = 0
+        """Number of the latest event."""
         self.seen = 0
         """Number of the latest event."""
         self.thinned = 0
         """Batches before this one have no lines any more."""
+        self._latest = latest
         self._tell = tell
         self._with_lines: deque[tuple[int, int]] = deque()
         self._lines = 0
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
-        self.batches.append(batch)
+        gone, kept = self._kept
+        kept.append(batch)
+        self.seen = first + len(batch) - 1
+        if self._latest is not None and len(kept) > 2 * self._latest:
+            self._kept = gone + len(kept) - self._latest, kept[-self._latest :]
         self.seen = first + len(batch) - 1
         if Log in set(map(type, batch)):
             self._thin_out(sum(type(event) is Log for event in batch))
@@ -42,6 +58,18 @@ class History:
         self.over = True
         self.bell.ring()
 
+    def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]] | None:
+        """The first batch of that number or above that is kept, with its number; None if there is none yet. From any thread."""
+        gone, kept = self._kept
+        place = max(0, number - gone)
+        return (gone + place, kept[place]) if place < len(kept) else None
+
+    @property
+    def count(self) -> int:
+        """How many batches there were."""
+        gone, kept = self._kept
+        return gone + len(kept)
+
     def missed(self) -> None:
         """A reader came to a batch without its lines."""
         self._tell(
@@ -49,13 +77,21 @@ class History:
             f"somebody reads the run's events more than {BACKLOG:,} lines of output behind, and gets none of the older ones",
         )
 
+    def skipped(self, count: int) -> None:
+        """A reader comes later than what is kept."""
+        self._tell(
+            "events", f"somebody reads the run's events too late for the first {count:,} batches of what he asks for"
+        )
+
     def _thin_out(self, lines: int) -> None:
-        self._with_lines.append((len(self.batches) - 1, lines))
+        self._with_lines.append((self.count - 1, lines))
         self._lines += lines
         while self._lines > BACKLOG and len(self._with_lines) > 1:
             place, gone = self._with_lines.popleft()
             self._lines -= gone
-            self.batches[place] = [event for event in self.batches[place] if type(event) is not Log]
+            first, kept = self._kept
+            if place >= first:
+                kept[place - first] = [event for event in kept[place - first] if type(event) is not Log]
             self.thinned = place + 1
 
 
@@ -127,17 +163,22 @@ class Events:
     def _turn_over(self) -> bool:
         """Go on to the next batch, if there is one."""
         history = self._history
-        if self._next_batch >= len(history.batches):
+        found = history.batch(self._next_batch)
+        if found is None:
             return False
+        number, batch = found
+        if number > self._next_batch:
+            history.skipped(number - self._next_batch)
+        self._next_batch = number
         if self._next_batch < history.thinned and self._wants_lines:
             self._wants_lines = False
             history.missed()
-        self._batch, self._next = self._interest.among(history.batches[self._next_batch]), 0
+        self._batch, self._next = self._interest.among(batch), 0
         self._next_batch += 1
         return True
 
     def _is_over(self) -> bool:
-        return self._history.over and self._next_batch >= len(self._history.batches)
+        return self._history.over and self._next_batch >= self._history.count
 
     def _is_there_more(self) -> bool:
-        return self._history.over or self._next_batch < len(self._history.batches)
+        return self._history.over or self._next_batch < self._history.count

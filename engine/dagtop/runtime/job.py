@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from dagtop.core.commands import Command
 from dagtop.core.forecast import Usual
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
@@ -36,6 +37,10 @@ class Job:
     """(task, reason) for tasks that the earlier process had finished and that run again all the same."""
     skips: tuple[tuple[int, str], ...] = ()
     """(task, reason) for tasks that a person had skipped, which stay so."""
+    stops: tuple[tuple[int, str], ...] = ()
+    """(task, reason) for tasks that a person wants down."""
+    orders: Sequence[Command] = ()
+    """What a person had changed in an earlier process, to be given again."""
     approved: tuple[int, ...] = ()
     """Tasks that had begun behind their gate in an earlier process."""
     outputs: list[Any] = field(default_factory=list)

@@ -13,7 +13,7 @@ from dagtop.core import commands as cmd
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL, GOOD, RUN_OVER, RunState
-from dagtop.errors import DagtopError, GraphError
+from dagtop.errors import DagtopError, GraphError, JournalError
 from dagtop.graph.declare import Graph
 from dagtop.graph.listening import Listening
 from dagtop.graph.options import ExecutorConfig
@@ -55,7 +55,10 @@ class Reconciler(Commanding, Listening):
     graph: its tasks say with `restart=`, `max_restarts=`, `restart_backoff=`, `ready=` and `alive=` how they are kept.
     config: how to run it; what it leaves open is taken from the graph. `max_parallel` is 1,000 unless given.
     restart: for tasks that do not say: "on-failure", "always", "no", or a `Restart`.
-    recorders, journal, source, run_id, resume, capture, plugins: as for `DAGExecutor`.
+    resume: with a `journal`, what to go on with: "latest", the latest run of this graph, if its process died or it was stopped;
+        the id of a run; or None, to begin anew. What ran runs again, what a person stopped, changed or scaled stays as it was,
+        and what had succeeded, and is unchanged, is not done again.
+    recorders, journal, source, run_id, capture, plugins: as for `DAGExecutor`.
 
     Raises
     ------
@@ -81,7 +84,7 @@ class Reconciler(Commanding, Listening):
         journal: Journal | str | Path | None = None,
         source: str = "",
         run_id: str | None = None,
-        resume: Resumption | None = None,
+        resume: Resumption | str | None = "latest",
         capture: bool | None = None,
         plugins: Wanted | None = None,
     ) -> None:
@@ -96,10 +99,11 @@ class Reconciler(Commanding, Listening):
             "journal": journal,
             "source": source,
             "run_id": run_id,
-            "resume": resume,
+            "resume": None if isinstance(resume, str) else resume,
             "capture": capture,
             "plugins": plugins,
         }
+        self._resume = resume if isinstance(resume, str) else None
         self._executor = self.executor(self._given, **self._options)
         self.listeners = self._executor.listeners
         self._version = self._version_of(self.graph)
@@ -114,6 +118,11 @@ class Reconciler(Commanding, Listening):
     def name(self) -> str:
         """That of its graph."""
         return self.graph.name
+
+    @property
+    def run_id(self) -> str:
+        """The id of its run, in the journal too; from the start on that of the run that it goes on with, if there is one."""
+        return self._executor.run_id
 
     @property
     def config(self) -> ExecutorConfig:
@@ -149,8 +158,34 @@ class Reconciler(Commanding, Listening):
         """As `start`, from code that is not async: its run."""
         if self._run is None:
             self._stopped = False
+            self._take_up()
             self._run = self._executor.start(hold_open=True)
         return self._run
+
+    def _take_up(self) -> None:
+        """Go on with what an earlier process left, if there is any and that is wanted.
+
+        Raises
+        ------
+        JournalError: the journal cannot be read, or there is no such run.
+        """
+        executor, wanted = self._executor, self._resume
+        named = self._options["run_id"] is not None and wanted == "latest"
+        if wanted is None or executor.journal is None or executor.resume is not None or named:
+            return
+        from dagtop.journal.desired import go_on_with, latest_of  # noqa: PLC0415 - only where a journal is
+
+        try:
+            journal = executor.open_journal()
+            stored = latest_of(journal, executor.source, self.name) if wanted == "latest" else journal.load(wanted)
+            found = go_on_with(stored, executor.plan, self._version.fingerprints) if stored is not None else None
+        except JournalError as error:
+            if wanted != "latest":
+                raise
+            executor.prepared.reports.problem("journal", f"how it was left cannot be seen, it begins anew: {error}")
+            return
+        if found is not None:
+            executor.go_on_with(found)
 
     async def stop(self) -> None:
         """Stop everything, and let it clean up. `start` brings back what was wanted."""

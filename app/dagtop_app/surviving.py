@@ -1,0 +1,52 @@
+"""A desired state that an earlier process left, by a crash or by an orderly stop: a new start of the same file goes on with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dagtop.errors import JournalError
+from dagtop.ports.journal import Journal
+
+from dagtop_app.headless import say
+from dagtop_app.running import Prepared
+from dagtop_app.text import clean, name_of, plural
+
+if TYPE_CHECKING:
+    from dagtop.journal.resume import Resumption
+
+#: Tasks that are named as stopped; of more the rest is counted.
+_NAMED = 5
+
+
+def desired_state(prepared: Prepared, journal: Journal | None, *, afresh: bool) -> Resumption | None:
+    """What the latest run of the file left, if it is a Reconciler's and nobody has it open; says so."""
+    if prepared.reconciler is None or journal is None or afresh:
+        return None
+    from dagtop.journal.desired import go_on_with, latest_of  # noqa: PLC0415 - only for a desired state
+
+    try:
+        stored = latest_of(journal, prepared.source, prepared.graph.name)
+        if stored is None:
+            return None
+        plan = prepared.graph.validate(prepared.config)
+        found = go_on_with(stored, plan, prepared.graph.fingerprints(prepared.config))
+    except JournalError as error:
+        say(f"begins anew, since it cannot be seen how it was left: {error}")
+        return None
+    if found is not None:
+        say(_sentence(found))
+    return found
+
+
+def _sentence(found: Resumption) -> str:
+    parts = [f"goes on with run {clean(found.run)}"]
+    if found.stops:
+        more = f" and {len(found.stops) - _NAMED:,} more" if len(found.stops) > _NAMED else ""
+        named = ", ".join(name_of(name, 40) for name in list(found.stops)[:_NAMED])
+        parts.append(f"{named}{more} {'stays' if len(found.stops) == 1 else 'stay'} stopped")
+    changed = len(found.policies) + len(found.replicas) + len(found.limits)
+    if changed:
+        parts.append(f"{plural(changed, 'live change')} in force again")
+    if found.kept:
+        parts.append(f"{plural(len(found.kept), 'finished task')} kept")
+    return f"{', '.join(parts)}; --new starts afresh"
