@@ -248,7 +248,7 @@ class TestPolicies:
             await select(seen, "api")
             await seen.press("P")
             assert "When is api started again?" in seen.text
-            assert "after every end, a good one too (as it is now)" in seen.text
+            assert "after every end, a good one too · now" in seen.text
             await seen.press(key)
             assert engine.sent == [SetPolicy("api", restart=policy)]
             engine.apply()

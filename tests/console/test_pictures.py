@@ -7,10 +7,17 @@ from typing import Any
 import pytest
 from console_fakes import FakeEngine, finished_with_failures, hostile, running_mix
 from console_scenes import steered
+from console_services import services
 from dagtop_app.console import ConsoleApp
 
 SIZES = {"80x24": (80, 24), "160x45": (160, 45)}
-SCENES = {"mix": running_mix, "hostile": hostile, "finished": finished_with_failures, "steered": steered}
+SCENES = {
+    "mix": running_mix,
+    "hostile": hostile,
+    "finished": finished_with_failures,
+    "steered": steered,
+    "services": services,
+}
 
 
 def app_of(scene: str) -> ConsoleApp:
@@ -46,6 +53,14 @@ GUARDS = {"gate": ["a"], "breakers": ["b"], "edit": ["e"]}
 @pytest.mark.parametrize("what", GUARDS)
 def test_what_a_person_decides_at_80x24(snap_compare: Any, what: str) -> None:
     assert snap_compare(app_of("steered"), press=GUARDS[what], terminal_size=(80, 24))
+
+
+KEPT = {"policy": ["P"], "edit-restarts": ["e"]}
+
+
+@pytest.mark.parametrize("what", KEPT)
+def test_what_is_wanted_of_a_service_at_80x24(snap_compare: Any, what: str) -> None:
+    assert snap_compare(app_of("services"), press=KEPT[what], terminal_size=(80, 24))
 
 
 def test_no_colour(snap_compare: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ class Keeping(Deciding):
         policies = [*upkeep.POLICIES]
         following = policies[(policies.index(now) + 1) % len(policies)]
         words = {
-            policy.value: meaning + (" (as it is now)" if policy is now else "")
+            policy.value: meaning + (" · now" if policy is now else "")
             for policy, meaning in upkeep.POLICIES.items()
         }
         choices, at = questions.menu(words, following.value)
