@@ -457,6 +457,20 @@ class TestLeaving:
             labels = [choice.label for choice in questions.quit_choices(replace(mix, counts=counts))]
             assert [label.rpartition(" ")[2] for label in labels[:3]] == [str(code), "130", "130"]
 
+    @pytest.mark.parametrize(
+        ("counts", "told"),
+        [
+            ({S.WAITING: 1}, "1 task has not run yet."),
+            ({S.WAITING: 2, S.BACKOFF: 1, S.BLOCKED: 1}, "2 tasks have not run yet. 1 would run again in a while."),
+            ({S.BACKOFF: 2}, "2 tasks would run again in a while."),
+        ],
+    )
+    async def test_leaving_tells_what_has_not_run_from_what_would_run_again(
+        self, counts: dict[S, int], told: str
+    ) -> None:
+        lines = questions.quit_lines(replace(running_mix(), rows=(), counts=counts))
+        assert lines == [((told, "dim"),)]
+
     async def test_a_run_that_ends_while_it_is_asked_how_to_leave_is_simply_left(self) -> None:
         engine = FakeEngine(running_mix())
         async with console(engine) as seen:

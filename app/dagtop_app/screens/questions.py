@@ -183,14 +183,18 @@ def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
 def quit_lines(snapshot: RunSnapshot) -> list[Line]:
     """What is going on at this moment."""
     active = [row for row in snapshot.rows if row.state in ACTIVE] if len(snapshot.rows) <= 20_000 else []
-    waiting = _count(snapshot, _NOT_STARTED)
+    again = snapshot.counts.get(TaskState.BACKOFF, 0)
+    waiting = _count(snapshot, _NOT_STARTED) - again
     spans = _named(snapshot, [row.name for row in active])
     left = f"{plural(waiting, 'task')} {'has' if waiting == 1 else 'have'} not run yet."
+    if again:
+        will = f"{again if waiting else plural(again, 'task')} would run again in a while."
+        left = f"{left} {will}" if waiting else will
     return [tuple(spans), ((left, "dim"),)] if spans else [((left, "dim"),)]
 
 
 _NOT_STARTED = frozenset(TASK_FACES) - ACTIVE - frozenset(s for s in TASK_FACES if s.value in {
-    "succeeded", "cached", "failed", "timed_out", "cancelled", "skipped"})  # fmt: skip
+    "succeeded", "cached", "failed", "timed_out", "blocked", "cancelled", "skipped"})  # fmt: skip
 
 
 def _count(snapshot: RunSnapshot, states: Iterable[TaskState]) -> int:
