@@ -245,7 +245,7 @@ def customer(number: int, pace: float, seed: int, addresses: Addresses, ctx: Tas
             cents += buy(f"customer {number}", dice.choice(ITEMS), addresses)
             orders += 1
             if in_a_row:
-                ctx.log.info("served again, after %d orders that failed", in_a_row)
+                ctx.log.info("served again; orders that failed: %d", in_a_row)
             in_a_row = 0
         except (OSError, RefusedError) as error:
             failed, in_a_row = failed + 1, in_a_row + 1
