@@ -24,7 +24,7 @@ def explain(snapshot: RunSnapshot, row: TaskRow) -> Iterator[tuple[str, str]]:
     """The answer, paragraph by paragraph: (text, style class)."""
     if upkeep.differs(row):
         yield from upkeep.explain_kept(snapshot, row, name_of(row.name, 200))
-        if row.state is _S.BLOCKED:
+        if row.state is _S.BLOCKED or upkeep.is_looping(snapshot, row):
             yield from _cause(snapshot, row)
     else:
         yield from _state(snapshot, row)

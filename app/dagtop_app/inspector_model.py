@@ -172,8 +172,8 @@ def _guards(snapshot: RunSnapshot, row: TaskRow) -> Iterator[Span]:
 
 
 def escalation_of(snapshot: RunSnapshot, row: TaskRow) -> EscalationReport | None:
-    """The latest report of a task that has ended badly."""
-    if row.state not in BAD and row.state is not _S.CANCELLED:
+    """The latest report of a task that has ended badly, or fails again and again."""
+    if row.state not in BAD and row.state is not _S.CANCELLED and not upkeep.is_looping(snapshot, row):
         return None
     return next((report for report in reversed(snapshot.escalations) if report.task == row.name), None)
 

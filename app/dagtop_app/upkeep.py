@@ -110,12 +110,19 @@ def is_healthy(snapshot: RunSnapshot, row: TaskRow) -> bool:
     return begun is not None and snapshot.at - begun >= row.policy.restart.reset_after
 
 
+def is_looping(snapshot: RunSnapshot, row: TaskRow) -> bool:
+    """Whether it fails again and again, and has not been healthy since."""
+    if row.crashes < CRASH_LOOP:
+        return False
+    return is_restart(row) or (row.state is _S.RUNNING and not is_healthy(snapshot, row))
+
+
 def running_text(snapshot: RunSnapshot, row: TaskRow) -> str:
     """Of a task that runs: whether it is up, and how often it had to be started."""
     if not (row.policy.is_supervised or row.serving):
         return ""
     parts = ["up" if row.serving else "not ready yet"]
-    if row.crashes >= CRASH_LOOP and not is_healthy(snapshot, row):
+    if is_looping(snapshot, row):
         parts.append(f"crash loop: {counted_crashes(row.crashes)} so far")
     elif row.restarts:
         parts.append(f"restarted {row.restarts}×")
@@ -245,7 +252,7 @@ def explain_kept(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tup
             if row.failure is not None:
                 yield f"{clean(row.failure.error, 200)}: {clean(row.failure.message, 600)}", "error"
                 yield allowance(row), "dim"
-            if row.crashes >= CRASH_LOOP:
+            if is_looping(snapshot, row):
                 yield f"{row.crashes} failures, none after a healthy run: a crash loop.", "fail"
             yield "r starts it now, d has it stay down, P changes the policy, e ceiling and delays.", "dim"
         case _S.BLOCKED:
@@ -269,7 +276,7 @@ def _running(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[s
         yield not_ready_text(row), ""
     if row.restarts:
         times = f"{plural(row.restarts, 'restart')} since it was healthy, {row.crashes} of them after a failure"
-        yield f"{times}.", "fail" if row.crashes >= CRASH_LOOP else ""
+        yield f"{times}.", "fail" if is_looping(snapshot, row) else ""
     if row.policy.alive is not None:
         yield f"Its liveness probe asks every {seconds_of(row.policy.alive.interval)}.", "dim"
     if row.policy.restart.is_on:

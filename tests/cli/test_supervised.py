@@ -18,6 +18,7 @@ from dagtop.core.states import RunState, TaskState
 from dagtop_app.live import live_lines
 from dagtop_app.options import UsageError
 from dagtop_app.plain import PlainLines
+from dagtop_app.printers import Wire
 from dagtop_app.typed import parse_command
 
 #: One that is up until it is told to stop, and what waits until it is ready.
@@ -223,3 +224,23 @@ def test_a_restart_policy_is_typed_in_another_terminal() -> None:
     assert parse_command("start-run", []) == StartRun()
     with pytest.raises(UsageError, match="'no', 'on-failure', 'always'"):
         parse_command("set-policy", ["api", "restart=sometimes"])
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        (
+            ev.TaskWanted(1.0, "api", False, "stopped by ann"),
+            {"type": "task.wanted", "up": False, "reason": "stopped by ann"},
+        ),
+        (ev.TaskServing(1.0, "api", True), {"type": "task.serving", "opens": True}),
+        (
+            ev.TaskRestarting(1.0, "api", 2, 4.0, 2, 0),
+            {"type": "task.restarting", "delay": 4.0, "restart": 2, "crashes": 0},
+        ),
+    ],
+)
+def test_each_event_of_a_task_that_is_kept_is_a_json_object(event: ev.TaskEvent, fields: dict[str, object]) -> None:
+    told = json.loads(Wire(run="r-1", started_at=0.0).encode(1, [event]))
+    assert told["task"] == "api"
+    assert {name: told.get(name) for name in fields} == fields

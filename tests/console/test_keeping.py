@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from console_fakes import FakeEngine, S, running_mix
 from console_pilot import Seen, console
+from console_scenes import report_of
 from console_services import services
 from dagtop.core.commands import CancelRun, CancelTask, ScaleTask, SetPolicy, StartRun, StartTask, StopTask
 from dagtop.core.restart import Restart
@@ -19,7 +20,7 @@ from dagtop_app.explain import explain
 from dagtop_app.faces import face_of
 from dagtop_app.filters import Filter, matches
 from dagtop_app.graph_texts import note_of
-from dagtop_app.inspector_model import policy_text, title
+from dagtop_app.inspector_model import escalation_of, policy_text, title
 from dagtop_app.undo import inverse, row_of
 from dagtop_app.view_model import columns, head_line, row_line, run_line, tally_line, tries_of
 from dagtop_app.why import why
@@ -166,6 +167,17 @@ class TestTheLongAnswer:
     def test_w_tells_what_moves_it_and_the_way_out(self, task: str, parts: list[str]) -> None:
         told = at_length(task)
         assert [part for part in parts if part not in told] == []
+
+    def test_a_crash_loop_tells_its_cause_while_it_still_goes_on(self) -> None:
+        report = report_of("crasher", summary="Crash loop: 5 restarts in 12 s.", options=("raise max_restarts",))
+        snapshot = services(escalations=(report,), escalation_count=1)
+        told = "\n".join(text for text, _ in explain(snapshot, row("crasher")))
+        assert "Crash loop: 5 restarts in 12 s." in told
+        assert "→ raise max_restarts" in told
+        assert escalation_of(snapshot, row("crasher")) is report
+        healthy = msgspec.structs.replace(row("crasher"), started_at=100.0)
+        assert escalation_of(snapshot, healthy) is None
+        assert "crash loop" not in why(snapshot, healthy).text
 
     async def test_it_opens_by_its_key(self) -> None:
         async with console(FakeEngine(services()), (100, 30)) as seen:

@@ -1,0 +1,108 @@
+"""The keys for services before a real engine: what they ask for happens, and is told as it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+from console_pilot import Clock, Seen
+from dagtop import Graph, Reconciler, TaskContext
+from dagtop.core.states import RunState, TaskState
+from dagtop.runtime.thread import EngineThread
+from dagtop_app.console import ConsoleApp
+from dagtop_app.undo import row_of
+
+pytestmark = pytest.mark.anyio
+
+#: Looks at the screen before it is given up; nothing waits for so long unless something is broken.
+_LOOKS = 1500
+
+
+def shop() -> Reconciler:
+    graph = Graph("shop")
+
+    @graph.task(restart="always")
+    async def api(ctx: TaskContext) -> None:
+        ctx.ready()
+        await anyio.sleep(1000)
+
+    @graph.task(restart="always")
+    async def worker(api: object, ctx: TaskContext) -> None:
+        ctx.ready()
+        await anyio.sleep(1000)
+
+    @graph.task(max_restarts=1, restart_backoff=0.0)
+    async def breaks() -> None:
+        raise ValueError("no luck")
+
+    return Reconciler(graph)
+
+
+class Live(Seen):
+    """A console before a real engine."""
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        for _ in range(_LOOKS):
+            await self.settle()
+            if holds():
+                return
+            await anyio.sleep(0.005)
+        raise AssertionError(f"never so:\\n{self.text}")
+
+    async def on(self, task: str, *keys: str) -> None:
+        self.app.main.select(self.engine.latest.plan.index[task])
+        await self.press(*keys)
+
+    def state(self, task: str) -> TaskState:
+        row = row_of(self.app.bridge.snapshot, task)
+        assert row is not None
+        return row.state
+
+
+@asynccontextmanager
+async def live() -> AsyncIterator[Live]:
+    engine = EngineThread(shop().executor(capture=True), hold_open=True)
+    clock = Clock()
+    app = ConsoleApp(engine, title="services.py", now=clock, begin=engine.start)
+    try:
+        async with app.run_test(size=(110, 30)) as pilot:
+            yield Live(app, pilot, engine, clock)  # type: ignore[arg-type]  # it asks nothing else of a fake engine
+    finally:
+        engine.close()
+        engine.join(10)
+
+
+async def test_B29_B30_services_are_stopped_started_and_given_another_policy_by_key() -> None:
+    async with live() as seen:
+        await seen.until(lambda: "2/3 up" in seen.text and "1 blocked" in seen.text)
+        assert "1 restart used up · r starts it" in seen.text
+        await seen.on("worker", "d", "y")
+        await seen.until(lambda: seen.state("worker") is TaskState.CANCELLED)
+        await seen.until(lambda: "want DOWN · is STOPPED" in seen.text)
+        assert "stopped by you · d starts it" in seen.text
+        await seen.press("u")
+        await seen.until(lambda: "want UP · is UP" in seen.text)
+        await seen.on("api", "P", "1")
+        await seen.until(lambda: "api: restart = no" in seen.text)
+        await seen.press("u")
+        await seen.until(lambda: "undone: api: restart = always" in seen.text)
+        await seen.on("breaks", "e")
+        seen.app.screen.inputs["max_restarts"].value = "3"
+        await seen.press("enter")
+        await seen.until(lambda: "3 restarts used up" in seen.text)
+
+
+async def test_B33_all_is_stopped_and_started_again_and_who_was_stopped_stays_so() -> None:
+    async with live() as seen:
+        await seen.until(lambda: "2/3 up" in seen.text)
+        await seen.on("worker", "d", "y")
+        await seen.until(lambda: seen.state("worker") is TaskState.CANCELLED)
+        await seen.press("K", "y")
+        await seen.until(lambda: seen.app.bridge.snapshot.state is RunState.CANCELLED)
+        await seen.press("escape")
+        assert "everything is stopped · K starts it again" in seen.text or "failed" in seen.text
+        await seen.press("K", "enter")
+        await seen.until(lambda: seen.state("api") is TaskState.RUNNING)
+        assert seen.state("worker") is TaskState.CANCELLED
