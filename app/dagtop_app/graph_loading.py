@@ -30,7 +30,8 @@ from dagtop_app.graphview import (
     suggest_scale,
 )
 from dagtop_app.graphview.sizes import BOX_LIMIT, PILL_LIMIT
-from dagtop_app.levels import Part, part_of, relative
+from dagtop_app.level_parts import Part, part_of
+from dagtop_app.levels import relative
 from dagtop_app.text import name_of, width
 
 #: Cells of a label that are ever shown or measured.

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.levels import SLASH, is_inside
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app.bridge import LogLine
 from dagtop_app.faces import ASCII, ENTERED, GATE_FACE, GONE_FACE, TASK_FACES, Face, drawn, face_of, glyph_of
@@ -77,7 +77,10 @@ def _cells(text: str) -> int:
 def _percent(rolled: Rolled) -> str:
     if not rolled.total or not rolled.has_begun:
         return "-"
-    return "100%" if not rolled.goes_on else f"{min(99, 100 * rolled.done // rolled.total)}%"
+    well = rolled.done + rolled.serving
+    if well >= rolled.total:
+        return "up" if rolled.serving else "100%"
+    return f"{min(99, 100 * well // rolled.total)}%"
 
 
 def _time(snapshot: RunSnapshot, rolled: Rolled) -> str:
@@ -91,8 +94,7 @@ def _time(snapshot: RunSnapshot, rolled: Rolled) -> str:
 def _why(levels: Levels, row: TaskRow, rolled: Rolled, cells: int) -> list[Span]:
     """Its figures, and the most telling thing about it."""
     spans = joined(stacked(rolled.faces), " ")
-    said = waits_for(levels, row.index) if not rolled.has_begun else ""
-    if said:
+    if said := waits_for(levels, row.index):
         return [(said, "wait")]
     if rolled.failed:
         first = relative(levels.snapshot.rows[rolled.failed[0]].name, row.name)
@@ -106,9 +108,9 @@ def _why(levels: Levels, row: TaskRow, rolled: Rolled, cells: int) -> list[Span]
 
 
 def waits_for(levels: Levels, index: int) -> str:
-    """ "waits for ingest, extract"; "" if nothing stands before the node."""
+    """ "waits for ingest, extract"; "" if nothing stands before the node, or it has begun."""
     rows = levels.snapshot.rows
-    before = [above for above in levels.needs(index) if rows[above].state not in GOOD]
+    before = [] if levels.rolled(index).has_begun else [it for it in levels.needs(index) if not levels.is_met(it)]
     if not before:
         return ""
     home = levels.home(index)
@@ -156,7 +158,7 @@ def short(levels: Levels, row: TaskRow, logs: Sequence[LogLine], cells: int, hei
     lines: list[Line] = [((f" {fit(label, 7)} ", "head"), *spans) for label, spans in facts]
     latest = list(logs)[-max(0, height - len(lines)) :] if height > len(lines) else []
     for place, line in enumerate(latest):
-        lines.append(((f" {fit('log' if place == 0 else '', 7)} ", "head"), *log_spans(line)))
+        lines.append(((f" {fit('log' if place == 0 else '', 7)} ", "head"), *_log_spans(line, row.name)))
     return lines[: max(height, 1)]
 
 
@@ -188,16 +190,16 @@ def _sections(
     yield "LIMITS OF THIS LEVEL", ((("  ", ""), limit) for limit in limits_of(snapshot, row.name))
     if row.policy.description:
         yield "ABOUT", _wrapped(clean(row.policy.description), "dim", cells)
-    yield "LOG", (((" ", ""), *log_spans(line)) for line in logs)
+    yield "LOG", (((" ", ""), *_log_spans(line, row.name)) for line in logs)
 
 
 def _now(levels: Levels, row: TaskRow, rolled: Rolled, cells: int) -> Iterator[Line]:
     snapshot = levels.snapshot
-    filled, rest = bar(rolled.done / max(1, rolled.total), 20)
+    filled, rest = bar(min(1.0, (rolled.done + rolled.serving) / max(1, rolled.total)), 20)
     yield (
         ("  ", ""), (f"{_percent(rolled)} ", "strong"), (filled, "fail" if rolled.failed else "ok"),
         (rest, "bar-rest"),
-        (f" {rolled.done:,} of {plural(rolled.total, 'task')}", "dim"),
+        (f" {rolled.done:,} of {plural(rolled.total, 'task')} done", "dim"),
     )  # fmt: skip
     yield from _figures(rolled, cells)
     if rolled.serving:
@@ -225,6 +227,11 @@ def _figures(rolled: Rolled, cells: int) -> Iterator[Line]:
 def _wrapped(text: str, style: str, cells: int) -> Iterator[Line]:
     for line in wrap(text, max(10, cells - 3)):
         yield (("  ", ""), (line, style))
+
+
+def _log_spans(line: LogLine, path: str) -> list[Span]:
+    time, *rest = log_spans(line)
+    return [time, (f"{fit(name_of(relative(line.task, path), 60), 14)} ", "key"), *rest]
 
 
 def _failed(levels: Levels, index: int, path: str) -> list[Span]:

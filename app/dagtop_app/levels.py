@@ -15,7 +15,7 @@ import msgspec
 from dagtop.core.levels import SLASH
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 
 from dagtop_app.faces import Face, face_of
 
@@ -332,6 +332,11 @@ class Levels:
             else:
                 yield inside
 
+    def is_met(self, index: int) -> bool:
+        """Whether a task, or a node, is there for what depends on it: it has come to a good end, or serves."""
+        own = self._seen.rows[index]
+        return own.state in GOOD or own.serving
+
     def needs(self, index: int) -> Sequence[int]:
         """What stands before a node: the tasks, and nodes, outside of it that tasks in it depend on."""
         found = self._needs.get(index)
@@ -373,41 +378,3 @@ def _count(book: Counter[_T], key: _T, step: int) -> None:
 def _tells(row: TaskRow) -> tuple[object, ...]:
     """What of a row the books are about."""
     return row.state, face_of(row), row.serving, row.started_at, row.ended_at
-
-
-# -- the graph of one level ----------------------------------------------------------------------------------
-
-
-class Part(NamedTuple):
-    """What is directly in a level, and what depends on what there."""
-
-    members: Sequence[int]
-    edges: Sequence[tuple[int, int]]
-    """(needed, needs): by what is in the nodes, where nodes stand for it."""
-
-
-def part_of(plan: Plan, path: str) -> Part:
-    """The graph of one level."""
-    nodes = {plan.names[index]: index for index in plan.nodes}
-    lifted = [_lifted(plan.names[index], index, path, nodes) for index in range(len(plan.names))]
-    edges = {
-        (above, mine): None
-        for index, needed in enumerate(plan.upstream)
-        if (mine := lifted[index]) is not None
-        for up in needed
-        if (above := lifted[up]) is not None and above != mine
-    }
-    members = dict.fromkeys(member for member in lifted if member is not None)
-    return Part(sorted(members), list(edges))
-
-
-def _lifted(name: str, index: int, path: str, nodes: Mapping[str, int]) -> int | None:
-    """What of a level a task is, or is in."""
-    if path and not name.startswith(path + SLASH):
-        return None
-    outermost, place = index, len(path) + 1 if path else 0
-    while (place := name.find(SLASH, place)) >= 0:
-        if (node := nodes.get(name[:place])) is not None:
-            return node
-        place += 1
-    return outermost

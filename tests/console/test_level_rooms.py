@@ -15,7 +15,8 @@ from dagtop.core.restart import Restart
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import FINAL, RunState, TaskState
 from dagtop_app import level_texts
-from dagtop_app.levels import Levels, part_of
+from dagtop_app.level_parts import part_of
+from dagtop_app.levels import Levels
 from dagtop_app.lines import Line, line_width
 from dagtop_app.node_commands import orders, radius_of
 from dagtop_app.view_model import columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dagtop.core import commands as do
@@ -11,14 +12,18 @@ from dagtop.core.states import BAD, FINAL, TaskState
 
 from dagtop_app import level_texts
 from dagtop_app.actions import BY_ID, Action
-from dagtop_app.lines import Line, Span
+from dagtop_app.lines import Line, Span, rule
 from dagtop_app.node_commands import radius_of
 from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.rereading import Rereading
 from dagtop_app.text import clean, name_of, plural
+from dagtop_app.view_model import Tab
+from dagtop_app.widgets.painted import Painted
 
 if TYPE_CHECKING:
     from dagtop_app.widgets.level_tree import LevelTree
+
+_META = Tab("0", "Meta")
 
 #: What is said where there are no nodes.
 _ONE_LEVEL = "this graph has no nodes: all of it is one level"
@@ -170,8 +175,20 @@ class Levelled(Rereading):
         counts = [plural(count, what) for count, what in ((nodes, "node"), (tasks, "task")) if count]
         return [("Tasks ", "title"), (way, ""), (f" · {', '.join(counts)}", "dim")]
 
-    def node_side(self, node: TaskRow, cells: int, height: int, *, at_length: bool) -> list[Line]:
-        """The inspector of a node."""
+    def with_meta(self, tabs: Sequence[Tab]) -> Sequence[Tab]:
+        """The views, and in a graph of graphs the tree of levels."""
+        return (*tabs, _META) if self.roster.levels.there else tabs
+
+    def draw_node_side(self, painted: Painted) -> bool:
+        """The inspector of the selected node, and the line above it. False if no node is selected."""
+        if (node := self.node) is None:
+            return False
+        left, right = level_texts.title(self.roster.levels, node)
+        painted.set_lines([rule(left, right, painted.size.width)])
+        self.inspector.draw(node.name, partial(self._node_side, node, at_length=self.inspector.at_length))
+        return True
+
+    def _node_side(self, node: TaskRow, cells: int, height: int, *, at_length: bool) -> list[Line]:
         levels = self.roster.levels
         logs = [line for line in self.bridge.engine.logs.tail(None, 400) if line.task.startswith(node.name + "/")]
         if at_length:

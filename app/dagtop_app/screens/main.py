@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.snapshot import TaskRow
@@ -15,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 
-from dagtop_app import inspector_model, level_texts, upkeep
+from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, FOOTERS, Action, bindings
 from dagtop_app.bridge import Bridge
 from dagtop_app.faces import GATE_FACE, drawn
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 RATE = 10
 TABS = (Tab("1", "Tasks"), Tab("2", "Graph"), Tab("4", "Logs"))
 _TAB_OF = {"tasks": "1", "graph": "2", "logs": "4", "meta": "0"}
-_META = Tab("0", "Meta")
 
 
 class MainScreen(Levelled):
@@ -156,7 +154,7 @@ class MainScreen(Levelled):
         self.draw_footer()
 
     def _draw_header(self) -> None:
-        tabs = (*TABS, _META) if self.roster.levels.there else TABS
+        tabs = self.with_meta(TABS)
         self.header.show(self.roster.snapshot, self.source_title, tabs, _TAB_OF[self.view], self._next_run, self.crumbs)
 
     def _draw_tiny(self) -> None:
@@ -211,10 +209,7 @@ class MainScreen(Levelled):
         row, snapshot = self.roster.row, self.roster.snapshot
         painted, inspector = self._side_rule, self.inspector
         inspector.at_length = self.has_class("-wide")
-        if (node := self.node) is not None:
-            left, right = level_texts.title(self.roster.levels, node)
-            painted.set_lines([rule(left, right, painted.size.width)])
-            inspector.draw(node.name, partial(self.node_side, node, at_length=inspector.at_length))
+        if self.draw_node_side(painted):
             return
         left, right = inspector_model.title(snapshot, row)
         painted.set_lines([rule(left, right, painted.size.width)])
