@@ -9,6 +9,7 @@ import anyio
 import pytest
 from console_pilot import Clock, Seen
 from dagtop import Graph, Reconciler, TaskContext
+from dagtop.core.commands import CancelRun
 from dagtop.core.states import RunState, TaskState
 from dagtop.runtime.thread import EngineThread
 from dagtop_app.console import ConsoleApp
@@ -70,6 +71,7 @@ async def live() -> AsyncIterator[Live]:
         async with app.run_test(size=(110, 30)) as pilot:
             yield Live(app, pilot, engine, clock)  # type: ignore[arg-type]  # it asks nothing else of a fake engine
     finally:
+        engine.send(CancelRun(), by="test")
         engine.close()
         engine.join(10)
 
