@@ -138,3 +138,12 @@ def test_B24_what_failed_and_what_it_needs_that_was_removed_are_not_run_again() 
         "its upstream db was torn down, and is not to run; start that first"
     )
     assert driver.state("api") is TaskState.FAILED
+
+
+def test_B42_a_task_that_is_asked_about_goes_by_the_rule_of_the_new_version() -> None:
+    """Its condition was being asked when its trigger rule changed; the answer let it start on what had been skipped."""
+    driver = Driver({"a": [], "b": ["a"]}, {"b": TaskPolicy(trigger="all_done")}, asks=["b"])
+    driver.skip("a")
+    driver.change("a new version", 1, policies={"b": TaskPolicy()})
+    driver.answer("b")
+    assert driver.state("b") is TaskState.SKIPPED

@@ -40,7 +40,7 @@ def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
         reopen(machine, at)
     for name in change.removed:
         _remove(machine, plan.index[name], at)
-    rewired = [plan.index[name] for name in change.rewired]
+    rewired = [plan.index[name] for name in {**change.rewired, **change.policies}]  # which may start by another rule
     _start_over(machine, change, at, event.reason)
     recount(machine, rewired)
     if machine.policy.supervises and machine.stopping is None:
@@ -94,7 +94,7 @@ def _give_another_chance(machine: RunMachine, rewired: list[int], at: float, rea
 def _is_granted(machine: RunMachine, event: inp.GraphGiven) -> bool:
     """Answer the command that gave the graph."""
     at, change, refusal = event.at, event.change, ""
-    command = SwapGraph(event.version, _summary(change))
+    command = event.command or SwapGraph(event.version, _summary(change))
     if machine.stopping is not None and not machine.is_over:
         refusal = "the run is stopping"
     else:

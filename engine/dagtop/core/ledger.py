@@ -356,7 +356,12 @@ class Ledger:
     def _run_resumed(self, event: ev.RunResumed) -> None:
         """What another process had not finished starts over; the table does not apply to a process that died."""
         for index, was in enumerate(self.state):
-            if was not in GOOD and was is not _WAITING:
+            if was is TaskState.CACHED:  # what it goes on with is what it has got, wherever that was from
+                self.state[index] = _SUCCEEDED
+                self.counts[was] -= 1
+                self.counts[_SUCCEEDED] += 1
+                self.reason.pop(index, None)
+            elif was not in GOOD and was is not _WAITING:
                 self.counts[was] -= 1
                 self.counts[_WAITING] += 1
                 self.state[index] = _WAITING
