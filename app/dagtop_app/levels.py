@@ -269,6 +269,10 @@ class Levels:
         level = self._by_path.get(path)
         return level.children if level is not None else ()
 
+    def nodes_in(self, path: str) -> int:
+        """How many nodes are directly in a level."""
+        return sum(1 for level in self._by_index.values() if level.around is not None and level.around.path == path)
+
     def home(self, index: int) -> str:
         """The path of the level that a task, or a node, is in."""
         return self._home[index].path if index < len(self._home) else ""

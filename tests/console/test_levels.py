@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+
 import pytest
 from console_fakes import HOSTILE, FakeEngine, S, running_mix, snapshot_of
 from console_nested import NESTED, in_nodes, nested, with_nodes
 from console_pilot import Seen, console
+from dagtop import DAGExecutor, Graph, MetaDAG, RunState
 from dagtop.core import commands as do
 from dagtop.core.events import CommandApplied
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.runtime.thread import EngineThread
 from dagtop_app.actions import ACTIONS, BY_ID
+from dagtop_app.levels import Levels
+from dagtop_app.node_commands import orders
 from dagtop_app.screens.popup import Popup
 from msgspec.structs import replace
 
@@ -133,6 +140,13 @@ class TestMeta:
             await seen.press("0", "j", "1")
             assert seen.selected == "ingest/clean"
 
+    @pytest.mark.parametrize("keys", [("n",), ("exclamation_mark",), ("slash", *"orders", "enter")])
+    async def test_what_is_looked_for_from_the_tree_is_shown_where_it_is(self, keys: tuple[str, ...]) -> None:
+        async with console(engine_of()) as seen:
+            await seen.press("0", *keys)
+            assert seen.app.main.view == "tasks"
+            assert seen.selected == "exports/orders"
+
     async def test_a_click_on_the_tab_opens_it(self) -> None:
         async with console(engine_of()) as seen:
             await seen.pilot.click("#header", offset=(seen.lines[2].index("0 Meta") + 2, 2))
@@ -186,7 +200,7 @@ class TestSteeringANode:
             assert "1 task told to stop, 2 will not run, 3 after it skipped" in seen.text
             assert not engine.sent
             await seen.press("y")
-            assert {one.task for one in engine.sent} == {
+            assert {getattr(one, "task", "") for one in engine.sent} == {
                 "ingest/raw/page_b",
                 "ingest/clean/dedupe",
                 "ingest/clean/join",
@@ -210,14 +224,14 @@ class TestSteeringANode:
             await go_to(seen, "exports")
             await seen.press("R", "o")
             assert len(engine.sent) == 4
-            assert not any(one.downstream for one in engine.sent)
+            assert not any(getattr(one, "downstream", True) for one in engine.sent)
 
     async def test_a_reason_goes_to_all(self) -> None:
         engine = engine_of()
         async with console(engine, (100, 30)) as seen:
             await go_to(seen, "ingest")
             await seen.press("x", "w", *"late", "enter")
-            assert {one.reason for one in engine.sent} == {"late"}
+            assert {getattr(one, "reason", "") for one in engine.sent} == {"late"}
 
     async def test_a_hold_of_a_node_is_answered_and_undone_as_one(self) -> None:
         engine = engine_of()
@@ -296,6 +310,56 @@ class TestSteeringANode:
 
 def do_applied(engine: FakeEngine, command: do.Command, number: int) -> object:
     return CommandApplied(at=1.0, command=command, id=number, by="console", effect="held")
+
+
+def test_a_real_run_takes_the_commands_for_a_node_one_after_the_other() -> None:
+    tries: list[str] = []
+
+    def orders_of_today() -> None:
+        tries.append("orders")
+        if len(tries) < 2:
+            raise ValueError("no such page")
+
+    exports = Graph("exports").add("orders", orders_of_today).add("mail", list, depends_on=["orders"]).add("good", list)
+    report = Graph("report").add("total", list)
+    engine = EngineThread(
+        DAGExecutor(MetaDAG("nightly").add(exports).add(report, depends_on=["exports"])), hold_open=True
+    )
+    over = threading.Event()
+    said: list[object] = []
+    engine.start()
+    try:
+        until(lambda: engine.latest.state is RunState.FAILED)
+        made = orders(engine.latest, do.RestartTask(task="exports", downstream=True))
+        assert made is not None
+        assert set(made.radius.runs_again) == {"exports/orders", "exports/mail", "exports/good", "report/total"}
+
+        def heard(answer: object) -> None:
+            said.append(answer)
+            if len(said) == len(made.commands):
+                over.set()
+
+        for one in made.commands:
+            engine.send(one, by="console", answered=heard)
+        assert over.wait(10)
+        assert {type(answer) for answer in said} == {CommandApplied}
+        until(lambda: engine.latest.state is RunState.SUCCEEDED)
+        levels = Levels()
+        levels.take(engine.latest)
+        assert levels.rolled(engine.latest.plan.index["exports"]).state is S.SUCCEEDED
+    finally:
+        engine.close()
+        assert engine.join(10)
+
+
+def until(so: Callable[[], bool]) -> None:
+    """Wait until something is so, ten seconds at most."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if so():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it never was so")
 
 
 class TestWhileItRuns:

@@ -131,6 +131,24 @@ class Levelled(Rereading):
             self.roster.select(before)
         super().action_view(name)
 
+    def select(self, index: int | None) -> None:
+        """Put every view's cursor on a task; the tree of levels has none, so it is shown where it is."""
+        if self.view == "meta" and index is not None and not self.roster.levels.is_node(index):
+            self.action_view("tasks")
+        super().select(index)
+
+    def action_filter(self) -> None:
+        """Open the line to type a filter in; what it finds is no part of the tree."""
+        if self.view == "meta":
+            self.action_view("tasks")
+        super().action_filter()
+
+    def action_problems(self) -> None:
+        """Problems only, or everything."""
+        if self.view == "meta":
+            self.action_view("tasks")
+        super().action_problems()
+
     # -- what is drawn ---------------------------------------------------------------------------------------
 
     def sought(self) -> Collection[int] | None:
@@ -170,7 +188,7 @@ class Levelled(Rereading):
             scope = "of all levels" if roster.flat else "found in all levels"
             return [("Tasks ", "title"), (f"{len(roster.order):,} {scope}", "")]
         way = level_texts.crumbs_text(roster.snapshot.graph, roster.levels.crumbs(roster.level))
-        nodes = sum(1 for index in roster.order if roster.levels.is_node(index))
+        nodes = roster.levels.nodes_in(roster.level)
         tasks = len(roster.order) - nodes
         counts = [plural(count, what) for count, what in ((nodes, "node"), (tasks, "task")) if count]
         return [("Tasks ", "title"), (way, ""), (f" · {', '.join(counts)}", "dim")]
