@@ -89,7 +89,7 @@ class Reloader:
             kind = "a graph that runs to its end" if prepared.reconciler is None else "a Reconciler"
             raise LoadError(f"it defines {kind} now; start dagtop anew for that", place=self.path)
         graph, config = prepared.graph, prepared.config
-        version = Version(graph.checked(config), graph.fingerprints(config))
+        version = Version(graph.checked(config), graph.fingerprints(config), graph)
         plan = self._executor.compare(version)
         return Difference(plan, version, self._start_over(plan, version.checked.plan), self._executor.supervises)
 

@@ -162,9 +162,10 @@ class TestOptions:
         with pytest.raises(ValueError, match="inputs must be a mapping"):
             ExecutorConfig(inputs=["a"])  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("option", ["replicas"])
-    def test_B1_an_option_of_a_later_version_is_said_to_be_one(self, option: str) -> None:
-        assert "not in this version" in problems(Graph("g").add("a", nothing, **{option: "x"}))[0]
+    def test_B1_replicas_are_a_whole_number(self) -> None:
+        assert (
+            "replicas must be a whole number from 0, not 'x'" in problems(Graph("g").add("a", nothing, replicas="x"))[0]
+        )
 
     @pytest.mark.parametrize(
         "options",

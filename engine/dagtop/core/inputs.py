@@ -193,6 +193,8 @@ class GraphGiven(_Input, frozen=True):
     by: str = ""
     version: int = 0
     """That of the `SwapGraph` command."""
+    command: Command | None = None
+    """The command that asked for it, if that was another one."""
 
 
 class Tick(_Input, frozen=True):

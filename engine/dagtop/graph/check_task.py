@@ -21,6 +21,7 @@ from dagtop.graph.options import (
     task_policy,
     unknown_options,
 )
+from dagtop.graph.replicas import is_count
 
 if TYPE_CHECKING:
     from dagtop.graph.surroundings import AroundCheck
@@ -108,6 +109,11 @@ def check_options(
     """(the policy that a task's options make, what it depends on)."""
     for flaw in unknown_options(options, TASK_OPTIONS, LATER_TASK_OPTIONS, place):
         flaws.add(OptionError, f"{who}: {flaw.message}", place)
+    if (count := options.get("replicas")) is not None:
+        what = (
+            "are for Graph.add and @graph.task" if is_count(count) else f"must be a whole number from 0, not {count!r}"
+        )
+        flaws.add(OptionError, f"{who}: replicas {what}", place)
     depends_on = options.get("depends_on")
     if depends_on is None:
         depends_on = ()

@@ -13,6 +13,7 @@ from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listeners
 from dagtop.graph.mapping import gathering
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
+from dagtop.graph.replicas import Replicated, is_count, scaled, tasks_of
 from dagtop.graph.runnable import Runnable
 from dagtop.graph.specified import specified
 from dagtop.graph.surroundings import Declared, place_of
@@ -68,6 +69,8 @@ class Graph(Runnable):
         self._columns = Columns()
         self._by_function: dict[int, str] = {}
         self._checked: tuple[object, Checked] | None = None
+        self.replicated: dict[str, Replicated] = {}
+        """How the tasks with replicas were declared, by name."""
         self.listeners = Listeners()
         self.hooks = Hooks()
         if setup is not None:
@@ -123,20 +126,44 @@ class Graph(Runnable):
             `cost`, `circuit` (a breaker's name), `pool`, `resources` (such as {"gpu": 1}), `gate` (True, a question or a
             `Gate`), `backend`, `tags`, `description`; `when` (a function that says whether it need run, or True or False),
             `setup` (its result is the parameter `resource`, or `ctx.resource`) and `teardown`, which runs once setup has
-            started, when nothing downstream needs the task any more.
+            started, when nothing downstream needs the task any more; `replicas` (so many tasks `name[0]`, `name[1]` … that do
+            the same, and know their number as `ctx.replica`; `name` itself gathers what they give once all are ready).
         """
-        columns = self._columns
-        if columns.specs is not None:
+        if self._columns.specs is not None:
             raise GraphError(
                 "a graph made by from_specs takes no further tasks; put them into its tasks and dependencies"
             )
-        columns.places[len(columns.names)] = place_of(fn) or caller()
+        place = place_of(fn) or caller()
+        self._by_function.setdefault(id(fn), name)
+        count = options.get("replicas")
+        if is_count(count) and isinstance(name, str):
+            of_each = {option: value for option, value in options.items() if option != "replicas"}
+            self._replicate(name, Replicated(fn, count, of_each, place))
+        else:
+            self._declare(name, fn, options, place)
+        return self
+
+    def _declare(self, name: str, fn: Callable[..., Any], options: Mapping[str, Any], place: str) -> None:
+        columns = self._columns
+        columns.places[len(columns.names)] = place
         columns.names.append(name)
         columns.fns.append(fn)
         columns.options.append(options)
-        self._by_function.setdefault(id(fn), name)
         self._checked = None
-        return self
+
+    def _replicate(self, name: str, replicated: Replicated) -> None:
+        self.replicated[name] = replicated
+        for task, fn, options in tasks_of(name, replicated):
+            self._declare(task, fn, options, replicated.place)
+
+    def scaled(self, task: str, replicas: int) -> Graph:
+        """Another version of the graph, with so many replicas of a task that was declared with `replicas=`.
+
+        Raises
+        ------
+        GraphError: it was not, or there cannot be so many.
+        """
+        return scaled(self, task, replicas)
 
     def map(
         self,

@@ -59,6 +59,8 @@ def gathering(
     for option in ("tags", "priority"):
         if option in options:
             of_each[option] = options[option]
+    if "replicas" in options:
+        flaws.append(Flaw(f"map {name!r}: there is a task for each element, and no replicas of it", place))
     pools: dict[str, Pool] = {}
     if limit is not None:
         if "pool" in options:

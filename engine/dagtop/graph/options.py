@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dagtop.core.schedule import Schedule
 
 #: Options that the design names and this version does not have yet: said so, never ignored in silence.
-LATER_TASK_OPTIONS = frozenset({"replicas"})
+LATER_TASK_OPTIONS: frozenset[str] = frozenset()
 LATER_GRAPH_OPTIONS: frozenset[str] = frozenset()
 
 _POLICY_OPTIONS = (
@@ -47,6 +47,7 @@ TASK_OPTIONS = (
     "cache",
     "setup",
     "teardown",
+    "replicas",
     *RESTART_OPTIONS,
     *_POLICY_OPTIONS,
 )

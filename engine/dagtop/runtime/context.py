@@ -78,6 +78,12 @@ class TaskContext:
         return self._cancelled
 
     @property
+    def replica(self) -> int:
+        """The number of this replica, from 0, of a task with `replicas=`; 0 for any other task."""
+        number = self.task.rpartition("[")[2]
+        return int(number[:-1]) if number.endswith("]") and number[:-1].isdecimal() else 0
+
+    @property
     def scratch_dir(self) -> Path:
         """A directory of this task's own, made when first asked for and removed when the run is over."""
         return self._scratch(self.task)

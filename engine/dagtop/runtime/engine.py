@@ -17,14 +17,14 @@ import anyio.lowlevel
 
 from dagtop.core import inputs as inp
 from dagtop.core.blast import radius
-from dagtop.core.commands import CancelRun, Command, MarkSucceeded, RestartTask, SwapGraph
+from dagtop.core.commands import CancelRun, Command, MarkSucceeded, RestartTask, ScaleTask, SwapGraph
 from dagtop.core.escalation import Evidence
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
 from dagtop.core.snapshot import Blocked
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, RunState
-from dagtop.errors import DagtopError
+from dagtop.errors import DagtopError, GraphError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
 from dagtop.runtime.aside import Aside
@@ -235,6 +235,8 @@ class Engine:
             caused = self.growth.swap(version, self.versions, command, number, by)
             self.growth.start_over(self._forgotten(caused))
             return
+        if isinstance(command, ScaleTask) and self._scale(command, number, by):
+            return
         machine, before = self.machine, len(self.machine.outbox)
         instructions = machine.handle(inp.CommandGiven(self.now(), by_hand.recordable(command), number, by))
         caused = machine.outbox[before:]
@@ -244,6 +246,16 @@ class Engine:
         self.workers.obey(instructions)
         if again:
             self.growth.start_over(again)
+
+    def _scale(self, command: ScaleTask, number: int, by: str) -> bool:
+        """Go on with another number of replicas; False if the command is to be refused."""
+        try:
+            version = self.versions.scaled(command.task, command.replicas, self.job.checked.config)
+        except GraphError:
+            return False
+        caused = self.growth.swap(version, self.versions, command, number, by)
+        self.growth.start_over(self._forgotten(caused))
+        return True
 
     def _forgotten(self, caused: Sequence[AnyEvent]) -> list[str]:
         """The tasks that start over: what they returned is nobody's input any more."""

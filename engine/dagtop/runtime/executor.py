@@ -172,6 +172,7 @@ class DAGExecutor(Listening):
             capture=self._capture is not False,
         )
         self._engine = Engine(job, breakers=breakers)
+        self._engine.versions.graph = self.graph
         return self._engine
 
     def go_on_with(self, resume: Resumption) -> None:
@@ -197,14 +198,15 @@ class DAGExecutor(Listening):
         why_not = obstacle(self.prepared.job, checked)
         if why_not:
             raise GraphError([Flaw(f"the run cannot go on with this version of the graph: {why_not}", graph.place)])
-        return self.hand_in_version(Version(checked, graph.fingerprints(config)))
+        return self.hand_in_version(Version(checked, graph.fingerprints(config), graph))
 
     def hand_in_version(self, version: Version) -> int:
         """As `hand_in`, for a version that was checked with the config of this run."""
         why_not = obstacle(self.prepared.job, version.checked)
         if why_not:
             raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
-        return self.prepared.versions.hand_in(version)
+        versions = self.prepared.versions
+        return versions.hand_in(versions.as_scaled(version))
 
     def compare(self, version: Version) -> UpdatePlan:
         """What becomes of the tasks if the run goes on with this version: see `hand_in_version`. From any thread."""
@@ -212,6 +214,7 @@ class DAGExecutor(Listening):
         if why_not:
             raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
         plan, marks = self.prepared.versions.now()
+        version = self.prepared.versions.as_scaled(version)
         return compare_plans(plan, marks, version.checked.plan, version.fingerprints)
 
     def _fingerprints(self) -> Callable[[], Sequence[str]]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 from msgspec import structs
 
 from dagtop.core import inputs as inp
-from dagtop.core.commands import SwapGraph
+from dagtop.core.commands import ScaleTask, SwapGraph
 from dagtop.core.events import AnyEvent, CommandRefused, TaskRestarted
 from dagtop.core.instructions import Instruction
 from dagtop.core.machine import RunMachine
@@ -280,7 +280,9 @@ class Growth:
             self._calls.writer.output(name, 0, self._calls.outputs[index])
         return True
 
-    def swap(self, version: Version, versions: Versions, command: SwapGraph, number: int, by: str) -> list[AnyEvent]:
+    def swap(
+        self, version: Version, versions: Versions, command: SwapGraph | ScaleTask, number: int, by: str
+    ) -> list[AnyEvent]:
         """Go on with another version of the graph: the events that this causes."""
         machine, checked = self._machine, version.checked
         policy = checked.config.run_policy()
@@ -292,8 +294,13 @@ class Growth:
                 swap = versions.difference(machine, version)
                 before = len(machine.outbox)
                 machine.admission.limits.declare(policy.pools, policy.resources)
-                reason = "a new version of the graph"
-                given = inp.GraphGiven(self._now(), swap.change, reason, "", number, by, command.version)
+                other: ScaleTask | None = None
+                if isinstance(command, SwapGraph):
+                    reason, number_of = "a new version of the graph", command.version
+                else:
+                    reason, number_of = f"{command.task}: {command.replicas} replicas", 0
+                    other = command
+                given = inp.GraphGiven(self._now(), swap.change, reason, "", number, by, number_of, other)
                 instructions = machine.handle(given)
                 caused = machine.outbox[before:]
                 if not any(isinstance(event, CommandRefused) for event in caused):

@@ -326,7 +326,7 @@ class Reconciler(Commanding, Listening):
 
     def _version_of(self, graph: Graph) -> Version:
         config = self._executor.given.over(graph.config)
-        return Version(graph.checked(config), graph.fingerprints(config))
+        return Version(graph.checked(config), graph.fingerprints(config), graph)
 
     def _replace(self, graph: Graph) -> None:
         self.graph = graph

@@ -11,8 +11,11 @@ from dagtop.core import inputs as inp
 from dagtop.core.machine import RunMachine
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
+from dagtop.errors import GraphError
 from dagtop.graph.binding import Call, FromTask, Item, Source
 from dagtop.graph.check import Checked
+from dagtop.graph.declare import Graph
+from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.surroundings import Surroundings
 from dagtop.runtime.job import Job
 
@@ -24,6 +27,8 @@ class Version:
     checked: Checked
     fingerprints: Sequence[str]
     """By task index of that version."""
+    graph: Any = None
+    """The `Graph` itself, if it may be scaled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +183,40 @@ class Versions:
         self._prints = before
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Version] = {}
+        self.graph: Any = None
+        """The `Graph` that the run goes on with, if that is one."""
+        self.scales: dict[str, tuple[int, int]] = {}
+        """By task: the replicas that were declared, and those that there are instead."""
 
     def hand_in(self, version: Version) -> int:
         """From any thread: the number under which a command asks for it."""
         number = next(self._numbers)
         self._waiting[number] = version
         return number
+
+    def scaled(self, task: str, replicas: int, config: ExecutorConfig) -> Version:
+        """The version of now with another number of replicas of a task.
+
+        Raises
+        ------
+        GraphError: it has no replicas.
+        """
+        if not isinstance(self.graph, Graph):
+            raise GraphError("only the tasks of a Graph are scaled")
+        graph = self.graph.scaled(task, replicas)
+        self.scales[task] = self.scales.get(task, (self.graph.replicated[task].count, 0))[0], replicas
+        return Version(graph.checked(config), graph.fingerprints(config), graph)
+
+    def as_scaled(self, version: Version) -> Version:
+        """With as many replicas as they were scaled to, of tasks of which the version says the same number as before."""
+        graph = version.graph
+        for task, (declared, replicas) in self.scales.items():
+            if isinstance(graph, Graph) and task in graph.replicated and graph.replicated[task].count == declared:
+                graph = graph.scaled(task, replicas)
+        if graph is version.graph:
+            return version
+        config = version.checked.config
+        return Version(graph.checked(config), graph.fingerprints(config), graph)
 
     def take(self, number: int) -> Version | None:
         """The version of this number, once."""
@@ -202,5 +235,6 @@ class Versions:
 
     def settled(self, version: Version) -> None:
         """The run goes on with this version."""
+        self.graph = version.graph
         self._declared = version.checked.plan
         self._prints = lambda: version.fingerprints
