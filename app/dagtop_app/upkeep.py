@@ -73,7 +73,8 @@ def level_of(snapshot: RunSnapshot) -> Level:
 def _level(key: ByRows, plan: Plan) -> Level:
     wanted = [row for row in key.rows if row.wanted and not row.gone and row.index not in plan.nodes]
     up = sum(row.state is _S.RUNNING and row.serving for row in wanted)
-    return Level(up + sum(row.state in GOOD for row in wanted), up, len(wanted))
+    well = up + sum(row.state in GOOD or is_between_rounds(row) for row in wanted)
+    return Level(well, up, len(wanted))
 
 
 def is_restart(row: TaskRow) -> bool:
@@ -133,7 +134,7 @@ def restart_text(snapshot: RunSnapshot, row: TaskRow) -> str:
     """When it is started again: "restart 3 in 4s (3 crashes)"."""
     left = max(0.0, (row.due_at or snapshot.at) - snapshot.at)
     when = f"in {clock_left(left)}" if left > 0 else "now, when a slot is free"
-    crashes = f" ({counted_crashes(row.crashes)})" if row.failure is not None else ""
+    crashes = f" ({counted_crashes(row.crashes)})" if row.failure is not None else " · it ended well"
     return f"restart {row.restarts} {when}{crashes}"
 
 

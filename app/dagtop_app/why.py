@@ -209,8 +209,13 @@ def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
     text = clean(message, 300)
     if total is not None and total > 0:
         share = min(1.0, max(0.0, done / total))
-        return Why(_joined(text or f"{number(done)}/{number(total)}", again), "", share)
-    return Why(_joined(_counted(done, text), again), "")
+        return Why(_joined(*_standing_first(kept, text or f"{number(done)}/{number(total)}", again)), "", share)
+    return Why(_joined(*_standing_first(kept, _counted(done, text), again)), "")
+
+
+def _standing_first(kept: str, progress: str, again: str) -> tuple[str, str]:
+    """Of a task that is kept it matters most whether it is up; of any other how far it is."""
+    return (again, progress) if kept else (progress, again)
 
 
 def _counted(done: float, text: str) -> str:

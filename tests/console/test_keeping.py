@@ -21,6 +21,7 @@ from dagtop_app.faces import face_of
 from dagtop_app.filters import Filter, matches
 from dagtop_app.graph_texts import note_of
 from dagtop_app.inspector_model import escalation_of, policy_text, title
+from dagtop_app.screens import questions
 from dagtop_app.undo import inverse, row_of
 from dagtop_app.view_model import columns, head_line, row_line, run_line, tally_line, tries_of
 from dagtop_app.why import why
@@ -58,7 +59,7 @@ class TestInOneLine:
             ("importer", "5 restarts used up · r starts it · e raises the ceiling · ValueError"),
             ("mart", "upstream importer blocked"),
             ("crasher", "not ready yet · crash loop: 6 crashes so far"),
-            ("ticker", "restart 1 now, when a slot is free"),
+            ("ticker", "restart 1 now, when a slot is free · it ended well"),
             ("mailer", "stopped by you · d starts it"),
             ("old_api", "removed from the graph"),
         ],
@@ -70,6 +71,10 @@ class TestInOneLine:
         snapshot = services()
         waiting = TaskRow(index=snapshot.plan.index["worker"], name="worker", state=S.WAITING)
         assert "api" not in why(snapshot, waiting).text
+
+    def test_whether_it_is_up_comes_before_what_it_says_of_itself(self) -> None:
+        told = msgspec.structs.replace(row("api"), progress=(117, None, "117 answers"))
+        assert why(services(), told).text == "up · 117 answers"
 
     def test_a_retry_of_a_task_that_is_kept_is_not_told_as_a_restart(self) -> None:
         """Both are BACKOFF to the engine; attempts since the last start tell them apart."""
@@ -95,7 +100,9 @@ class TestInOneLine:
 
     def test_the_header_counts_what_is_up_and_not_what_has_ended(self) -> None:
         line = text_of(run_line(services(), "services.py", 100))
-        assert "5/12 up" in line  # api, two copies, what gathers them, migrate; without who is down or gone
+        assert (
+            "6/12 up" in line
+        )  # ticker between two rounds, api, two copies, what gathers them, migrate; without who is down or gone
         assert "up" not in text_of(run_line(running_mix(), "nightly.py", 100)).replace("upload", "")
 
     def test_the_header_tells_removed_from_stopped(self) -> None:
@@ -250,6 +257,10 @@ class TestDownAndUp:
             assert "everything is stopped · K starts it again" in seen.text
             await seen.press("K")
             assert engine.sent[-1] == StartRun()
+
+    def test_to_drain_services_is_to_wait_until_they_end_by_themselves(self) -> None:
+        labels = [choice.label for choice in questions.quit_choices(services())]
+        assert labels[0] == "Drain: leave when the 5 end by themselves, with code 1"
 
 
 class TestPolicies:

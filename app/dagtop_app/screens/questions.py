@@ -220,10 +220,11 @@ def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     """The four ways to leave, or not to. Ctrl+c again is the stronger one."""
     count = _count(snapshot, ACTIVE)
     ends = f"leave when the {count} end" if count > 1 else "leave when the one ends" if count else "leave"
-    if serves(snapshot) and count:
-        ends += " by themselves"
+    drain = f"start nothing new, {ends}"
+    if serves(snapshot) and count:  # they may go on for ever
+        drain = f"{ends} by {'themselves' if count > 1 else 'itself'}"
     return [
-        Choice(("d",), "d", f"Drain: start nothing new, {ends}, with code {_drain_code(snapshot)}", "drain"),
+        Choice(("d",), "d", f"Drain: {drain}, with code {_drain_code(snapshot)}", "drain"),
         Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),
         Choice(("exclamation_mark",), "!", "Leave at once, without clean-up, with code 130", "now", "bad"),
         _STAY,
