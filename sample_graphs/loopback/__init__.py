@@ -122,7 +122,7 @@ def serve(
             while not ctx.cancelled:
                 server.handle_request()
                 now_and_then()
-                ctx.progress(server.asked, message=f"{server.asked} answers, {server.failed} errors")
+                ctx.progress(server.asked, message=f"{server.asked} asked, {server.failed} refused")
         finally:
             addresses.pop(name, None)
 
