@@ -37,6 +37,15 @@ def crumbs_text(graph: str, crumbs: Sequence[str]) -> str:
     return f" {ENTERED} ".join(name_of(name, 60) for name in (graph, *crumbs) if name)
 
 
+def end_of(path: str, cells: int) -> str:
+    """As much of the end of a path as fits, by whole names: "…/clean/dedupe"."""
+    shown = name_of(path, 400)
+    more = "~" if ASCII else "…"
+    while _cells(shown) > cells and (rest := shown.removeprefix(more + SLASH).partition(SLASH)[2]):
+        shown = f"{more}{SLASH}{rest}"
+    return shown
+
+
 def stacked(faces: Mapping[Face, int]) -> list[list[Span]]:
     """One figure for each face, e.g. "✔ 3", "● 1", "✖ 1"."""
     figures: dict[str, tuple[Face, int]] = {}

@@ -10,7 +10,6 @@ from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.faces import ASCII, ENTERED, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
-from dagtop_app.levels import relative
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
 from dagtop_app.tally import tallied
@@ -293,8 +292,10 @@ def policy_of(row: TaskRow, cells: int) -> str:
     return f"{tries} · {limit}" if limit else tries
 
 
-def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False, level: str = "") -> Line:
-    """One task in one line, by its name in a level."""
+def row_line(
+    snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False, name: str | None = None
+) -> Line:
+    """One task in one line; `name` is what it is called in what is shown."""
     face = face_of(row)
     quiet = row.state in FINAL and row.state not in BAD
     name_style = "strong" if cursor else "dim" if quiet or row.state is _S.WAITING else ""
@@ -302,7 +303,7 @@ def row_line(snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool
     line: list[Span] = [
         (edge, "mark"),
         (f"{glyph_of(row)} ", face.style),
-        (fit(name_of(relative(row.name, level), 200), cols.task) + " ", name_style),
+        (fit(name_of(row.name if name is None else name, 200), cols.task) + " ", name_style),
         (fit(face.word, cols.state) + " ", face.style),
         (fit(tries_of(row), cols.tries) + " ", "retry" if row.attempt > 1 and not quiet else "dim"),
     ]

@@ -201,6 +201,13 @@ class TestLevels:
         told = "\n".join(text(line) for line in level_texts.explained(levels, rows[scene.plan.index["exports"]], 60))
         assert "Failed in it: orders." in told
 
+    @pytest.mark.parametrize(
+        ("cells", "seen"),
+        [(30, "ingest/clean/dedupe"), (16, "…/clean/dedupe"), (10, "…/dedupe"), (3, "…/dedupe"), (0, "…/dedupe")],
+    )
+    def test_of_a_path_that_is_too_long_the_end_is_shown(self, cells: int, seen: str) -> None:
+        assert level_texts.end_of("ingest/clean/dedupe", cells) == seen
+
 
 class TestCommandsForANode:
     def test_a_command_for_a_task_is_none_for_a_node(self) -> None:

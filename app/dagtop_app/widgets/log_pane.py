@@ -11,8 +11,9 @@ from textual.strip import Strip
 
 from dagtop_app.bridge import LogLine, Logs
 from dagtop_app.inspector_model import log_spans
+from dagtop_app.levels import relative
 from dagtop_app.lines import Line, Span, fit_line, line_width
-from dagtop_app.text import clean, wrap
+from dagtop_app.text import clean, fit, name_of, wrap
 from dagtop_app.widgets.painted import PaintedScroll, paint
 
 #: Lines kept on screen; older ones stay in the log book and the journal.
@@ -88,7 +89,10 @@ class LogPane(PaintedScroll):
             self._redraw()
 
     def _spread(self, line: LogLine) -> Iterator[Line]:
-        spans = log_spans(line, times=self.times, task=self.subject is None or self.within)
+        spans = log_spans(line, times=self.times, task=self.subject is None)
+        if self.within:
+            who = name_of(relative(line.task, self.subject or ""), 100)
+            spans.insert(1 if self.times else 0, (f"{fit(who, 16)} ", "key"))
         cells = max(20, self.cells - 1)
         if not self.wrapping or line_width(spans) < cells:
             yield ((" ", ""), *spans)

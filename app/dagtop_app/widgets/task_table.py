@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from dagtop_app.faces import ENTERED
-from dagtop_app.level_texts import node_line
+from dagtop_app.level_texts import end_of, node_line
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
 from dagtop_app.roster import Roster
@@ -89,11 +89,13 @@ class TaskTable(PaintedScroll):
     def line(self, row: TaskRow, *, cursor: bool) -> Line:
         """One task, or one node, in one line."""
         roster = self.roster
-        if roster.levels.is_node(row.index):
-            name = relative(row.name, roster.level) if roster.by_level else row.name
+        if not roster.levels.there:
+            return row_line(roster.snapshot, row, self._cols, cursor=cursor)
+        is_node = roster.levels.is_node(row.index)
+        name = relative(row.name, roster.level) if roster.by_level else end_of(row.name, self._cols.task - 2 * is_node)
+        if is_node:
             return node_line(roster.levels, row, self._cols, name, cursor=cursor)
-        level = roster.level if roster.by_level else ""
-        return row_line(roster.snapshot, row, self._cols, cursor=cursor, level=level)
+        return row_line(roster.snapshot, row, self._cols, cursor=cursor, name=name)
 
     def _stay(self) -> None:
         """The task under the cursor stays where it is on the screen when others come or go above it; not at the very top, where
