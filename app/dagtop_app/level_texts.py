@@ -109,6 +109,8 @@ def _why(levels: Levels, row: TaskRow, rolled: Rolled, cells: int) -> list[Span]
         first = relative(levels.snapshot.rows[rolled.failed[0]].name, row.name)
         more = f" +{len(rolled.failed) - 1:,}" if len(rolled.failed) > 1 else ""
         said, style = f"{name_of(first, 60)}{more}", "fail"
+    elif rolled.serving:
+        said, style = f"{rolled.serving:,} up", "ok"
     elif rolled.goes_on and rolled.active and cells > 44:
         said, style = "in progress: " + _names(levels, rolled.active, row.name, 2), "dim"
     else:
@@ -145,6 +147,8 @@ def title(levels: Levels, row: TaskRow) -> tuple[list[Span], list[Span]]:
         (f"{drawn(face)} {face.word}", face.style),
         (f" · {rolled.done:,}/{rolled.total:,} done", "dim"),
     ]
+    if rolled.serving:
+        note.append((f" · {rolled.serving:,} up", "ok"))
     return [("node ", "dim"), (cut(name_of(row.name), 40), "title")], note
 
 

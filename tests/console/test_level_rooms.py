@@ -201,6 +201,16 @@ class TestLevels:
         told = "\n".join(text(line) for line in level_texts.explained(levels, rows[scene.plan.index["exports"]], 60))
         assert "Failed in it: orders." in told
 
+    def test_services_that_do_what_they_are_there_for_are_told_as_up(self) -> None:
+        up = {"state": S.RUNNING, "started_at": 1.0, "serving": True}
+        scene = nested({"report/total": up, "report/chart": up})
+        levels = taken(scene)
+        row = levels.snapshot.rows[scene.plan.index["report"]]
+        line = text(level_texts.node_line(levels, row, columns(80, 16), "report"))
+        assert "RUNNING  up " in line
+        assert line.rstrip().endswith("● 2  2 up")
+        assert text(tuple(level_texts.title(levels, row)[1])) == "● RUNNING · 0/2 done · 2 up"
+
     @pytest.mark.parametrize(
         ("cells", "seen"),
         [(30, "ingest/clean/dedupe"), (16, "…/clean/dedupe"), (10, "…/dedupe"), (3, "…/dedupe"), (0, "…/dedupe")],
