@@ -3,8 +3,9 @@
 Shows a reconciler: a one-shot migration that comes first, services that are ready when they say so or when a probe gets an
 answer over HTTP, restarts with backoff, a liveness probe, a job that does its round and begins again, and customers whose
 orders are the load. `prices` is a child process that crashes now and then, and then twice more; `suggest` never forgets
-anything until its liveness probe has it started anew; `tidy` ends well and is started again, because it is to run always. All
-of it is real and on this computer only: HTTP and sockets on loopback, SQLite, files, processes. Try `P`, `d` and `x` on `prices`.
+anything until its liveness probe has it started anew; `packer` has two replicas, and as many as you like; `tidy` ends well and
+is started again, because it is to run always. All of it is real and on this computer only: HTTP and sockets on loopback,
+SQLite, files, processes. Try `P`, `d` and `x` on `prices`, and `C` on `packer`.
 
     dagtop sample_graphs/services.py
     dagtop sample_graphs/services.py -p pace=0.3 -p customers=8 -p seed=3
@@ -290,10 +291,9 @@ def build(pace: float = 1.0, customers: int = 4, answers: int = 300, seed: int =
     graph.add("suggest", suggest, depends_on=["stock"], restart=patient, alive=well, tags=["http"])
     opened = Probe(partial(is_up, "shop"), interval=0.2 * pace)
     graph.add("shop", shop, depends_on=["stock", "prices"], restart=patient, ready=opened, tags=["http"])
-    for number in (1, 2):
-        graph.add(f"packer {number}", packer, restart="on-failure", tags=["process"])
+    graph.add("packer", packer, replicas=2, restart="on-failure", tags=["process"])
     rounds = Restart(policy="always", base=3 * pace, cap=3 * pace)
-    graph.add("tidy", tidy, depends_on=["packer 1", "packer 2"], restart=rounds, tags=["job"])
+    graph.add("tidy", tidy, depends_on=["packer"], restart=rounds, tags=["job"])
     for number in range(1, customers + 1):
         graph.add(
             f"customer {number}", partial(customer, number), depends_on=["shop"], restart="on-failure", tags=["load"]

@@ -95,12 +95,12 @@ class Births:
     """Notes the child processes that a sample starts, by its own function for that."""
 
     def __init__(self, child: Callable[..., AbstractAsyncContextManager[Any]]) -> None:
-        self._child = child
+        self.unseen = child
         self.pids: list[int] = []
 
     @asynccontextmanager
     async def __call__(self, *arguments: Any) -> AsyncGenerator[Any]:
-        async with self._child(*arguments) as process:
+        async with self.unseen(*arguments) as process:
             self.pids.append(process.pid)
             yield process
 
@@ -111,12 +111,30 @@ async def test_child_processes_end_when_their_task_is_stopped_and_when_all_is(mo
     births = Births(module.child)
     monkeypatch.setattr(module, "child", births)
     async with reconciler as shop:
-        assert await shop.wait_ready("packer 1", "packer 2", "prices", timeout=PATIENCE)
+        assert await shop.wait_ready("packer", "prices", timeout=PATIENCE)
         there = {pid for pid in births.pids if is_there(pid)}
         assert len(there) == 3
-        await shop.stop_task("packer 1")
-        await until(lambda: shop["packer 1"].state is TaskState.CANCELLED)
+        await shop.stop_task("packer[0]")
+        await until(lambda: shop["packer[0]"].state is TaskState.CANCELLED)
         assert len({pid for pid in there if is_there(pid)}) <= 2
+    assert not any(map(is_there, births.pids))
+
+
+@pytest.mark.anyio
+async def test_there_are_as_many_packers_as_one_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    reconciler, module = services()
+    births = Births(module.child)
+
+    def only_packers(program: str, *arguments: Any) -> AbstractAsyncContextManager[Any]:
+        return (births if program == module.PACKER else births.unseen)(program, *arguments)
+
+    monkeypatch.setattr(module, "child", only_packers)
+    async with reconciler as shop:
+        assert await shop.wait_ready("packer", timeout=PATIENCE)
+        await shop.scale("packer", 4)
+        await until(lambda: len(births.pids) == 4)
+        await shop.scale("packer", 1)
+        await until(lambda: [is_there(pid) for pid in births.pids].count(True) == 1)
     assert not any(map(is_there, births.pids))
 
 
