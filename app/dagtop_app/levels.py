@@ -18,6 +18,7 @@ from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 
 from dagtop_app.faces import Face, face_of
+from dagtop_app.upkeep import is_between_rounds
 
 _S = TaskState
 _T = TypeVar("_T")
@@ -80,7 +81,7 @@ class _Level:
 
     def add(self, row: TaskRow, sign: int) -> None:
         """Enter a task's row into the books, or (sign -1) strike it out."""
-        _count(self.states, row.state, sign)
+        _count(self.states, _S.RUNNING if is_between_rounds(row) else row.state, sign)
         _count(self.faces, face_of(row), sign)
         self.total += sign
         for listed, states in ((self.failed, BAD), (self.active, ACTIVE)):
@@ -381,4 +382,4 @@ def _count(book: Counter[_T], key: _T, step: int) -> None:
 
 def _tells(row: TaskRow) -> tuple[object, ...]:
     """What of a row the books are about."""
-    return row.state, face_of(row), row.serving, row.started_at, row.ended_at
+    return row.state, face_of(row), row.serving, row.started_at, row.ended_at, is_between_rounds(row)
