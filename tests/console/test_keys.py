@@ -39,7 +39,8 @@ class TestTheList:
 
     def test_nothing_destructive_is_on_ctrl_and_a_letter(self) -> None:
         steering = [action for action in ACTIONS if action.group == "Steer"]
-        assert not any("ctrl+" in action.keys for action in steering)
+        # Reading the file again shows what is different, and waits for a yes.
+        assert [action.id for action in steering if "ctrl+" in action.keys] in ([], ["run.reload"])
 
     async def test_the_help_lists_every_key(self) -> None:
         async with console(FakeEngine(running_mix()), (120, 100)) as seen:
