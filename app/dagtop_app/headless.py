@@ -19,7 +19,7 @@ from typing import NoReturn, Protocol
 from dagtop.core.commands import AbandonRun, CancelRun, Command
 from dagtop.core.events import AnyEvent
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.core.states import ACTIVE, RunState
+from dagtop.core.states import ACTIVE, RUN_OVER, RunState
 from dagtop.runtime.result import RunResult
 
 from dagtop_app import farewell
@@ -132,6 +132,11 @@ class Watch:
         if self._ended or (self.code is not None and self.code != NOBODY_READS):
             self.leave_at_once(self.code or code)
         name = name_of_signal(number)
+        if self._engine.latest.state in RUN_OVER:  # it had stayed for what changes in its file
+            self.code = code
+            self._deadline = time.monotonic() + self._grace
+            self._engine.close()
+            return
         self._stop(code, f"interrupted by {name}", by=name)
         again = "; once more leaves at once" if code == 130 else ""
         self._say(f"{name}: stopping what runs, up to {self._grace:g} s for clean-up{again}")

@@ -171,6 +171,7 @@ class PlainLines:
         for names, word in (
             ([task.name for task in event.added], "new"),
             (event.removed, "gone"),
+            (event.changed, "changed"),
             ([*event.rewired], "waiting for others now"),
         ):
             if names:

@@ -1,4 +1,4 @@
-"""A desired state that an earlier process left, by a crash or by an orderly stop: a new start of the same file goes on with it."""
+"""A desired state that an earlier process left, by a crash or an orderly stop: a new start of the same file goes on with it."""
 
 from __future__ import annotations
 

@@ -138,3 +138,14 @@ def test_the_exit_code_is_that_of_the_run_or_of_what_stopped_it():
     assert exit_code(RunState.FAILED, 143) == 143
     assert exit_code(RunState.TIMED_OUT, None) == 124
     assert exit_code(RunState.CANCELLED, None) == 130
+
+
+def test_a_run_that_is_over_and_stayed_open_is_left_by_a_signal_without_a_word() -> None:
+    engine = FakeEngine()
+    engine.latest = RunSnapshot(state=RunState.SUCCEEDED)
+    engine.close = engine.end  # type: ignore[method-assign]
+    watch, said = watch_of(engine)
+    watch.signal(signal.SIGINT)
+    watch.wait()
+    assert (engine.sent, said, watch.code) == ([], [], 130)
+    assert exit_code(RunState.SUCCEEDED, watch.code) == 0

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE, Dagtop, Write
 from dagtop import DAGExecutor, RunState
 from dagtop.errors import DagtopError
 from dagtop.loaders.again import files_of, read_again
@@ -20,6 +19,12 @@ from dagtop.loaders.python import load
 from dagtop_app.options import GraphOptions, OutputOptions
 from dagtop_app.reloading import Reloader
 from dagtop_app.running import Prepared, executor_for, prepare
+
+PATIENCE = 60.0
+
+Write = Callable[..., Path]
+Dagtop = Any
+"""The fixture `run`."""
 
 pytestmark = pytest.mark.usefixtures("interpreter_as_it_was")
 

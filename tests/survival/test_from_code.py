@@ -121,6 +121,31 @@ async def test_B33_a_task_that_was_removed_and_is_added_again_runs(make: Make, s
     assert starts["web"] == starts["extra"] == 2
 
 
+async def test_B33_an_id_that_was_removed_stays_removed_until_it_is_added_again(tmp_path: Path) -> None:
+    """The peer's removed tasks came back from its checkpoint (checkpoint_removed_returns)."""
+
+    async def run(task: str, spec: int, ctx: TaskContext) -> None:
+        ctx.ready((task, spec))
+        await anyio.sleep_forever()
+
+    def made() -> Reconciler:
+        graph = Graph.from_specs("workers", tasks={"a": 1, "b": 2, "c": 3}, run=run)
+        return Reconciler(graph, journal=tmp_path / "runs.db")
+
+    async with made() as one:
+        assert await one.wait_ready(timeout=20)
+        await one.update(remove=["b", "c"])
+        await one.update(add={"c": 3})
+        assert await one.wait_ready("c", timeout=20)
+    async with made() as two:
+        assert await two.wait_ready("a", "c", timeout=20)
+        assert [row.name for row in two.snapshot.rows] == ["a", "c"]
+        await two.update(add={"b": 2})
+        assert await two.wait_ready("b", timeout=20)
+    async with made() as three:
+        assert await three.wait_ready("a", "b", "c", timeout=20)
+
+
 def test_events_of_a_run_without_an_end_are_kept_up_to_a_bound_and_late_readers_are_told() -> None:
     told: list[str] = []
     history = History(lambda source, message: told.append(message), latest=10)

@@ -125,6 +125,8 @@ class History:
     rewired: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """By task: all that it was made to wait for while the run went on; what another process had not spawned again yet too."""
 
+    removed: set[str] = field(default_factory=set)
+    """Tasks that were taken out of the graph while the run went on, and did not come back."""
     limits: dict[str, int] = field(default_factory=dict)
     """Limits that a person has changed: "max_parallel", and pools by "pool:NAME"."""
 
@@ -159,6 +161,7 @@ class History:
         task.skipped_by_hand = False
         task.passed_gate = task.approved
         task.started = self.seen
+        self.removed.discard(event.task)
         if event.task in self.children:
             now = self.session_of(self.seen)
             for name in self.children[event.task]:
@@ -212,6 +215,7 @@ class History:
 
     def _graph_changed(self, event: GraphChanged) -> None:
         session = self.session_of(self.seen)
+        self.removed = (self.removed | {*event.removed}) - {task.name for task in event.added}
         for task in event.added:
             self.spawned[task.name] = Spawned(task.upstream, event.spawner, session)
             self.children.setdefault(event.spawner, []).append(task.name)

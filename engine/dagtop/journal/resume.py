@@ -58,6 +58,8 @@ class Resumption:
     """By task: what was changed of its policy while the run went on, as fields of `SetPolicy`."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """By task: how many replicas a person wants of it."""
+    removed: tuple[str, ...] = ()
+    """Tasks of the graph that were taken out of it while the run went on, and did not come back."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Limits that a person has changed: "max_parallel", and pools by "pool:NAME"."""
 
@@ -129,6 +131,7 @@ def plan_resumption(
         stops={name: task.down for name, task in known.items() if task.down is not None},
         policies={name: task.policy for name, task in known.items() if task.policy},
         replicas={name: task.replicas for name, task in known.items() if task.replicas is not None},
+        removed=tuple(name for name in plan.names if name in history.removed),
         limits=history.limits,
     )
 

@@ -178,14 +178,23 @@ class Reconciler(Commanding, Listening):
         try:
             journal = executor.open_journal()
             stored = latest_of(journal, executor.source, self.name) if wanted == "latest" else journal.load(wanted)
-            found = go_on_with(stored, executor.plan, self._version.fingerprints) if stored is not None else None
+            if stored is None:
+                return
+            found = go_on_with(stored, executor.plan, self._version.fingerprints)
+            if found is not None and found.removed and self.graph.specs is not None:
+                # Only of ids can be said what went: another graph says itself what there is.
+                self._options["journal"] = journal
+                wanted_now = self.graph.specified(remove=found.removed)
+                self._replace(wanted_now)
+                self._version = self._version_of(wanted_now)
+                found = go_on_with(stored, self._executor.plan, self._version.fingerprints)
         except JournalError as error:
             if wanted != "latest":
                 raise
             executor.prepared.reports.problem("journal", f"how it was left cannot be seen, it begins anew: {error}")
             return
         if found is not None:
-            executor.go_on_with(found)
+            self._executor.go_on_with(found)
 
     async def stop(self) -> None:
         """Stop everything, and let it clean up. `start` brings back what was wanted."""
