@@ -37,7 +37,7 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
             return do.StartTask(task=command.task) if stays_down else None
         case do.ScaleTask():
             count = replicas_of(snapshot, command.task)
-            return do.ScaleTask(command.task, count) if count and count != command.replicas else None
+            return do.ScaleTask(command.task, count) if count is not None and count != command.replicas else None
         case do.HoldTask():
             return do.ReleaseTask(task=command.task)
         case do.ReleaseTask():

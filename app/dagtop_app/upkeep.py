@@ -87,9 +87,11 @@ def is_between_rounds(row: TaskRow) -> bool:
     return row.state is _S.BACKOFF and row.failure is None and row.restarts > 0
 
 
-def replicas_of(snapshot: RunSnapshot, task: str) -> int:
-    """How many replicas there are of a task; 0 if it has none."""
+def replicas_of(snapshot: RunSnapshot, task: str) -> int | None:
+    """How many replicas there are of a task; None if it never had any."""
     index, count = snapshot.plan.index, 0
+    if f"{task}[0]" not in index:
+        return None
     while (place := index.get(f"{task}[{count}]")) is not None and not snapshot.rows[place].gone:
         count += 1
     return count

@@ -312,6 +312,13 @@ class TestCopies:
             assert engine.sent == [ScaleTask("copies", 4)]
             assert inverse(services(), ScaleTask("copies", 4)) == ScaleTask("copies", 2)
 
+    def test_the_last_replica_may_go_and_come_back(self) -> None:
+        rows = [msgspec.structs.replace(it, gone=it.gone or it.name.startswith("copies[")) for it in services().rows]
+        none_left = msgspec.structs.replace(services(), rows=tuple(rows))
+        assert upkeep.replicas_of(none_left, "copies") == 0
+        assert upkeep.replicas_of(none_left, "api") is None
+        assert inverse(none_left, ScaleTask("copies", 2)) == ScaleTask("copies", 0)
+
     async def test_C_on_a_task_without_replicas_says_how_it_gets_them(self) -> None:
         engine = FakeEngine(services())
         async with console(engine, (100, 30)) as seen:

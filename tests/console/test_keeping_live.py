@@ -38,6 +38,11 @@ def shop() -> Reconciler:
     async def breaks() -> None:
         raise ValueError("no luck")
 
+    @graph.task(restart="always", replicas=2)
+    async def copies(ctx: TaskContext) -> None:
+        ctx.ready()
+        await anyio.sleep(1000)
+
     return Reconciler(graph)
 
 
@@ -78,7 +83,7 @@ async def live() -> AsyncIterator[Live]:
 
 async def test_B29_B30_services_are_stopped_started_and_given_another_policy_by_key() -> None:
     async with live() as seen:
-        await seen.until(lambda: "2/3 up" in seen.text and "1 blocked" in seen.text)
+        await seen.until(lambda: "5/6 up" in seen.text and "1 blocked" in seen.text)
         assert "1 restart used up · r starts it" in seen.text
         await seen.on("worker", "d", "y")
         await seen.until(lambda: seen.state("worker") is TaskState.CANCELLED)
@@ -98,7 +103,7 @@ async def test_B29_B30_services_are_stopped_started_and_given_another_policy_by_
 
 async def test_B33_all_is_stopped_and_started_again_and_who_was_stopped_stays_so() -> None:
     async with live() as seen:
-        await seen.until(lambda: "2/3 up" in seen.text)
+        await seen.until(lambda: "5/6 up" in seen.text)
         await seen.on("worker", "d", "y")
         await seen.until(lambda: seen.state("worker") is TaskState.CANCELLED)
         await seen.press("K", "y")
@@ -108,3 +113,15 @@ async def test_B33_all_is_stopped_and_started_again_and_who_was_stopped_stays_so
         await seen.press("K", "enter")
         await seen.until(lambda: seen.state("api") is TaskState.RUNNING)
         assert seen.state("worker") is TaskState.CANCELLED
+
+
+async def test_copies_come_and_go_by_key_and_undo() -> None:
+    async with live() as seen:
+        await seen.until(lambda: "5/6 up" in seen.text)
+        await seen.on("copies[1]", "C")
+        seen.app.screen.inputs["replicas"].value = "3"
+        await seen.press("enter")
+        await seen.until(lambda: "6/7 up" in seen.text and "copies[2]" in seen.text)
+        await seen.press("u")
+        await seen.until(lambda: "5/6 up" in seen.text and "1 removed" in seen.text)
+        await seen.until(lambda: "removed from the graph" in seen.text)

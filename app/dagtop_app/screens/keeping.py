@@ -38,8 +38,7 @@ class Keeping(Deciding):
         policies = [*upkeep.POLICIES]
         following = policies[(policies.index(now) + 1) % len(policies)]
         words = {
-            policy.value: meaning + (" · now" if policy is now else "")
-            for policy, meaning in upkeep.POLICIES.items()
+            policy.value: meaning + (" · now" if policy is now else "") for policy, meaning in upkeep.POLICIES.items()
         }
         choices, at = questions.menu(words, following.value)
 
@@ -60,7 +59,7 @@ class Keeping(Deciding):
             return
         task = upkeep.whole_of(self.snapshot, row.name)
         now, name = upkeep.replicas_of(self.snapshot, task), name_of(task, 50)
-        if not now:
+        if now is None:
             self.bridge.refuse(f"{name} has no replicas; it is declared with replicas=N")
             self.draw_word()
             return

@@ -303,7 +303,8 @@ class MainScreen(Levelled):
                 return row is not None and not row.gone
             case "task.scale":
                 return (
-                    row is not None and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) > 0
+                    row is not None
+                    and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) is not None
                 )
             case "run.start":
                 return upkeep.keeps(self.snapshot)
