@@ -137,7 +137,9 @@ def _end(
     if lost:
         parts.append(f"{len(lost):,} after it skipped")
     if any(rows[index].policy.restart.is_on for index in chosen) or isinstance(command, do.StopTask):
-        parts.append("what is supervised stays down until it is started")
+        parts.append(
+            "all stay down until started" if isinstance(command, do.StopTask) else "services stay down until started"
+        )
     names = snapshot.plan.names
     radius = do.BlastRadius(
         summary=", ".join(parts),

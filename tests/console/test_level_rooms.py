@@ -292,5 +292,7 @@ class TestCommandsForANode:
         rows = tuple(
             replace(row, policy=with_fields(row.policy, restart=Restart(policy="always"))) for row in scene.rows
         )
-        radius = radius_of(replace(scene, rows=rows), do.StopTask("exports"))
-        assert "stays down until it is started" in radius.summary
+        scene = replace(scene, rows=rows)
+        assert radius_of(scene, do.CancelTask("exports")).summary.endswith("services stay down until started")
+        radius = radius_of(scene, do.StopTask("exports"))
+        assert radius.summary.endswith("all stay down until started")

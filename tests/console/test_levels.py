@@ -255,6 +255,56 @@ class TestSteeringANode:
             await seen.press("p")
             assert {type(one) for one in engine.sent} == {do.ReleaseTask}
 
+    async def test_d_has_all_in_a_node_stay_down(self) -> None:
+        engine = engine_of()
+        async with console(engine, (100, 30)) as seen:
+            await go_to(seen, "ingest/raw")
+            await seen.press("d")
+            assert "1 task told to stop, 5 after it skipped, all stay down until started" in seen.text
+            await seen.press("y")
+            assert engine.sent == [do.StopTask("ingest/raw/page_b")]
+
+    async def test_P_changes_the_restart_policy_of_all_in_it(self) -> None:
+        engine = engine_of()
+        async with console(engine, (100, 30)) as seen:
+            await go_to(seen, "report")
+            await seen.press("P", "enter")
+            assert {type(one) for one in engine.sent} == {do.SetPolicy}
+            assert [getattr(one, "task", "") for one in engine.sent] == ["report/total", "report/chart"]
+
+    async def test_m_skips_all_in_it_or_takes_the_node_as_succeeded(self) -> None:
+        engine = engine_of()
+        async with console(engine, (100, 30)) as seen:
+            await go_to(seen, "report")
+            await seen.press("m", "2")
+            assert "2 tasks will not run, 1 after it skipped" in seen.text
+            await seen.press("y")
+            assert {type(one) for one in engine.sent} == {do.SkipTask}
+            await seen.press("m", "1", *"5", "enter")
+            assert engine.sent[-1] == do.MarkSucceeded("report", 5)
+
+    async def test_y_copies_the_name_of_the_node(self) -> None:
+        async with console(engine_of()) as seen:
+            await go_to(seen, "ingest/raw")
+            await seen.press("y")
+            assert seen.app.clipboard == "ingest/raw"
+
+    async def test_i_and_s_and_S_go_on_as_they_do_elsewhere(self) -> None:
+        async with console(engine_of()) as seen:
+            await go_to(seen, "exports")
+            await seen.press("S")
+            assert shown(seen) == ["report", "publish", "ingest", "exports"]
+            seen.app.main.sort_by("graph")
+            await seen.settle()
+            assert shown(seen) == ["ingest", "exports", "report", "publish"]
+            assert seen.selected == "exports"
+            for sort in ("name", "state", "time", "tries", "recent"):
+                seen.app.main.sort_by(sort)
+                await seen.settle()
+                assert len(shown(seen)) == 4
+            await seen.press("i")
+            assert "node exports" not in seen.text
+
     async def test_a_refusal_names_the_node(self) -> None:
         engine = engine_of()
         async with console(engine) as seen:
