@@ -136,6 +136,23 @@ def test_functions_of_the_version_before_go_on_with_what_they_knew(file: Path, w
     assert {Path(one).name for one in files_of(str(file))} == {"g.py", "helper.py"}
 
 
+def test_worker_processes_run_the_version_that_was_read_last(file: Path, write: Write) -> None:
+    text = GRAPH.replace("@graph.task\n", "@graph.task(backend='process')\n")
+    write("g.py", text)
+    prepared, executor = ready(file)
+    reloader = Reloader(prepared, executor)
+    with executor.start(hold_open=True) as run:
+        next(iter(run.events("run.finished")))
+        write("g.py", "import nowhere_at_all\n")
+        with pytest.raises(DagtopError):
+            reloader.look()
+        run.restart("a").wait(PATIENCE)
+        write("helper.py", "def value():\n    return 30\n")
+        write("g.py", text.replace("a + 1", "a + 12"))
+        run.send(reloader.command(reloader.look())).wait(PATIENCE)
+    assert (run.result["a"].output, run.result["b"].output) == (30, 42)
+
+
 class Running:
     """`dagtop run` in a process of its own, whose lines can be waited for."""
 

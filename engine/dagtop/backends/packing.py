@@ -18,6 +18,7 @@ from typing import Any
 import cloudpickle  # type: ignore[import-untyped] # pyright: ignore[reportMissingTypeStubs]
 
 from dagtop.errors import TransferError
+from dagtop.ports.read_again import READ_AGAIN
 
 _registering = threading.RLock()  # cloudpickle has one registry for the whole process
 
@@ -93,7 +94,8 @@ class Packer:
         home = self._module("", lambda: _module_of_file(self._home))
         name = _module_name(fn)
         own = self._module(name, lambda: _if_not_importable(name))
-        return [module for module in (home, own) if module is not None]
+        again = [module for one in READ_AGAIN if (module := sys.modules.get(one)) is not None] if READ_AGAIN else []
+        return list({module.__name__: module for module in (home, own, *again) if module is not None}.values())
 
     def _module(self, name: str, find: Callable[[], ModuleType | None]) -> ModuleType | None:
         if name not in self._modules:

@@ -8,7 +8,6 @@ reading gave keep the globals that they had.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import linecache
 import os
 import sys
@@ -20,6 +19,7 @@ from typing import Generic, TypeVar
 from dagtop.errors import DagtopError, LoadError
 from dagtop.loaders.problems import exception_text
 from dagtop.loaders.python import own_modules, put_back
+from dagtop.ports.read_again import READ_AGAIN
 
 T = TypeVar("T")
 
@@ -53,6 +53,7 @@ def read_again(path: str, read: Callable[[], T], *, patience: float = PATIENCE) 
         if reading.error is not None:
             before.restore()
             raise reading.error
+        READ_AGAIN.update(own_modules(path))
         return reading.gave
 
 
@@ -89,6 +90,8 @@ class _Reading(Generic[T]):
         frame = sys._current_frames().get(ident) if ident is not None else None
         place = _place(path, frame)
         if ident is not None and self._thread.is_alive():
+            import ctypes  # noqa: PLC0415 - only for a file that hangs
+
             ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(_GaveUpError))
         return place
 
