@@ -11,7 +11,7 @@ from typing import NamedTuple
 from dagtop.core import commands as do
 from dagtop.core.blast import blast_radius
 from dagtop.core.joins import Joins, Verdict
-from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
@@ -125,10 +125,11 @@ def _end(
         stops = [index for index in stops if rows[index].state is not _S.CANCELLING]
     open_states = {_S.SKIPPED, *GOOD, *ACTIVE} if skips else {*FINAL, *ACTIVE}
     unbegun = [index for index in each if rows[index].state not in open_states and not rows[index].gone]
-    chosen = {*stops, *unbegun}
+    ended = [index for index in each if isinstance(command, do.StopTask) and _stays_down_too(rows[index])]
+    chosen = {*stops, *unbegun, *ended}
     if not chosen:
         return _refused(command.task, "nothing in it could be skipped" if skips else "nothing in it runs or is to run")
-    lost = _lost_beyond(snapshot, chosen)
+    lost = _lost_beyond(snapshot, {*stops, *unbegun})
     parts = []
     if stops:
         parts.append(f"{plural(len(stops), 'task')} told to stop")
@@ -147,6 +148,11 @@ def _end(
         never_runs=tuple(names[index] for index in (*sorted(unbegun), *lost)),
     )
     return Orders(radius, [one for index, one in each.items() if index in chosen])
+
+
+def _stays_down_too(row: TaskRow) -> bool:
+    """Whether a service that is down might be started again, unless a person says that it is to stay down."""
+    return row.state in FINAL and row.policy.restart.is_on and row.wanted and not row.gone
 
 
 def _lost_beyond(snapshot: RunSnapshot, ended: Collection[int]) -> list[int]:

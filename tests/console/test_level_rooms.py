@@ -295,4 +295,7 @@ class TestCommandsForANode:
         scene = replace(scene, rows=rows)
         assert radius_of(scene, do.CancelTask("exports")).summary.endswith("services stay down until started")
         radius = radius_of(scene, do.StopTask("exports"))
+        made = orders(scene, do.StopTask("exports"))
+        assert made is not None
+        assert len(made.commands) == 4  # those that have ended too, or they might be started again
         assert radius.summary.endswith("all stay down until started")

@@ -260,7 +260,7 @@ class TestSteeringANode:
         async with console(engine, (100, 30)) as seen:
             await go_to(seen, "ingest/raw")
             await seen.press("d")
-            assert "1 task told to stop, 5 after it skipped, all stay down until started" in seen.text
+            assert "1 task told to stop, 5 after it skipped, all stay down" in seen.text
             await seen.press("y")
             assert engine.sent == [do.StopTask("ingest/raw/page_b")]
 
