@@ -91,6 +91,9 @@ async def test_another_version_of_the_graph_keeps_the_scale_unless_it_says_anoth
         assert await up.wait_ready("web[3]", "more", timeout=20)
         await up.update(services(2).add("more", serve))
         await up.begin().until(lambda: up["web[2]"].gone and up["web[3]"].gone)
+        await up.update(services())
+        assert await up.wait_ready("web[2]", timeout=20)
+        assert up["web[3]"].gone
 
 
 async def test_B33_the_scale_outlives_the_process(tmp_path: Path) -> None:

@@ -187,6 +187,8 @@ class Versions:
         """The `Graph` that the run goes on with, if that is one."""
         self.scales: dict[str, tuple[int, int]] = {}
         """By task: the replicas that were declared, and those that there are instead."""
+        self._asked: dict[str, tuple[int, int]] = {}
+        """The latest scale, until the run goes on with it."""
 
     def hand_in(self, version: Version) -> int:
         """From any thread: the number under which a command asks for it."""
@@ -204,7 +206,8 @@ class Versions:
         if not isinstance(self.graph, Graph):
             raise GraphError("only the tasks of a Graph are scaled")
         graph = self.graph.scaled(task, replicas)
-        self.scales[task] = self.scales.get(task, (self.graph.replicated[task].count, 0))[0], replicas
+        declared, _ = self.scales.get(task, (self.graph.replicated[task].count, 0))
+        self._asked = {task: (declared, replicas)}
         return Version(graph.checked(config), graph.fingerprints(config), graph)
 
     def as_scaled(self, version: Version) -> Version:
@@ -236,5 +239,8 @@ class Versions:
     def settled(self, version: Version) -> None:
         """The run goes on with this version."""
         self.graph = version.graph
+        counts = {name: one.count for name, one in getattr(version.graph, "replicated", {}).items()}
+        scales, self._asked = {**self.scales, **self._asked}, {}
+        self.scales = {task: scale for task, scale in scales.items() if counts.get(task) == scale[1] != scale[0]}
         self._declared = version.checked.plan
         self._prints = lambda: version.fingerprints
