@@ -191,7 +191,7 @@ class TestLookingForThings:
 
 
 class TestSteeringANode:
-    async def test_x_tells_what_would_be_lost_and_stops_every_task_in_it(self) -> None:
+    async def test_B35_x_tells_what_would_be_lost_and_stops_every_task_in_it(self) -> None:
         engine = engine_of()
         async with console(engine, (100, 30)) as seen:
             await go_to(seen, "ingest")
@@ -206,7 +206,7 @@ class TestSteeringANode:
                 "ingest/clean/join",
             }
 
-    async def test_R_restarts_the_node_with_everything_after_it(self) -> None:
+    async def test_B35_R_restarts_the_node_with_everything_after_it(self) -> None:
         engine = engine_of()
         async with console(engine, (100, 30)) as seen:
             await go_to(seen, "exports")
@@ -233,7 +233,7 @@ class TestSteeringANode:
             await seen.press("x", "w", *"late", "enter")
             assert {getattr(one, "reason", "") for one in engine.sent} == {"late"}
 
-    async def test_a_hold_of_a_node_is_answered_and_undone_as_one(self) -> None:
+    async def test_B35_a_hold_of_a_node_is_answered_and_undone_as_one(self) -> None:
         engine = engine_of()
         async with console(engine, (100, 30)) as seen:
             await go_to(seen, "ingest")

@@ -12,11 +12,12 @@ from textual.widgets import Input
 
 from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
+from dagtop_app.lines import Span
 from dagtop_app.roster import SORTS, Roster
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
-from dagtop_app.text import clean, name_of
+from dagtop_app.text import clean, name_of, plural
 from dagtop_app.why import error_line
 from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.painted import PaintedScroll
@@ -172,6 +173,16 @@ class Looking(Keeping):
         if self.view == "logs":
             self.bridge.say(self.log_pane.change(what))
             self.draw()
+
+    def log_title(self) -> tuple[list[Span], list[Span]]:
+        """What the line above the logs says: (left, right)."""
+        pane = self.log_pane
+        who = name_of(pane.subject, 60) if pane.subject is not None else "of all tasks"
+        right: list[Span] = [(plural(len(pane.lines), "line"), "dim"), (" · ", "dim")]
+        right.append(("following", "good") if pane.following else ("f follows", "warn"))
+        if pane.needle:
+            right += [(" · ", "dim"), (f"{pane.match_count} × ", "warn"), (pane.needle[:24], "match")]
+        return [("Log ", "title"), (who, "")], right
 
     def action_inspector(self) -> None:
         """Show or hide the inspector."""

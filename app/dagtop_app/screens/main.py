@@ -22,7 +22,7 @@ from dagtop_app.lines import Line, Span, rule
 from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
-from dagtop_app.text import clean, name_of, plural
+from dagtop_app.text import clean, plural
 from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
@@ -186,17 +186,8 @@ class MainScreen(Levelled):
         elif self.view == "meta":
             left, right = self.tree_title()
         else:
-            left, right = self._log_title()
+            left, right = self.log_title()
         painted.set_lines([rule(left, right, painted.size.width)])
-
-    def _log_title(self) -> tuple[list[Span], list[Span]]:
-        pane = self.log_pane
-        who = name_of(pane.subject, 60) if pane.subject is not None else "of all tasks"
-        right: list[Span] = [(plural(len(pane.lines), "line"), "dim"), (" · ", "dim")]
-        right.append(("following", "good") if pane.following else ("f follows", "warn"))
-        if pane.needle:
-            right += [(" · ", "dim"), (f"{pane.match_count} × ", "warn"), (pane.needle[:24], "match")]
-        return [("Log ", "title"), (who, "")], right
 
     def draw_side(self) -> None:
         """The inspector and the line above it."""
