@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from dagtop.core.backoff import Backoff, delay
-from dagtop.core.changes import NO_CEILING, OF_RESTART, changed_policy
+from dagtop.core.changes import OF_RESTART, changed_policy
 from dagtop.core.commands import SetPolicy
 from dagtop.core.policy import OnUpstreamFailure, TaskPolicy, Trigger
-from dagtop.core.restart import RestartPolicy
+from dagtop.core.restart import NO_CEILING, Restart, RestartPolicy, ceiling_of
 from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.filling import Checked
@@ -197,7 +197,8 @@ def draft(task: str, policy: TaskPolicy, typed: Mapping[str, str], known: Known 
         return Checked(None, errors, "")
     changes = {name: values[name] for name, was in now.items() if values[name] != was}
     if "max_restarts" in changes and changes["max_restarts"] is None:
-        changes["max_restarts"] = NO_CEILING
+        usual = ceiling_of(Restart(policy=str(values["restart"])))
+        changes["max_restarts"] = NO_CEILING if usual is None else usual
     command = SetPolicy(task=task, **changes) if changes else None  # type: ignore[arg-type]  # checked by name above
     return Checked(command, {}, _outlook(policy, values, known, changed=bool(changes)))
 

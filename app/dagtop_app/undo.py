@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dagtop.core import commands as do
-from dagtop.core.changes import NO_CEILING, NO_COST
+from dagtop.core.changes import NO_COST
 from dagtop.core.guards import BreakerState
 from dagtop.core.policy import TaskPolicy
+from dagtop.core.restart import NO_CEILING, ceiling_of
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
 from dagtop_app.obstacles import breaker_of
@@ -80,7 +81,7 @@ def _policy_back(policy: TaskPolicy, command: do.SetPolicy) -> do.SetPolicy:
         "factor": retry.factor, "cap": retry.cap, "jitter": retry.jitter, "retry_on_timeout": policy.retry_on_timeout,
         "trigger": str(policy.trigger), "on_upstream_failure": str(policy.on_upstream_failure),
         "priority": policy.priority, "cost": cost, "circuit": policy.circuit, "pool": policy.pool,
-        "restart": str(restart.policy), "max_restarts": NO_CEILING if restart.max_restarts is None else restart.max_restarts,
+        "restart": str(restart.policy), "max_restarts": NO_CEILING if (ceiling := ceiling_of(restart)) is None else ceiling,
         "restart_backoff": restart.base, "restart_cap": restart.cap, "restart_jitter": restart.jitter,
         "reset_after": restart.reset_after,
     }  # fmt: skip

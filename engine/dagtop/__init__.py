@@ -39,9 +39,9 @@ from dagtop.ports.plugin import Plugin
 if TYPE_CHECKING:
     from dagtop.runtime.answer import Answer
     from dagtop.runtime.breaker_board import breakers
+    from dagtop.runtime.comparing import UpdatePlan
     from dagtop.runtime.context import TaskContext
     from dagtop.runtime.executor import DAGExecutor
-    from dagtop.runtime.comparing import UpdatePlan
     from dagtop.runtime.handle import Run
     from dagtop.runtime.reconciler import Reconciler
     from dagtop.runtime.result import RunResult, TaskResult

@@ -304,7 +304,16 @@ def test_a_run_without_a_terminal_needs_no_word_run(dagtop_here, write):
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("1e3", 1000), ("10s", 10), ("250ms", 0.25), ("5m", 300), ("2min", 120), ("1h30m", 5400), ("1.5h", 5400)],
+    [
+        ("90", 90),
+        ("1e3", 1000),
+        ("10s", 10),
+        ("250ms", 0.25),
+        ("5m", 300),
+        ("2min", 120),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+    ],
 )
 def test_a_timeout_is_given_in_seconds_or_as_a_duration(dagtop_here, write, text, seconds):
     assert seconds_of(text) == seconds
@@ -535,6 +544,8 @@ def test_resume_tells_one_figure_of_what_is_kept(dagtop_here, write):
     )
     assert dagtop_here("run", "etl.py").code == 1
     told = dagtop_here("resume", "last", "--plain")
-    assert "goes on: 2 tasks to do, 1 result kept, and of 2 tasks that came while it ran, as these come again" in told.err
+    assert (
+        "goes on: 2 tasks to do, 1 result kept, and of 2 tasks that came while it ran, as these come again" in told.err
+    )
     assert "run resumed; 1 result kept." in told.out
     assert told.out.count("kept its result: it was done before the run was resumed") == 2

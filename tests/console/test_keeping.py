@@ -356,15 +356,13 @@ class TestEditing:
             engine.apply()
             await seen.settle()
             await seen.press("u")
-            assert engine.sent[-1] == SetPolicy("worker", max_restarts=-1, restart_cap=60.0)
+            assert engine.sent[-1] == SetPolicy("worker", max_restarts=5, restart_cap=60.0)
 
     def test_a_ceiling_that_is_taken_away_is_the_usual_one_again(self) -> None:
         kept = row("worker").policy
 
         kept = dataclasses.replace(kept, restart=dataclasses.replace(kept.restart, max_restarts=3))
-        assert draft("worker", kept, initial(kept) | {"max_restarts": ""}).result == SetPolicy(
-            "worker", max_restarts=-1
-        )
+        assert draft("worker", kept, initial(kept) | {"max_restarts": ""}).result == SetPolicy("worker", max_restarts=5)
 
     def test_a_task_that_is_not_kept_may_be_from_now_on(self) -> None:
         policy = row("migrate").policy

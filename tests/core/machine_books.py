@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dagtop.core import events as ev
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy, TaskPolicy
-from dagtop.core.restart import CEILING, RestartPolicy
+from dagtop.core.restart import CEILING, NO_CEILING, RestartPolicy
 
 _ENDS = (
     ev.TaskSucceeded,
@@ -105,7 +105,9 @@ class Books:
             ceiling = restart.max_restarts
             if ceiling is None and restart.policy is RestartPolicy.ON_FAILURE:
                 ceiling = CEILING
-            assert ceiling is None or event.crashes <= ceiling, f"{task} is started again more often than it may be"
+            assert ceiling in (None, NO_CEILING) or event.crashes <= ceiling, (
+                f"{task} is started again more often than it may be"
+            )
         assert event.crashes <= event.restart
         assert event.delay <= restart.cap
         self._not_before[task] = event.at + event.delay

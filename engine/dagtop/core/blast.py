@@ -24,10 +24,11 @@ from dagtop.core.affected import (
     torn_down_for_good,
     wanted_up,
 )
-from dagtop.core.changes import NO_CEILING, NO_COST, OF_RESTART, changed_policy
+from dagtop.core.changes import NO_COST, OF_RESTART, changed_policy
 from dagtop.core.desired import Desired
 from dagtop.core.guards import BreakerState
 from dagtop.core.nearest import nearest
+from dagtop.core.restart import NO_CEILING
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState

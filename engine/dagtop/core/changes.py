@@ -20,9 +20,6 @@ OF_RESTART = {
     "reset_after": "reset_after",
 }
 
-#: As a ceiling: as many restarts as it takes.
-NO_CEILING = -1
-
 #: As a cost: none is declared, and what earlier runs took counts again.
 NO_COST = -1
 
@@ -41,8 +38,6 @@ def changed_policy(policy: TaskPolicy, changes: dict[str, Any]) -> TaskPolicy:
         own["timeout"] = None
     if own.get("cost") == NO_COST:
         own["cost"] = None
-    if of_restart.get("max_restarts") == NO_CEILING:
-        of_restart["max_restarts"] = None
     retry: Retry = replace(policy.retry, **of_retry) if of_retry else policy.retry
     restart = replace(policy.restart, **of_restart) if of_restart else policy.restart
     return replace(policy, retry=retry, restart=restart, **own)

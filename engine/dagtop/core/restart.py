@@ -30,7 +30,8 @@ class Restart:
     Parameters
     ----------
     policy: "no", "on-failure" or "always".
-    max_restarts: restarts after a failure that are allowed; then the task is BLOCKED. None: as many as it takes. Restarts after a
+    max_restarts: restarts after a failure that are allowed; then the task is BLOCKED. None: 5 for "on-failure", and as many as it
+        takes, which -1 says of any, for "always". Restarts after a
         success do not count.
     base: the delay before the second restart, in seconds.
     cap: longest delay in seconds.
@@ -52,7 +53,7 @@ class Restart:
     def __post_init__(self) -> None:
         object.__setattr__(self, "policy", one_of(RestartPolicy, self.policy, "restart"))
         if self.max_restarts is not None:
-            check_count("max_restarts", self.max_restarts, least=0)
+            check_count("max_restarts", self.max_restarts, least=NO_CEILING)
         check_seconds("restart_backoff", self.base)
         check_seconds("cap", self.cap)
         check_seconds("reset_after", self.reset_after)
@@ -75,15 +76,18 @@ class Restart:
 #: Of a task that is not started again.
 NO_RESTART = Restart(policy=RestartPolicy.NO)
 
+#: As a ceiling: as many restarts as it takes.
+NO_CEILING = -1
+
 #: Restarts after a failure that are allowed where nothing is said: as many as it takes only for what is to run always.
 CEILING = 5
 
 
 def ceiling_of(restart: Restart) -> int | None:
     """How many restarts after a failure a policy allows; None: as many as it takes."""
-    if restart.max_restarts is None and restart.policy is RestartPolicy.ON_FAILURE:
-        return CEILING
-    return restart.max_restarts
+    if restart.max_restarts is None:
+        return CEILING if restart.policy is RestartPolicy.ON_FAILURE else None
+    return None if restart.max_restarts == NO_CEILING else restart.max_restarts
 
 
 class ProbeKind(StrEnum):

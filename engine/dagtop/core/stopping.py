@@ -13,7 +13,7 @@ from dagtop.core.failure import Failure
 from dagtop.core.instructions import AbandonAttempt, StopAttempt, StopReason
 from dagtop.core.retrying import after_failure
 from dagtop.core.states import ACTIVE, RunState, TaskState
-from dagtop.core.supervising import no_longer_ready
+from dagtop.core.supervising import count_as_down, no_longer_ready
 from dagtop.core.wording import out_of_time, unwell
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def stop_attempt(machine: RunMachine, index: int, at: float, why: StopReason, re
     machine.stop_reasons[index] = why
     machine.emit(ev.TaskCancelling(at, machine.plan.names[index], attempt, reason))
     machine.instruct(StopAttempt(index, attempt))
-    if machine.supervised:
+    if why is StopReason.DONE:
+        count_as_down(machine, index)  # which nothing waits for any more
+    elif machine.supervised:
         no_longer_ready(machine, index, at)
 
 

@@ -108,13 +108,19 @@ def count_as_ready(machine: RunMachine, index: int, at: float) -> None:
 
 def no_longer_ready(machine: RunMachine, index: int, at: float) -> None:
     """A supervised task is down: what depends on it, and has not started, waits until it is ready again."""
+    if count_as_down(machine, index):
+        has_gone_down(machine, index, at)
+
+
+def count_as_down(machine: RunMachine, index: int) -> bool:
+    """A supervised task is down; whether it had counted as ready."""
     joins = machine.joins
     if index not in joins.early:
-        return
+        return False
     joins.early.discard(index)
     for below in machine.plan.downstream[index]:
         joins.early_one_is_down(below)
-    has_gone_down(machine, index, at)
+    return True
 
 
 def has_gone_down(machine: RunMachine, index: int, at: float) -> None:

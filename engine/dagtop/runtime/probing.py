@@ -54,7 +54,7 @@ class Probing:
         policy = self._machine.ledger.policies[question.index]
         probe = policy.ready if question.kind is ProbeKind.READY else policy.alive
         timeout = probe.timeout if probe is not None else 0.0
-        over = anyio.Event()
+        over, ok, said = anyio.Event(), False, ""
 
         async def lose_patience() -> None:
             with anyio.move_on_after(timeout):
