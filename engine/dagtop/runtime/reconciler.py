@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -108,8 +109,15 @@ class Reconciler(Commanding, Listening):
         self.listeners = self._executor.listeners
         self._version = self._version_of(self.graph)
         self._run: Run | None = None
+        self._lock = threading.RLock()
+        """For what is below, and the graph of now."""
+        self._taken: tuple[Graph, Version] = self.graph, self._version
+        """The latest that the run is known to go on with."""
         self._stopped = False
         """Whether `stop` has brought it down."""
+        self._later: int | None = None
+        """The number of the version that is to run once it is started again."""
+        self._begun_again: Answer | None = None
 
     def __repr__(self) -> str:
         return f"Reconciler({self.graph.name!r}, {len(self.graph)} tasks)"
@@ -146,21 +154,24 @@ class Reconciler(Commanding, Listening):
 
     async def start(self) -> None:
         """Bring everything up that is wanted up; after `stop`, go on as it was. One that is started already stays so."""
-        self.begin()
-        run = self._running
-        if run.state in RUN_OVER and self._stopped:
-            self._stopped = False
-            answer = run.send(cmd.StartRun())
-            await _settled(answer)
+        run = self.begin()
+        if self._stopped:  # it may still be on its way down
+            await run.until(lambda: run.done or run.state in RUN_OVER or not self._stopped)
+            with self._lock:
+                if self._stopped:
+                    self.send(cmd.StartRun())
+        if self._begun_again is not None:
+            await _settled(self._begun_again)
         await run.until(lambda: run.done or run.state is not RunState.PENDING)
 
     def begin(self) -> Run:
         """As `start`, from code that is not async: its run."""
-        if self._run is None:
-            self._stopped = False
-            self._take_up()
-            self._run = self._executor.start(hold_open=True)
-        return self._run
+        with self._lock:
+            if self._run is None:
+                self._take_up()
+                self._taken = self.graph, self._version
+                self._run = self._executor.start(hold_open=True)
+            return self._run
 
     def _take_up(self) -> None:
         """Go on with what an earlier process left, if there is any and that is wanted.
@@ -285,7 +296,7 @@ class Reconciler(Commanding, Listening):
     # -- what is wanted ---------------------------------------------------------------------------------------------
 
     async def update(self, graph: Graph | None = None, **changes: Any) -> UpdatePlan:
-        """Want something else: what is unchanged is not disturbed. What was done.
+        """Want something else: what is unchanged is not disturbed. What was done; after `stop`, what `start` will do.
 
         Parameters
         ----------
@@ -301,17 +312,33 @@ class Reconciler(Commanding, Listening):
         GraphError: it cannot be run; nothing has changed.
         CommandRefused: the run cannot go on with it.
         """
-        wanted = self._wanted(graph, changes)
-        version, before = self._version_of(wanted), self._version
-        plan = compare(before, version)
-        run = self._run
-        if run is not None and not plan.is_empty:
-            number = self._executor.hand_in_version(version)
-            await run.send(cmd.SwapGraph(number))
-        elif run is None:
-            self._replace(wanted)
-        self.graph, self._version = wanted, version
+        with self._lock:  # who updates at the same time goes on from here
+            wanted = self._wanted(graph, changes)
+            version = self._version_of(wanted)
+            plan = compare(self._version, version)
+            answer: Answer | None = None
+            if self._run is None:
+                self._replace(wanted)
+            elif not plan.is_empty:
+                number = self._executor.hand_in_version(version)
+                if self._stopped and not self._run.done:
+                    self._later = number
+                else:
+                    answer = self._run.send(cmd.SwapGraph(number))
+            self.graph, self._version = wanted, version
+        if answer is not None:
+            await self._take_over(answer, wanted, version)
         return plan
+
+    async def _take_over(self, answer: Answer, wanted: Graph, version: Version) -> None:
+        try:
+            await answer
+        except DagtopError:
+            with self._lock:
+                if self._version is version:
+                    self.graph, self._version = self._taken
+            raise
+        self._taken = wanted, version
 
     def plan_update(self, graph: Graph | None = None, **changes: Any) -> UpdatePlan:
         """What `update` would do with the same arguments. Nothing is changed; `print` it to see.
@@ -369,7 +396,15 @@ class Reconciler(Commanding, Listening):
         ------
         DagtopError: it has not been started.
         """
-        return self._running.send(command)
+        if not isinstance(command, cmd.StartRun):
+            return self._running.send(command)
+        run = self._running
+        with self._lock:
+            self._stopped, later, self._later = False, self._later, None
+            if later is not None:
+                run.send(cmd.SwapGraph(later))
+            self._begun_again = run.send(command)
+            return self._begun_again
 
     @property
     def _running(self) -> Run:
