@@ -15,7 +15,7 @@ NIGHTLY = """
     graph.add("one", lambda: 1)
 """
 
-#: As often as it goes; it counts its runs in a file, and the third one fails.
+#: As often as it goes; it counts its runs in a file, and from the third on they fail.
 BUSY = """
     from pathlib import Path
     from dagtop import Graph
@@ -27,8 +27,8 @@ BUSY = """
         done = Path("count")
         runs = int(done.read_text()) + 1 if done.exists() else 1
         done.write_text(str(runs))
-        if runs == 3:
-            raise OSError("the third one fails")
+        if runs >= 3:
+            raise OSError("from now on")
 """
 
 
@@ -63,13 +63,13 @@ def test_each_run_is_one_of_its_own_and_the_exit_code_is_that_of_the_latest(writ
     told = until(process, "busy: failed")
     assert told.count("busy: succeeded after") == 2
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    ended = int((run.folder / "count").read_text())
+    _, err = process.communicate(timeout=60)
+    counted = int((run.folder / "count").read_text())
     runs = [json.loads(line) for line in run("runs", "--json", "--limit", "0").stdout.splitlines()]
-    assert len({kept["run"] for kept in runs}) == len(runs) == ended
+    assert len({kept["run"] for kept in runs}) == len(runs) >= counted >= 3
     assert [kept["state"] for kept in runs][::-1][:3] == ["succeeded", "succeeded", "failed"]
-    if ended == 3:  # else it was so fast that another one had run by then
-        assert process.returncode == 1
+    between_runs = "waits no longer" in err  # else the signal came while one went on, and may have ended that
+    assert process.returncode in ({1} if between_runs else {1, 130})
 
 
 def test_a_signal_while_a_run_goes_on_ends_it_and_the_waiting(write, run) -> None:
