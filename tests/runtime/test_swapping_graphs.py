@@ -239,3 +239,30 @@ def test_B22_a_task_that_was_told_to_wait_for_a_spawned_one_waits_for_it_in_the_
         result = run.wait(20)
     assert result.ok
     assert order == ["extra", "later"]
+
+
+def test_B42_another_version_brings_its_inputs_and_what_takes_them_runs_again() -> None:
+    """It ran again with the values of the first version, and failed with a KeyError where that had none."""
+    begun = threading.Event()
+    go = threading.Event()
+
+    def version(**inputs: int) -> Graph:
+        graph = Graph("nightly", inputs=inputs).add("pages", lambda count: count)
+        if "more" in inputs:
+            graph.add("other", lambda more: more)
+        return graph.add("slow", _waits(go, begun))
+
+    with DAGExecutor(version(count=1)).start() as run:
+        assert begun.wait(10)
+        run.swap(version(count=2, more=3)).wait(10)
+        go.set()
+        result = run.wait(20)
+    assert (result["pages"].output, result["other"].output) == (2, 3)
+
+
+def _waits(go: threading.Event, begun: threading.Event) -> Callable[[], None]:
+    def wait() -> None:
+        begun.set()
+        go.wait(10)
+
+    return wait

@@ -113,7 +113,8 @@ class Caching:
         """By task: its latest look-up; an earlier one that is still going on does not count any more."""
         self._digests: dict[int, tuple[Any, str]] = {}
         """By upstream task: its output, and the digest of that."""
-        self._inputs: dict[str, str] = {}
+        self._inputs: dict[str, tuple[Any, str]] = {}
+        """By name: the value of an input, and the digest of that."""
         self._codes: dict[tuple[int, int], tuple[Call, TaskPolicy, str]] = {}
         self._told: set[tuple[int, str]] = set()
 
@@ -243,9 +244,7 @@ class Caching:
             value = self._calls.nodes.value(self._ledger().plan.index[path])
             parts[f"input {path}"] = await self._digest(value, f"input {path}")
         for name in sorted({source.name for _, source in own.arguments if isinstance(source, FromInput)}):
-            if name not in self._inputs:
-                self._inputs[name] = await self._digest(job.inputs[name], f"input {name}")
-            parts[f"input {name}"] = self._inputs[name]
+            parts[f"input {name}"] = await self._digest_of_input(name, job.inputs[name])
         others = tuple(one for one in own.arguments if not isinstance(one[1], _KNOWN))
         if others:
             try:
@@ -296,6 +295,12 @@ class Caching:
         if known is None or known[0] is not output:
             known = output, await self._digest(output, f"input {self._ledger().plan.names[above]}")
             self._digests[above] = known
+        return known[1]
+
+    async def _digest_of_input(self, name: str, value: Any) -> str:
+        known = self._inputs.get(name)
+        if known is None or known[0] is not value:  # another version of the graph may bring another value
+            known = self._inputs[name] = value, await self._digest(value, f"input {name}")
         return known[1]
 
     async def _digest(self, value: Any, what: str) -> str:

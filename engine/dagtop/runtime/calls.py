@@ -193,6 +193,7 @@ class Calls:
         if self._specs is not None:
             self._specs = {**self._specs, **specs}
         self.surrounded = self._job.checked.around.surrounded
+        self._inputs = self._job.inputs
         for name, call in calls.items():
             index = plan.index[name]
             self._later[index] = call

@@ -33,8 +33,6 @@ class History:
         """(batches that are not kept any more, those that are). Put in place as one, since readers are in other threads."""
         self.seen = 0
         """Number of the latest event."""
-        self.seen = 0
-        """Number of the latest event."""
         self.thinned = 0
         """Batches before this one have no lines any more."""
         self._latest = latest
@@ -45,7 +43,6 @@ class History:
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
         gone, kept = self._kept
         kept.append(batch)
-        self.seen = first + len(batch) - 1
         if self._latest is not None and len(kept) > 2 * self._latest:
             self._kept = gone + len(kept) - self._latest, kept[-self._latest :]
         self.seen = first + len(batch) - 1

@@ -85,6 +85,7 @@ class Job:
         old.around.take_over({plan.index[name] for name in calls}, around)
         specs = None if old.specs is None else {**old.specs, **(checked.specs or {})}
         self.checked = replace(checked, plan=plan, calls=own, around=old.around, specs=specs)
+        self.inputs = {**self.inputs, **checked.config.inputs}
 
     @property
     def plan(self) -> Plan:
