@@ -275,6 +275,24 @@ def test_B34_what_has_started_while_a_service_goes_down_knows_where_it_last_was(
     assert seen == [({"folder": "here", "server": 8001, "nothing": None},) * 2]
 
 
+def test_B34_a_reconciler_node_uses_what_only_the_levels_around_it_have() -> None:
+    """It was checked by itself when it was made, and knew no input, pool or resource, and no node before it."""
+    graph = Graph("services")
+    graph.add("up", lambda ingest, day: (ingest["page_b"], day), pool="net", resources={"memory": 1})
+    meta = MetaDAG("m", inputs={"day": "monday"}, pools={"net": 1}, resources={"memory": 2})
+    meta.add(ingest()).add(Reconciler(graph), depends_on="ingest")
+    assert rehearse(meta).result["services/up"].output == (2, "monday")
+
+
+def test_B35_a_reconciler_node_tells_its_own_listeners_and_those_of_its_options() -> None:
+    heard: list[str] = []
+    graph = Graph("services", on_event=lambda event: heard.append(f"option {event.task}")).add("up", one)
+    services = Reconciler(graph)
+    services.subscribe(lambda event: heard.append(f"own {event.task}"), "task.succeeded")
+    MetaDAG().add(ingest()).add(services).run()
+    assert {"own services/up", "option services/up"} == set(heard)
+
+
 # -- checks -------------------------------------------------------------------------------------------------------------
 
 

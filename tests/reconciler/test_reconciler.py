@@ -8,7 +8,7 @@ from typing import Any
 
 import anyio
 import pytest
-from dagtop import CommandRefused, DagtopError, Graph, GraphError, Probe, Reconciler, TaskContext, TaskState
+from dagtop import CommandRefused, DagtopError, Graph, GraphError, MetaDAG, Probe, Reconciler, TaskContext, TaskState
 
 PATIENCE = 20
 pytestmark = pytest.mark.anyio
@@ -217,6 +217,38 @@ class TestUpdates:
             assert services.plan_update().is_empty
             assert services["a"].state is TaskState.RUNNING
 
+    @pytest.mark.parametrize("before_it_is_up", [True, False])
+    async def test_B30_other_options_and_inputs_of_the_graph_count_too(self, *, before_it_is_up: bool) -> None:
+        """Those of the first version lay over those of all later ones: "nothing is different"."""
+
+        def version(count: int) -> Graph:
+            graph = Graph("g", inputs={"count": count}, default_retries=count, default_restart="no")
+            return graph.add("pages", lambda count: count).add("other", lambda: 0)
+
+        services = Reconciler(version(1), capture=False)
+        if not before_it_is_up:
+            await services.start()
+            assert await services.wait(PATIENCE)
+        done = await services.update(version(2))
+        assert (done.changed, done.policies) == (("pages",), ("pages", "other"))
+        await services.start()
+        await services._running.until(lambda: services["pages"].state is TaskState.SUCCEEDED)
+        assert await services.wait(PATIENCE)
+        result = await services.close()
+        assert result is not None
+        assert result["pages"].output == 2
+
+    async def test_who_listens_before_the_start_hears_of_a_version_that_came_before_it_too(self) -> None:
+        """The version was carried out by another executor, which knew of no listener."""
+        heard: list[str] = []
+        services = Reconciler(Graph("g").add("a", print), capture=False)
+        services.subscribe(lambda event: heard.append(event.task), "task.succeeded")
+        await services.update(Graph("g").add("b", lambda: 1))
+        await services.start()
+        assert await services.wait(PATIENCE)
+        await services.close()
+        assert heard == ["b"]
+
     async def test_the_plan_is_shown_before_it_is_applied(self) -> None:
         services = Reconciler(Pages().graph({"a": {}, "b": {}}))
         plan = services.plan_update(tasks={"b": {"n": 1}, "c": {}})
@@ -255,6 +287,15 @@ class TestUpAndDown:
             assert (services["a"].wanted, pages.runs["a"]) == (False, 1)
             with pytest.raises(CommandRefused, match="is to be down already"):
                 await services.stop_task("a")
+
+    async def test_a_graph_that_cannot_be_run_is_told_when_it_is_brought_up_and_what_is_no_graph_at_once(self) -> None:
+        services = Reconciler(Graph("g").add("a", lambda nothing: nothing))
+        with pytest.raises(GraphError, match="'nothing' is no task and no input"):
+            await services.start()
+        with pytest.raises(GraphError, match=r"not MetaDAG.*: add the Reconciler to the MetaDAG, as a node"):
+            Reconciler(MetaDAG("m"))  # type: ignore[arg-type]
+        with pytest.raises(GraphError, match="restart must be one of"):
+            Reconciler(Graph("g"), restart="sometimes")
 
     async def test_commands_before_the_start_are_told_so(self) -> None:
         with pytest.raises(DagtopError, match="await its start"):

@@ -223,9 +223,9 @@ class MetaDAG(Runnable):
             own = [*node.inner.every_listener()]
             if not isinstance(node.of, Runnable):
                 own += getattr(node.of, "listeners", Listeners()).all
-            elif node.config.on_event is not None:
+            if node.config.on_event is not None:
                 own.append(Listener(node.config.on_event, Interest()))
-            if isinstance(node.of, Runnable) and node.config.on_escalation is not None:
+            if node.config.on_escalation is not None:
                 interest = Interest(("task.escalated",))
                 own.append(Listener(node.config.on_escalation, interest, source="on_escalation"))
             yield from (within(listener, node.name) for listener in own)
