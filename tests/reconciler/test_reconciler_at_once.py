@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 import pytest
-from dagtop import CommandRefused, Graph, Reconciler, TaskContext, TaskState
+from dagtop import CommandRefused, DagtopError, Graph, GraphError, Reconciler, RunState, TaskContext, TaskState
+from dagtop.core.states import FINAL
+from dagtop.runtime.answer import Answer
 from dagtop.runtime.handle import Run
 
 PATIENCE = 20
@@ -18,6 +20,11 @@ NAMES = [f"t{i}" for i in range(6)]
 async def serve(task: str, spec: Any, ctx: TaskContext) -> None:
     ctx.ready(spec)
     await anyio.sleep_forever()
+
+
+async def briefly(task: str, spec: Any, ctx: TaskContext) -> None:
+    ctx.ready(spec)
+    await anyio.sleep(0.01)
 
 
 def up(services: Reconciler) -> set[str]:
@@ -65,6 +72,79 @@ async def test_B33_a_start_while_it_goes_down_brings_it_up_again() -> None:
             group.start_soon(services.start)
             group.start_soon(services.start)
         assert await services.wait_ready("first", timeout=PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_B33_a_stop_right_after_a_start_brings_it_down_again() -> None:
+    async with reconciler() as services:
+        await services.wait_ready(timeout=PATIENCE)
+        await services.stop()
+        services.start_all()
+        await services.stop()
+        assert up(services) == set()
+        assert services.snapshot.state is RunState.CANCELLED
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("command", [Reconciler.cancel, Reconciler.drain])
+async def test_B33_start_brings_back_what_a_command_ended(command: Callable[[Reconciler], Answer]) -> None:
+    services = Reconciler(Graph.from_specs("g", tasks={"one": 1}, run=briefly), restart="always", resume=None)
+    async with services:
+        await services.wait_ready(timeout=PATIENCE)
+        command(services)
+        await services.wait(PATIENCE)
+        await services.start()
+        assert await services.wait_ready("one", timeout=PATIENCE)
+        assert services["one"].state not in FINAL
+
+
+@pytest.mark.anyio
+async def test_B30_an_update_after_cancel_waits_for_start_as_after_stop() -> None:
+    async with reconciler() as services:
+        await services.wait_ready(timeout=PATIENCE)
+        services.cancel()
+        await services.update(add={"second": 2})
+        assert not await services.wait(PATIENCE)
+        assert up(services) == set()
+        await services.start()
+        assert await services.wait_ready("first", "second", timeout=PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_what_is_being_closed_cannot_be_started_again() -> None:
+    services = reconciler()
+    await services.start()
+    await services.wait_ready(timeout=PATIENCE)
+    refused: list[str] = []
+
+    async def start() -> None:
+        try:
+            await services.start()
+        except DagtopError as error:
+            refused.append(str(error))
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(services.close)
+            group.start_soon(start)
+            group.start_soon(services.close)
+        await start()
+    assert set(refused) == {"the reconciler was closed: it cannot be started again"}
+
+
+@pytest.mark.anyio
+async def test_B30_an_update_that_was_not_waited_for_counts() -> None:
+    async with reconciler() as services:
+        await services.wait_ready(timeout=PATIENCE)
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await services.update(add={"second": 2})
+        other = Graph.from_specs("g", tasks={"first": 1, "second": 2}, run=serve)
+        other.service(lambda: iter([1]), name="extra")
+        with pytest.raises(GraphError, match="other services"):
+            await services.update(other)
+        await services.update(add={"third": 3})
+        assert await services.wait_ready("first", "second", "third", timeout=PATIENCE)
 
 
 @pytest.mark.anyio
