@@ -45,7 +45,7 @@ def until(process: subprocess.Popen[str], text: str, times: int = 1) -> str:
 
 
 @pytest.mark.parametrize(("number", "name"), [(signal.SIGINT, "Ctrl+C"), (signal.SIGTERM, "SIGTERM")])
-def test_it_says_when_it_is_due_and_waits_until_it_is_told_to_stop(write, run, number, name) -> None:
+def test_B44_it_says_when_it_is_due_and_waits_until_it_is_told_to_stop(write, run, number, name) -> None:
     write("nightly.py", NIGHTLY)
     process = run.start("run", "nightly.py")
     told = until(process, "next run of nightly at ")
@@ -57,7 +57,7 @@ def test_it_says_when_it_is_due_and_waits_until_it_is_told_to_stop(write, run, n
     assert err == f"dagtop: {name}: waits no longer\n"
 
 
-def test_each_run_is_one_of_its_own_and_the_exit_code_is_that_of_the_latest(write, run) -> None:
+def test_B44_each_run_is_one_of_its_own_and_the_exit_code_is_that_of_the_latest(write, run) -> None:
     write("busy.py", BUSY)
     process = run.start("run", "busy.py", "--plain")
     told = until(process, "busy: failed")
@@ -72,7 +72,7 @@ def test_each_run_is_one_of_its_own_and_the_exit_code_is_that_of_the_latest(writ
     assert process.returncode in ({1} if between_runs else {1, 130})
 
 
-def test_a_signal_while_a_run_goes_on_ends_it_and_the_waiting(write, run) -> None:
+def test_B44_a_signal_while_a_run_goes_on_ends_it_and_the_waiting(write, run) -> None:
     write(
         "slow.py",
         """
@@ -94,7 +94,7 @@ def test_a_signal_while_a_run_goes_on_ends_it_and_the_waiting(write, run) -> Non
     assert "next run" not in err
 
 
-def test_the_previous_run_is_cancelled_for_the_next_one_if_so_wanted(write, run) -> None:
+def test_B44_the_previous_run_is_cancelled_for_the_next_one_if_so_wanted(write, run) -> None:
     write(
         "slow.py",
         """
@@ -123,7 +123,7 @@ def test_the_previous_run_is_cancelled_for_the_next_one_if_so_wanted(write, run)
     assert len({event["run"] for event in events}) == 2
 
 
-def test_now_runs_once_at_once_and_leaves(write, run) -> None:
+def test_B44_now_runs_once_at_once_and_leaves(write, run) -> None:
     write("nightly.py", NIGHTLY)
     done = run("run", "nightly.py", "--now", "--plain")
     assert done.returncode == 0
@@ -131,13 +131,13 @@ def test_now_runs_once_at_once_and_leaves(write, run) -> None:
     assert "next run" not in done.stderr
 
 
-def test_moments_that_have_passed_leave_nothing_to_do(write, run) -> None:
+def test_B44_moments_that_have_passed_leave_nothing_to_do(write, run) -> None:
     write("past.py", 'from dagtop import Graph\ngraph = Graph("past", at="2020-01-01").add("one", lambda: 1)')
     done = run("run", "past.py")
     assert (done.returncode, done.stderr) == (0, "dagtop: past is not due any more\n")
 
 
-def test_check_lists_the_next_five_due_times(write, dagtop_here) -> None:
+def test_B44_check_lists_the_next_five_due_times(write, dagtop_here) -> None:
     write("nightly.py", NIGHTLY)
     lines = dagtop_here("check", "nightly.py").out.splitlines()
     first = next(place for place, line in enumerate(lines) if line.startswith("  next due "))
@@ -152,7 +152,7 @@ def test_check_lists_the_next_five_due_times(write, dagtop_here) -> None:
     assert "next due" not in dagtop_here("check", "plain.py").out
 
 
-def test_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
+def test_B44_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
     write("wrong.py", 'from dagtop import Graph\ngraph = Graph("wrong", cron="0 25 * * *").add("one", lambda: 1)')
     told = dagtop_here("check", "wrong.py")
     assert told.code == 2
@@ -160,7 +160,7 @@ def test_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
     assert "wrong.py:2" in told.err
 
 
-def test_a_node_with_a_schedule_starts_over_in_a_run_that_lasts_and_a_signal_ends_it(write, run) -> None:
+def test_B44_a_node_with_a_schedule_starts_over_in_a_run_that_lasts_and_a_signal_ends_it(write, run) -> None:
     write(
         "meta.py",
         """

@@ -36,7 +36,7 @@ def fires(kept: Agenda, now: float) -> list[float]:
 
 
 class TestOnTime:
-    def test_nothing_is_due_before_its_time_and_everything_once(self) -> None:
+    def test_B44_nothing_is_due_before_its_time_and_everything_once(self) -> None:
         kept = agenda()
         assert kept.next_due(BEGIN) == BEGIN + HOUR
         assert kept.look(BEGIN) is None
@@ -46,16 +46,16 @@ class TestOnTime:
         assert kept.look(BEGIN + HOUR + 5) is None
         assert kept.next_due(BEGIN + HOUR + 5) == BEGIN + 2 * HOUR
 
-    def test_a_look_that_is_a_minute_late_is_on_time(self) -> None:
+    def test_B44_a_look_that_is_a_minute_late_is_on_time(self) -> None:
         assert agenda().look(BEGIN + HOUR + TOLERANCE) == Fire(due=BEGIN + HOUR)
         assert agenda().look(BEGIN + HOUR + TOLERANCE + 1) == PassedOver(count=1, latest=BEGIN + HOUR)
 
-    def test_what_comes_is_listed_without_changing_anything(self) -> None:
+    def test_B44_what_comes_is_listed_without_changing_anything(self) -> None:
         kept = agenda()
         assert kept.coming(BEGIN, 3) == [BEGIN + HOUR, BEGIN + 2 * HOUR, BEGIN + 3 * HOUR]
         assert kept.look(BEGIN + HOUR) == Fire(due=BEGIN + HOUR)
 
-    def test_moments_that_have_all_passed_leave_nothing_to_wait_for(self) -> None:
+    def test_B44_moments_that_have_all_passed_leave_nothing_to_wait_for(self) -> None:
         kept = agenda(at=["2026-06-01 01:00+00:00"])
         assert kept.look(BEGIN + HOUR) == Fire(due=BEGIN + HOUR)
         assert kept.next_due(BEGIN + HOUR) is None
@@ -74,28 +74,28 @@ class TestMissed:
         assert kept.look(BEGIN + 1.5 * HOUR) is None
         return kept
 
-    def test_skip_leaves_them_out_and_says_how_many(self) -> None:
+    def test_B44_skip_leaves_them_out_and_says_how_many(self) -> None:
         kept = self.after()
         assert looks(kept, self.WAKES) == [PassedOver(count=4, latest=BEGIN + 5 * HOUR)]
         assert kept.next_due(self.WAKES) == BEGIN + 6 * HOUR
 
-    def test_once_makes_one_run_up_for_all_of_them(self) -> None:
+    def test_B44_once_makes_one_run_up_for_all_of_them(self) -> None:
         kept = self.after(missed="once")
         assert looks(kept, self.WAKES) == [Fire(due=BEGIN + 5 * HOUR, made_up=True, passed_over=3)]
 
-    def test_all_gives_each_its_own_run_in_order(self) -> None:
+    def test_B44_all_gives_each_its_own_run_in_order(self) -> None:
         assert fires(self.after(missed="all"), self.WAKES) == [2, 3, 4, 5]
 
-    def test_the_overlap_policy_has_no_say_in_what_was_slept_through(self) -> None:
+    def test_B44_the_overlap_policy_has_no_say_in_what_was_slept_through(self) -> None:
         for overlap in ("queue", "cancel"):
             assert fires(self.after(overlap=overlap), self.WAKES) == []
 
-    def test_waking_up_at_the_due_time_runs_it_and_leaves_the_others_out(self) -> None:
+    def test_B44_waking_up_at_the_due_time_runs_it_and_leaves_the_others_out(self) -> None:
         for missed in ("skip", "once"):
             kept = self.after(missed=missed)
             assert looks(kept, BEGIN + 5 * HOUR + 30) == [Fire(due=BEGIN + 5 * HOUR, passed_over=3)]
 
-    def test_of_a_very_long_sleep_the_latest_thousand_are_made_up_for(self) -> None:
+    def test_B44_of_a_very_long_sleep_the_latest_thousand_are_made_up_for(self) -> None:
         kept = agenda(every=1, missed="all")
         found = fires(kept, BEGIN + 30 * DAY)
         assert len(found) == MOST
@@ -114,22 +114,22 @@ class TestOverlap:
         kept.ended(self.ENDS)
         return kept
 
-    def test_skip_hands_them_on_to_what_is_missed(self) -> None:
+    def test_B44_skip_hands_them_on_to_what_is_missed(self) -> None:
         assert looks(self.after(), self.ENDS) == [PassedOver(count=2, latest=BEGIN + 3 * HOUR)]
         assert fires(self.after(missed="once"), self.ENDS) == [3]
         assert fires(self.after(missed="all"), self.ENDS) == [2, 3]
 
-    def test_queue_runs_each_of_them_after_it(self) -> None:
+    def test_B44_queue_runs_each_of_them_after_it(self) -> None:
         for missed in ("skip", "once", "all"):
             assert fires(self.after(overlap="queue", missed=missed), self.ENDS) == [2, 3]
 
-    def test_a_run_that_ends_moments_after_the_due_time_still_overlapped_it(self) -> None:
+    def test_B44_a_run_that_ends_moments_after_the_due_time_still_overlapped_it(self) -> None:
         kept = agenda()
         assert fires(kept, BEGIN + HOUR) == [1]
         kept.ended(BEGIN + 2 * HOUR + 1)
         assert looks(kept, BEGIN + 2 * HOUR + 1) == [PassedOver(count=1, latest=BEGIN + 2 * HOUR)]
 
-    def test_cancel_asks_the_run_to_give_way_at_the_due_time_and_runs_that_one(self) -> None:
+    def test_B44_cancel_asks_the_run_to_give_way_at_the_due_time_and_runs_that_one(self) -> None:
         kept = agenda(overlap="cancel")
         assert fires(kept, BEGIN + HOUR) == [1]
         assert kept.must_give_way(BEGIN + 2 * HOUR - 1) is False
@@ -138,18 +138,18 @@ class TestOverlap:
         assert looks(kept, BEGIN + 2 * HOUR + 90) == [Fire(due=BEGIN + 2 * HOUR, made_up=True)]
 
     @pytest.mark.parametrize("overlap", ["skip", "queue"])
-    def test_no_other_policy_makes_a_run_give_way(self, overlap: str) -> None:
+    def test_B44_no_other_policy_makes_a_run_give_way(self, overlap: str) -> None:
         kept = agenda(overlap=overlap)
         assert fires(kept, BEGIN + HOUR) == [1]
         assert kept.must_give_way(BEGIN + 5 * HOUR) is False
 
-    def test_a_queue_does_not_grow_by_what_is_slept_through_after_the_run(self) -> None:
+    def test_B44_a_queue_does_not_grow_by_what_is_slept_through_after_the_run(self) -> None:
         kept = self.after(overlap="queue")
         assert fires(kept, BEGIN + 9.5 * HOUR) == [2, 3]
 
 
 class TestClocks:
-    def test_a_clock_set_back_a_little_runs_nothing_twice(self) -> None:
+    def test_B44_a_clock_set_back_a_little_runs_nothing_twice(self) -> None:
         kept = agenda(cron="0 * * * *")
         assert fires(kept, BEGIN + HOUR) == [1]
         for now in (BEGIN + HOUR - 60, BEGIN + 0.5 * HOUR, BEGIN + HOUR, BEGIN + HOUR + 59):
@@ -157,7 +157,7 @@ class TestClocks:
         assert kept.next_due(BEGIN + 0.5 * HOUR) == BEGIN + 2 * HOUR
         assert fires(kept, BEGIN + 2 * HOUR) == [2]
 
-    def test_a_clock_that_was_wrong_by_years_does_not_stop_the_schedule(self) -> None:
+    def test_B44_a_clock_that_was_wrong_by_years_does_not_stop_the_schedule(self) -> None:
         kept = agenda(cron="0 * * * *")
         assert len(looks(kept, BEGIN + 4000 * DAY)) == 1
         now = BEGIN + 1.5 * HOUR
@@ -165,7 +165,7 @@ class TestClocks:
         assert kept.next_due(now) == BEGIN + 2 * HOUR
         assert fires(kept, BEGIN + 2 * HOUR) == [2]
 
-    def test_an_interval_goes_on_as_if_the_clock_had_not_been_set_back(self) -> None:
+    def test_B44_an_interval_goes_on_as_if_the_clock_had_not_been_set_back(self) -> None:
         """Ten minutes were left of the hour; they are after it too."""
         kept = agenda()
         assert looks(kept, BEGIN + 50 * 60) == []
@@ -174,7 +174,7 @@ class TestClocks:
         assert kept.next_due(set_back) == pytest.approx(set_back + 600)
         assert len(looks(kept, set_back + 600)) == 1
 
-    def test_a_clock_set_back_while_a_run_goes_on_overlaps_nothing_that_comes(self) -> None:
+    def test_B44_a_clock_set_back_while_a_run_goes_on_overlaps_nothing_that_comes(self) -> None:
         kept = agenda(cron="0 * * * *")
         assert fires(kept, BEGIN + HOUR) == [1]
         kept.ended(BEGIN + 1.9 * HOUR)
@@ -189,7 +189,7 @@ class TestClocks:
         st.lists(st.tuples(st.floats(0, DAY), st.floats(0, 3 * HOUR)), max_size=8),
     )
     @settings(max_examples=50, deadline=None)
-    def test_whatever_sleeps_and_however_long_it_runs_nothing_is_lost_twice_or_early(
+    def test_B44_whatever_sleeps_and_however_long_it_runs_nothing_is_lost_twice_or_early(
         self,
         when: dict[str, object],
         missed: str,
@@ -228,7 +228,7 @@ class TestClocks:
         st.lists(st.floats(-2 * DAY, 2 * DAY), max_size=20),
     )
     @settings(max_examples=50, deadline=None)
-    def test_however_the_clock_jumps_the_next_due_time_is_never_far(
+    def test_B44_however_the_clock_jumps_the_next_due_time_is_never_far(
         self, when: dict[str, object], jumps: list[float]
     ) -> None:
         kept = agenda(begin=BEGIN, **when)

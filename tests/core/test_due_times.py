@@ -44,7 +44,7 @@ months = st.sampled_from(["2026-03", "2026-04", "2026-10", "2026-11", "2028-02"]
 
 
 class TestSummerTime:
-    def test_a_time_that_is_skipped_comes_at_the_end_of_the_gap(self) -> None:
+    def test_B44_a_time_that_is_skipped_comes_at_the_end_of_the_gap(self) -> None:
         berlin = table("Europe/Berlin", cron="30 2 * * *")
         assert local(berlin, "2026-03-28 00:00", 3) == [
             "2026-03-28 02:30+01:00",
@@ -54,36 +54,36 @@ class TestSummerTime:
         york = table("America/New_York", cron="30 2 * * *")
         assert local(york, "2026-03-08 00:00", 2) == ["2026-03-08 03:00-04:00", "2026-03-09 02:30-04:00"]
 
-    def test_a_gap_of_half_an_hour_is_one_too(self) -> None:
+    def test_B44_a_gap_of_half_an_hour_is_one_too(self) -> None:
         howe = table("Australia/Lord_Howe", cron="15 2 * * *")
         assert local(howe, "2026-10-04 00:00", 2) == ["2026-10-04 02:30+11:00", "2026-10-05 02:15+11:00"]
 
-    def test_a_time_that_comes_twice_comes_due_once_the_first_time(self) -> None:
+    def test_B44_a_time_that_comes_twice_comes_due_once_the_first_time(self) -> None:
         berlin = table("Europe/Berlin", cron="30 2 * * *")
         assert local(berlin, "2026-10-25 00:00", 2) == ["2026-10-25 02:30+02:00", "2026-10-26 02:30+01:00"]
         howe = table("Australia/Lord_Howe", cron="45 1 * * *")
         assert local(howe, "2026-04-05 00:00", 2) == ["2026-04-05 01:45+11:00", "2026-04-06 01:45+10:30"]
 
-    def test_who_begins_to_wait_in_the_second_of_two_equal_hours_waits_for_tomorrow(self) -> None:
+    def test_B44_who_begins_to_wait_in_the_second_of_two_equal_hours_waits_for_tomorrow(self) -> None:
         berlin = table("Europe/Berlin", cron="30 2 * * *")
         second = stamp("2026-10-25 02:10", "Europe/Berlin", fold=1)
         assert berlin.after(second, second) == stamp("2026-10-26 02:30", "Europe/Berlin")
 
     @pytest.mark.parametrize(("day", "quarters"), [("2026-03-29", 92), ("2026-10-25", 100), ("2026-06-01", 96)])
-    def test_what_runs_more_often_than_hourly_goes_by_the_time_that_passes(self, day: str, quarters: int) -> None:
+    def test_B44_what_runs_more_often_than_hourly_goes_by_the_time_that_passes(self, day: str, quarters: int) -> None:
         berlin = table("Europe/Berlin", cron="*/15 * * * *")
         start = stamp(f"{day} 00:00", "Europe/Berlin") - 1
         due = list(islice(berlin.iterate(start, start), quarters + 1))
         assert {later - sooner for sooner, later in pairwise(due)} == {900.0}
         assert datetime.fromtimestamp(due[-1], berlin.zone).isoformat()[11:16] == "00:00"
 
-    def test_an_interval_knows_no_summer_time(self) -> None:
+    def test_B44_an_interval_knows_no_summer_time(self) -> None:
         berlin = table("Europe/Berlin", every="1d")
         assert local(berlin, "2026-03-28 12:00", 2) == ["2026-03-29 13:00+02:00", "2026-03-30 13:00+02:00"]
 
     @given(st.sampled_from(ZONES), lines, months)
     @settings(max_examples=40, deadline=None)
-    def test_every_day_has_what_its_calendar_says(self, zone: str, line: str, month: str) -> None:
+    def test_B44_every_day_has_what_its_calendar_says(self, zone: str, line: str, month: str) -> None:
         """Against the same line on a clock without summer time."""
         timetable, plain = table(zone, cron=line), table("UTC", cron=line)
         start = f"{month}-01 00:00"
@@ -116,7 +116,7 @@ def _offset(timetable: Timetable, day: date) -> timedelta | None:
 class TestOrder:
     @given(st.sampled_from(ZONES), lines, moments)
     @settings(max_examples=100, deadline=None)
-    def test_due_times_grow_and_each_is_the_first_after_the_one_before(
+    def test_B44_due_times_grow_and_each_is_the_first_after_the_one_before(
         self, zone: str, line: str, moment: float
     ) -> None:
         timetable = table(zone, cron=line)
@@ -127,7 +127,7 @@ class TestOrder:
             assert timetable.after(later - 0.5, moment) == later
 
     @given(st.floats(0.01, 1e6), moments, st.floats(0, 1e7))
-    def test_intervals_are_counted_from_the_anchor_and_never_drift(
+    def test_B44_intervals_are_counted_from_the_anchor_and_never_drift(
         self, every: float, anchor: float, later: float
     ) -> None:
         timetable = table(every=every)
@@ -139,49 +139,49 @@ class TestOrder:
 
     @given(st.sampled_from(ZONES), lines, moments, st.floats(60, 8 * 86400), st.integers(1, 5))
     @settings(max_examples=20, deadline=None)
-    def test_the_latest_due_times_are_the_last_of_all_of_them(
+    def test_B44_the_latest_due_times_are_the_last_of_all_of_them(
         self, zone: str, line: str, moment: float, long: float, most: int
     ) -> None:
         timetable = table(zone, cron=line)
         every = [due for due in islice(timetable.iterate(moment, moment), 3000) if due <= moment + long]
         assert timetable.latest(moment, moment + long, moment, most) == every[-most:]
 
-    def test_the_latest_of_ten_years_of_seconds_are_found_at_once(self) -> None:
+    def test_B44_the_latest_of_ten_years_of_seconds_are_found_at_once(self) -> None:
         """A clock that was wrong by years, and a cron line of every second: 300 million due times, of which three count."""
         timetable = table(cron="* * * * * *")
         start = stamp("2016-01-01")
         now = stamp("2026-01-01")
         assert timetable.latest(start, now, start, 3) == [now - 2, now - 1, now]
 
-    def test_a_leap_day_comes_every_four_years(self) -> None:
+    def test_B44_a_leap_day_comes_every_four_years(self) -> None:
         assert local(table(cron="0 12 29 2 *"), "2026-01-01", 3) == [
             "2028-02-29 12:00+00:00",
             "2032-02-29 12:00+00:00",
             "2036-02-29 12:00+00:00",
         ]
 
-    def test_the_last_day_of_the_month(self) -> None:
+    def test_B44_the_last_day_of_the_month(self) -> None:
         found = local(table(cron="0 0 L * *"), "2028-01-15", 3)
         assert found == ["2028-01-31 00:00+00:00", "2028-02-29 00:00+00:00", "2028-03-31 00:00+00:00"]
 
-    def test_the_end_of_the_calendar_is_the_end(self) -> None:
+    def test_B44_the_end_of_the_calendar_is_the_end(self) -> None:
         timetable = table("Europe/Berlin", cron="0 0 1 1 *")
         assert timetable.after(stamp("9999-06-01"), 0) is None
 
 
 class TestMoments:
-    def test_they_are_sorted_once_each_and_come_to_an_end(self) -> None:
+    def test_B44_they_are_sorted_once_each_and_come_to_an_end(self) -> None:
         timetable = table("Europe/Berlin", at=["2026-12-31 12:00", "2026-12-24T18:00", "2026-12-24T17:00+00:00"])
         assert local(timetable, "2026-01-01", 5) == ["2026-12-24 18:00+01:00", "2026-12-31 12:00+01:00"]
 
-    def test_one_without_an_offset_is_meant_in_the_schedule_s_zone_and_one_with_is_not(self) -> None:
+    def test_B44_one_without_an_offset_is_meant_in_the_schedule_s_zone_and_one_with_is_not(self) -> None:
         given_ = [datetime(2026, 7, 1, 12), datetime(2026, 7, 1, 12, tzinfo=UTC)]  # noqa: DTZ001 - that is the point
         assert local(table("America/New_York", at=given_), "2026-01-01", 5) == [
             "2026-07-01 08:00-04:00",
             "2026-07-01 12:00-04:00",
         ]
 
-    def test_one_in_a_gap_is_as_long_after_its_beginning(self) -> None:
+    def test_B44_one_in_a_gap_is_as_long_after_its_beginning(self) -> None:
         assert local(table("Europe/Berlin", at="2026-03-29 02:30"), "2026-01-01", 1) == ["2026-03-29 03:30+02:00"]
 
 
@@ -198,7 +198,7 @@ class TestOptions:
             ("1.5s", 1.5),
         ],
     )
-    def test_intervals_are_seconds_or_texts(self, text: object, seconds: float) -> None:
+    def test_B44_intervals_are_seconds_or_texts(self, text: object, seconds: float) -> None:
         assert seconds_between(text) == seconds
         assert seconds_between(timedelta(seconds=seconds)) == seconds
 
@@ -231,7 +231,9 @@ class TestOptions:
             ({"interval": 5}, "here it is 'every'"),
         ],
     )
-    def test_a_graph_with_a_wrong_one_is_refused_in_one_sentence(self, options: dict[str, object], told: str) -> None:
+    def test_B44_a_graph_with_a_wrong_one_is_refused_in_one_sentence(
+        self, options: dict[str, object], told: str
+    ) -> None:
         with pytest.raises(OptionError) as refused:
             Graph("g", **options)
         (flaw,) = refused.value.problems
@@ -239,20 +241,20 @@ class TestOptions:
         assert "\n" not in flaw.message
         assert "test_due_times.py" in flaw.place
 
-    def test_the_usual_lines_have_names(self) -> None:
+    def test_B44_the_usual_lines_have_names(self) -> None:
         for name, line in NICKNAMES.items():
             schedule = schedule_of(cron=name.upper())
             assert schedule is not None
             assert schedule.cron == line
 
-    def test_a_run_says_when_over_what_the_graph_says_and_keeps_the_rest(self) -> None:
+    def test_B44_a_run_says_when_over_what_the_graph_says_and_keeps_the_rest(self) -> None:
         graph = Graph("g", cron="0 2 * * *", timezone="Europe/Berlin", missed="once", overlap="queue")
         schedule = ExecutorConfig(every=5).over(graph.config).schedule()
         assert schedule is not None
         assert (schedule.every, schedule.cron, schedule.timezone) == (5.0, "", "Europe/Berlin")
         assert (schedule.missed, schedule.overlap) == (Missed.ONCE, Overlap.QUEUE)
 
-    def test_without_a_word_of_when_there_is_no_schedule(self) -> None:
+    def test_B44_without_a_word_of_when_there_is_no_schedule(self) -> None:
         assert ExecutorConfig().schedule() is None
         assert ExecutorConfig(missed="all").schedule() is None
 

@@ -73,7 +73,7 @@ def run_for(hours: float, scheduled: Scheduled, loop: str, *between: tuple[float
 
 
 class TestRuns:
-    def test_each_due_time_is_a_run_of_its_own_also_when_clocks_go_forward(self, loop: str, tmp_path: Path) -> None:
+    def test_B44_each_due_time_is_a_run_of_its_own_also_when_clocks_go_forward(self, loop: str, tmp_path: Path) -> None:
         wall, log = Wall(), EventLog()
         graph, began = graph_of(60, wall, cron="30 2 * * *", timezone="Europe/Berlin")
         journal = SqliteJournal(tmp_path / "runs.db")
@@ -91,7 +91,7 @@ class TestRuns:
         assert scheduled.runs[0].duration == pytest.approx(60)
         journal.close()
 
-    def test_callbacks_of_the_graph_hear_of_every_run(self, loop: str) -> None:
+    def test_B44_callbacks_of_the_graph_hear_of_every_run(self, loop: str) -> None:
         wall = Wall()
         graph, _ = graph_of(1, wall, every="1h")
         heard: list[str] = []
@@ -103,7 +103,7 @@ class TestRuns:
         run_for(3.5, Scheduled(graph, wall=wall), loop)
         assert heard == ["succeeded"] * 3
 
-    def test_a_run_that_fails_does_not_end_the_schedule(self, loop: str) -> None:
+    def test_B44_a_run_that_fails_does_not_end_the_schedule(self, loop: str) -> None:
         wall = Wall()
         graph = Graph("nightly", every="1h")
 
@@ -114,14 +114,14 @@ class TestRuns:
         scheduled = run_for(2.5, Scheduled(graph, wall=wall), loop)
         assert [run.state for run in scheduled.runs] == [RunState.FAILED, RunState.FAILED]
 
-    def test_after_the_last_moment_it_comes_to_an_end_by_itself(self, loop: str) -> None:
+    def test_B44_after_the_last_moment_it_comes_to_an_end_by_itself(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(1, wall, at=["2026-03-28 13:00", "2026-03-28 15:00"], timezone="Europe/Berlin")
         scheduled = run_for(1e6, Scheduled(graph, wall=wall), loop)
         assert began == [1, 3]
         assert scheduled.next_due is None
 
-    def test_cancelling_it_cancels_the_run_that_goes_on(self, loop: str) -> None:
+    def test_B44_cancelling_it_cancels_the_run_that_goes_on(self, loop: str) -> None:
         wall, log = Wall(), EventLog()
         graph, _ = graph_of(HOUR, wall, every="1h")
         run_for(1.5, Scheduled(graph, recorders=[log], wall=wall), loop)
@@ -129,7 +129,7 @@ class TestRuns:
 
 
 class TestSleep:
-    def test_a_machine_that_slept_through_the_night_makes_up_for_it_once(self, loop: str) -> None:
+    def test_B44_a_machine_that_slept_through_the_night_makes_up_for_it_once(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(1, wall, cron="0 */2 * * *", timezone="Europe/Berlin", missed="once")
 
@@ -143,7 +143,7 @@ class TestSleep:
         assert (made_up.due.hour, made_up.passed_over) == (20, 3)
         assert 9.5 <= began[0] <= 9.51
 
-    def test_it_wakes_up_within_seconds_of_a_due_time_that_is_near(self, loop: str) -> None:
+    def test_B44_it_wakes_up_within_seconds_of_a_due_time_that_is_near(self, loop: str) -> None:
         """The loop's clock stood still: a sleep of two hours would have gone on for two hours after waking up."""
         wall = Wall()
         graph, began = graph_of(1, wall, cron="0 21 * * *", timezone="Europe/Berlin")
@@ -156,19 +156,19 @@ class TestSleep:
 
 
 class TestOverlap:
-    def test_a_queue_runs_what_was_due_meanwhile(self, loop: str) -> None:
+    def test_B44_a_queue_runs_what_was_due_meanwhile(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(1.4 * HOUR, wall, every="1h", overlap="queue")
         run_for(5.5, Scheduled(graph, wall=wall), loop)
         assert began == [1, 2.4, 3.8, 5.2]
 
-    def test_skip_leaves_it_out(self, loop: str) -> None:
+    def test_B44_skip_leaves_it_out(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(1.4 * HOUR, wall, every="1h")
         run_for(5.5, Scheduled(graph, wall=wall), loop)
         assert began == [1, 3, 5]
 
-    def test_cancel_cancels_the_run_for_the_next_one(self, loop: str) -> None:
+    def test_B44_cancel_cancels_the_run_for_the_next_one(self, loop: str) -> None:
         wall, log = Wall(), EventLog()
         graph, began = graph_of(1.4 * HOUR, wall, every="1h", overlap="cancel")
         scheduled = run_for(3.5, Scheduled(graph, recorders=[log], wall=wall), loop)
@@ -177,7 +177,7 @@ class TestOverlap:
         assert {run.reason for run in scheduled.runs} == {"the next run is due"}
         assert [event.by for event in log.of(CommandApplied)][:2] == ["the schedule", "the schedule"]
 
-    def test_cancel_leaves_a_run_alone_that_ends_in_time(self, loop: str) -> None:
+    def test_B44_cancel_leaves_a_run_alone_that_ends_in_time(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(0.4 * HOUR, wall, every="1h", overlap="cancel")
         scheduled = run_for(3.5, Scheduled(graph, wall=wall), loop)
@@ -186,7 +186,7 @@ class TestOverlap:
 
 
 class TestByHand:
-    def test_it_runs_now_beside_the_schedule(self, loop: str) -> None:
+    def test_B44_it_runs_now_beside_the_schedule(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(60, wall, every="1h")
         scheduled = Scheduled(graph, wall=wall)
@@ -194,7 +194,7 @@ class TestByHand:
         assert began == [0.25, 1]
         assert [run.due is None for run in scheduled.runs] == [True, False]
 
-    def test_it_runs_now_only_when_nothing_runs(self, loop: str) -> None:
+    def test_B44_it_runs_now_only_when_nothing_runs(self, loop: str) -> None:
         wall = Wall()
         graph, _ = graph_of(HOUR / 2, wall, every="1h")
         scheduled = Scheduled(graph, wall=wall)
@@ -208,7 +208,7 @@ class TestByHand:
         run_for(1.9, scheduled, loop, (1.25, now))
         assert refused == ["a run of 'nightly' goes on already; runs never go on side by side"]
 
-    def test_stop_lets_the_run_end_and_begins_no_other(self, loop: str) -> None:
+    def test_B44_stop_lets_the_run_end_and_begins_no_other(self, loop: str) -> None:
         wall = Wall()
         graph, began = graph_of(HOUR / 2, wall, every="1h")
         scheduled = Scheduled(graph, wall=wall)
@@ -217,20 +217,20 @@ class TestByHand:
         assert scheduled.runs[0].state is RunState.SUCCEEDED
         assert scheduled.next_due is None
 
-    def test_stop_with_cancel_cancels_it(self, loop: str) -> None:
+    def test_B44_stop_with_cancel_cancels_it(self, loop: str) -> None:
         wall = Wall()
         graph, _ = graph_of(HOUR / 2, wall, every="1h")
         scheduled = Scheduled(graph, wall=wall)
         run_for(9, scheduled, loop, (1.25, lambda: scheduled.stop(cancel=True)))
         assert scheduled.runs[0].reason == "the schedule was stopped"
 
-    def test_an_event_of_the_caller_ends_the_run_and_the_schedule(self, loop: str) -> None:
+    def test_B44_an_event_of_the_caller_ends_the_run_and_the_schedule(self, loop: str) -> None:
         wall, event = Wall(), threading.Event()
         graph, began = graph_of(1, wall, every="1h", cancel_event=event)
         run_for(9, Scheduled(graph, wall=wall), loop, (1.5, event.set))
         assert began == [1]
 
-    def test_it_waits_once(self, loop: str) -> None:
+    def test_B44_it_waits_once(self, loop: str) -> None:
         wall = Wall()
         graph, _ = graph_of(1, wall, at="2026-03-28 13:00", timezone="Europe/Berlin")
         scheduled = run_for(3, Scheduled(graph, wall=wall), loop)
@@ -239,7 +239,7 @@ class TestByHand:
 
 
 class TestInAThread:
-    def test_it_runs_beside_the_program_and_stops_when_told(self, loop: str) -> None:
+    def test_B44_it_runs_beside_the_program_and_stops_when_told(self, loop: str) -> None:
         """On the real clock: one run after another, as fast as the shortest interval allows."""
         ran = threading.Semaphore(0)
         graph = Graph("busy", every=0.01)
@@ -260,7 +260,7 @@ class TestInAThread:
 
 
 class TestRefusals:
-    def test_a_graph_that_is_never_due_is_refused(self, loop: str) -> None:
+    def test_B44_a_graph_that_is_never_due_is_refused(self, loop: str) -> None:
         with pytest.raises(OptionError, match="give it every=, cron= or at="):
             Scheduled(graph_of()[0])
         assert Scheduled(graph_of()[0], ExecutorConfig(every=5)).next_due is not None
@@ -288,7 +288,7 @@ class TestNodes:
         report = Graph("report").add("total", told("total", 1))
         return MetaDAG("nightly").add(ingest).add(report, depends_on=["ingest"]), began
 
-    def test_the_tasks_of_a_node_start_over_at_its_due_times_and_no_others(self, loop: str) -> None:
+    def test_B44_the_tasks_of_a_node_start_over_at_its_due_times_and_no_others(self, loop: str) -> None:
         wall, log = Wall(), EventLog()
         meta, began = self.meta(wall)
         scheduled = Scheduled(meta, recorders=[log], wall=wall)
@@ -307,21 +307,21 @@ class TestNodes:
         assert scheduled.last.state is RunState.SUCCEEDED
         assert {event.by for event in log.of(CommandApplied)} == {"the schedule"}
 
-    def test_a_node_that_still_goes_on_is_not_begun_again(self, loop: str) -> None:
+    def test_B44_a_node_that_still_goes_on_is_not_begun_again(self, loop: str) -> None:
         wall = Wall()
         meta, began = self.meta(wall, every=600)
         scheduled = Scheduled(meta, wall=wall)
         run_for(99, scheduled, loop, (0.9, scheduled.stop))
         assert [at for task, at in began if task == "page"] == [0, pytest.approx(1200 / HOUR, abs=0.001), 0.667]
 
-    def test_when_no_moment_is_left_the_run_ends(self, loop: str) -> None:
+    def test_B44_when_no_moment_is_left_the_run_ends(self, loop: str) -> None:
         wall = Wall()
         meta, began = self.meta(wall, every=None, at="2026-03-28 13:00", timezone="Europe/Berlin")
         scheduled = run_for(99, Scheduled(meta, wall=wall), loop)
         assert [at for task, at in began if task == "page"] == [0, 1]
         assert scheduled.next_due is None
 
-    def test_stop_with_cancel_ends_it_at_once(self, loop: str) -> None:
+    def test_B44_stop_with_cancel_ends_it_at_once(self, loop: str) -> None:
         wall = Wall()
         meta, _ = self.meta(wall)
         scheduled = Scheduled(meta, wall=wall)
@@ -329,7 +329,9 @@ class TestNodes:
         assert scheduled.last is not None
         assert scheduled.last.state is RunState.CANCELLED
 
-    def test_a_schedule_of_the_whole_is_as_that_of_a_graph_and_does_not_go_with_one_of_a_node(self, loop: str) -> None:
+    def test_B44_a_schedule_of_the_whole_is_as_that_of_a_graph_and_does_not_go_with_one_of_a_node(
+        self, loop: str
+    ) -> None:
         wall = Wall()
         meta, began = self.meta(wall, every=None)
         whole = MetaDAG("whole", every="2h").add(meta)
