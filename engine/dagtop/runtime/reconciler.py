@@ -16,9 +16,11 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL, GOOD, RUN_OVER, RunState
 from dagtop.errors import DagtopError, GraphError, JournalError
 from dagtop.graph.declare import Graph
-from dagtop.graph.listening import Listening
+from dagtop.graph.listening import Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
-from dagtop.loaders.plugins import Wanted
+from dagtop.graph.runnable import Runnable
+from dagtop.graph.written import check_config, config_of
+from dagtop.loaders.plugins import Wanted, check_wanted
 from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.answer import Answer
@@ -66,7 +68,8 @@ class Reconciler(Commanding, Listening):
 
     Raises
     ------
-    GraphError: the graph cannot be run.
+    GraphError: it is no `Graph`, or an option does not take its value. Whether the graph can be run is seen when it is brought
+        up, or by whom it is a node of.
 
     Example
     -------
@@ -92,11 +95,12 @@ class Reconciler(Commanding, Listening):
         capture: bool | None = None,
         plugins: Wanted | None = None,
     ) -> None:
-        self.graph = graph.specified() if graph.specs is not None else graph
+        check_config(config)
+        check_wanted(plugins)
+        self.graph = _taken_as_it_is(graph)
         """The desired state of now."""
         self.declared = graph
         """The graph that was given."""
-        self.restart_default = restart
         self._given = config
         self._options: dict[str, Any] = {
             "recorders": recorders,
@@ -108,13 +112,18 @@ class Reconciler(Commanding, Listening):
             "plugins": plugins,
         }
         self._resume = resume if isinstance(resume, str) else None
-        self._executor = self.executor(self._given, **self._options)
-        self.listeners = self._executor.listeners
-        self._version = self._version_of(self.graph)
+        self._fallback = config_of({"max_parallel": SLOTS, "default_restart": restart}, graph.place)
+        """What holds where neither `config` nor the graph says anything."""
+        self.listeners = Listeners()
+        self.listeners.joined = self._joined
         self._run: Run | None = None
         self._lock = threading.RLock()
         """For what is below, and the graph of now."""
-        self._taken: tuple[Graph, Version] = self.graph, self._version
+        self._made: DAGExecutor | None = None
+        """What carries it out, once that is known to be wanted."""
+        self._version_now: Version | None = None
+        """The graph of now, checked; None until it is."""
+        self._taken: tuple[Graph, Version | None] = self.graph, None
         """The latest that the run is known to go on with."""
         self._stopped = False
         """Whether it is to be down: the latest of `stop`, `start` and their commands counts."""
@@ -135,25 +144,51 @@ class Reconciler(Commanding, Listening):
     @property
     def run_id(self) -> str:
         """The id of its run, in the journal too; from the start on that of the run that it goes on with, if there is one."""
-        return self._executor.run_id
+        return self.own_executor.run_id
 
     @property
     def config(self) -> ExecutorConfig:
         """How it is run: what was given, over what the graph says."""
-        return self._configured(self._given)
+        return self._configured(self.graph)
 
     def executor(self, config: ExecutorConfig | None = None, **options: Any) -> DAGExecutor:
-        """What carries it out, for whoever watches and steers that by himself; `options` as for `DAGExecutor`."""
-        return Supervisor(self.graph, self._configured(config), **options)
+        """What carries it out, for whoever watches and steers that by himself; `options` as for `DAGExecutor`.
+
+        Raises
+        ------
+        GraphError: the graph cannot be run.
+        """
+        return Supervisor(self.graph, (config or ExecutorConfig()).over(self.config), **options)
 
     @property
     def own_executor(self) -> DAGExecutor:
-        """What `start` would carry it out with: it tells recorders, journal and plugins to whoever makes another one."""
-        return self._executor
+        """What `start` carries it out with: it tells recorders, journal and plugins to whoever makes another one.
 
-    def _configured(self, config: ExecutorConfig | None) -> ExecutorConfig:
-        given = (config or ExecutorConfig()).over(self._given or ExecutorConfig()).over(self.graph.config)
-        return given.over(ExecutorConfig(max_parallel=SLOTS, default_restart=self.restart_default))
+        Raises
+        ------
+        GraphError: the graph cannot be run.
+        """
+        with self._lock:
+            if self._made is None:
+                self._made = self.executor(**self._options)
+                for listener in self.listeners.all:
+                    self._made.listeners.add(listener)
+            return self._made
+
+    @property
+    def _version(self) -> Version:
+        with self._lock:
+            if self._version_now is None:
+                self._version_now = self._version_of(self.graph)
+            return self._version_now
+
+    def _joined(self, listener: Listener) -> None:
+        with self._lock:
+            if self._made is not None:
+                self._made.listeners.add(listener)
+
+    def _configured(self, graph: Graph) -> ExecutorConfig:
+        return (self._given or ExecutorConfig()).over(graph.config).over(self._fallback)
 
     # -- up and down ------------------------------------------------------------------------------------------------
 
@@ -175,12 +210,17 @@ class Reconciler(Commanding, Listening):
         await run.until(lambda: run.done or run.state is not RunState.PENDING)
 
     def begin(self) -> Run:
-        """As `start`, from code that is not async: its run."""
+        """As `start`, from code that is not async: its run.
+
+        Raises
+        ------
+        GraphError: the graph cannot be run; nothing ran.
+        """
         with self._lock:
             if self._run is None:
                 self._take_up()
                 self._taken = self.graph, self._version
-                self._run = self._executor.start(hold_open=True)
+                self._run = self.own_executor.start(hold_open=True)
             return self._run
 
     def _take_up(self) -> None:
@@ -190,7 +230,7 @@ class Reconciler(Commanding, Listening):
         ------
         JournalError: the journal cannot be read, or there is no such run.
         """
-        executor, wanted = self._executor, self._resume
+        executor, wanted = self.own_executor, self._resume
         named = self._options["run_id"] is not None and wanted == "latest"
         if wanted is None or executor.journal is None or executor.resume is not None or named:
             return
@@ -205,17 +245,15 @@ class Reconciler(Commanding, Listening):
             if found is not None and found.removed and self.graph.specs is not None:
                 # Only of ids can be said what went: another graph says itself what there is.
                 self._options["journal"] = journal
-                wanted_now = self.graph.specified(remove=found.removed)
-                self._replace(wanted_now)
-                self._version = self._version_of(wanted_now)
-                found = go_on_with(stored, self._executor.plan, self._version.fingerprints)
+                self._replace(self.graph.specified(remove=found.removed))
+                found = go_on_with(stored, self.own_executor.plan, self._version.fingerprints)
         except JournalError as error:
             if wanted != "latest":
                 raise
             executor.prepared.reports.problem("journal", f"how it was left cannot be seen, it begins anew: {error}")
             return
         if found is not None:
-            self._executor.go_on_with(found)
+            self.own_executor.go_on_with(found)
 
     def _is_down(self, run: Run) -> bool:
         return self._stopped or run.state in _DOWN
@@ -341,12 +379,12 @@ class Reconciler(Commanding, Listening):
             elif plan.is_empty:
                 self.own_executor.compare(version)  # which refuses what the run cannot go on with
             else:
-                number = self._executor.hand_in_version(version)
+                number = self.own_executor.hand_in_version(version)
                 if self._stopped and not self._run.done:
                     self._later = number
                 else:
                     answer = self._run.send(cmd.SwapGraph(number))
-            self.graph, self._version = wanted, version
+            self.graph, self._version_now = wanted, version
         if answer is not None:
             await self._take_over(answer, wanted, version)
         return plan
@@ -356,8 +394,8 @@ class Reconciler(Commanding, Listening):
             await answer
         except DagtopError:
             with self._lock:
-                if self._version is version:
-                    self.graph, self._version = self._taken
+                if self._version_now is version:
+                    self.graph, self._version_now = self._taken
             raise
         except BaseException:  # who asked does not wait for the answer; it is carried out all the same
             self._taken = wanted, version
@@ -377,7 +415,7 @@ class Reconciler(Commanding, Listening):
         if graph is not None:
             if changes:
                 raise TypeError(f"update takes a graph, or {', '.join(changes)}, and not both")
-            return graph.specified() if graph.specs is not None else graph
+            return _taken_as_it_is(graph)
         if self.graph.specs is None:
             raise GraphError(
                 "only a graph of Graph.from_specs is updated by tasks; hand in the new graph: update(graph)"
@@ -385,14 +423,12 @@ class Reconciler(Commanding, Listening):
         return self.graph.specified(**changes)
 
     def _version_of(self, graph: Graph) -> Version:
-        config = self._executor.given.over(graph.config)
+        config = self._configured(graph)
         return Version(graph.checked(config), graph.fingerprints(config), graph)
 
     def _replace(self, graph: Graph) -> None:
-        self.graph = graph
-        listeners = self._executor.listeners
-        self._executor = self.executor(self._given, **self._options)
-        self._executor.listeners = self.listeners = listeners
+        """Want another graph before anything runs."""
+        self.graph, self._made, self._version_now = graph, None, None
 
     # -- how it is --------------------------------------------------------------------------------------------------
 
@@ -442,6 +478,19 @@ class Reconciler(Commanding, Listening):
 
     def _name_of(self, task: TaskLike) -> str:
         return str.__str__(task) if isinstance(task, str) else self.graph.name_of(task)
+
+
+def _taken_as_it_is(graph: Graph) -> Graph:
+    """A graph of specs as they are at this moment; another one itself.
+
+    Raises
+    ------
+    GraphError: it is no `Graph`.
+    """
+    if not isinstance(graph, Graph):
+        way_out = ": add the Reconciler to the MetaDAG, as a node" if isinstance(graph, Runnable) else ""
+        raise GraphError(f"a Reconciler keeps the tasks of a Graph, not {graph!r}{way_out}")
+    return graph.specified() if graph.specs is not None else graph
 
 
 async def _settled(answer: Answer) -> None:
