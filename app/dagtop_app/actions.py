@@ -7,6 +7,7 @@ letter. No letter destroys anything at once, and nothing destructive is on Ctrl 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import NamedTuple
 
 from textual.binding import Binding
@@ -119,21 +120,18 @@ ACTIONS: tuple[Action, ...] = (
 BY_ID = {action.id: action for action in ACTIONS}
 GROUPS = tuple(dict.fromkeys(action.group for action in ACTIONS))
 
-_FOOTERS = {
-    "tasks": "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
-    " task.mark task.restart-downstream edit.undo look.problems run.retry-failed task.where look.sort run.more run.fewer"
-    " run.breaker run.pool run.pause run.drain app.quit",
-    "kept": "task.detail task.logs task.why task.down task.restart task.policy task.edit look.filter app.palette task.cancel"
-    " task.restart-downstream task.scale edit.undo look.problems task.where look.sort run.cancel app.quit",
-    "graph": "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.logs task.why task.cancel task.restart"
-    " app.palette task.restart-downstream task.hold look.filter edit.undo run.pause run.drain app.quit",
-    "meta": "task.detail task.logs task.why task.cancel task.restart task.restart-downstream task.hold view.tasks look.filter"
-    " level.flat app.palette edit.undo app.quit",
-    "logs": "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit",
-}
 
-#: What the footer offers in each view, the most important first.
-FOOTERS = {view: tuple(BY_ID[name] for name in names.split()) for view, names in _FOOTERS.items()}
+@cache
+def footer_of(ids: str) -> tuple[Action, ...]:
+    """The actions that a footer offers, from their ids."""
+    return tuple(BY_ID[name] for name in ids.split())
+
+
+#: What the table's footer offers for a task that is kept up.
+KEPT_FOOTER = footer_of(
+    "task.detail task.logs task.why task.down task.restart task.policy task.edit look.filter app.palette task.cancel"
+    " task.restart-downstream task.scale edit.undo look.problems task.where look.sort run.cancel app.quit"
+)
 
 
 def bindings(view: str = "") -> list[Binding]:

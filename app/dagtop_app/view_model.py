@@ -161,18 +161,17 @@ class Tab(NamedTuple):
     name: str
     badge: str = ""
     """An alert, e.g. "▲2"."""
+    short: str = ""
+    """Its name where there is little room."""
 
 
 def tab_line(tabs: Sequence[Tab], current: str, cells: int) -> Line:
-    """Third line: the views."""
-    left: list[Span] = [(" ", "")]
-    for tab in tabs:
-        on = tab.key == current
-        left.append((f" {tab.key} ", "tab-on" if on else "key"))
-        left.append((f"{tab.name} ", "tab-on" if on else "tab"))
-        if tab.badge:
-            left.append((f"{tab.badge} ", "fail"))
-        left.append((" ", ""))
+    """Third line: the views. Where they do not fit, names are short, then cut, but for the one that is shown."""
+    long = [tab.name for tab in tabs]
+    short = [tab.short or tab.name for tab in tabs]
+    lines = (_tabs(tabs, names, current) for names in (long, short, [name[:3] for name in short], [""] * len(tabs)))
+    fitting = (line for line in lines if line_width(line) <= cells)
+    left = next(fitting, [])
     hints: list[Span] = [
         ("/", "key"),
         (" filter  ", "dim"),
@@ -181,7 +180,21 @@ def tab_line(tabs: Sequence[Tab], current: str, cells: int) -> Line:
         ("?", "key"),
         (" keys ", "dim"),
     ]
-    return sides(left, hints if cells >= 66 else [], cells)
+    return sides(left, hints if line_width(left) + line_width(hints) + 2 <= cells else [], cells)
+
+
+def _tabs(tabs: Sequence[Tab], names: Sequence[str], current: str) -> list[Span]:
+    spans: list[Span] = [(" ", "")]
+    for tab, name in zip(tabs, names, strict=True):
+        on = tab.key == current
+        shown = tab.short or tab.name if on and name != tab.name else name
+        spans.append((f" {tab.key} ", "tab-on" if on else "key"))
+        if shown:
+            spans.append((f"{shown} ", "tab-on" if on else "tab"))
+        if tab.badge:
+            spans.append((f"{tab.badge} ", "fail"))
+        spans.append((" ", ""))
+    return spans
 
 
 def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:

@@ -19,10 +19,11 @@ from dagtop.core.commands import (
 )
 from dagtop.core.events import Problem
 from dagtop.core.states import RunState
-from dagtop_app.actions import ACTIONS, FOOTERS
+from dagtop_app.actions import ACTIONS, KEPT_FOOTER, footer_of
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.popup import Popup
+from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import footer_line
 from msgspec.structs import replace
 from textual.color import Color
@@ -404,11 +405,12 @@ class TestSteering:
 
 
 class TestFooter:
-    @pytest.mark.parametrize("view", FOOTERS)
+    @pytest.mark.parametrize("view", [*(view.name for view in VIEWS), "kept"])
     async def test_entries_are_complete_and_help_is_last_at_any_width(self, view: str) -> None:
-        entries = [f"{action.shown} {action.label}" for action in FOOTERS[view]]
+        actions = KEPT_FOOTER if view == "kept" else footer_of(BY_NAME[view].kind.footer)
+        entries = [f"{action.shown} {action.label}" for action in actions]
         for cells in range(20, 240):
-            line = footer_line([(action, True) for action in FOOTERS[view]], cells)
+            line = footer_line([(action, True) for action in actions], cells)
             text = "".join(part for part, _ in line)
             assert len(text) == cells
             assert text.endswith("? Help ")

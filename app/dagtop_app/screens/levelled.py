@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
 
 from dagtop.core import commands as do
 from dagtop.core.snapshot import TaskRow
@@ -18,12 +17,8 @@ from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.rereading import Rereading
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import Tab
+from dagtop_app.views.listed import VIEWS
 from dagtop_app.widgets.painted import Painted
-
-if TYPE_CHECKING:
-    from dagtop_app.widgets.level_tree import LevelTree
-
-_META = Tab("0", "Meta")
 
 #: What is said where there are no nodes.
 _ONE_LEVEL = "this graph has no nodes: all of it is one level"
@@ -39,11 +34,6 @@ class Levelled(Rereading):
         """The row under the cursor, if it stands for a node."""
         row = self.selected_row
         return row if row is not None and self.roster.levels.is_node(row.index) else None
-
-    @property
-    def level_tree(self) -> LevelTree:
-        """View 0."""
-        return self.stage.level_tree
 
     @property
     def crumbs(self) -> tuple[str, ...]:
@@ -63,7 +53,7 @@ class Levelled(Rereading):
         """Show what is in a node."""
         roster = self.roster
         if roster.wanted or roster.problems:
-            self._set_filter("", problems=False)
+            self.set_filter("", problems=False)
         roster.flat = False
         roster.enter(index)
         if self.view == "meta":
@@ -90,10 +80,11 @@ class Levelled(Rereading):
     def action_back(self) -> None:
         """One step back: what is open, the filter, the level, the view."""
         roster, view = self.roster, self.view
-        if self.is_asking or self.inspector.has_focus or (view == "logs") or not roster.by_level or not roster.level:
+        elsewhere = self.is_asking or self.inspector.has_focus or view in {"logs", "meta"}
+        if elsewhere or not roster.by_level or not roster.level:
             super().action_back()
-        elif view == "meta" or (view == "graph" and self.graph.do("back")):
-            super().action_back() if view == "meta" else self.draw()
+        elif view != "tasks" and self.stage.current.back():
+            self.draw()
         else:
             roster.leave()
             self.draw()
@@ -162,11 +153,6 @@ class Levelled(Rereading):
         found = (roster.levels.child(level, index) for index in roster.order)
         return {index for index in found if index is not None}
 
-    def draw_tree(self) -> None:
-        """View 0."""
-        roster = self.roster
-        self.level_tree.take(roster.snapshot, roster.selected, roster.level)
-
     def tree_title(self) -> tuple[list[Span], list[Span]]:
         """What the line above the tree says: (left, right)."""
         levels = self.roster.levels
@@ -193,9 +179,10 @@ class Levelled(Rereading):
         counts = [plural(count, what) for count, what in ((nodes, "node"), (tasks, "task")) if count]
         return [("Tasks ", "title"), (way, ""), (f" · {', '.join(counts)}", "dim")]
 
-    def with_meta(self, tabs: Sequence[Tab]) -> Sequence[Tab]:
-        """The views, and in a graph of graphs the tree of levels."""
-        return (*tabs, _META) if self.roster.levels.there else tabs
+    def tabs(self) -> Sequence[Tab]:
+        """The views; the tree of levels is one in a graph of graphs."""
+        there, snapshot = self.roster.levels.there, self.roster.snapshot
+        return [view.tab(snapshot) for view in VIEWS if there or view.name != "meta"]
 
     def draw_node_side(self, painted: Painted) -> bool:
         """The inspector of the selected node, and the line above it. False if no node is selected."""

@@ -8,25 +8,24 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import commands as do
 from textual.containers import Vertical
+from textual.widget import Widget
 from textual.widgets import Input
 
 from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
-from dagtop_app.lines import Span
 from dagtop_app.roster import SORTS, Roster
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
-from dagtop_app.text import clean, name_of, plural
+from dagtop_app.text import clean, name_of
 from dagtop_app.why import error_line
 from dagtop_app.widgets.inspector import Inspector
-from dagtop_app.widgets.painted import PaintedScroll
 from dagtop_app.widgets.stage import Stage
-from dagtop_app.widgets.task_table import TaskTable
 
 if TYPE_CHECKING:
     from dagtop_app.widgets.graph_view import GraphView
     from dagtop_app.widgets.log_pane import LogPane
+    from dagtop_app.widgets.task_table import TaskTable
 
 #: Within so many seconds the second g of "g g" counts.
 _TWICE = 1.0
@@ -50,28 +49,31 @@ class Looking(Keeping):
 
     @property
     def view(self) -> str:
-        """What is shown: "tasks", "graph" or "logs"."""
-        return self.stage.view
+        """The name of what is shown: "tasks", "graph" and so on."""
+        return self.stage.current.name
 
     @property
     def table(self) -> TaskTable:
         """View 1."""
-        return self.stage.table
+        return self.stage.tasks.pane
 
     @property
     def graph(self) -> GraphView:
         """View 2."""
-        return self.stage.graph
+        pane: GraphView = self.stage.view("graph").pane
+        return pane
 
     @property
     def log_pane(self) -> LogPane:
         """View 4."""
-        return self.stage.log_pane
+        pane: LogPane = self.stage.view("logs").pane
+        return pane
 
     @property
-    def pane(self) -> TaskTable | GraphView | LogPane:
+    def pane(self) -> Widget:
         """The widget of the view that is shown."""
-        return self.stage.pane
+        pane: Widget = self.stage.current.pane
+        return pane
 
     @property
     def ask(self) -> Input:
@@ -94,11 +96,10 @@ class Looking(Keeping):
 
     def action_move(self, how: str) -> None:
         """Move the cursor of the pane that has the focus."""
-        target = self.inspector if self.inspector.has_focus else self.pane
-        if isinstance(target, (TaskTable, PaintedScroll)):
-            target.move(how)
-        if self.view == "logs":
-            self.draw()
+        if self.inspector.has_focus:
+            self.inspector.move(how)
+        else:
+            self.stage.current.move(how)
 
     def action_top_twice(self) -> None:
         """The second g goes to the top."""
@@ -111,14 +112,16 @@ class Looking(Keeping):
 
     def action_next(self, step: int) -> None:
         """To the next problem, or match."""
-        if self.view == "logs":
-            if not self.log_pane.find(step):
-                self.bridge.say("no match" if self.log_pane.needle else "/ searches the log")
-        elif self.roster.find(is_problem, step):
-            self.select(self.roster.selected)
-        else:
-            self.bridge.say("no problem to go to")
+        if not self.stage.current.next(step):
+            self.bridge.say(self.stage.current.nothing_next)
         self.draw()
+
+    def next_problem(self, step: int) -> bool:
+        """Select the next problem, or the one before; False if there is none."""
+        found = self.roster.find(is_problem, step)
+        if found:
+            self.select(self.roster.selected)
+        return found
 
     def select(self, index: int | None) -> None:
         """Put every view's cursor on a task."""
@@ -127,7 +130,7 @@ class Looking(Keeping):
         if self.view == "graph":
             self.roster.keep(index)
         elif not self.roster.select(index):
-            self._set_filter("", problems=False)
+            self.set_filter("", problems=False)
             self.roster.select(index)
         self.draw()
 
@@ -148,11 +151,15 @@ class Looking(Keeping):
         self.pane.focus()
         self.call_after_refresh(self.draw)
 
+    def action_do(self, what: str, view: str = "") -> None:
+        """A key of the view that is shown, or of another one, which is shown then."""
+        if view and self.view != view:
+            self.action_view(view)
+        self.stage.current.do(what)
+
     def action_graph(self, what: str) -> None:
         """A key of the graph."""
-        if self.view != "graph":
-            self.action_view("graph")
-        self.graph.do(what)
+        self.action_do(what, "graph")
 
     def action_logs(self, selected: bool) -> None:
         """Logs of the selected task, or of all."""
@@ -174,16 +181,6 @@ class Looking(Keeping):
             self.bridge.say(self.log_pane.change(what))
             self.draw()
 
-    def log_title(self) -> tuple[list[Span], list[Span]]:
-        """What the line above the logs says: (left, right)."""
-        pane = self.log_pane
-        who = name_of(pane.subject, 60) if pane.subject is not None else "of all tasks"
-        right: list[Span] = [(plural(len(pane.lines), "line"), "dim"), (" · ", "dim")]
-        right.append(("following", "good") if pane.following else ("f follows", "warn"))
-        if pane.needle:
-            right += [(" · ", "dim"), (f"{pane.match_count} × ", "warn"), (pane.needle[:24], "match")]
-        return [("Log ", "title"), (who, "")], right
-
     def action_inspector(self) -> None:
         """Show or hide the inspector."""
         self.inspector_wanted = not self.inspector_wanted
@@ -197,17 +194,14 @@ class Looking(Keeping):
             self.close_ask(clear=True)
             return
         if self.view != "tasks":
-            if self.view == "logs" and self.log_pane.needle:
-                self.log_pane.search("")
-                self.draw()
-            elif self.view != "graph" or not self.graph.do("back"):
+            if not self.stage.current.back():
                 self.action_view("tasks")
         elif self.inspector.has_focus:
             self.pane.focus()
         elif self.roster.wanted or self.roster.wanted.error:
-            self._set_filter("", problems=self.roster.problems)
+            self.set_filter("", problems=self.roster.problems)
         elif self.roster.problems:
-            self._set_filter("", problems=False)
+            self.set_filter("", problems=False)
         else:
             self.bridge.say("")
         self.draw()
@@ -217,10 +211,7 @@ class Looking(Keeping):
     def action_filter(self) -> None:
         """Open the line to type a filter, or a search, in."""
         ask = self.ask
-        ask.value = self.log_pane.needle if self.view == "logs" else self.roster.wanted.text
-        ask.placeholder = (
-            "search the log" if self.view == "logs" else "text  /re/  !not  ~fuzzy  state:retry  tag:x  pool:x"
-        )
+        ask.value, ask.placeholder = self.stage.current.sought, self.stage.current.asks
         ask.add_class("-open")
         ask.focus()
         self.call_after_refresh(self.draw)
@@ -229,10 +220,7 @@ class Looking(Keeping):
         """The filter works while it is typed."""
         if event.input.id == "ask" and event.input.has_class("-open"):
             event.stop()
-            if self.view == "logs":
-                self.log_pane.search(event.value)
-            else:
-                self._set_filter(event.value, problems=self.roster.problems)
+            self.stage.current.look_for(event.value)
             self.draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -245,20 +233,18 @@ class Looking(Keeping):
         ask = self.ask
         if clear:
             ask.value = ""
-            if self.view == "logs":
-                self.log_pane.search("")
-            else:
-                self._set_filter("", problems=self.roster.problems)
+            self.stage.current.look_for("")
         ask.remove_class("-open")
         self.pane.focus()
         self.call_after_refresh(self.draw)
 
-    def _set_filter(self, text: str, *, problems: bool) -> None:
+    def set_filter(self, text: str, *, problems: bool) -> None:
+        """Show only what passes; with `problems` only what is one."""
         self.roster.look_for(Filter(text), problems=problems)
 
     def action_problems(self) -> None:
         """Problems only, or everything."""
-        self._set_filter(self.roster.wanted.text, problems=not self.roster.problems)
+        self.set_filter(self.roster.wanted.text, problems=not self.roster.problems)
         if self.view == "logs":
             self.action_view("tasks")
         self.draw()
@@ -290,7 +276,7 @@ class Looking(Keeping):
     def action_detail(self) -> None:
         """Everything about the task, full size."""
         row = self.selected_row
-        if row is not None:
+        if not self.stage.current.opened() and row is not None:
             logs = self.bridge.engine.logs.tail(row.name, 200)
             cells = max(30, self.app.size.width * 94 // 100 - 8)
             lines = full(self.snapshot, row, logs, cells)

@@ -15,7 +15,7 @@ from textual.containers import Vertical
 from textual.geometry import Size
 
 from dagtop_app import inspector_model, upkeep
-from dagtop_app.actions import ACTIONS, BY_ID, FOOTERS, Action, bindings
+from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
 from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.lines import Line, Span, rule
@@ -23,7 +23,8 @@ from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, plural
-from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, Tab, table_title, tiny_lines
+from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, tiny_lines
+from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
 from dagtop_app.widgets.inspector import Inspector
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
-TABS = (Tab("1", "Tasks"), Tab("2", "Graph"), Tab("4", "Logs"))
-_TAB_OF = {"tasks": "1", "graph": "2", "logs": "4", "meta": "0"}
 
 
 class MainScreen(Levelled):
@@ -63,7 +62,7 @@ class MainScreen(Levelled):
         self.source_title = title
         self.now = now
         self.header = Header(id="header")
-        self.stage = Stage(self.roster, id="stage")
+        self.stage = Stage(self, id="stage")
         self.inspector = Inspector(id="inspector")
         self._side_rule = Painted(id="side-rule")
         self.side = Vertical(self._side_rule, self.inspector, id="side")
@@ -101,8 +100,8 @@ class MainScreen(Levelled):
         self.check_file()
         if self.bridge.poll() or self.roster.is_due(self.now()):
             self._draw_new()
-        elif self.view == "logs":
-            self._draw_logs()
+        elif self.stage.current.tick():
+            self.draw_rule()
         self.check_leaving()
 
     def _keep_time(self, keeper: Keeper) -> None:
@@ -123,8 +122,8 @@ class MainScreen(Levelled):
 
     def on_attached(self) -> None:
         """Another engine: what was read of the one before is read anew."""
-        if self.stage.has_logs:
-            self.log_pane.open(self.log_pane.subject, self.bridge.engine.logs)
+        for view in self.stage.made:
+            view.attached()
 
     def draw(self) -> None:
         """Draw everything as it is now."""
@@ -139,23 +138,15 @@ class MainScreen(Levelled):
             self._draw_tiny()
             return
         self._draw_header()
-        if self.view == "tasks":
-            self.table.show(moved=moved)
-        elif self.view == "graph":
-            roster = self.roster
-            self.graph.show(roster.snapshot, roster.selected, self.sought(), roster.drawn_level)
-        elif self.view == "meta":
-            self.draw_tree()
-        else:
-            self._draw_logs()
+        self.stage.current.show(moved=moved)
         self.draw_side()
         self.draw_rule()
         self.draw_word()
         self.draw_footer()
 
     def _draw_header(self) -> None:
-        tabs = self.with_meta(TABS)
-        self.header.show(self.roster.snapshot, self.source_title, tabs, _TAB_OF[self.view], self._next_run, self.crumbs)
+        current = BY_NAME[self.view].key
+        self.header.show(self.roster.snapshot, self.source_title, self.tabs(), current, self._next_run, self.crumbs)
 
     def _draw_tiny(self) -> None:
         if self._tiny is None:
@@ -163,30 +154,10 @@ class MainScreen(Levelled):
             self.mount(self._tiny)
         self._tiny.set_lines(tiny_lines(self.roster.snapshot, self.size.width, self.size.height))
 
-    def _draw_logs(self) -> None:
-        if self.log_pane.show(self.bridge.engine.logs):
-            self.draw_rule()
-
     def draw_rule(self) -> None:
         """The line above the view."""
         painted = self.stage.rule
-        roster, snapshot = self.roster, self.bridge.snapshot
-        if self.view == "tasks":
-            left, right = table_title(
-                snapshot,
-                len(roster.order),
-                roster.sort,
-                roster.wanted.text,
-                reverse=roster.reverse,
-                problems=roster.problems,
-            )
-            left = self.level_title(left)
-        elif self.view == "graph":
-            left, right = self.graph.title()
-        elif self.view == "meta":
-            left, right = self.tree_title()
-        else:
-            left, right = self.log_title()
+        left, right = self.stage.current.title()
         painted.set_lines([rule(left, right, painted.size.width)])
 
     def draw_side(self) -> None:
@@ -258,8 +229,8 @@ class MainScreen(Levelled):
     def draw_footer(self) -> None:
         """Keys that matter now; those that would be refused are greyed."""
         row = self.roster.row
-        actions = FOOTERS["kept" if self.view == "tasks" and row is not None and upkeep.is_kept(row) else self.view]
-        actions = tuple(self.with_levels(actions))
+        kept = self.view == "tasks" and row is not None and upkeep.is_kept(row)
+        actions = tuple(self.with_levels(KEPT_FOOTER if kept else footer_of(self.stage.current.footer)))
         if self.view != "logs" and at_gates(self.snapshot):
             actions = (BY_ID["run.gate"], *actions)
         if self.keeper is not None and self.bridge.is_over:
@@ -320,12 +291,12 @@ class MainScreen(Levelled):
         At the right of a wide table stands the inspector; a graph is wide itself and has it below.
         """
         wide, high = size
-        graph = self.view == "graph"
+        below = self.stage.current.inspector != "beside"
         self.update_classes(
             {
                 "-tiny": wide < LEAST_WIDTH or high < LEAST_HEIGHT,
-                "-wide": wide >= WIDE and not graph,
-                "-graph": graph,
+                "-wide": wide >= WIDE and not below,
+                "-below": below,
                 "-room": high >= TALL,
                 "-tall": high >= 30,
                 "-taller": high >= 40,
@@ -335,7 +306,8 @@ class MainScreen(Levelled):
 
     @property
     def _wants_side(self) -> bool:
-        return self.inspector_wanted and self.view != "logs" and (self.has_class("-wide") or self.has_class("-room"))
+        has_room = self.has_class("-wide") or self.has_class("-room")
+        return self.inspector_wanted and bool(self.stage.current.inspector) and has_room
 
     def action_view(self, name: str) -> None:
         """Show a view."""
@@ -373,12 +345,11 @@ class MainScreen(Levelled):
         if self.view == "graph":
             self.draw_rule()
 
-    def on_header_chosen(self, message: Header.Chosen) -> None:
+    async def on_header_chosen(self, message: Header.Chosen) -> None:
         """A tab was clicked."""
-        if message.key == "4":
-            self.action_logs(False)
-        else:
-            self.action_view({"1": "tasks", "2": "graph", "0": "meta"}[message.key])
+        for view in VIEWS:
+            if view.key == message.key:
+                await self.run_action(view.action)
 
     def on_column_head_sorted(self, message: ColumnHead.Sorted) -> None:
         """A column title was clicked: sort by it, or turn it round."""
@@ -389,7 +360,7 @@ class MainScreen(Levelled):
 
     async def on_footer_pressed(self, message: Footer.Pressed) -> None:
         """An entry of the footer was clicked."""
-        for action in (*FOOTERS[self.view], *ACTIONS):
+        for action in (*footer_of(self.stage.current.footer), *KEPT_FOOTER, *ACTIONS):
             if action.shown == message.shown or (message.shown == "?" and action.id == "app.help"):
                 await self.run_action(action.do)
                 return

@@ -2,105 +2,61 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.widget import Widget
 
-from dagtop_app.roster import Roster
+from dagtop_app.views.listed import BY_NAME
+from dagtop_app.views.tasks import Tasks
 from dagtop_app.widgets.painted import Painted
-from dagtop_app.widgets.task_table import ColumnHead, TaskTable
 
 if TYPE_CHECKING:
-    from dagtop_app.widgets.graph_view import GraphView
-    from dagtop_app.widgets.level_tree import LevelTree
-    from dagtop_app.widgets.log_pane import LogPane
+    from dagtop_app.screens.main import MainScreen
+    from dagtop_app.views.base import View
 
 
 class Stage(Vertical):
     """The line above the view, and the view."""
 
-    view = "tasks"
-    """What is shown: "tasks", "graph", "logs" or "meta"."""
-
-    def __init__(self, roster: Roster, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, desk: MainScreen, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self.rule = Painted(id="rule")
-        self._head = ColumnHead(id="head")
-        self.table = TaskTable(roster, self._head, id="table")
-        self._graph: GraphView | None = None
-        self._foot: Painted | None = None
-        self._logs: LogPane | None = None
-        self._roster = roster
-        self._tree: LevelTree | None = None
+        self.tasks = Tasks(desk)
+        self.current: View[Any] = self.tasks
+        """What is shown."""
+        self._desk = desk
+        self._made: dict[str, View[Any]] = {self.tasks.name: self.tasks}
 
     def compose(self) -> ComposeResult:
         """What the first paint needs."""
         yield self.rule
-        yield self._head
-        yield self.table
+        yield from self.tasks.parts
+
+    def has(self, name: str) -> bool:
+        """Whether the view has been shown."""
+        return name in self._made
+
+    def view(self, name: str) -> View[Any]:
+        """The view of that name; made if it has not been."""
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = BY_NAME[name].kind(self._desk)
+            new = [part for part in found.parts if part.parent is None]
+            self.mount(*new)
+            for part in new:
+                part.display = False
+        return found
 
     @property
-    def graph(self) -> GraphView:
-        """View 2."""
-        if self._graph is None:
-            from dagtop_app.widgets.graph_view import GraphView  # noqa: PLC0415 - a tenth of all that start-up would load
+    def made(self) -> list[View[Any]]:
+        """Those that have been shown."""
+        return list(self._made.values())
 
-            self._foot = Painted(id="graph-foot")
-            self._graph = GraphView(self._foot, id="drawing")
-            self._mount(self._graph, self._foot)
-        return self._graph
-
-    @property
-    def has_logs(self) -> bool:
-        """Whether view 4 has been shown."""
-        return self._logs is not None
-
-    @property
-    def log_pane(self) -> LogPane:
-        """View 4."""
-        if self._logs is None:
-            from dagtop_app.widgets.log_pane import LogPane  # noqa: PLC0415 - as above
-
-            self._logs = LogPane(id="logs")
-            self._mount(self._logs)
-        return self._logs
-
-    @property
-    def level_tree(self) -> LevelTree:
-        """View 0."""
-        if self._tree is None:
-            from dagtop_app.widgets.level_tree import LevelTree  # noqa: PLC0415 - as above
-
-            self._tree = LevelTree(self._roster, self._head, id="tree")
-            self._mount(self._tree)
-        return self._tree
-
-    @property
-    def pane(self) -> TaskTable | GraphView | LogPane:
-        """The view that is shown."""
-        match self.view:
-            case "graph":
-                return self.graph
-            case "logs":
-                return self.log_pane
-            case "meta":
-                return self.level_tree
-            case _:
-                return self.table
-
-    def show(self, view: str) -> None:
+    def show(self, name: str) -> None:
         """Show another view."""
-        self.view = view
-        shown = self.pane  # makes it
-        self.table.display = shown is self.table
-        self._head.display = isinstance(shown, TaskTable)
-        for part, whose in ((self._graph, "graph"), (self._foot, "graph"), (self._logs, "logs"), (self._tree, "meta")):
-            if part is not None:
-                part.display = whose == view
-
-    def _mount(self, *parts: Widget) -> None:
-        self.mount(*parts)
-        for part in parts:
-            part.display = False
+        self.current = self.view(name)
+        shown = self.current.parts
+        for view in self._made.values():
+            for part in view.parts:
+                part.display = part in shown

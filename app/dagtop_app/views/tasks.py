@@ -1,0 +1,45 @@
+"""View 1: the table of tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from dagtop_app.lines import Span
+from dagtop_app.view_model import table_title
+from dagtop_app.views.base import View
+from dagtop_app.widgets.task_table import ColumnHead, TaskTable
+
+if TYPE_CHECKING:
+    from dagtop_app.screens.main import MainScreen
+
+
+class Tasks(View[TaskTable]):
+    """One line for each task."""
+
+    name = "tasks"
+    footer: ClassVar[str] = (
+        "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
+        " task.mark task.restart-downstream edit.undo look.problems run.retry-failed task.where look.sort run.more run.fewer"
+        " run.breaker run.pool run.pause run.drain app.quit"
+    )
+
+    def __init__(self, desk: MainScreen) -> None:
+        super().__init__(desk)
+        self.head = ColumnHead(id="head")
+        self.pane = TaskTable(desk.roster, self.head, id="table")
+        self.parts = (self.head, self.pane)
+
+    def show(self, *, moved: bool = False) -> None:
+        self.pane.show(moved=moved)
+
+    def title(self) -> tuple[list[Span], list[Span]]:
+        roster = self.desk.roster
+        left, right = table_title(
+            self.desk.snapshot,
+            len(roster.order),
+            roster.sort,
+            roster.wanted.text,
+            reverse=roster.reverse,
+            problems=roster.problems,
+        )
+        return self.desk.level_title(left), right
