@@ -19,9 +19,9 @@ P = TypeVar("P", bound=Widget)
 class View(Generic[P]):
     """One of the console's views. It is made when it is first shown, and stays.
 
-    It draws what `desk` has: the rows, the order and the selection in `desk.roster`, the run as it is in `desk.snapshot`. It asks the
-    engine for nothing but through `desk.bridge`. One selection goes through all views:
-    `desk.roster.selected`, set by `desk.select(index)`.
+    It draws what `desk` has: the rows, the order and the selection in `desk.roster`, the run as it is in `desk.snapshot`.
+    It asks the engine for nothing but through `desk.bridge`. One selection goes through all views: `desk.roster.selected`,
+    set by `desk.select(index)`.
 
     Keys of its own are `Action(..., do="do('zoom')", view=name)` in the list of actions, bound by `bindings(name)` on its pane.
 
