@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from dagtop.core import commands as do
-from dagtop.core.blast import blast_radius
+from dagtop.core.blast import blast_radii, blast_radius
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.spreading import spread
@@ -52,6 +52,54 @@ def orders(snapshot: RunSnapshot, command: do.Command) -> Orders | None:
             return _others(snapshot, command, each)
 
 
+def together(snapshot: RunSnapshot, commands: Sequence[do.Command]) -> Orders:
+    """What several commands of one kind come to, asked about as one. Those that would be refused are left out."""
+    if len(commands) == 1:
+        made = orders(snapshot, commands[0])
+        return made if made is not None else Orders(blast_radius(snapshot, commands[0]), commands)
+    plan, first = snapshot.plan, commands[0]
+    each = {
+        plan.index[task]: one
+        for command in commands
+        for one in spread(plan, command)
+        if (task := getattr(one, "task", "")) in plan.index
+    }
+    match first:
+        case do.RestartTask(downstream=downstream) if each:
+            made = _restart(snapshot, do.RestartTask("", downstream), each)
+        case do.CancelTask() | do.SkipTask() | do.StopTask() if each:
+            made = _end(snapshot, first, each)
+        case do.HoldTask() | do.ReleaseTask() | do.StartTask() if each:
+            made = _others(snapshot, first, each)
+        case _:
+            return _one_by_one(snapshot, commands)
+    if not made.radius.refusal:
+        return made
+    reason = blast_radius(snapshot, first).refusal or made.radius.refusal
+    return Orders(do.BlastRadius(summary=f"refused: {reason}", refusal=reason), ())
+
+
+def _one_by_one(snapshot: RunSnapshot, commands: Sequence[do.Command]) -> Orders:
+    """Commands that do not stand in each other's way."""
+    radii = blast_radii(snapshot, commands)
+    useful = [(radius, command) for radius, command in zip(radii, commands, strict=True) if not radius.refusal]
+    if not useful:
+        return Orders(radii[0], ())
+
+    def all_of(field: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(name for radius, _ in useful for name in getattr(radius, field)))
+
+    more = f", and {len(useful) - 1:,} more" if len(useful) > 1 else ""
+    radius = do.BlastRadius(
+        summary=useful[0][0].summary + more,
+        runs_again=all_of("runs_again"),
+        stops=all_of("stops"),
+        never_runs=all_of("never_runs"),
+        goes_stale=all_of("goes_stale"),
+    )
+    return Orders(radius, [command for _, command in useful])
+
+
 def _refused(name: str, reason: str) -> Orders:
     return Orders(do.BlastRadius(summary=f"refused: {reason}", refusal=f"{name_of(name, 60)}: {reason}"), ())
 
@@ -75,8 +123,8 @@ def _restart(snapshot: RunSnapshot, command: do.RestartTask, each: dict[int, do.
     after = reach(plan.downstream, affected).difference(affected, plan.nodes)
     stale = _names(snapshot, after, lambda state: state in GOOD or state in ACTIVE)
     parts = [f"{plural(len(affected), 'task')} run{'s' if len(affected) == 1 else ''} again"]
-    if beyond := len(affected.difference(_inside(snapshot, command.task))):
-        parts[0] += f", {beyond:,} of them after {name_of(command.task, 60)}"
+    if beyond := len(affected.difference(_inside(snapshot, command.task) if command.task else each)):
+        parts[0] += f", {beyond:,} of them after {name_of(command.task, 60) if command.task else 'these'}"
     if stops:
         parts.append(f"{plural(len(stops), 'task')} told to stop first")
     if stale:

@@ -77,6 +77,12 @@ def blast_radius(snapshot: RunSnapshot, command: cmd.Command) -> cmd.BlastRadius
     return whole_radius(_Seen(snapshot), command)
 
 
+def blast_radii(snapshot: RunSnapshot, commands: Sequence[cmd.Command]) -> list[cmd.BlastRadius]:
+    """What each of several commands would do by itself: the snapshot is gone through once for all of them."""
+    now = _Seen(snapshot)
+    return [whole_radius(now, command) for command in commands]
+
+
 def whole_radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
     """As `radius`; of a command for a node or a pattern, all that it comes to."""
     each = spread(now.plan, command)
