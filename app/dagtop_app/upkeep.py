@@ -44,6 +44,14 @@ def keeps(snapshot: RunSnapshot) -> bool:
 
 
 @lru_cache(maxsize=4)
+def _comes_to_an_end(plan: Plan) -> bool:
+    """Whether it is a graph of graphs with tasks that end: then its services are let go of, and it is no desired state."""
+    return bool(plan.nodes) and not all(
+        policy.restart.is_on for index, policy in enumerate(plan.policies) if index not in plan.nodes
+    )
+
+
+@lru_cache(maxsize=4)
 def _serves(plan: Plan) -> bool:
     always = RestartPolicy.ALWAYS
     return any(policy.restart.policy is always or policy.ready is not None for policy in plan.policies)
@@ -51,6 +59,8 @@ def _serves(plan: Plan) -> bool:
 
 def serves(snapshot: RunSnapshot) -> bool:
     """Whether some of its tasks are to go on for ever, so that the run has no end to count towards."""
+    if _comes_to_an_end(snapshot.plan):
+        return False
     return _serves(snapshot.plan) or (keeps(snapshot) and level_of(snapshot).up > 0)
 
 

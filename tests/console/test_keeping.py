@@ -6,12 +6,14 @@ import dataclasses
 
 import msgspec
 import pytest
-from console_fakes import FakeEngine, S, running_mix
+from console_fakes import FakeEngine, S, running_mix, snapshot_of
+from console_nested import with_nodes
 from console_pilot import Seen, console
 from console_scenes import report_of
 from console_services import services
 from dagtop.core.commands import CancelRun, CancelTask, ScaleTask, SetPolicy, StartRun, StartTask, StopTask
-from dagtop.core.restart import Restart
+from dagtop.core.policy import TaskPolicy
+from dagtop.core.restart import NO_RESTART, Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState
 from dagtop_app import upkeep
@@ -27,6 +29,8 @@ from dagtop_app.view_model import columns, head_line, row_line, run_line, tally_
 from dagtop_app.why import why
 
 pytestmark = pytest.mark.anyio
+
+ALWAYS = Restart(policy="always")
 
 
 def row(task: str, snapshot: RunSnapshot | None = None) -> TaskRow:
@@ -104,6 +108,30 @@ class TestInOneLine:
             "6/12 up" in line
         )  # ticker between two rounds, api, two copies, what gathers them, migrate; without who is down or gone
         assert "up" not in text_of(run_line(running_mix(), "nightly.py", 100)).replace("upload", "")
+
+    def test_the_header_counts_towards_the_end_of_a_graph_of_graphs_whatever_serves_in_it(self) -> None:
+        """It said "6/20 up" of a run that comes to an end, and lets go of its services then."""
+        rows = {
+            "site/api": {"state": S.RUNNING, "attempt": 1, "started_at": 1.0, "serving": True},
+            "site": {"state": S.SUCCEEDED},
+            "load/a": {"state": S.SUCCEEDED, "attempt": 1},
+        }
+        tasks = {
+            "site/api": (),
+            "site": ("site/api",),
+            "load/a": ("site",),
+            "load/b": ("load/a",),
+            "load": ("load/a", "load/b"),
+        }
+        snapshot = with_nodes(snapshot_of(tasks, rows), ["site", "load"])
+
+        def kept(*names: str) -> RunSnapshot:
+            policies = [TaskPolicy(restart=ALWAYS if name in names else NO_RESTART) for name in snapshot.plan.names]
+            return msgspec.structs.replace(snapshot, plan=dataclasses.replace(snapshot.plan, policies=policies))
+
+        assert not upkeep.serves(kept("site/api"))
+        assert upkeep.serves(kept("site/api", "load/a", "load/b"))
+        assert " up " not in text_of(run_line(kept("site/api"), "site.py", 100))
 
     def test_the_header_tells_removed_from_stopped(self) -> None:
         line = text_of(tally_line(services(), 160))
@@ -260,7 +288,7 @@ class TestDownAndUp:
 
     def test_to_drain_services_is_to_wait_until_they_end_by_themselves(self) -> None:
         labels = [choice.label for choice in questions.quit_choices(services())]
-        assert labels[0] == "Drain: leave when the 5 end by themselves, with code 1"
+        assert labels[0] == "Drain: leave when the 5 end, which services never do, with code 1"
 
 
 class TestPolicies:

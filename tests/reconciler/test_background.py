@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 from dagtop import DAGExecutor, Graph, MetaDAG, Reconciler, RunState, TaskContext, TaskState
+from dagtop.core.commands import DrainRun
 from dagtop.testing import rehearse
 
 anyio_test = pytest.mark.anyio
@@ -42,6 +43,25 @@ def test_a_service_that_is_down_at_the_end_does_not_keep_the_run_and_fails_it(lo
 
     result = rehearse(graph, loop=loop).result
     assert (result.state, result["api"].state) == (RunState.FAILED, TaskState.FAILED)
+
+
+@pytest.mark.parametrize("how", ["drained", "fail_fast"])
+def test_a_run_that_starts_nothing_new_lets_go_of_its_services_too(how: str) -> None:
+    """It went on for ever: a drained MetaDAG, and one with fail_fast in which a task had failed."""
+    graph = Graph("g", fail_fast=how == "fail_fast").add("api", serve, restart="always")
+
+    @graph.task
+    async def client(api: str) -> str:
+        await anyio.sleep(10)
+        if how == "fail_fast":
+            raise ValueError("wrong")
+        return api
+
+    graph.add("late", lambda client: client)
+    run = rehearse(graph, commands=[(5, DrainRun())] if how == "drained" else [])
+    assert run.result["api"].state is TaskState.SUCCEEDED
+    assert run.result["client"].state.value == ("failed" if how == "fail_fast" else "succeeded")
+    assert run.result.duration == 10
 
 
 @anyio_test

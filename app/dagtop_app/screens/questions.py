@@ -221,8 +221,8 @@ def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     count = _count(snapshot, ACTIVE)
     ends = f"leave when the {count} end" if count > 1 else "leave when the one ends" if count else "leave"
     drain = f"start nothing new, {ends}"
-    if serves(snapshot) and count:  # they may go on for ever
-        drain = f"{ends} by {'themselves' if count > 1 else 'itself'}"
+    if serves(snapshot) and count:
+        drain = f"{ends}, which services never do"
     return [
         Choice(("d",), "d", f"Drain: {drain}, with code {_drain_code(snapshot)}", "drain"),
         Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),

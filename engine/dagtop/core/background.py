@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core.instructions import StopReason
 from dagtop.core.restart import RestartPolicy
-from dagtop.core.states import FINAL, TaskState
+from dagtop.core.states import FINAL, RunState, TaskState
 from dagtop.core.stopping import stop_attempt
 from dagtop.core.wanting import settle_for_what_it_is
 
@@ -27,10 +27,10 @@ def count(machine: RunMachine) -> int:
 
 
 def let_go(machine: RunMachine, at: float) -> None:
-    """Stop what serves, if nothing else is left to do: that is its good end."""
+    """Stop what serves, if nothing else is left to do: that is its good end, also in a run that only goes on with what runs."""
     ledger, nodes = machine.ledger, machine.plan.nodes
     left = [i for i, state in enumerate(ledger.state) if state not in FINAL and i not in nodes]
-    if machine.stopping is not None or not all(_only_serves(machine, i) for i in left):
+    if ledger.run_state is RunState.CANCELLING or not all(_only_serves(machine, i) for i in left):
         return
     for index in left:
         if ledger.state[index] is TaskState.RUNNING:

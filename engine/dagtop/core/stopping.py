@@ -77,7 +77,7 @@ def stopped_attempt_ended(
     if machine.told_of_ends:
         failed = why in (StopReason.TIMEOUT, StopReason.UNWELL)
         attempt_over(machine, index, at, False if failed else None, reason)
-    if why in (StopReason.RESTART, StopReason.UNWELL, StopReason.DONE) and machine.stopping is not None:
+    if why in (StopReason.RESTART, StopReason.UNWELL) and machine.stopping is not None:
         why, reason = StopReason.CANCEL, ledger.run_reason
     match why:
         case StopReason.RESTART:
