@@ -14,6 +14,7 @@ from typing import Any
 from dagtop.core.forecast import Usual
 from dagtop.core.plan import Plan
 from dagtop.core.restart import Restart, ceiling_of
+from dagtop.core.schedule import Timetable
 from dagtop.core.topology import levels
 from dagtop.errors import DagtopError, GraphError, LoadError
 from dagtop.graph import ExecutorConfig
@@ -22,7 +23,7 @@ from dagtop.observe.visible import storable
 
 from dagtop_app.forecasting import Outlook, forecast_lines, forecast_object, history_of, outlook_of
 from dagtop_app.options import GraphOptions, JournalOptions
-from dagtop_app.running import Prepared, prepare, timetable_of
+from dagtop_app.running import Prepared, prepare, scheduled_nodes_of, timetable_of
 from dagtop_app.terminal import stdout_reserved, write_all
 from dagtop_app.text import clean, duration, name_of, plural
 
@@ -51,6 +52,8 @@ class PlanFacts:
     """Tasks that will wait for a person, and for how long at most."""
     due: tuple[datetime, ...] = ()
     """The next due times."""
+    nodes_due: tuple[tuple[str, datetime], ...] = ()
+    """The next due times of nodes that have their own, in order."""
     restarts: Mapping[str, Restart] = field(default_factory=dict)
     """Tasks that are started again, and by which policy."""
 
@@ -62,6 +65,7 @@ def facts_of(
     options: Mapping[str, Any],
     usual: Mapping[int, Usual] = MappingProxyType({}),
     due: tuple[datetime, ...] = (),
+    nodes_due: tuple[tuple[str, datetime], ...] = (),
 ) -> PlanFacts:
     """Count levels, and look ahead."""
     level = levels(plan)
@@ -82,6 +86,7 @@ def facts_of(
             if policy.gate is not None
         },
         due=due,
+        nodes_due=nodes_due,
         restarts={
             name: policy.restart for name, policy in zip(plan.names, plan.policies, strict=True) if policy.restart.is_on
         },
@@ -124,13 +129,19 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
         yield f"  waits at gates    {_some(waits, MOST_ON_PATH, ', ')}"
     yield from _restart_lines(facts.restarts)
     for number, due in enumerate(facts.due):
-        yield f"  {'' if number else 'next due':<17} {due:%a %Y-%m-%d %H:%M}{f':{due:%S}' if due.second else ''} {due:%Z}"
+        yield f"  {'' if number else 'next due':<17} {_moment(due)}"
+    for number, (node, due) in enumerate(facts.nodes_due):
+        yield f"  {'' if number else 'next due':<17} {_moment(due)}  {name_of(node, 80)}"
     for name, value in facts.options.items():
         if name == "inputs":
             for parameter, text in value.items():
                 yield f"  input             {clean(parameter, 100)} = {clean(text, 300)}"
         elif value is not None:
             yield f"  {name:<17} {'yes' if value is True else 'no' if value is False else value}"
+
+
+def _moment(due: datetime) -> str:
+    return f"{due:%a %Y-%m-%d %H:%M}{f':{due:%S}' if due.second else ''} {due:%Z}"
 
 
 def _restart_lines(restarts: Mapping[str, Restart]) -> Iterator[str]:
@@ -182,6 +193,7 @@ def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
         options=options_in_force(prepared.config),
         usual=history_of(prepared, plan, keep),
         due=_next_due(prepared),
+        nodes_due=_nodes_next_due(prepared),
     )
 
 
@@ -189,9 +201,20 @@ def _next_due(prepared: Prepared) -> tuple[datetime, ...]:
     timetable = timetable_of(prepared)
     if timetable is None:
         return ()
+    return tuple(_coming(timetable, time.time()))
+
+
+def _nodes_next_due(prepared: Prepared) -> tuple[tuple[str, datetime], ...]:
     now = time.time()
-    coming = islice(timetable.iterate(now, now), DUE_TIMES)
-    return tuple(datetime.fromtimestamp(due, UTC).astimezone(timetable.zone) for due in coming)
+    coming = [
+        (node, due) for node, timetable in scheduled_nodes_of(prepared).items() for due in _coming(timetable, now)
+    ]
+    return tuple(sorted(coming, key=lambda one: one[1])[:DUE_TIMES])
+
+
+def _coming(timetable: Timetable, now: float) -> Iterator[datetime]:
+    for due in islice(timetable.iterate(now, now), DUE_TIMES):
+        yield datetime.fromtimestamp(due, UTC).astimezone(timetable.zone)
 
 
 def _object(facts: PlanFacts) -> dict[str, Any]:
@@ -208,6 +231,7 @@ def _object(facts: PlanFacts) -> dict[str, Any]:
         "forecast": forecast_object(facts.outlook),
         "gates": dict(facts.gates),
         "due": [due.isoformat() for due in facts.due],
+        "nodes_due": [{"node": node, "due": due.isoformat()} for node, due in facts.nodes_due],
         "restarts": {
             name: {"policy": str(restart.policy), "max_restarts": ceiling_of(restart)}
             for name, restart in facts.restarts.items()

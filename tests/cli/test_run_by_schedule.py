@@ -152,6 +152,24 @@ def test_B44_check_lists_the_next_five_due_times(write, dagtop_here) -> None:
     assert "next due" not in dagtop_here("check", "plain.py").out
 
 
+def test_B44_check_lists_the_next_due_times_of_nodes_with_their_names(write, dagtop_here) -> None:
+    write(
+        "meta.py",
+        """
+        from dagtop import Graph, MetaDAG
+        hourly = Graph("hourly", cron="0 * * * *", timezone="UTC").add("page", lambda: 1)
+        never = Graph("plain").add("total", lambda: 1)
+        nightly = MetaDAG("nightly").add(hourly).add(MetaDAG("inner").add(hourly, name="deep")).add(never)
+        """,
+    )
+    told = json.loads(dagtop_here("check", "meta.py", "--json").out)
+    assert [due["node"] for due in told["nodes_due"]] == ["hourly", "inner/deep", "hourly", "inner/deep", "hourly"]
+    lines = dagtop_here("check", "meta.py").out.splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("  next due "))
+    assert lines[first].endswith(":00 UTC  hourly")
+    assert lines[first + 1].endswith(":00 UTC  inner/deep")
+
+
 def test_B44_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
     write("wrong.py", 'from dagtop import Graph\ngraph = Graph("wrong", cron="0 25 * * *").add("one", lambda: 1)')
     told = dagtop_here("check", "wrong.py")
