@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 from dagtop import CommandRefused, DagtopError, Graph, GraphError, MetaDAG, Probe, Reconciler, TaskContext, TaskState
+from dagtop.runtime.probing import HANGING
 
 PATIENCE = 20
 pytestmark = pytest.mark.anyio
@@ -150,6 +151,28 @@ class TestKeeping:
             assert failure is not None
             said = "ConnectionError: nobody there" if kind == "raises" else "no answer within 0.05 s"
             assert said in failure.message
+
+    async def test_B31_a_probe_that_always_hangs_has_so_many_threads_and_no_more(self) -> None:
+        graph, over, asked = Graph("g"), threading.Event(), list[int]()
+
+        def probe() -> bool:
+            asked.append(1)
+            return over.wait(PATIENCE)
+
+        @graph.task(ready=Probe(probe, interval=0.001, timeout=0.001))
+        async def service() -> None:
+            await anyio.sleep_forever()
+
+        @graph.task(ready=Probe(lambda: len(asked) >= HANGING, interval=0.001))
+        async def other() -> None:
+            await anyio.sleep_forever()
+
+        async with Reconciler(graph, capture=False) as services:
+            await services.wait_ready("other", timeout=PATIENCE)
+            await anyio.sleep(0.05)
+            assert len(asked) == HANGING
+            over.set()
+            assert await services.wait_ready("service", timeout=PATIENCE)
 
     async def test_B33_a_default_timeout_does_not_end_what_is_to_stay_up(self) -> None:
         pages = Pages()

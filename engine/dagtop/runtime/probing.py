@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import anyio
 
@@ -16,6 +19,9 @@ from dagtop.runtime.calls import Calls
 from dagtop.runtime.chores import Chore, Chores
 from dagtop.runtime.failures import said_of
 from dagtop.runtime.services import Services
+
+#: So many threads may hang in questions about one attempt; then nothing is asked before one of them has come back.
+HANGING = 10
 
 
 class Probing:
@@ -44,6 +50,9 @@ class Probing:
         self._around = around
         self._answer = answer
         self._now = now
+        self._asking: Counter[RunProbe] = Counter()
+        """How many threads are at a question."""
+        self._lock = threading.Lock()
 
     def probe(self, question: RunProbe) -> None:
         """Ask how a task is; no answer in time is one too."""
@@ -75,6 +84,8 @@ class Probing:
         call = (self._around.readies if question.kind is ProbeKind.READY else self._around.alives).get(index)
         if call is None:
             return True, ""  # the graph has changed, and it has no probe any more
+        if self._asking[question] >= HANGING:
+            return False, f"{HANGING} earlier questions hang"
         try:
             services = await self._services.open(services_of(call.arguments))
         except BaseException as raised:
@@ -84,10 +95,11 @@ class Probing:
         context = self._chores.context()
         attempt = self._machine.ledger.attempt[index]
         sink = self._calls.sink_in(context, self._machine.plan.names[index], attempt)
+        ask = self._calls.beside(index, call, self._calls.contexts.get(index), services)
         output, error = await self._chores.call(
             chore,
             context,
-            self._calls.beside(index, call, self._calls.contexts.get(index), services),
+            ask if call.is_async else partial(self._counted, question, ask),
             is_async=call.is_async,
             room=None if call.is_async else self._chores.rooms[0],
         )
@@ -96,6 +108,17 @@ class Probing:
         if error is not None:
             return False, said_of(error)[:300]
         return output is not False, ""
+
+    def _counted(self, question: RunProbe, ask: Callable[[], Any]) -> Any:
+        with self._lock:
+            self._asking[question] += 1
+        try:
+            return ask()
+        finally:
+            with self._lock:
+                self._asking[question] -= 1
+                if not self._asking[question]:
+                    del self._asking[question]
 
     def _tell(self, question: RunProbe, ok: bool, said: str) -> None:
         self._answer(Probed(self._now(), question.index, question.attempt, question.kind, ok, said))
