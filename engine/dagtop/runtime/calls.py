@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import tempfile
-import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextvars import Context
 from functools import partial
@@ -40,6 +36,7 @@ from dagtop.runtime.context import TaskContext
 from dagtop.runtime.job import Job
 from dagtop.runtime.node_outputs import NodeOutputs
 from dagtop.runtime.reports import Reports
+from dagtop.runtime.scratch import Scratch
 
 if TYPE_CHECKING:
     from dagtop.graph.mapping import Mapped
@@ -101,8 +98,7 @@ class Calls:
         """Tasks that run in another process."""
         self._home = checked.home
         self._dask = job.dask
-        self._scratch_root: Path | None = None
-        self._scratch_lock = threading.Lock()
+        self._scratch_dirs = Scratch()
         self._plain: tuple[Callable[..., Any], Sequence[str], Mapping[str, Any]] | None = None
         """(function, names, specs) if all tasks are calls of one function with a spec, and nothing else is wanted."""
         if (
@@ -227,9 +223,7 @@ class Calls:
 
     def clear_away(self) -> None:
         """The run is over: remove the scratch directories."""
-        if self._scratch_root is not None:
-            shutil.rmtree(self._scratch_root, ignore_errors=True)
-            self._scratch_root = None
+        self._scratch_dirs.clear_away()
 
     # -- what stands around the attempts ----------------------------------------------------------------------------
 
@@ -404,12 +398,7 @@ class Calls:
         return path
 
     def _scratch_path(self, index: int) -> Path:
-        """Where a task's directory is, or is to be; the folder above it is there."""
-        with self._scratch_lock:  # tasks ask from their threads
-            if self._scratch_root is None:
-                self._scratch_root = Path(tempfile.mkdtemp(prefix="dagtop-"))
-            root = self._scratch_root
-        return root / f"{index}-{re.sub(r'[^A-Za-z0-9_.-]+', '_', self._plan.names[index])[:40]}"
+        return self._scratch_dirs.path(index, self._plan.names[index])
 
 
 def _say(error: BaseException) -> None:
