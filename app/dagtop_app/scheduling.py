@@ -18,7 +18,7 @@ from dagtop.core.schedule import Overlap, Timetable
 from dagtop.core.states import RunState
 from dagtop.graph.zones import zone_here
 from dagtop.ports.journal import Journal
-from dagtop.runtime.node_schedule import NodeTimes, node_end
+from dagtop.runtime.node_schedule import NodeTimes, is_wanted, node_end
 from dagtop.runtime.schedule import BY, LOOK
 from dagtop.runtime.thread import EngineThread
 
@@ -93,7 +93,7 @@ def run_with_scheduled_nodes(
                 engine.close()
                 return
             if snapshot.rows:
-                for command in times.tick(now, partial(node_end, snapshot)):
+                for command in times.tick(now, partial(node_end, snapshot), partial(is_wanted, snapshot)):
                     engine.send(command, by=BY)
             if coming is None:
                 engine.close()

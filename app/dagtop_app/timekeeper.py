@@ -20,7 +20,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, TaskState
 from dagtop.graph.zones import zone_here
 from dagtop.observe.logs import LogBook
-from dagtop.runtime.node_schedule import NodeTimes, node_end
+from dagtop.runtime.node_schedule import NodeTimes, is_wanted, node_end
 from dagtop.runtime.schedule import BY
 
 from dagtop_app.bridge import Bridge, Engine, Idle
@@ -102,7 +102,8 @@ class NodeKeeper:
         """Look at the clock. The engine stays the same one."""
         snapshot = bridge.engine.latest
         if snapshot.rows:
-            for command in self._times.tick(self._wall(), partial(node_end, snapshot)):
+            ended, wanted = partial(node_end, snapshot), partial(is_wanted, snapshot)
+            for command in self._times.tick(self._wall(), ended, wanted):
                 bridge.engine.send(command, by=BY)
         return False
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import anyio
 import pytest
 from dagtop import DagtopError, ExecutorConfig, Graph, MetaDAG, OptionError, RunState, Scheduled, TaskContext
+from dagtop.core.commands import StopTask
 from dagtop.core.events import CommandApplied, RunFinished
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.testing import EventLog, run_on_virtual_time
@@ -306,6 +307,19 @@ class TestNodes:
         assert scheduled.last is not None
         assert scheduled.last.state is RunState.SUCCEEDED
         assert {event.by for event in log.of(CommandApplied)} == {"the schedule"}
+
+    def test_B44_what_a_person_has_stopped_is_not_started_by_its_due_time(self, loop: str) -> None:
+        """The next due time brought it up again."""
+        wall = Wall()
+        meta, began = self.meta(wall)
+        scheduled = Scheduled(meta, wall=wall)
+
+        def stop_task() -> None:
+            assert scheduled._executor is not None
+            scheduled._executor.prepared.send(StopTask("ingest/store"), 1, "hand")
+
+        run_for(99, scheduled, loop, (0.5, stop_task), (2.5, scheduled.stop))
+        assert began == [("page", 0), ("store", 0.1), ("total", 0.2), ("page", 1), ("page", 2)]
 
     def test_B44_a_node_that_still_goes_on_is_not_begun_again(self, loop: str) -> None:
         wall = Wall()

@@ -61,6 +61,12 @@ def node_end(snapshot: RunSnapshot, path: str) -> float | None:
     return wall_end(row.state, snapshot.started_at, row.ended_at)
 
 
+def is_wanted(snapshot: RunSnapshot, task: str) -> bool:
+    """Whether a task is there, and nobody has stopped it."""
+    index = snapshot.plan.index.get(task)
+    return index is not None and snapshot.rows[index].wanted and not snapshot.rows[index].gone
+
+
 class NodeTimes:
     """Says which tasks are to start over. A node that still goes on at its due time is treated as its `overlap` says."""
 
@@ -75,8 +81,16 @@ class NodeTimes:
         """Whether some of them went on when they were last looked at: then it is worth looking again soon."""
         return bool(self._busy)
 
-    def tick(self, now: float, ended: Callable[[str], float | None]) -> list[RestartTask]:
-        """The commands that are due, upstream first. `ended`: when a node has ended, by the wall clock; None while it goes on."""
+    def tick(
+        self, now: float, ended: Callable[[str], float | None], wanted: Callable[[str], bool]
+    ) -> list[RestartTask]:
+        """The commands that are due, upstream first.
+
+        Parameters
+        ----------
+        ended: when a node has ended, by the wall clock; None while it goes on.
+        wanted: whether a task is to run at all. One that a person has stopped stays so.
+        """
         commands: list[RestartTask] = []
         for path, agenda in self._agendas.items():
             end = ended(path)
@@ -90,7 +104,8 @@ class NodeTimes:
                 agenda.ended(min(end, now))
             if self._is_due(agenda, now):
                 self._busy.add(path)
-                commands += [RestartTask(task, False, f"{path} is due") for task in self._members[path]]
+                members = filter(wanted, self._members[path])
+                commands += [RestartTask(task, False, f"{path} is due") for task in members]
         return commands
 
     def _is_due(self, agenda: Agenda, now: float) -> bool:

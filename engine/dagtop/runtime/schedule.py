@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from dagtop.core.affected import is_unwanted
 from dagtop.core.agenda import Agenda, Fire, PassedOver
 from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
@@ -357,9 +358,13 @@ class Scheduled:
             index = ledger.plan.index[path]
             return wall_end(ledger.state[index], ledger.started_at, ledger.ended_at[index])
 
+        def wanted(task: str) -> bool:
+            ledger = engine.machine.ledger
+            return not is_unwanted(ledger, ledger.plan.index[task])
+
         while True:
             now = self._wall()
-            for command in times.tick(now, ended):
+            for command in times.tick(now, ended, wanted):
                 engine.send(command, 0, BY)
             coming = times.next_due(now)
             if coming is None or self._was_called_off():
