@@ -12,12 +12,15 @@ from dagtop.core import commands as do
 from dagtop.core.events import CommandApplied, CommandRefused
 from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RUN_OVER, RunState
+from dagtop.observe.story import Story
 
 from dagtop_app.text import plural
 from dagtop_app.undo import inverse
 
 #: Who gives the commands, as the events tell it.
 BY = "console"
+#: Seconds that one look at the engine may take for what has happened since the last one.
+CATCH_UP = 0.01
 
 
 class LogLine(Protocol):
@@ -62,6 +65,8 @@ class Engine(Protocol):
     def latest(self) -> RunSnapshot: ...
     @property
     def logs(self) -> Logs: ...
+    @property
+    def story(self) -> Story | None: ...
     @property
     def result(self) -> Any: ...
     @property
@@ -113,6 +118,8 @@ class Bridge:
         self.snapshot: RunSnapshot = EMPTY
         """The latest, with `at` carried on between two publications so that times keep counting."""
         self.word = Word(text="", tone="")
+        self.story = engine.story or Story()
+        """What has happened in the run."""
         self._now = now
         self._published: RunSnapshot | None = None
         self._published_at = 0.0
@@ -125,6 +132,7 @@ class Bridge:
     def attach(self, engine: Engine) -> None:
         """Look at another run from now on. What was to be undone or answered belonged to the one before."""
         self.engine = engine
+        self.story = engine.story or Story()
         self.word = Word(text="", tone="")
         self._published = self._end = None
         self._pending.clear()
@@ -134,6 +142,8 @@ class Bridge:
 
     def poll(self) -> bool:
         """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
+        seen = self.story.seen
+        self.story.catch_up(CATCH_UP)
         latest = self.engine.latest
         if latest is EMPTY and self.snapshot is not EMPTY:  # a new engine that has told nothing yet
             return False
@@ -145,7 +155,7 @@ class Bridge:
         at = latest.at if self._end is None else self._end
         if self._end is None and latest.state is not RunState.PENDING:
             at += self._now() - self._published_at
-        if not fresh and int(at) == int(self.snapshot.at):
+        if not fresh and int(at) == int(self.snapshot.at) and self.story.seen == seen:
             return False
         if latest.run == self.snapshot.run and self._end is None:
             at = max(at, self.snapshot.at)

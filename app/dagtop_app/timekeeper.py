@@ -20,6 +20,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, TaskState
 from dagtop.graph.zones import zone_here
 from dagtop.observe.logs import LogBook
+from dagtop.observe.story import Story
 from dagtop.runtime.node_schedule import NodeTimes, is_wanted, node_end
 from dagtop.runtime.schedule import BY
 
@@ -51,6 +52,7 @@ class NotBegun(Idle):
             max_parallel=max_parallel,
         )
         self.logs = LogBook()
+        self.story = Story()
         self.result: Any = None
         self.error: BaseException | None = None
         self._sent = 0

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagtop.core.events import Log
+from dagtop.core.events import AnyEvent, Log
+from dagtop.observe.story import Story
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
@@ -135,7 +138,8 @@ def _show(
     """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does."""
     reports = Reports(output.report, prepared)
     executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
-    engine = EngineThread(executor, hold_open=True, loop=output.loop)
+    past = None if resumption is None or journal is None else partial(_before, journal, resumption)
+    engine = EngineThread(executor, hold_open=True, loop=output.loop, story=Story(past=past))
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
     from dagtop_app.reloading import Reloader  # noqa: PLC0415 - as above
 
@@ -166,3 +170,8 @@ def _show(
     if not engine.join(0):
         headless.end_process(code)
     return code
+
+
+def _before(journal: Journal, resumption: Resumption) -> Iterable[AnyEvent]:
+    """What earlier processes told of a run that is gone on with."""
+    return islice(journal.load(resumption.run).events(), resumption.next_event - 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 from dagtop.core.agenda import Agenda
 from dagtop.core.events import Log
 from dagtop.core.schedule import Timetable
+from dagtop.observe.story import Story
 from dagtop.ports.journal import Journal
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.thread import EngineThread
@@ -38,7 +39,7 @@ class _Runs:
         self._executor = executor_for(
             self._prepared, self._reports.recorders, journal=self._journal, output=self._output
         )
-        self.engine = EngineThread(self._executor, hold_open=True, loop=self._output.loop)
+        self.engine = EngineThread(self._executor, hold_open=True, loop=self._output.loop, story=Story())
         return self.engine
 
     def write_reports(self) -> list[str]:

@@ -16,6 +16,7 @@ from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import RunState, TaskState
 from dagtop.core.topology import topological_order
 from dagtop.observe.logs import LogLine
+from dagtop.observe.story import Story
 
 S = TaskState
 
@@ -44,6 +45,7 @@ class FakeEngine:
     def __init__(self, snapshot: RunSnapshot = EMPTY) -> None:
         self.latest = snapshot
         self.logs = FakeLogs()
+        self.story = Story()
         self.sent: list[Command] = []
         self.result: Any = None
         self.error: BaseException | None = None

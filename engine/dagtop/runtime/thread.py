@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
 from msgspec import structs
@@ -18,6 +18,9 @@ from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.publisher import ANSWERS, PROBLEMS, Publisher, SnapshotBox
 from dagtop.runtime.result import RunResult
 
+if TYPE_CHECKING:
+    from dagtop.observe.story import Story
+
 Answered: TypeAlias = CommandApplied | CommandRefused
 
 
@@ -29,9 +32,17 @@ class EngineThread:
     executor: what to run.
     hold_open: stay when the run is over, for commands that may give it something to do again, until `close`.
     loop: "asyncio" or "trio".
+    story: takes every event too, for whoever draws; it has to be caught up with, or it grows.
     """
 
-    def __init__(self, executor: DAGExecutor, *, hold_open: bool = False, loop: str = "asyncio") -> None:
+    def __init__(
+        self,
+        executor: DAGExecutor,
+        *,
+        hold_open: bool = False,
+        loop: str = "asyncio",
+        story: Story | None = None,
+    ) -> None:
         self._executor = executor
         self._loop = loop
         self._box = SnapshotBox()
@@ -48,7 +59,9 @@ class EngineThread:
         self._engine = executor.prepare()
         self._engine.publisher = Publisher(self._box)
         self._engine.hold_open = hold_open
-        self._engine.add_recorders([self.logs, self])
+        self.story = story
+        """What has happened so far, if somebody wants to know."""
+        self._engine.add_recorders([self.logs, self, *((story,) if story is not None else ())])
         self._thread = threading.Thread(target=self._run, name="dagtop:engine", daemon=True)
         self.result: RunResult | None = None
         """Set when the run has ended."""

@@ -10,6 +10,7 @@ from dagtop.core import events as ev
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import AnyEvent
 from dagtop.observe.report.escalations import KEPT, without_tracebacks
+from dagtop.observe.spans import ENDINGS
 
 COMMANDS = 1000
 PROBLEMS = 200
@@ -24,15 +25,6 @@ class SeenAttempt(NamedTuple):
     started_at: float
     ended_at: float
     ending: str
-
-
-_ENDINGS: Mapping[type[ev.Event], str] = {
-    ev.TaskSucceeded: "succeeded",
-    ev.TaskFailed: "failed",
-    ev.TaskTimedOut: "timed_out",
-    ev.TaskCancelled: "cancelled",
-    ev.TaskRestarted: "cancelled",
-}
 
 
 class ReportRecorder:
@@ -73,7 +65,7 @@ class ReportRecorder:
         self._attempt_ended(event, "timed_out" if event.timed_out else "failed")
 
     def _ended(self, event: ev.TaskEvent) -> None:
-        self._attempt_ended(event, _ENDINGS[type(event)])
+        self._attempt_ended(event, ENDINGS[type(event)])
 
     def _attempt_ended(self, event: ev.TaskEvent, ending: str) -> None:
         begun = self._running.pop(event.task, None)
@@ -118,7 +110,7 @@ class ReportRecorder:
 _STEPS: Mapping[type[ev.Event], Callable[[ReportRecorder, Any], None]] = {
     ev.TaskStarted: ReportRecorder._started,
     ev.TaskRetrying: ReportRecorder._retrying,
-    **dict.fromkeys(_ENDINGS, ReportRecorder._ended),
+    **dict.fromkeys(ENDINGS, ReportRecorder._ended),
     ev.RunStarted: ReportRecorder._run_started,
     ev.RunResumed: ReportRecorder._resumed,
     ev.RunPaused: ReportRecorder._paused,
