@@ -87,7 +87,7 @@ def breaker_question(snapshot: RunSnapshot, name: str) -> Question:
     if view.forced is not None and view.computed is not view.forced:
         lines.append(((f"by itself it would be {WORDS[view.computed]}", "dim"),))
     for moved in view.recent[-4:]:
-        went = moved.state.replace("_", "-") or "let go"
+        went = moved.state.replace("_", "-") or ("let go" if moved.by_force else "settings")
         lines.append(((f"  {clock(moved.at):>7} ", "faint"), (f"{went}  ", ""), (clean(moved.reason, 80), "dim")))
     choices = [
         Choice(("t",), "t", "Trip: open it, it recovers as if by itself", "trip"),

@@ -205,6 +205,8 @@ def _breaker(event: ev.BreakerEvent) -> str:
             return f"is held {state.replace('_', ' ')}"
         case ev.BreakerForced():
             return "is no longer held"
+        case ev.BreakerChanged():
+            return "has other settings"
         case _:
             return "is closed"
 
@@ -253,6 +255,13 @@ def _of_blocked(event: ev.TaskBlocked) -> str:
     return f"{reason}: {said}" if said and said not in reason else reason
 
 
+def _acknowledged(event: ev.EscalationAcknowledged) -> str:
+    said = f": {clean(event.note)}" if event.note else ""
+    if event.withdrawn:
+        return f"has nobody any more who looks after its escalation {event.number}{said}"
+    return f"has somebody who looks after its escalation {event.number}, {clean(event.by)}{said}"
+
+
 def _rest(event: ev.TaskEvent) -> str:
     match event:
         case ev.TaskCancelling():
@@ -278,6 +287,8 @@ def _rest(event: ev.TaskEvent) -> str:
         case ev.GateDecided():
             ruling = "is approved" if event.approved else "is rejected"
             return f"{ruling} by {clean(event.by)}" + (f": {clean(event.reason)}" if event.reason else "")
+        case ev.EscalationAcknowledged():
+            return _acknowledged(event)
         case ev.TaskRestarted():
             return f"starts over: {clean(event.reason)}"
         case ev.TaskStale():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dagtop.core import commands as do
+from dagtop.core.breaker_settings import inverse_of
 from dagtop.core.changes import NO_COST
 from dagtop.core.guards import BreakerState
 from dagtop.core.policy import TaskPolicy
@@ -49,6 +50,14 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
             return do.PauseRun()
         case do.TripBreaker() | do.ResetBreaker() | do.ForceBreaker():
             return _breaker_back(snapshot, command)
+        case do.SetBreaker():
+            view = breaker_of(snapshot, command.breaker)
+            return inverse_of(view.spec, command) if view is not None else None
+        case do.AcknowledgeEscalation(number=number, withdraw=withdraw):
+            known = snapshot.acknowledged.get(number)
+            if known is not None:
+                return do.AcknowledgeEscalation(number, known.note)
+            return None if withdraw else do.AcknowledgeEscalation(number, withdraw=True)
         case do.SetPolicy():
             row = row_of(snapshot, command.task)
             return _policy_back(row.policy, command) if row is not None else None

@@ -97,6 +97,18 @@ def test_a_failure_names_only_those_that_will_not_run_for_it():
         (ev.BreakerHalfOpened(0.0, "api", "30 s are over"), "breaker api is half open: 30 s are over."),
         (ev.BreakerClosed(0.0, "api", "the probe succeeded"), "breaker api is closed: the probe succeeded."),
         (ev.BreakerForced(0.0, "api", "held open by you", "open"), "breaker api is held open: held open by you."),
+        (
+            ev.BreakerChanged(0.0, "api", "failure_threshold 5 → 3, set by hand", {"failure_threshold": 3}),
+            "breaker api has other settings: failure_threshold 5 → 3, set by hand.",
+        ),
+        (
+            ev.EscalationAcknowledged(0.0, "load", 2, "eve", "I ring\x1b them"),
+            "load has somebody who looks after its escalation 2, eve: I ring␛ them.",
+        ),
+        (
+            ev.EscalationAcknowledged(0.0, "load", 2, "eve", withdrawn=True),
+            "load has nobody any more who looks after its escalation 2.",
+        ),
         (ev.BreakerForced(0.0, "a\x1bpi", "let go by you", ""), "breaker a␛pi is no longer held: let go by you."),
     ],
 )

@@ -380,7 +380,7 @@ class Driver:
 COMPARED = (
     "state counts attempt ready_at attempt_started ended_at policies reason failure history progress due_at cancelling_at "
     "first_attempt held stale max_parallel run_state run_reason run started_at window gates torn_down escalations "
-    "breakers forced pool_limits why_run"
+    "breakers forced breaker_settings acknowledged pool_limits why_run"
 ).split()
 
 

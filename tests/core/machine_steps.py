@@ -23,7 +23,7 @@ KINDS = (
     "skip_task mark retry_failed approve approve reject pool_limit "
     "trip reset force grow swap swap_back lines more_lines later elsewhere elsewhere note "
     "ready ready probe probe probe_badly probe_badly stop_task stop_task start_task start_task start_run start_run "
-    "restarts restarts ceiling"
+    "restarts restarts ceiling settings acknowledge"
 ).split()
 
 #: What happens to tasks that are kept up: crashes, probes, time that passes; seldom something that ends the run.
@@ -269,6 +269,13 @@ def command_of(step: Step, name: str) -> cmd.Command | None:
         "trip": cmd.TripBreaker(("api", "mail")[y % 2]),
         "reset": cmd.ResetBreaker(("api", "mail")[y % 2]),
         "force": cmd.ForceBreaker(("api", "mail")[y % 2], ("open", "closed", "half_open", "")[y // 2 % 4]),
+        "settings": cmd.SetBreaker(
+            ("api", "mail")[y % 2],
+            failure_threshold=(None, 1, 4)[y // 2 % 3],
+            recovery_timeout=(None, 0.0, 3.0)[y // 3 % 3],
+            window=(None, None, 0.0, 9.0)[y // 5 % 4],
+        ),
+        "acknowledge": cmd.AcknowledgeEscalation(1 + y % 4, ("", "seen")[y // 4 % 2], withdraw=y % 7 == 0),
     }
     return commands.get(step.kind)
 

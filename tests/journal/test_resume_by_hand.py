@@ -20,6 +20,7 @@ from dagtop.core.states import RunState
 from dagtop.journal import chunks
 from dagtop.journal.resume import Resumption, plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
+from dagtop.runtime.survival import orders_of
 from journal_scene import Graph as Shape
 from journal_scene import chain, plan_of, record_of
 from test_journal_resume import Story
@@ -291,6 +292,41 @@ class TestInRuns:
         assert mark(one) != mark(two)
         assert mark(one) == mark(one)
         assert mark(one) != Graph("g").add("a", work).fingerprints()
+
+
+class TestEscalations:
+    def test_B15_what_was_told_and_who_looks_after_it_is_known_to_the_next_process(self) -> None:
+        report = TestEvents.report()
+        story = Story().succeed("a")
+        story.happen(
+            ev.TaskEscalated(2.0, "b", report),
+            *by_hand(cmd.AcknowledgeEscalation(1, "mine"), ev.EscalationAcknowledged(5.0, "b", 1, "hand", "mine")),
+        )
+        plan = story.plan()
+        assert plan.escalations == (report,)
+        assert plan.acknowledged == {1: ev.EscalationAcknowledged(5.0, "b", 1, "hand", "mine")}
+        taken_back = story.go_on().happen(ev.EscalationAcknowledged(6.0, "b", 1, "hand", withdrawn=True)).plan()
+        assert (taken_back.escalations, taken_back.acknowledged) == ((report,), {})
+
+    def test_B15_a_run_that_goes_on_still_has_them_and_counts_on(self, tmp_path: Path) -> None:
+        journal = SqliteJournal(tmp_path / "runs.db")
+        graph = Graph("g").add("a", lambda: 1 / 0)
+        run = DAGExecutor(graph, journal=journal).start()
+        run.wait()
+        resumption = plan_resumption(journal.load("last"), graph.validate(), graph.fingerprints(), trust_changes=True)
+        again = DAGExecutor(graph, journal=journal, resume=resumption).start().wait()
+        assert [one.number for one in again.escalations] == [1, 2]
+        stored = [event.report for event in journal.load("last").events() if isinstance(event, ev.TaskEscalated)]
+        assert stored == list(again.escalations)
+
+    def test_B22_settings_of_breakers_that_a_person_changed_are_kept(self) -> None:
+        story = Story().happen(*by_hand(cmd.SetBreaker("api", failure_threshold=2, window=0.0)))
+        story.happen(*by_hand(cmd.SetBreaker("api", failure_threshold=9)))
+        kept = story.plan()
+        assert kept.breakers == {"api": {"failure_threshold": 9, "window": 0.0, "failure_rate": 0}}
+        assert orders_of(kept, chain("abc")) == (
+            cmd.SetBreaker("api", failure_threshold=9, window=0.0, failure_rate=0),
+        )
 
 
 def print_nothing(task: str, message: str) -> None:

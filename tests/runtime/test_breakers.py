@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from dagtop import DagtopError
 from dagtop.core.breakers import BreakerView
-from dagtop.core.events import AnyEvent, BreakerEvent
+from dagtop.core.events import AnyEvent, BreakerChanged, BreakerEvent
 from dagtop.core.guards import Breaker, BreakerState
 from dagtop.runtime.breaker_board import BreakerBoard
 from dagtop.runtime.breaker_registry import Registry
@@ -262,6 +262,35 @@ class TestWhatIsSeen:
         run = process.run(names=[])
         assert run.view("other", 0.0).state is BreakerState.CLOSED
         assert (list(run.names()), process.board.list()) == ([], ())
+
+
+class TestOtherSettings:
+    def test_B22_they_are_in_force_for_all_that_use_it_and_every_run_hears_of_it(self) -> None:
+        process = Process()
+        first, second = process.run(QUICK), process.run(at=100.0)
+        first.change("api", {"recovery_timeout": 3.0}, 0.0, "eve")
+        assert second.spec("api").recovery_timeout == 3.0
+        (told,) = second.moved(100.0)
+        assert (told.type, told.at) == ("breaker.changed", 100.0)
+        assert told == BreakerChanged(100.0, "api", "recovery_timeout 10 → 3, set by eve", {"recovery_timeout": 3.0})
+        assert second.woken == ["api"]
+
+    def test_one_that_is_open_may_be_asked_sooner(self) -> None:
+        process = Process()
+        run = process.run(QUICK)
+        run.fail()
+        assert run.next_due() == 10.0
+        run.change("api", {"recovery_timeout": 3.0}, 0.0, "eve")
+        assert run.next_due() == 3.0
+        assert run.views(0.0)[0].probe_due_at == 3.0
+
+    def test_whoever_comes_to_a_forced_one_is_told_who_forced_it_not_who_changed_it(self) -> None:
+        process = Process()
+        first = process.run(QUICK)
+        first.force("api", "open", 0.0, "eve")
+        first.change("api", {"recovery_timeout": 3.0}, 0.0, "bob")
+        (told,) = process.run().moved(0.0)
+        assert told.reason == "it was so before this run: held open by eve"
 
 
 class TestTheBoard:

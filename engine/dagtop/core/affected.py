@@ -6,7 +6,8 @@ from collections.abc import Collection
 from typing import Protocol
 
 from dagtop.core.desired import Desired
-from dagtop.core.events import GateWaiting
+from dagtop.core.escalation import EscalationReport
+from dagtop.core.events import EscalationAcknowledged, GateWaiting
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
@@ -29,6 +30,8 @@ class Situation(Protocol):
     gates: dict[int, GateWaiting]
     torn_down: set[int]
     desired: Desired
+    escalations: list[EscalationReport]
+    acknowledged: dict[int, EscalationAcknowledged]
 
 
 def retried(now: Situation) -> list[int]:

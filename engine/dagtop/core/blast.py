@@ -24,6 +24,7 @@ from dagtop.core.affected import (
     torn_down_for_good,
     wanted_up,
 )
+from dagtop.core.breaker_settings import changes_of
 from dagtop.core.changes import NO_COST, OF_RESTART, changed_policy
 from dagtop.core.desired import Desired
 from dagtop.core.guards import BreakerState
@@ -70,6 +71,8 @@ class _Seen:
         self.desired.serving = {row.index for row in snapshot.rows if row.serving}
         self.desired.down = {row.index for row in snapshot.rows if not row.wanted}
         self.desired.gone = {row.index for row in snapshot.rows if row.gone}
+        self.escalations = list(snapshot.escalations)
+        self.acknowledged = dict(snapshot.acknowledged)
 
 
 def blast_radius(snapshot: RunSnapshot, command: cmd.Command) -> cmd.BlastRadius:
@@ -113,8 +116,15 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
             return _limit(now, limit)
         case cmd.SetPoolLimit(pool=pool, limit=limit):
             return _pool_limit(now, pool, limit)
-        case cmd.TripBreaker(breaker=name) | cmd.ResetBreaker(breaker=name) | cmd.ForceBreaker(breaker=name):
+        case (
+            cmd.TripBreaker(breaker=name)
+            | cmd.ResetBreaker(breaker=name)
+            | cmd.ForceBreaker(breaker=name)
+            | cmd.SetBreaker(breaker=name)
+        ):
             return _of_breaker(now, command, name)
+        case cmd.AcknowledgeEscalation():
+            return _acknowledge(now, command)
         case cmd.RetryFailed():
             return _retry_failed(now)
         case cmd.StartRun():
@@ -216,8 +226,30 @@ def _of_breaker(now: Situation, command: cmd.Command, name: str) -> cmd.BlastRad
                 return _no(f"a breaker is open, closed or half_open, not {state!r}")
             said = f"is held {state.replace('_', '-')}" if state else "goes by itself again"
             return cmd.BlastRadius(summary=f"breaker {name} {said}; {tasks(users)} ask it before they start")
+        case cmd.SetBreaker():
+            changes = changes_of(command)
+            if not changes:
+                return _no("no setting was given a new value")
+            said = ", ".join(f"{key} = {value:g}" if value else f"no {key}" for key, value in changes.items())
+            return cmd.BlastRadius(summary=f"breaker {name}: {said}; for all that ask it")
         case _:
             return cmd.BlastRadius(summary=f"breaker {name} closes and forgets its failures")
+
+
+def _acknowledge(now: Situation, command: cmd.AcknowledgeEscalation) -> cmd.BlastRadius:
+    number = command.number
+    task = next((one.task for one in reversed(now.escalations) if one.number == number), None)
+    if task is None:
+        return _no(f"there is no escalation {number}")
+    known = now.acknowledged.get(number)
+    if command.withdraw:
+        if known is None:
+            return _no(f"escalation {number} of {task} is not acknowledged")
+        return cmd.BlastRadius(summary=f"escalation {number} of {task} is open again")
+    if known is not None and command.reason == known.note:
+        return _no(f"escalation {number} of {task} is acknowledged already, by {known.by}")
+    said = f": {command.reason}" if command.reason else ""
+    return cmd.BlastRadius(summary=f"escalation {number} of {task} is acknowledged{said}")
 
 
 def _retry_failed(now: Situation) -> cmd.BlastRadius:

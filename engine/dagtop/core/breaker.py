@@ -15,7 +15,9 @@ Its rules:
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from dagtop.core.guards import Breaker, BreakerState
 
@@ -28,15 +30,17 @@ REMEMBERED, LONGEST_REASON = 20, 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """A breaker has moved, or somebody took hold of it or let it go."""
+    """A breaker has moved, or somebody took hold of it, let it go, or gave it other settings."""
 
     at: float
     state: BreakerState | None
-    """Where it is now; with `by_force` the state it is held in, None when it was let go."""
+    """Where it is now; with `by_force` the state it is held in, None when it was let go; None as well with `changes`."""
     reason: str
     by_force: bool = False
     probe_due_at: float | None = None
     """When it is open: the moment of the first probe."""
+    changes: Mapping[str, Any] | None = None
+    """Settings that have been given other values while it was in use."""
 
 
 @dataclass(eq=False, slots=True)
@@ -223,6 +227,11 @@ class Circuit:
             self._parts.clear()
         self.spec = spec
         self.changes += 1
+
+    def change(self, spec: Breaker, changes: Mapping[str, Any], at: float, reason: str) -> None:
+        """As `respec`, on a person's word: all that use it are told."""
+        self.respec(spec)
+        self._note(Transition(at=at, state=None, reason=reason[:LONGEST_REASON], changes=changes))
 
     # -- transitions --------------------------------------------------------------------------------------------------
 

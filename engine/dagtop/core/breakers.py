@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from dagtop.core.breaker import Circuit, Passage, Transition
-from dagtop.core.events import AnyEvent, BreakerClosed, BreakerForced, BreakerHalfOpened, BreakerOpened
+from dagtop.core.breaker_settings import change_reason, changed_breaker, settings_of
+from dagtop.core.events import (
+    AnyEvent,
+    BreakerChanged,
+    BreakerClosed,
+    BreakerForced,
+    BreakerHalfOpened,
+    BreakerOpened,
+)
 from dagtop.core.guards import Breaker, BreakerState
 
 
@@ -17,7 +25,7 @@ class Moved(msgspec.Struct, frozen=True, gc=False):
 
     at: float
     state: str
-    """Where it went; "" when it was let go."""
+    """Where it went; "" when it was let go, or only given other settings, which is not `by_force`."""
     reason: str
     by_force: bool = False
     """Whether `state` is the one that it is held in, not the computed one."""
@@ -86,6 +94,15 @@ class Breakers(Protocol):
         """Hold it in a state; "" lets it go."""
         ...
 
+    def change(self, name: str, changes: Mapping[str, Any], at: float, by: str) -> None:
+        """Give it other settings.
+
+        Raises
+        ------
+        ValueError: one of them is out of its range.
+        """
+        ...
+
     def view(self, name: str, at: float) -> BreakerView:
         """What is seen of it."""
         ...
@@ -106,6 +123,8 @@ class Breakers(Protocol):
 def event_of(name: str, transition: Transition, at: float) -> AnyEvent:
     """A transition as an event."""
     reason = transition.reason
+    if transition.changes is not None:
+        return BreakerChanged(at, name, reason, dict(transition.changes))
     if transition.by_force:
         return BreakerForced(at, name, reason, transition.state.value if transition.state is not None else "")
     if transition.state is BreakerState.OPEN:
@@ -224,6 +243,13 @@ class LocalBreakers:
         held = forced_state(state)
         self._of(name).force(held, at, force_reason(held, by))
         self._take(name, self._of(name))
+
+    def change(self, name: str, changes: Mapping[str, Any], at: float, by: str) -> None:
+        """Give it other settings."""
+        circuit = self._of(name)
+        spec, told = changed_breaker(circuit.spec, changes), change_reason(circuit.spec, changes, by)
+        circuit.change(spec, settings_of(spec, changes), at, told)
+        self._take(name, circuit)
 
     def view(self, name: str, at: float) -> BreakerView:
         """What is seen of it."""

@@ -155,6 +155,28 @@ class ForceBreaker(_Command, frozen=True, tag="force-breaker"):
     state: str
 
 
+class SetBreaker(_Command, frozen=True, tag="set-breaker"):
+    """Change settings of a circuit breaker from now on, for all that ask it. None leaves one as it is.
+
+    `window` of 0 takes the window away, and with it the rate; `failure_rate` of 0 takes the rate away.
+    """
+
+    breaker: str
+    failure_threshold: int | None = None
+    recovery_timeout: float | None = None
+    success_threshold: int | None = None
+    window: float | None = None
+    failure_rate: float | None = None
+
+
+class AcknowledgeEscalation(_Command, frozen=True, tag="acknowledge"):
+    """Say that somebody looks after an escalation, which has that number; with `withdraw` that nobody does any more."""
+
+    number: int
+    reason: str = ""
+    withdraw: bool = False
+
+
 class SwapGraph(_Command, frozen=True, tag="swap-graph"):
     """Go on with another version of the graph, which was handed to the engine under this number."""
 
@@ -215,6 +237,8 @@ Command: TypeAlias = (
     | TripBreaker
     | ResetBreaker
     | ForceBreaker
+    | SetBreaker
+    | AcknowledgeEscalation
     | SwapGraph
     | SetPolicy
 )

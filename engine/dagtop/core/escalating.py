@@ -18,5 +18,7 @@ def escalate(machine: RunMachine, index: int, at: float) -> None:
     evidence = machine.evidence(index) if machine.evidence is not None else Evidence()
     circuit = machine.ledger.policies[index].circuit
     state = machine.breakers.state(circuit, at).value if circuit else ""
-    made = report(machine.ledger, machine.joins, index, len(machine.ledger.escalations) + 1, at, evidence, state)
+    known = machine.ledger.escalations
+    number = known[-1].number + 1 if known else 1  # a run that was resumed goes on counting
+    made = report(machine.ledger, machine.joins, index, number, at, evidence, state)
     machine.emit(ev.TaskEscalated(at, machine.plan.names[index], made))

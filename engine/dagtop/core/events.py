@@ -225,6 +225,15 @@ class TaskEscalated(TaskEvent, frozen=True, tag="task.escalated"):
     report: EscalationReport
 
 
+class EscalationAcknowledged(TaskEvent, frozen=True, tag="escalation.acknowledged"):
+    """Somebody looks after the escalation of that number; `withdrawn`: nobody does any more."""
+
+    number: int
+    by: str
+    note: str = ""
+    withdrawn: bool = False
+
+
 class TaskTearingDown(TaskEvent, frozen=True, tag="task.tearing_down"):
     """Nothing downstream needs it any more, and its teardown begins. To be used again, it has to start over."""
 
@@ -284,6 +293,13 @@ class BreakerForced(BreakerEvent, frozen=True, tag="breaker.forced"):
     """A person holds it in `state`; "" takes that back. The computed state goes on beside it."""
 
     state: str
+
+
+class BreakerChanged(BreakerEvent, frozen=True, tag="breaker.changed"):
+    """It goes by other settings from now on, whatever state it is in. `reason` says which, and on whose word."""
+
+    changes: dict[str, Any]
+    """The settings that are others now, by name."""
 
 
 # -- the graph ------------------------------------------------------------------------------------------------------------
@@ -400,6 +416,7 @@ AnyEvent: TypeAlias = (
     | TaskProgress
     | TaskServing
     | TaskEscalated
+    | EscalationAcknowledged
     | TaskTearingDown
     | TaskTornDown
     | TaskNotCached
@@ -409,6 +426,7 @@ AnyEvent: TypeAlias = (
     | BreakerHalfOpened
     | BreakerClosed
     | BreakerForced
+    | BreakerChanged
     | GraphChanged
     | LoopBlocked
     | LimitChanged

@@ -32,8 +32,10 @@ class Ledger:
     """The state of every task of one run, and of the run."""
 
     __slots__ = (  # more than thirty attributes would be looked up slowly
+        "acknowledged",
         "attempt",
         "attempt_started",
+        "breaker_settings",
         "breakers",
         "cancelling_at",
         "counts",
@@ -107,16 +109,9 @@ class Ledger:
         """What is wanted of supervised tasks, and how they keep up with it."""
         self.why_run: dict[int, str] = {}
         """By task that has a cache and ran all the same: why."""
-        self.escalations: list[EscalationReport] = []
-        """In order; a later success of the task takes none away."""
-        self.breakers: dict[str, str] = {}
-        """State of each circuit breaker that has moved, as it goes by itself."""
-        self.forced: dict[str, str] = {}
-        """State in which a person holds a breaker."""
         self.next_plan: Plan | None = None
         """What the machine has made of the plan, with the policies that an event cannot carry; taken with `GraphChanged`."""
-        self.pool_limits: dict[str, int] = {}
-        """Limits of pools that were changed."""
+        self._begin_beside()
         self.sparse = (
             self.reason,
             self.failure,
@@ -131,6 +126,21 @@ class Ledger:
             self.torn_down,
         )
         """Everything that most tasks never have."""
+
+    def _begin_beside(self) -> None:
+        """What is told beside the tasks: of escalations, breakers and pools."""
+        self.escalations: list[EscalationReport] = []
+        """In order; a later success of the task takes none away."""
+        self.acknowledged: dict[int, ev.EscalationAcknowledged] = {}
+        """By number of the escalation that somebody looks after: who, and since when."""
+        self.breakers: dict[str, str] = {}
+        """State of each circuit breaker that has moved, as it goes by itself."""
+        self.forced: dict[str, str] = {}
+        """State in which a person holds a breaker."""
+        self.breaker_settings: dict[str, dict[str, Any]] = {}
+        """By breaker: settings that were changed."""
+        self.pool_limits: dict[str, int] = {}
+        """Limits of pools that were changed."""
 
     def apply(self, event: ev.AnyEvent) -> None:
         """Take one event.
@@ -261,6 +271,12 @@ class Ledger:
 
     def _escalated(self, index: int, event: ev.TaskEscalated) -> None:
         self.escalations.append(event.report)
+
+    def _acknowledged(self, index: int, event: ev.EscalationAcknowledged) -> None:
+        if event.withdrawn:
+            self.acknowledged.pop(event.number, None)
+        else:
+            self.acknowledged[event.number] = event
 
     def _tearing_down(self, index: int, event: ev.TaskTearingDown) -> None:
         self.torn_down.add(index)
@@ -406,6 +422,9 @@ class Ledger:
         else:
             self.forced.pop(event.breaker, None)
 
+    def _breaker_changed(self, event: ev.BreakerChanged) -> None:
+        self.breaker_settings.setdefault(event.breaker, {}).update(event.changes)
+
     def _graph_changed(self, event: ev.GraphChanged) -> None:
         plan, self.next_plan = self.next_plan, None
         if plan is None:
@@ -505,6 +524,7 @@ _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.GateWaiting: Ledger._gate,
     ev.GateDecided: Ledger._decided,
     ev.TaskEscalated: Ledger._escalated,
+    ev.EscalationAcknowledged: Ledger._acknowledged,
     ev.TaskTearingDown: Ledger._tearing_down,
 }
 
@@ -521,5 +541,6 @@ _RUN_STEPS: dict[type, Callable[[Ledger, Any], None]] = {
     ev.BreakerHalfOpened: Ledger._breaker,
     ev.BreakerClosed: Ledger._breaker,
     ev.BreakerForced: Ledger._forced,
+    ev.BreakerChanged: Ledger._breaker_changed,
     ev.GraphChanged: Ledger._graph_changed,
 }

@@ -8,7 +8,7 @@ import msgspec
 
 from dagtop.core.breakers import BreakerView
 from dagtop.core.escalation import EscalationReport
-from dagtop.core.events import CommandApplied, CommandRefused, GateWaiting, Problem
+from dagtop.core.events import CommandApplied, CommandRefused, EscalationAcknowledged, GateWaiting, Problem
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
@@ -125,6 +125,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     escalations: tuple[EscalationReport, ...] = ()
     """The latest, at most 200, oldest first. The same object as long as there is no new one."""
     escalation_count: int = 0
+    acknowledged: Mapping[int, EscalationAcknowledged] = {}
+    """By number of the escalation that somebody looks after. The same object as long as nothing changes."""
     blocked: Blocked | None = None
     """Set while something keeps the event loop from going round; the rest is then as it was before."""
 

@@ -10,6 +10,7 @@ from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.affected import lost_because_of, restarted_with, retried, wanted_up
 from dagtop.core.blast import TaskCommand, policy_changes, radius
+from dagtop.core.breaker_settings import changed_breaker, changes_of
 from dagtop.core.changes import OF_RESTART, OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide
@@ -70,6 +71,12 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
                 machine.admission.unblock(lane)
         case cmd.TripBreaker() | cmd.ResetBreaker() | cmd.ForceBreaker():
             _move_breaker(machine, command, at, by)
+        case cmd.SetBreaker(breaker=name):
+            machine.breakers.change(name, changes_of(command), at, by)
+            machine.admission.moved(at)
+        case cmd.AcknowledgeEscalation(number=number, reason=note, withdraw=withdraw):
+            task = next(one.task for one in reversed(machine.ledger.escalations) if one.number == number)
+            machine.emit(ev.EscalationAcknowledged(at, task, number, by, note, withdraw))
         case cmd.SwapGraph() | cmd.ScaleTask():
             pass  # refused before, or carried out by whoever has the functions
         case _:
@@ -185,12 +192,23 @@ def _flaw(machine: RunMachine, command: cmd.Command) -> str:
     match command:
         case cmd.SetPolicy():
             return _policy_flaw(machine, command)
+        case cmd.SetBreaker(breaker=name):
+            return _breaker_flaw(machine, name, command)
         case cmd.SwapGraph():
             return "the graph of this run cannot be swapped"
         case cmd.ScaleTask(task=task):
             return f"{task} was not declared with replicas"
         case _:
             return ""
+
+
+def _breaker_flaw(machine: RunMachine, name: str, command: cmd.SetBreaker) -> str:
+    before = machine.breakers.spec(name)
+    try:
+        changed = changed_breaker(before, changes_of(command))
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return "" if changed != before else f"breaker {name} has these settings already"
 
 
 def _policy_flaw(machine: RunMachine, command: cmd.SetPolicy) -> str:

@@ -6,16 +6,20 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from msgspec.structs import asdict
 
-from dagtop.core.commands import ScaleTask, SetMaxParallel, SetPolicy, SetPoolLimit, SkipTask
+from dagtop.core.breaker_settings import changes_of
+from dagtop.core.commands import ScaleTask, SetBreaker, SetMaxParallel, SetPolicy, SetPoolLimit, SkipTask
+from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import (
     AnyEvent,
     CommandApplied,
+    EscalationAcknowledged,
     GateDecided,
     GraphChanged,
     RunFinished,
@@ -25,6 +29,7 @@ from dagtop.core.events import (
     TaskBlocked,
     TaskCached,
     TaskCancelled,
+    TaskEscalated,
     TaskFailed,
     TaskRestarted,
     TaskRetrying,
@@ -39,6 +44,9 @@ from dagtop.core.states import RunState
 
 #: Begins the reason of a task that starts over only because tasks that it spawned must be there again.
 SPAWNS_AGAIN = "it spawns its tasks again"
+
+#: How many escalation reports a run that is resumed has at hand; all of them are in the journal.
+ESCALATIONS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +137,12 @@ class History:
     """Tasks that were taken out of the graph while the run went on, and did not come back."""
     limits: dict[str, int] = field(default_factory=dict)
     """Limits that a person has changed: "max_parallel", and pools by "pool:NAME"."""
+    breakers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By breaker: settings that a person has changed, as `SetBreaker` has them."""
+    escalations: deque[EscalationReport] = field(default_factory=lambda: deque(maxlen=ESCALATIONS))
+    """The latest ones."""
+    acknowledged: dict[int, EscalationAcknowledged] = field(default_factory=dict)
+    """By number of the escalation that somebody looks after."""
 
     def apply(self, event: AnyEvent) -> None:
         """Take the next event."""
@@ -204,11 +218,22 @@ class History:
                 self.limits["max_parallel"] = limit
             case SetPoolLimit(pool=pool, limit=limit):
                 self.limits[f"pool:{pool}"] = limit
+            case SetBreaker(breaker=name) as command:
+                self.breakers.setdefault(name, {}).update(changes_of(command))
             case _:
                 pass
 
     def _wanted(self, event: TaskWanted) -> None:
         self._task(event.task).down = None if event.up else event.reason
+
+    def _escalated(self, event: TaskEscalated) -> None:
+        self.escalations.append(event.report)
+
+    def _acknowledged(self, event: EscalationAcknowledged) -> None:
+        if event.withdrawn:
+            self.acknowledged.pop(event.number, None)
+        else:
+            self.acknowledged[event.number] = event
 
     def _gate_decided(self, event: GateDecided) -> None:
         self._task(event.task).approved = event.approved
@@ -267,6 +292,8 @@ _STEPS: dict[type, Callable[[History, Any], None]] = {
     TaskStale: History._stale,
     TaskWanted: History._wanted,
     CommandApplied: History._commanded,
+    TaskEscalated: History._escalated,
+    EscalationAcknowledged: History._acknowledged,
     GateDecided: History._gate_decided,
     GraphChanged: History._graph_changed,
 }

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagtop.core.escalation import EscalationReport
+from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.levels import is_inside
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
@@ -62,6 +64,12 @@ class Resumption:
     """Tasks of the graph that were taken out of it while the run went on, and did not come back."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """Limits that a person has changed: "max_parallel", and pools by "pool:NAME"."""
+    breakers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """By breaker: settings that a person has changed, as fields of `SetBreaker`."""
+    escalations: tuple[EscalationReport, ...] = ()
+    """The latest that were told so far."""
+    acknowledged: Mapping[int, EscalationAcknowledged] = field(default_factory=dict)
+    """By number of the escalation that somebody looks after."""
 
     @property
     def nothing_left(self) -> bool:
@@ -133,6 +141,9 @@ def plan_resumption(
         replicas={name: task.replicas for name, task in known.items() if task.replicas is not None},
         removed=tuple(name for name in plan.names if name in history.removed),
         limits=history.limits,
+        breakers=history.breakers,
+        escalations=tuple(history.escalations),
+        acknowledged=history.acknowledged,
     )
 
 

@@ -11,8 +11,10 @@ from collections.abc import Callable, Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from math import ulp
+from typing import Any
 
 from dagtop.core.breaker import Circuit, Passage, Transition
+from dagtop.core.breaker_settings import change_reason, changed_breaker, settings_of
 from dagtop.core.breakers import BreakerView, event_of, force_reason, forced_state, view_of
 from dagtop.core.events import AnyEvent
 from dagtop.core.guards import Breaker, BreakerState
@@ -188,6 +190,16 @@ class RunBreakers:
         held = forced_state(state)
         self._by_hand(name, lambda circuit: circuit.force(held, self._time(at), force_reason(held, by)))
 
+    def change(self, name: str, changes: Mapping[str, Any], at: float, by: str) -> None:
+        """Give it other settings, for all that use it."""
+
+        def move(circuit: Circuit) -> None:
+            before = circuit.spec
+            spec = changed_breaker(before, changes)
+            circuit.change(spec, settings_of(spec, changes), self._time(at), change_reason(before, changes, by))
+
+        self._by_hand(name, move)
+
     def moved(self, at: float) -> list[AnyEvent]:
         """Every transition since the last call. They are told as of now: a run's events are in the order of their times."""
         if not self._news and not self._waits:
@@ -319,9 +331,9 @@ class RunBreakers:
 def _standing(circuit: Circuit, now: float) -> list[Transition]:
     """What a run must be told of a breaker that it comes to, if that is not as new."""
     told: list[Transition] = []
-    last = circuit.recent[-1].reason if circuit.recent else ""
+    last = next((made.reason for made in reversed(circuit.recent) if made.by_force), "")
     if circuit.computed is not BreakerState.CLOSED:
-        reason = next((made.reason for made in reversed(circuit.recent) if not made.by_force), "")
+        reason = next((made.reason for made in reversed(circuit.recent) if made.state and not made.by_force), "")
         due = circuit.probe_due_at
         told.append(
             Transition(at=now, state=circuit.computed, reason=f"it was so before this run: {reason}", probe_due_at=due)

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from dagtop.core import commands as cmd
+from dagtop.core.breaker_settings import SETTINGS
 from dagtop.core.changes import NO_COST
 from dagtop.core.nearest import nearest
 from dagtop.runtime.answer import Answer
@@ -144,6 +145,27 @@ class Commanding:
     def force_breaker(self, breaker: str, state: str | None) -> Answer:
         """Hold a circuit breaker in `state` ("open", "closed", "half_open"), whatever happens; None lets it go."""
         return self.send(cmd.ForceBreaker(breaker, state or ""))
+
+    def set_breaker(self, breaker: str, **settings: Any) -> Answer:
+        """Change settings of a circuit breaker from now on: `failure_threshold`, `recovery_timeout`, `success_threshold`,
+        `window`, `failure_rate`. None takes a window or a rate away.
+
+        Raises
+        ------
+        TypeError: there is no such setting, or it takes no such value.
+        """
+        for name, value in settings.items():
+            if name not in SETTINGS:
+                raise TypeError(f"a breaker has no setting {name!r} to change{nearest(name, SETTINGS)}")
+            if value is None:
+                settings[name] = 0
+        return self.send(cmd.SetBreaker(breaker, **settings))
+
+    # -- escalations --------------------------------------------------------------------------------------------------
+
+    def acknowledge(self, number: int, *, reason: str = "", withdraw: bool = False) -> Answer:
+        """Say that somebody looks after the escalation of that number; with `withdraw` that nobody does any more."""
+        return self.send(cmd.AcknowledgeEscalation(number, reason, withdraw))
 
 
 def checked(command: cmd.Command) -> None:

@@ -352,6 +352,7 @@ class DAGExecutor(Listening):
             return None, (), outputs
         ledger = Ledger(self.plan, max_parallel)
         ledger.run, ledger.started_at = self.run_id, resume.record.started_at
+        ledger.escalations, ledger.acknowledged = list(resume.escalations), dict(resume.acknowledged)
         for index, name in enumerate(self.plan.names):
             done = name in resume.kept or name in resume.reruns
             ledger.seed(index, resume.attempts.get(name, 0), succeeded=done)

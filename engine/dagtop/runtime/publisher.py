@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
 from operator import is_not, ne
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +17,7 @@ from dagtop.core.events import (
     AnyEvent,
     CommandApplied,
     CommandRefused,
+    EscalationAcknowledged,
     GraphChanged,
     Log,
     Problem,
@@ -51,6 +53,15 @@ class SnapshotBox:
         self.latest: RunSnapshot = EMPTY
         self.lock = threading.Lock()
         """Held for a moment by whoever replaces it."""
+
+
+class Notes(NamedTuple):
+    """What a publisher has been told that is in no ledger."""
+
+    events: int
+    problems: Sequence[Problem]
+    problem_count: int
+    answers: Sequence[CommandApplied | CommandRefused]
 
 
 class Publisher:
@@ -105,6 +116,20 @@ class Publisher:
                 self._problem_count += 1
             elif isinstance(event, (CommandApplied, CommandRefused)):
                 self._answers.append(event)
+
+    def notes(self) -> Notes:
+        """What comparing states would not show, to go on from later."""
+        return Notes(self._events, tuple(self._problems), self._problem_count, tuple(self._answers))
+
+    def take_notes(self, notes: Notes) -> None:
+        """Go on from notes that were taken when the ledger was as it is now."""
+        self._events, self._problem_count = notes.events, notes.problem_count
+        self._problems.extend(notes.problems)
+        self._answers.extend(notes.answers)
+
+    def answer(self, answers: Sequence[CommandApplied | CommandRefused]) -> None:
+        """Show answers that are no events."""
+        self._answers.extend(answers)
 
     def due_in(self, now: float, *, ticking: bool) -> float | None:
         """Seconds until `publish` should be called; None if nothing changes. `ticking`: the run's clock goes on."""
@@ -175,6 +200,7 @@ class Publisher:
                 breakers=self._breakers(now) if self._breakers is not None else (),
                 escalations=self._escalations_now(ledger),
                 escalation_count=len(ledger.escalations),
+                acknowledged=self._acknowledged_now(ledger),
             )
 
     def _escalations_now(self, ledger: Ledger) -> tuple[EscalationReport, ...]:
@@ -182,6 +208,10 @@ class Publisher:
         if latest.escalation_count == len(ledger.escalations):
             return latest.escalations
         return tuple(ledger.escalations[-ESCALATIONS:])
+
+    def _acknowledged_now(self, ledger: Ledger) -> Mapping[int, EscalationAcknowledged]:
+        before = self._box.latest.acknowledged
+        return before if ledger.acknowledged == before else dict(ledger.acknowledged)
 
     def _limits_now(self) -> Mapping[str, tuple[int, int]]:
         before = self._box.latest.limits

@@ -25,7 +25,8 @@ def with_limits(policy: RunPolicy, resume: Resumption) -> RunPolicy:
 
 
 def orders_of(resume: Resumption, plan: Plan) -> tuple[cmd.Command, ...]:
-    """The commands that make tasks what they were made, as far as the graph still has them."""
+    """The commands that make tasks and breakers what they were made, as far as the graph still has them."""
     policies = (cmd.SetPolicy(name, **fields) for name, fields in resume.policies.items() if name in plan.index)
     scales = (cmd.ScaleTask(name, count) for name, count in resume.replicas.items() if name in plan.index)
-    return (*policies, *scales)
+    breakers = (cmd.SetBreaker(name, **settings) for name, settings in resume.breakers.items())
+    return (*policies, *scales, *breakers)

@@ -351,6 +351,11 @@ def command_text(command: cmd.Command) -> str:
         case cmd.SetPolicy(task):
             changes = {f: getattr(command, f) for f in command.__struct_fields__ if f != "task"}
             return f"set {', '.join(f'{f}={v!r}' for f, v in changes.items() if v is not None)} of {task}"
+        case cmd.SetBreaker(name):
+            changes = {f: getattr(command, f) for f in command.__struct_fields__ if f != "breaker"}
+            return f"set {', '.join(f'{f}={v!r}' for f, v in changes.items() if v is not None)} of breaker {name}"
+        case cmd.AcknowledgeEscalation(number):
+            return f"{'no longer look' if command.withdraw else 'look'} after escalation {number}"
         case cmd.PauseRun() | cmd.ContinueRun() | cmd.DrainRun():
             return f"{command.verb} the run"
         case _:  # a command that is newer than this function
