@@ -17,6 +17,7 @@ from dagtop import (
     MetaDAG,
     OptionError,
     Pool,
+    Reconciler,
     Retry,
     RunState,
     TaskContext,
@@ -26,6 +27,7 @@ from dagtop.core import events as ev
 from dagtop.core.commands import CancelTask, RestartTask, StopTask
 from dagtop.core.policy import BackendName
 from dagtop.testing import rehearse
+from msgspec import structs
 
 
 def one() -> int:
@@ -300,6 +302,35 @@ def test_B35_a_node_is_restarted_alone_with_its_downstream_or_by_a_pattern() -> 
         _until_over(run, 4)
     assert run.result["a"].output == {"x": 4, "y": 4}
     assert counts == {"x": 4, "y": 4, "z": 2, "w": 1}
+
+
+@pytest.mark.parametrize("command", [RestartTask("services", True), RestartTask("services/api", True)])
+def test_B35_a_node_of_services_is_restarted_with_its_downstream_while_they_serve(command: RestartTask) -> None:
+    """It waited for its service already when it was its turn to start over: an illegal transition ended the run."""
+    began: list[int] = []
+    services = Graph("services")
+
+    @services.task(restart="always")
+    async def api(ctx: TaskContext) -> None:
+        began.append(ctx.attempt)
+        ctx.ready(len(began))
+        await anyio.sleep_forever()
+
+    client = Graph("client").add("asks", lambda services: services["api"])
+    client.add("goes_on", lasting(20))
+    meta = MetaDAG().add(MetaDAG("outer").add(Reconciler(services)).add(client, depends_on="services"))
+    outer = structs.replace(command, task=f"outer/{command.task}")
+    result = rehearse(meta, commands=[(5, outer)]).result
+    assert result.ok
+    assert began == [1, 2]
+    assert result["outer/client/asks"].output == 2
+
+
+def lasting(seconds: float) -> Any:
+    async def work() -> None:
+        await anyio.sleep(seconds)
+
+    return work
 
 
 def _until_over(run: Any, times: int) -> None:

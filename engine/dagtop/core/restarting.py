@@ -46,7 +46,7 @@ def start_over(machine: RunMachine, chosen: list[int], at: float, reason: str, n
         state = ledger.state[i]
         if state in ACTIVE:
             stop_attempt(machine, i, at, StopReason.RESTART, reason)
-        else:
+        elif state is not TaskState.WAITING:  # where it waits already for one of those that were stopped just now
             machine.unfinished += state in FINAL
             machine.put_back(i, at, reason)
             put_back.append(i)
