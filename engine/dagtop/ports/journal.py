@@ -38,6 +38,14 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Command line options that a resumed run needs again."""
     lost: tuple[str, ...] = ()
     """Names of parameters and options that could not be stored; filled in by the journal."""
+    policies: tuple[Mapping[str, Any], ...] = ()
+    """The distinct policies of its tasks, see `dagtop.core.described`; none in a record of an earlier version."""
+    policy: tuple[int, ...] = ()
+    """By task: which of them it has; empty if all have the first."""
+    nodes: tuple[int, ...] = ()
+    """Tasks that stand for a node of a graph of graphs."""
+    setup: Mapping[str, Any] = {}
+    """Limits and breakers, see `dagtop.core.described.described_run`."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

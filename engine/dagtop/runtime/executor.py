@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from dagtop.core.commands import CancelRun, Command
+from dagtop.core.described import described_run, told_apart
 from dagtop.core.events import Problem, TaskNotCached
 from dagtop.core.ledger import Ledger
 from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
@@ -405,6 +406,7 @@ class DAGExecutor(Listening):
 
     def _record(self, engine: Engine) -> RunRecord:
         plan = self.plan
+        policies, which = told_apart(plan.policies if plan.one_policy is None else (plan.one_policy,))
         self._record_kept = RunRecord(
             run=self.run_id,
             graph=self.graph.name,
@@ -416,6 +418,10 @@ class DAGExecutor(Listening):
             fingerprints=self.graph.fingerprints(self.config),
             parameters=dict(self.config.inputs),
             options=self._options,
+            policies=policies,
+            policy=which,
+            nodes=tuple(plan.nodes),
+            setup=described_run(self.config.run_policy()),
         )
         return self._record_kept
 

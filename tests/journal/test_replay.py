@@ -1,0 +1,244 @@
+"""A stored run looked at at any of its instants: what it shows is what was."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from dagtop import Breaker, DAGExecutor, Graph, Retry, TaskContext, TaskState
+from dagtop.core.commands import CancelTask
+from dagtop.core.ledger import Ledger
+from dagtop.journal.memory import MemoryJournal
+from dagtop.journal.resume import plan_resumption
+from dagtop.journal.sqlite import SqliteJournal
+from dagtop.ports.journal import StoredRun
+from dagtop.runtime import replay as playing
+from dagtop.runtime.past import Past
+from dagtop.runtime.publisher import SnapshotBox, row_of
+from dagtop.runtime.replay import Replay
+
+
+def mixed() -> Graph:
+    """Successes, retries, a failure with what it takes along, a spawned task, a breaker that opens, lines of output."""
+    graph = Graph("mixed", breakers=[Breaker("api", failure_threshold=2, recovery_timeout=60, on_open="fail")])
+
+    @graph.task
+    async def first(ctx: TaskContext) -> int:
+        ctx.log.info("begins")
+        ctx.spawn("more", lambda: 1)
+        return 1
+
+    @graph.task(retries=Retry(2, base=0), depends_on=[first])
+    async def flaky(ctx: TaskContext) -> None:
+        ctx.log.info("attempt %d", ctx.attempt)
+        if ctx.attempt < 3:
+            raise OSError("not yet")
+
+    @graph.task(retries=Retry(1, base=0), circuit="api", depends_on=[first], tags=["t"], timeout=9.0)
+    async def fails() -> None:
+        raise ValueError("never")
+
+    graph.add("after", lambda: None, depends_on=["fails"])
+    return graph
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoredRun]:
+    path = tmp_path_factory.mktemp("replay") / "runs.db"
+    DAGExecutor(mixed(), journal=path, capture=True).start().wait()
+    run = SqliteJournal(path).load("last")
+    yield run
+    run.close()
+
+
+def until(true: Callable[[], object], patience: float = 30.0) -> None:
+    """The replay has a thread of its own."""
+    end = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def played(stored: StoredRun) -> Iterator[Replay]:
+    replay = Replay(stored)
+    replay.start()
+    until(lambda: replay.transport.indexed)
+    yield replay
+    replay.close()
+    assert replay.join(20)
+
+
+def go(replay: Replay, number: int) -> None:
+    replay.seek(number)
+    until(lambda: replay.transport.heading is None)
+
+
+def test_at_every_event_it_shows_what_the_events_before_come_to(played: Replay, stored: StoredRun) -> None:
+    ledger = Ledger(Past(stored).ledger.plan)
+    for number, event in enumerate(stored.events(), 1):
+        ledger.apply(event)
+        go(played, number)
+        shown = played.latest
+        assert list(shown.rows) == [row_of(ledger, index) for index in range(len(ledger.plan))]
+        assert (shown.state, shown.events_seen, dict(shown.counts)) == (ledger.run_state, number, ledger.counts)
+
+
+def test_going_back_shows_the_same_as_going_forward(played: Replay) -> None:
+    last = played.transport.last
+    there = []
+    for number in range(last + 1):
+        go(played, number)
+        there.append((list(played.latest.rows), played.latest.breakers, played.latest.counts))
+    for number in reversed(range(last + 1)):
+        go(played, number)
+        assert (list(played.latest.rows), played.latest.breakers, played.latest.counts) == there[number]
+
+
+def test_checkpoints_change_nothing(stored: StoredRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(playing, "SPACING", 3)
+    monkeypatch.setattr(playing, "PIECE", 2)
+    monkeypatch.setattr(playing, "CHECKPOINTS", 3)
+    replay = Replay(stored)
+    replay.start()
+    until(lambda: replay.transport.indexed)
+    last = replay.transport.last
+    for number in (last, 1, last - 1, 4, 0, last // 2):
+        go(replay, number)
+        plain = Past(stored, SnapshotBox())
+        plain.forward(number=number, most=10_000)
+        assert list(replay.latest.rows) == [row_of(plain.ledger, index) for index in range(len(plain.ledger.plan))]
+        replay.story.catch_up()
+        plain.story.catch_up()
+        assert [(track.name, list(track.spans)) for track in replay.story.tracks.values()] == [
+            (track.name, list(track.spans)) for track in plain.story.tracks.values()
+        ]
+    replay.close()
+    assert replay.join(20)
+
+
+def test_policies_are_those_of_the_run(played: Replay) -> None:
+    fails = next(row for row in played.latest.rows if row.name == "fails")
+    assert (fails.policy.retry.retries, fails.policy.circuit, fails.policy.timeout) == (1, "api", 9.0)
+    assert fails.policy.tags == ("t",)
+
+
+def test_a_breaker_is_as_it_was(played: Replay) -> None:
+    go(played, 0)
+    (before,) = played.latest.breakers
+    go(played, played.transport.last)
+    (after,) = played.latest.breakers
+    assert (before.state, before.trips) == ("closed", 0)
+    assert (after.state, after.trips, after.spec.failure_threshold) == ("open", 1, 2)
+
+
+def test_it_jumps_from_problem_to_problem(played: Replay) -> None:
+    go(played, 0)
+    seen = []
+    while played.to_trouble(1):
+        until(lambda: played.transport.heading is None)
+        seen.append(played.transport.number)
+    assert seen == [number for number, _ in played.transport.troubles]
+    assert seen
+    assert played.to_trouble(-1)
+    until(lambda: played.transport.heading is None)
+    assert played.transport.number == seen[-2]
+
+
+def test_logs_are_those_up_to_the_instant(played: Replay) -> None:
+    go(played, 0)
+    assert list(played.logs.tail(None, 100)) == []
+    go(played, played.transport.last)
+    lines = [line.text for line in played.logs.tail("flaky", 100)]
+    assert lines == ["attempt 1", "attempt 2", "attempt 3"]
+    (second,) = [line for line in played.logs.tail("flaky", 100) if line.text == "attempt 2"]
+    played.seek_time(second.at)
+    until(lambda: played.transport.heading is None)
+    assert [line.text for line in played.logs.since(0, "flaky")] == lines[:2]
+    assert played.transport.at == second.at
+
+
+def test_it_goes_to_a_moment_between_two_events(played: Replay, stored: StoredRun) -> None:
+    times = [event.at for event in stored.events()]
+    before = max(range(len(times) - 1), key=lambda place: times[place + 1] - times[place])
+    at = (times[before] + times[before + 1]) / 2
+    for start in (0, len(times)):
+        go(played, start)
+        played.seek_time(at)
+        until(lambda: played.transport.heading is None)
+        assert (played.transport.number, played.transport.at, played.latest.at) == (before + 1, at, at)
+
+
+def test_it_plays_to_the_end_and_stands_still_there(stored: StoredRun) -> None:
+    replay = Replay(stored, now=lambda: time.monotonic() * 10_000)
+    replay.start()
+    until(lambda: replay.transport.indexed)
+    replay.play()
+    until(lambda: not replay.transport.playing)
+    assert replay.transport.number == replay.transport.last
+    assert replay.latest.state.value == "failed"
+    replay.play()  # once more, from the beginning
+    until(lambda: replay.transport.playing is False and replay.transport.number == replay.transport.last)
+    replay.close()
+    assert replay.join(20)
+
+
+def test_nothing_of_it_can_be_changed(played: Replay) -> None:
+    numbers = [played.send(CancelTask(task="first"), by="console") for _ in range(2)]
+    until(lambda: {answer.id for answer in played.latest.answers} >= set(numbers))
+    refused = [answer for answer in played.latest.answers if answer.id in numbers]
+    assert all("this is a replay" in answer.reason for answer in refused)
+
+
+def test_speeds_have_ends(played: Replay) -> None:
+    played.faster(-100)
+    assert played.transport.speed == playing.SPEEDS[0]
+    played.faster(+100)
+    assert played.transport.speed == playing.SPEEDS[-1]
+
+
+@pytest.mark.anyio
+async def test_a_run_that_was_resumed_is_played_through_all_its_sessions() -> None:
+    journal = MemoryJournal()
+    fail = True
+
+    def make(*, with_more: bool) -> Graph:
+        graph = Graph("grown")
+        graph.add("one", lambda: 1)
+
+        def two(one: int) -> int:
+            if fail:
+                raise OSError("first time")
+            return one + 1
+
+        graph.add("two", two)
+        if with_more:
+            graph.add("three", lambda two: two + 1)
+        return graph
+
+    result = await DAGExecutor(make(with_more=False), journal=journal).run()
+    fail = False
+    graph = make(with_more=True)
+    resumption = plan_resumption(journal.load("last"), graph.validate(), graph.fingerprints(), trust_changes=True)
+    resumed = await DAGExecutor(graph, journal=journal, resume=resumption).run()
+    assert result.state == "failed"
+    past = Past(journal.load("last"))
+    while not past.forward():
+        pass
+    states = {name: past.ledger.state[index] for name, index in past.ledger.plan.index.items()}
+    assert resumed.state == "succeeded"
+    assert states == dict.fromkeys(("one", "two", "three"), TaskState.SUCCEEDED)
+
+
+def test_a_run_that_goes_on_is_followed() -> None:
+    journal = MemoryJournal()
+    graph = Graph("follow")
+
+    @graph.task
+    async def one(ctx: TaskContext) -> None:
+        past = Past(journal.load("last"))
+        past.forward()
+        assert past.ledger.plan.names == ("one",)
+
+    assert graph.run(journal=journal).state == "succeeded"
