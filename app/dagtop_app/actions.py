@@ -12,6 +12,9 @@ from typing import NamedTuple
 
 from textual.binding import Binding
 
+#: How the keys begin that no terminal sends.
+NO_KEY = "no_key"
+
 
 class Action(NamedTuple):
     """One thing that a key does."""
@@ -67,6 +70,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("look.sort", "s", "s", "Sort", "Choose the order.", "Look", "sort"),
     Action("look.reverse", "S", "S", "Reverse", "Turn the order round.", "Look", "reverse"),
     Action("look.inspector", "i", "i", "Inspector", "Show or hide the inspector.", "Look", "inspector"),
+    Action("select.task", "space", "␣", "Select", "Mark the task, or unmark it: keys then act on all that is marked.", "Look", "select"),
+    Action("select.range", "V", "V", "Range", "Mark from here to wherever the cursor goes; V again ends it.", "Look", "select_range"),
+    Action("select.invert", "asterisk", "*", "Invert", "Of what is shown mark what is not marked, and the other way round.", "Look", "select_invert"),
     Action("look.back", "escape", "Esc", "Back", "One step back: close, clear the filter, return to the table.", "Look", "back", in_palette=False),
     Action("task.where", "at", "@", "Where", "Where the running task is now: its stack, looked at again and again.", "Look", "where"),
     Action("task.cancel", "x", "x", "Cancel", "Tell the task to stop; what it would lose is shown first.", "Steer", "cancel"),
@@ -99,7 +105,10 @@ ACTIONS: tuple[Action, ...] = (
     _graph("focus", "f", "f", "Focus", "Only what is around the selected task, or the whole graph again.", palette=True),
     _graph("more", "greater_than_sign", ">", "Larger", "Larger; with a focus: more of what is around.", palette=True),
     _graph("less", "less_than_sign", "<", "Smaller", "Smaller; with a focus: less of what is around.", palette=True),
-    _graph("size", "s", "s", "Size", "Boxes, pills or an overview.", palette=True),
+    _graph("size", "s", "s", "Size", "Boxes, pills, an overview, or a wall of half cells.", palette=True),
+    _graph("fold", "H", "H", "Fold", "Hide what is in groups, or show it; of groups that Enter opened the latest is closed.", palette=True),
+    _graph("map", "W", "W", "Map", "A small map of the whole graph in a corner, or none.", palette=True),
+    _graph("tree", "t", "t", "Lanes", "The table of tasks in the graph's order, with lanes beside it.", palette=True),
     _graph("fit", "equals_sign", "=", "Fit", "The size that fits the screen.", palette=True),
     _graph("pan-left", "left_square_bracket,shift+left", "[ ⇧←", "Pan left", "Half a screen to the left."),
     _graph("pan-right", "right_square_bracket,shift+right", "] ⇧→", "Pan right", "Half a screen to the right."),
@@ -138,7 +147,15 @@ def bindings(view: str = "") -> list[Binding]:
     """The bindings of the console's screen, or of a view's widget."""
     to = "screen." if view else ""
     return [
-        Binding(action.keys, to + action.do, action.label, show=False, id=action.id, tooltip=action.help)
+        # One without a key has a name that no terminal sends, so that it can be given one.
+        Binding(
+            action.keys or f"{NO_KEY}_{action.id}",
+            to + action.do,
+            action.label,
+            show=False,
+            id=action.id,
+            tooltip=action.help,
+        )
         for action in ACTIONS
-        if action.view == view and action.keys
+        if action.view == view
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
@@ -12,10 +12,11 @@ from dagtop.core.changes import OF_RESTART, changed_policy
 from dagtop.core.commands import SetPolicy
 from dagtop.core.policy import OnUpstreamFailure, TaskPolicy, Trigger
 from dagtop.core.restart import NO_CEILING, Restart, RestartPolicy, ceiling_of
-from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from msgspec.structs import replace
 
 from dagtop_app.filling import Checked
-from dagtop_app.text import clean, seconds_of
+from dagtop_app.text import clean, plural, seconds_of
 from dagtop_app.upkeep import restart_brief
 
 Value: TypeAlias = int | float | str | bool | None
@@ -26,6 +27,9 @@ FIELDS: Mapping[str, str] = {
     "retry_on_timeout": "yes or no",
     "backoff": "none linear exponential",
     "base": "first delay in seconds",
+    "factor": "how much longer each, 2 doubles",
+    "cap": "longest delay in seconds",
+    "jitter": "share left to chance, 0 to 1",
     "trigger": "how its upstream must end",
     "on_upstream_failure": "skip fail run",
     "priority": "higher starts first",
@@ -83,7 +87,8 @@ def _now(policy: TaskPolicy) -> dict[str, Value]:
         "restart": str(restart.policy), "max_restarts": restart.max_restarts, "restart_backoff": restart.base,
         "restart_cap": restart.cap, "restart_jitter": restart.jitter, "reset_after": restart.reset_after,
         "retries": retry.retries, "timeout": policy.timeout or 0.0, "retry_on_timeout": policy.retry_on_timeout,
-        "backoff": str(retry.backoff), "base": retry.base, "trigger": str(policy.trigger),
+        "backoff": str(retry.backoff), "base": retry.base, "factor": retry.factor, "cap": retry.cap,
+        "jitter": retry.jitter, "trigger": str(policy.trigger),
         "on_upstream_failure": str(policy.on_upstream_failure), "priority": policy.priority, "cost": policy.cost,
         "circuit": policy.circuit, "pool": policy.pool,
     }  # fmt: skip
@@ -117,6 +122,16 @@ def _seconds(text: str) -> float:
         raise ValueError("a number of seconds") from None
     if not (math.isfinite(value) and value >= 0):
         raise ValueError("0 or more seconds")
+    return value
+
+
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError("a number, 1 or more") from None
+    if not (math.isfinite(value) and value >= 1):
+        raise ValueError("1 or more")
     return value
 
 
@@ -172,6 +187,7 @@ def _name(text: str) -> str:
 
 _CHECKS: Mapping[str, Callable[[str], Value]] = {
     "retries": _count, "timeout": _seconds, "retry_on_timeout": _yes, "backoff": _one_of(Backoff), "base": _seconds,
+    "factor": _factor, "cap": _seconds, "jitter": _share,
     "trigger": _one_of(Trigger), "on_upstream_failure": _one_of(OnUpstreamFailure), "priority": _priority,
     "cost": _cost, "circuit": _name, "pool": _name, "restart": _one_of(RestartPolicy), "max_restarts": _ceiling,
     "restart_backoff": _seconds, "restart_cap": _seconds, "restart_jitter": _share, "reset_after": _seconds,
@@ -203,8 +219,51 @@ def draft(task: str, policy: TaskPolicy, typed: Mapping[str, str], known: Known 
     return Checked(command, {}, _outlook(policy, values, known, changed=bool(changes)))
 
 
+#: What a field shows that is not the same for all tasks; left so, each keeps its own.
+MIXED = "…"
+
+
+def initial_of_all(rows: Sequence[TaskRow]) -> dict[str, str]:
+    """The fields as the policies of several tasks have them; those in which they differ show `MIXED`."""
+    first, *others = (initial(row.policy) for row in rows)
+    return {name: value if all(it[name] == value for it in others) else MIXED for name, value in first.items()}
+
+
+def fields_of_all(rows: Sequence[TaskRow]) -> Mapping[str, str]:
+    """The fields of the dialog for several tasks; those of services if one of them is one."""
+    return fields_of(next((row.policy for row in rows if row.policy.is_supervised), rows[0].policy))
+
+
+def draft_all(
+    rows: Sequence[TaskRow],
+    start: Mapping[str, str],
+    typed: Mapping[str, str],
+    known: Known = Known(),  # noqa: B008 - frozen
+) -> Checked[tuple[SetPolicy, ...]]:
+    """Check what was typed for several tasks: what is as it was when the dialog opened is left as each of them has it."""
+    if len(rows) == 1:
+        one = draft(rows[0].name, rows[0].policy, typed, known)
+        return Checked(None if one.result is None else (one.result,), one.errors, one.outlook)
+    new = {name: value for name, value in typed.items() if value != start.get(name)}
+    commands: list[SetPolicy] = []
+    by_policy: dict[int, Checked[SetPolicy]] = {}
+    for row in rows:
+        if id(row.policy) not in by_policy:
+            by_policy[id(row.policy)] = draft(row.name, row.policy, new, known)
+        one = by_policy[id(row.policy)]
+        if one.errors:
+            return Checked(None, one.errors, "")
+        if one.result is not None:
+            commands.append(replace(one.result, task=row.name))
+    if not commands:
+        return Checked(None, {}, f"{plural(len(rows), 'task')}: as they are now")
+    told = ", ".join(f"{name} {clean(value, 24) or 'none'}" for name, value in new.items())
+    of = "" if len(commands) == len(rows) else f" of {len(rows):,}"
+    return Checked(tuple(commands), {}, f"changes {len(commands):,}{of} tasks: {told}")
+
+
 def _outlook(policy: TaskPolicy, values: Mapping[str, Value], known: Known, *, changed: bool) -> str:
-    told = f"{_tries(policy, values)}; {_limit(values)}"
+    told = f"{_tries(values)}; {_limit(values)}"
     restart = changed_policy(policy, {name: values[name] for name in OF_RESTART}).restart
     if restart.is_on:
         told = f"{restart_brief(restart)}; {told}"
@@ -223,14 +282,14 @@ def _limit(values: Mapping[str, Value]) -> str:
     )
 
 
-def _tries(policy: TaskPolicy, values: Mapping[str, Value]) -> str:
-    retries, retry = int(values["retries"] or 0), policy.retry
+def _tries(values: Mapping[str, Value]) -> str:
+    retries = int(values["retries"] or 0)
     if not retries:
         return "one attempt"
     delays = [
         delay(
-            n, backoff=str(values["backoff"]), base=float(values["base"] or 0), factor=retry.factor, cap=retry.cap,
-            jitter=0.0, unit_random=0.0,
+            n, backoff=str(values["backoff"]), base=float(values["base"] or 0), factor=float(values["factor"] or 1),
+            cap=float(values["cap"] or 0), jitter=0.0, unit_random=0.0,
         )
         for n in range(1, min(retries, 6) + 1)
     ]  # fmt: skip

@@ -15,6 +15,7 @@ from dagtop.core.states import TaskState
 from dagtop_app.faces import is_at_gate
 from dagtop_app.filters import Filter, matches
 from dagtop_app.levels import Levels
+from dagtop_app.marks import Marks
 from dagtop_app.upkeep import is_between_rounds
 
 _S = TaskState
@@ -60,6 +61,7 @@ class Roster:
         """Index of the task under the cursor."""
         self.touched = False
         """Whether a person has moved the cursor; before that it stays on the first line."""
+        self.marks = Marks()
         self.levels = Levels()
         self.level = ""
         """The path of the node whose inside is shown, "" for the outermost level."""
@@ -108,6 +110,8 @@ class Roster:
         """Take a snapshot. True if the order may have changed."""
         before = self.snapshot
         self.snapshot = snapshot = self.levels.take(snapshot)
+        if snapshot.plan is not before.plan and self.marks:
+            self.marks.keep(snapshot.plan)
         if snapshot.plan is not before.plan and not self._take_plan(before):
             self.rebuild()
             return True
@@ -245,6 +249,24 @@ class Roster:
         self._place = min(max(0, place), len(self.order) - 1)
         self.selected = self.order[self._place]
         self._pin()
+
+    def extend(self) -> None:
+        """The cursor was moved: a range that is being marked goes to it."""
+        anchor = self.snapshot.plan.index.get(self.marks.anchor) if self.marks.anchor is not None else None
+        if anchor is None:
+            return
+        try:
+            first = self.order.index(anchor)
+        except ValueError:
+            first = self._place
+        low, high = sorted((first, self._place))
+        rows = self.snapshot.rows
+        self.marks.reach(rows[index].name for index in self.order[low : high + 1])
+
+    def invert_marks(self) -> None:
+        """Of what is shown mark what is not marked, and the other way round."""
+        rows = self.snapshot.rows
+        self.marks.invert(rows[index].name for index in self.order)
 
     def select(self, index: int) -> bool:
         """Put the cursor on a task, in the level where it is. False if the filter hides it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from dagtop.core import commands as do
@@ -10,10 +11,11 @@ from dagtop_app import filling, guard_texts
 from dagtop_app.filling import Field, Marked
 from dagtop_app.guard_texts import pools_of
 from dagtop_app.lines import Line
+from dagtop_app.marks import whom
 from dagtop_app.screens import questions
 from dagtop_app.screens.form import Form
+from dagtop_app.screens.marking import Marking
 from dagtop_app.screens.popup import Popup, Question
-from dagtop_app.screens.steering import Steering
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of
 
@@ -26,7 +28,7 @@ _MARKS = {
 }
 
 
-class Deciding(Steering):
+class Deciding(Marking):
     """What is asked of a person, or said by one instead of by running."""
 
     # -- gates -----------------------------------------------------------------------------------------------
@@ -59,42 +61,51 @@ class Deciding(Steering):
     # -- by a person's word ----------------------------------------------------------------------------------
 
     def action_mark(self, how: str = "") -> None:
-        """Take the selected task as succeeded, or skip it."""
-        row = self._chosen()
-        if row is None:
+        """Take the chosen tasks as succeeded, or skip them."""
+        names = [row.name for row in self._all_chosen()]
+        if not names:
             return
         if not how:
             choices, at = questions.menu(_MARKS, "succeeded")
-            popup = Popup(f"Mark {name_of(row.name, 50)} as", [], choices, pick=True, at=at, note="⏎ takes · esc")
-            self.app.push_screen(popup, lambda chosen: self.mark(row.name, chosen))
+            title = f"Mark {whom(names, name_of(names[0], 50))} as"
+            popup = Popup(title, [], choices, pick=True, at=at, note="⏎ takes · esc")
+            self.app.push_screen(popup, lambda chosen: self.mark(names, chosen))
         else:
-            self.mark(row.name, how)
+            self.mark(names, how)
 
-    def mark(self, task: str, how: str | None) -> None:
+    def mark(self, tasks: Sequence[str], how: str | None) -> None:
         """Go on with what was chosen."""
         match how:
             case "succeeded":
-                self._mark_succeeded(task)
+                self._mark_succeeded(tasks)
             case "skipped":
-                self.give(do.SkipTask(task), f"skipping {name_of(task, 60)}")
+                skips = [do.SkipTask(task) for task in tasks]
+                self.give_all(skips, f"skipping {whom(tasks, name_of(tasks[0], 60))}")
             case _:
                 self.bridge.say("nothing was changed")
                 self.draw_word()
 
-    def _mark_succeeded(self, task: str) -> None:
-        if self.refused(do.MarkSucceeded(task)):
+    def _mark_succeeded(self, tasks: Sequence[str]) -> None:
+        if len(tasks) == 1 and self.refused(do.MarkSucceeded(tasks[0])):
             return
+        name = whom(tasks, name_of(tasks[0], 50))
 
         def typed(marked: Marked | None) -> None:
             if marked is None:
                 self.bridge.say("nothing was changed")
+            elif len(tasks) == 1:
+                self.send_if(do.MarkSucceeded(tasks[0], marked.value, marked.reason), f"marking {name}")
             else:
-                self.send_if(do.MarkSucceeded(task, marked.value, marked.reason), f"marking {name_of(task, 60)}")
+                self.send_all(
+                    [do.MarkSucceeded(task, marked.value, marked.reason) for task in tasks], f"marking {name}"
+                )
             self.draw_word()
 
         fields = {"value": Field("", "JSON or text; empty: None"), "why": Field("", "kept with the run")}
-        lines: list[Line] = [(("What it would have returned:", "dim"),)]
-        self.app.push_screen(Form(f"Mark {name_of(task, 50)} as succeeded", fields, filling.mark, lines=lines), typed)
+        lines: list[Line] = [
+            (("What it would have returned:" if len(tasks) == 1 else "What each would have returned:", "dim"),)
+        ]
+        self.app.push_screen(Form(f"Mark {name} as succeeded", fields, filling.mark, lines=lines), typed)
 
     # -- breakers and pools ----------------------------------------------------------------------------------
 

@@ -1,27 +1,31 @@
-"""The dialog that changes one task's policy while the run goes on."""
+"""The dialog that changes the policy of tasks while the run goes on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from dagtop.core.commands import SetPolicy
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
-from dagtop_app.edit_model import Known, draft, fields_of, initial
+from dagtop_app.edit_model import MIXED, Known, draft_all, fields_of_all, initial_of_all
 from dagtop_app.filling import Field
+from dagtop_app.marks import whom
 from dagtop_app.screens.form import Form
 from dagtop_app.text import name_of
 
 
-class EditDialog(Form[SetPolicy]):
-    """Dismissed with the command to send, or None."""
+class EditDialog(Form[tuple[SetPolicy, ...]]):
+    """Dismissed with the commands to send, or None."""
 
-    def __init__(self, snapshot: RunSnapshot, row: TaskRow) -> None:
-        start = initial(row.policy)
+    def __init__(self, snapshot: RunSnapshot, rows: Sequence[TaskRow]) -> None:
+        start = initial_of_all(rows)
         super().__init__(
-            f"Edit {name_of(row.name, 50)}",
-            {name: Field(start[name], meaning) for name, meaning in fields_of(row.policy).items()},
-            partial(draft, row.name, row.policy, known=Known.of(snapshot)),
-            last="counts from the next decision on; u undoes it",
+            f"Edit {whom([row.name for row in rows], name_of(rows[0].name, 50))}",
+            {name: Field(start[name], meaning) for name, meaning in fields_of_all(rows).items()},
+            partial(draft_all, rows, start, known=Known.of(snapshot)),
+            last=f"{MIXED} is different for each and stays so"
+            if MIXED in start.values()
+            else "counts from the next decision on; u undoes it",
             subtitle="Tab next · ⏎ apply · esc keep",
         )

@@ -8,6 +8,7 @@ from dagtop.core.states import FINAL, GOOD
 
 from dagtop_app import filling, upkeep
 from dagtop_app.filling import Field
+from dagtop_app.marks import whom
 from dagtop_app.screens import questions
 from dagtop_app.screens.deciding import Deciding
 from dagtop_app.screens.form import Form
@@ -19,37 +20,38 @@ class Keeping(Deciding):
     """What is wanted of tasks, and how they are kept at it."""
 
     def action_down(self) -> None:
-        """Have the selected task stay down; one that is down, or has ended badly, start again."""
-        row = self._chosen()
-        if row is None:
-            return
-        name = name_of(row.name, 60)
-        if not row.wanted or (row.state in FINAL and row.state not in GOOD):
-            self.give(do.StartTask(row.name), f"starting {name}")
+        """Have the chosen tasks stay down; if they are down, or have ended badly, start them again."""
+        if all(not row.wanted or (row.state in FINAL and row.state not in GOOD) for row in self.chosen_rows):
+            self.order(do.StartTask, "starting")
         else:
-            self.give(do.StopTask(row.name), f"stopping {name}")
+            self.order(do.StopTask, "stopping")
 
     def action_policy(self) -> None:
-        """The restart policy of the selected task; the cursor stands on the next one."""
-        row = self._chosen()
-        if row is None:
+        """The restart policy of the chosen tasks; the cursor stands on the next one."""
+        rows = self._all_chosen()
+        if not rows:
             return
-        task, now = row.name, RestartPolicy(row.policy.restart.policy)
+        names = [row.name for row in rows]
+        same = len({str(row.policy.restart.policy) for row in rows}) == 1
+        now = RestartPolicy(rows[0].policy.restart.policy)
         policies = [*upkeep.POLICIES]
         following = policies[(policies.index(now) + 1) % len(policies)]
         words = {
-            policy.value: meaning + (" · now" if policy is now else "") for policy, meaning in upkeep.POLICIES.items()
+            policy.value: meaning + (" · now" if policy is now and same else "")
+            for policy, meaning in upkeep.POLICIES.items()
         }
         choices, at = questions.menu(words, following.value)
 
         def chosen(policy: str | None) -> None:
-            if policy is None or policy == now:
+            if policy is None or (same and policy == now):
                 self.bridge.say("nothing was changed")
                 self.draw_word()
             else:
-                self.give(do.SetPolicy(task, restart=policy), f"{name_of(task, 50)}: {now} → {policy}")
+                changed = [row.name for row in rows if row.policy.restart.policy != policy]
+                saying = f"{whom(changed, name_of(changed[0], 50))}: {f'{now} ' if same else ''}→ {policy}"
+                self.give_all([do.SetPolicy(task, restart=policy) for task in changed], saying)
 
-        title = f"When is {name_of(task, 40)} started again?"
+        title = f"When {'is' if len(names) == 1 else 'are'} {whom(names, name_of(names[0], 40))} started again?"
         self.app.push_screen(Popup(title, [], choices, pick=True, at=at, note="⏎ takes · u undoes it · esc"), chosen)
 
     def action_scale(self) -> None:

@@ -81,7 +81,7 @@ class Levelled(Rereading):
         """One step back: what is open, the filter, the level, the view."""
         roster, view = self.roster, self.view
         elsewhere = self.is_asking or self.inspector.has_focus or view in {"logs", "meta"}
-        if elsewhere or not roster.by_level or not roster.level:
+        if elsewhere or not roster.by_level or not roster.level or roster.marks:
             super().action_back()
         elif view != "tasks" and self.stage.current.back():
             self.draw()
@@ -220,14 +220,14 @@ class Levelled(Rereading):
         self.draw()
 
     def action_edit(self) -> None:
-        """Change the selected task's policy."""
-        if self._is_task("e changes one task at a time"):
+        """Change the policy of the chosen tasks."""
+        if self.roster.marks or self._is_task("e changes no node"):
             super().action_edit()
 
     def action_hold(self) -> None:
         """Hold the selected task, or all in the node that have not started; release what is held."""
         node = self.node
-        if node is None:
+        if node is None or self.roster.marks:
             super().action_hold()
             return
         name, hold = name_of(node.name, 60), do.HoldTask(task=node.name)

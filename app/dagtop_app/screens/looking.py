@@ -198,6 +198,8 @@ class Looking(Keeping):
                 self.action_view("tasks")
         elif self.inspector.has_focus:
             self.pane.focus()
+        elif self.clear_marks():
+            self.bridge.say("nothing is selected any more")
         elif self.roster.wanted or self.roster.wanted.error:
             self.set_filter("", problems=self.roster.problems)
         elif self.roster.problems:

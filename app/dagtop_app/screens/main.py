@@ -18,7 +18,8 @@ from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
 from dagtop_app.faces import GATE_FACE, drawn
-from dagtop_app.lines import Line, Span, rule
+from dagtop_app.keymap import help_key, shown_of
+from dagtop_app.lines import Line, Span, line_width, rule
 from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
+#: Of more marked tasks it is not looked at each whether a key would do something to it.
+_LOOKED_AT = 100
 
 
 class MainScreen(Levelled):
@@ -45,6 +48,7 @@ class MainScreen(Levelled):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]
     AUTO_FOCUS = ""
+    rate: float = RATE
 
     def __init__(
         self,
@@ -84,7 +88,7 @@ class MainScreen(Levelled):
     def on_mount(self) -> None:
         """Start looking at the engine."""
         self.table.focus()
-        self.set_interval(1 / RATE, self.poll)
+        self.set_interval(1 / self.rate, self.poll)
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
@@ -179,8 +183,10 @@ class MainScreen(Levelled):
         inspector.show(snapshot, row, lines)
 
     def draw_word(self) -> None:
-        """The line above the footer: what became of the last command."""
-        self._word.set_lines([self._word_line(self._word.size.width)])
+        """The line above the footer: what is marked, and what became of the last command."""
+        cells, told = self._word.size.width, self.marked_text()
+        marked: Line = (("── ", "rule"), (told, "strong"), (" ", "rule")) if told else ()
+        self._word.set_lines([(*marked, *self._word_line(max(0, cells - line_width(marked))))])
 
     def _word_line(self, cells: int) -> Line:
         bridge, snapshot = self.bridge, self.bridge.snapshot
@@ -238,10 +244,13 @@ class MainScreen(Levelled):
         self._footer.show([(action, self.is_useful(action)) for action in actions])
 
     def is_useful(self, action: Action) -> bool:
-        """Whether the key would do something to the selected task."""
-        row = self.roster.row
-        if (useful := self.useful_on_node(action)) is not None:
-            return useful
+        """Whether the key would do something to one of the chosen tasks."""
+        if self.roster.marks and action.id.startswith("task."):
+            return any(self._is_useful(action, row) for row in self.chosen_rows[:_LOOKED_AT])
+        useful = self.useful_on_node(action)
+        return self._is_useful(action, self.roster.row) if useful is None else useful
+
+    def _is_useful(self, action: Action, row: TaskRow | None) -> bool:
         if action.id.startswith("task.") and row is None:
             return False
         match action.id:
@@ -361,7 +370,7 @@ class MainScreen(Levelled):
     async def on_footer_pressed(self, message: Footer.Pressed) -> None:
         """An entry of the footer was clicked."""
         for action in (*footer_of(self.stage.current.footer), *KEPT_FOOTER, *ACTIONS):
-            if action.shown == message.shown or (message.shown == "?" and action.id == "app.help"):
+            if shown_of(action) == message.shown or (action.id == "app.help" and message.shown == help_key()):
                 await self.run_action(action.do)
                 return
 

@@ -24,8 +24,9 @@ from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, TaskState
 from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
 from dagtop_app.faces import GATE_FACE, TASK_FACES, drawn, face_of, glyph_of
+from dagtop_app.keymap import shown_of
 from dagtop_app.lines import Line, Span
-from dagtop_app.node_commands import radius_of
+from dagtop_app.node_commands import radius_of, together
 from dagtop_app.screens.popup import Choice, Question
 from dagtop_app.text import clean, fit, name_of, plural, wrap
 from dagtop_app.undo import row_of
@@ -62,6 +63,14 @@ def question(snapshot: RunSnapshot, command: Command) -> Question:
     if radius.refusal:
         return Question(title, [((f"no longer possible: {clean(radius.refusal, 300)}", "warn"),)], [_NO])
     return Question(title, blast_lines(snapshot, radius), confirm_choices(command, radius))
+
+
+def question_of_all(snapshot: RunSnapshot, commands: Sequence[Command]) -> Question:
+    """The same about several commands of one kind, as one."""
+    made, title = together(snapshot, commands), title_of_all(commands)
+    if made.radius.refusal:
+        return Question(title, [((f"no longer possible: {clean(made.radius.refusal, 300)}", "warn"),)], [_NO])
+    return Question(title, blast_lines(snapshot, made.radius), confirm_choices(commands[0], made.radius, len(commands)))
 
 
 def quit_question(snapshot: RunSnapshot) -> Question:
@@ -127,6 +136,30 @@ def command_title(command: Command) -> str:
             return f"{command.verb}?"
 
 
+def title_of_all(commands: Sequence[Command]) -> str:
+    """The question about several commands of one kind."""
+    first, whom = commands[0], plural(len(commands), "task")
+    if len(commands) == 1:
+        return command_title(first)
+    match first:
+        case CancelTask():
+            return f"Cancel {whom}?"
+        case RestartTask(downstream=True):
+            return f"Restart {whom} and everything after them?"
+        case RestartTask():
+            return f"Restart {whom}?"
+        case SkipTask():
+            return f"Skip {whom}?"
+        case StopTask():
+            return f"Have {whom} stay down?"
+        case StartTask():
+            return f"Start {whom}?"
+        case SetPolicy():
+            return f"Change {whom}?"
+        case _:
+            return f"{first.verb}: {whom}?"
+
+
 def blast_lines(snapshot: RunSnapshot, radius: BlastRadius) -> list[Line]:
     """What would happen, in figures and names."""
     lines: list[Line] = [*(((part, ""),) for part in wrap(clean(radius.summary, 300), _WIDE)), ()]
@@ -156,8 +189,8 @@ def _named(snapshot: RunSnapshot, names: Sequence[str]) -> list[Span]:
     return spans
 
 
-def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
-    """Yes, perhaps the smaller thing, and no."""
+def confirm_choices(command: Command, radius: BlastRadius, count: int = 1) -> list[Choice]:
+    """Yes, perhaps the smaller thing, and no; `count`: for how many tasks the command is."""
     again = len(radius.runs_again) + len(radius.stops)
     yes = {
         "restart": f"Restart {plural(again, 'task')}",
@@ -171,9 +204,13 @@ def confirm_choices(command: Command, radius: BlastRadius) -> list[Choice]:
         "drain": "Drain",
         "cancel-run": "Cancel all",
     }
-    choices = [Choice(("y", "enter"), "⏎/y", yes.get(command.verb, "Do it"), "yes", "strong")]
-    if isinstance(command, RestartTask) and command.downstream and again > 1:
-        choices.append(Choice(("o",), "o", f"Only {name_of(command.task, 40)}", "only"))
+    label = yes.get(command.verb, "Do it")
+    if count > 1:
+        label = label.replace(" it", f" all {count:,}", 1)
+    choices = [Choice(("y", "enter"), "⏎/y", label, "yes", "strong")]
+    if isinstance(command, RestartTask) and command.downstream and again > count:
+        only = name_of(command.task, 40) if count == 1 else f"these {count:,}"
+        choices.append(Choice(("o",), "o", f"Only {only}", "only"))
     if hasattr(command, "reason"):
         choices.append(Choice(("w",), "w", "Say why first", "why", "dim"))
     choices.append(_NO)
@@ -240,7 +277,7 @@ def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
         if lines:
             lines.append(())
         lines.append(((group.upper(), "head"),))
-        lines.extend(((fit(action.shown, 8), "key"), (action.help, "")) for action in actions)
+        lines.extend(((fit(shown_of(action), 8), "key"), (action.help, "")) for action in actions)
     lines += [(), (("STATES", "head"),)]
     row: list[Span] = []
     for place, face in enumerate((*TASK_FACES.values(), GATE_FACE)):

@@ -15,7 +15,8 @@ from dagtop_app import filling
 from dagtop_app.bridge import Bridge
 from dagtop_app.filling import Field
 from dagtop_app.lines import Line
-from dagtop_app.node_commands import orders, radius_of
+from dagtop_app.marks import whom
+from dagtop_app.node_commands import orders, radius_of, together
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.form import Form
@@ -24,13 +25,18 @@ from dagtop_app.text import name_of
 
 
 class Steering(Screen[None]):
-    """What the console's screen can do to a run. `bridge` and `selected_row` come from the screen itself."""
+    """What the console's screen can do to a run. `bridge`, `selected_row` and `chosen_rows` come from the screen itself."""
 
     bridge: Bridge
 
     @property
     def selected_row(self) -> TaskRow | None:
-        """The task that keys act on."""
+        """The task under the cursor."""
+        raise NotImplementedError
+
+    @property
+    def chosen_rows(self) -> Sequence[TaskRow]:
+        """The tasks that keys act on, in the graph's order: those that are marked, or else the one under the cursor."""
         raise NotImplementedError
 
     def draw_word(self) -> None:
@@ -48,6 +54,18 @@ class Steering(Screen[None]):
             self.bridge.refuse("no task is selected")
             self.draw_word()
         return row
+
+    def _all_chosen(self) -> Sequence[TaskRow]:
+        rows = self.chosen_rows
+        if not rows:
+            self.bridge.refuse("no task is selected")
+            self.draw_word()
+        return rows
+
+    def _would(self, make: Callable[[str], do.Command]) -> bool:
+        """Whether a command would do something for one of the chosen tasks."""
+        commands = [make(row.name) for row in self.chosen_rows]
+        return bool(commands) and not together(self.snapshot, commands).radius.refusal
 
     def send(self, command: do.Command, saying: str) -> None:
         """Send a command; one for a node goes to all the tasks in it that it makes sense for."""
@@ -69,6 +87,53 @@ class Steering(Screen[None]):
         else:
             self.send(command, saying)
         self.draw_word()
+
+    def give_all(self, commands: Sequence[do.Command], saying: str) -> None:
+        """Send commands for several tasks as one; where they would lose something, ask once, about all of them."""
+        if len(commands) == 1:
+            self.give(commands[0], saying)
+            return
+        radius = together(self.snapshot, commands).radius
+        if radius.refusal:
+            self.bridge.refuse(f"{commands[0].verb}: {radius.refusal}")
+        elif questions.worth_asking(self.snapshot, radius):
+            self._ask_all(commands, radius, saying)
+        else:
+            self.send_all(commands, saying)
+        self.draw_word()
+
+    def send_all(self, commands: Sequence[do.Command], saying: str) -> None:
+        """Send what would not be refused as things are now."""
+        made = together(self.snapshot, commands)
+        if made.radius.refusal:
+            self.bridge.refuse(f"{commands[0].verb}: {made.radius.refusal}")
+        else:
+            self.bridge.send_all(made.commands, saying)
+
+    def _ask_all(self, commands: Sequence[do.Command], radius: do.BlastRadius, saying: str) -> None:
+        def reasoned(why: str) -> None:
+            self.send_all([msgspec.structs.replace(command, reason=why) for command in commands], saying)
+
+        def answered(answer: str | None) -> None:
+            if answer == "yes":
+                self.send_all(commands, saying)
+            elif answer == "only":
+                self.send_all([do.RestartTask(it.task) for it in commands if isinstance(it, do.RestartTask)], saying)
+            elif answer == "why":
+                self.ask_why(questions.title_of_all(commands), reasoned)
+            else:
+                self.bridge.say("nothing was changed")
+            self.draw_word()
+
+        ask = partial(questions.question_of_all, commands=tuple(commands))
+        self.put(ask, answered, grave=bool(radius.stops or radius.never_runs))
+
+    def order(self, make: Callable[[str], do.Command], doing: str, after: str = "") -> None:
+        """Give a command for each chosen task; `doing` says it, as in "cancelling"."""
+        rows = self._all_chosen()
+        if rows:
+            names = [row.name for row in rows]
+            self.give_all([make(name) for name in names], f"{doing} {whom(names, name_of(names[0], 60))}{after}")
 
     def refused(self, command: do.Command) -> bool:
         """Whether a command would be refused as things are; then it is said why."""
@@ -126,26 +191,25 @@ class Steering(Screen[None]):
         self.app.push_screen(Form(title, fields, filling.reason, lines=lines), typed)
 
     def action_cancel(self) -> None:
-        """Cancel the selected task."""
-        if (row := self._chosen()) is not None:
-            self.give(do.CancelTask(task=row.name), f"cancelling {name_of(row.name, 60)}")
+        """Cancel the chosen tasks."""
+        self.order(do.CancelTask, "cancelling")
 
     def action_restart(self, downstream: bool) -> None:
-        """Restart the selected task, perhaps with everything after it."""
-        if (row := self._chosen()) is not None:
-            after = " and everything after it" if downstream else ""
-            self.give(
-                do.RestartTask(task=row.name, downstream=downstream), f"restarting {name_of(row.name, 60)}{after}"
-            )
+        """Restart the chosen tasks, perhaps with everything after them."""
+        them = "it" if len(self.chosen_rows) == 1 else "them"
+        after = f" and everything after {them}" if downstream else ""
+        self.order(partial(do.RestartTask, downstream=downstream), "restarting", after)
 
     def action_hold(self) -> None:
-        """Hold the selected task, or release it."""
-        if (row := self._chosen()) is not None:
-            name = name_of(row.name, 60)
-            if row.held:
-                self.give(do.ReleaseTask(task=row.name), f"releasing {name}")
-            else:
-                self.give(do.HoldTask(task=row.name), f"holding {name}")
+        """Hold the chosen tasks, or release them if there is nothing more to hold."""
+        rows = self.chosen_rows
+        release = len(rows) == 1 and rows[0].held
+        if not release and len(rows) > 1:
+            release = any(row.held for row in rows) and not self._would(do.HoldTask)
+        if release:
+            self.order(do.ReleaseTask, "releasing")
+        else:
+            self.order(do.HoldTask, "holding")
 
     def action_limit(self, step: int) -> None:
         """More or fewer at once."""
@@ -177,19 +241,20 @@ class Steering(Screen[None]):
         self.give(do.RetryFailed(), "running again what failed")
 
     def action_edit(self) -> None:
-        """Change the selected task's policy."""
-        row = self._chosen()
-        if row is None:
+        """Change the policy of the chosen tasks."""
+        rows = self._all_chosen()
+        if not rows:
             return
 
-        def typed(command: do.SetPolicy | None) -> None:
-            if command is None:
+        def typed(commands: Sequence[do.SetPolicy] | None) -> None:
+            if not commands:
                 self.bridge.say("nothing was changed")
                 self.draw_word()
             else:
-                self.give(command, f"changing {name_of(command.task, 60)}")
+                names = [command.task for command in commands]
+                self.give_all(commands, f"changing {whom(names, name_of(names[0], 60))}")
 
-        self.app.push_screen(EditDialog(self.snapshot, row), typed)
+        self.app.push_screen(EditDialog(self.snapshot, rows), typed)
 
     @property
     def may_steer(self) -> bool:

@@ -16,6 +16,7 @@ from dagtop_app.faces import ENTERED
 from dagtop_app.level_texts import end_of, node_line
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
+from dagtop_app.marks import marked_line
 from dagtop_app.roster import Roster
 from dagtop_app.text import name_of, width
 from dagtop_app.upkeep import keeps
@@ -57,6 +58,7 @@ class TaskTable(PaintedScroll):
         self._cols = columns(80, 16)
         self._measured: tuple[Plan | None, str | None] = (None, None)
         self._longest = 0
+        self._marked = 0
         self._stood: tuple[int | None, int] = (None, 0)
         """The task under the cursor when it was last drawn, and its place in the order."""
 
@@ -67,6 +69,9 @@ class TaskTable(PaintedScroll):
         if self._measured[0] is not snapshot.plan or self._measured[1] != level:
             self._measured = (snapshot.plan, level)
             self._longest = max((width(name_of(name, 200)) for name in self.names()), default=0)
+            self._drawn.clear()
+        if self._marked != self.roster.marks.version:
+            self._marked = self.roster.marks.version
             self._drawn.clear()
         self._fit_columns()
         self.resize_to(len(self.roster.order))
@@ -87,7 +92,11 @@ class TaskTable(PaintedScroll):
         ]
 
     def line(self, row: TaskRow, *, cursor: bool) -> Line:
-        """One task, or one node, in one line."""
+        """One task, or one node, in one line, with a sign if it is marked."""
+        line = self._unmarked(row, cursor=cursor)
+        return marked_line(line, cursor=cursor) if row.name in self.roster.marks else line
+
+    def _unmarked(self, row: TaskRow, *, cursor: bool) -> Line:
         roster = self.roster
         if not roster.levels.there:
             return row_line(roster.snapshot, row, self._cols, cursor=cursor)
@@ -191,6 +200,7 @@ class TaskTable(PaintedScroll):
     def go(self, place: int) -> None:
         """Put the cursor on a line and tell everybody."""
         self.roster.go(place)
+        self.roster.extend()
         self.show(moved=True)
         if self.roster.selected is not None:
             self.post_message(Selected(self.roster.selected))
