@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import msgspec
 from dagtop.core import commands as do
 from dagtop.core.events import CommandApplied, CommandRefused
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RUN_OVER, RunState
 from dagtop.observe.story import Story
@@ -118,8 +119,7 @@ class Bridge:
         self.snapshot: RunSnapshot = EMPTY
         """The latest, with `at` carried on between two publications so that times keep counting."""
         self.word = Word(text="", tone="")
-        self.story = engine.story or Story()
-        """What has happened in the run."""
+        self._story = Story()
         self._now = now
         self._published: RunSnapshot | None = None
         self._published_at = 0.0
@@ -132,7 +132,7 @@ class Bridge:
     def attach(self, engine: Engine) -> None:
         """Look at another run from now on. What was to be undone or answered belonged to the one before."""
         self.engine = engine
-        self.story = engine.story or Story()
+        self._story = Story()
         self.word = Word(text="", tone="")
         self._published = self._end = None
         self._pending.clear()
@@ -142,8 +142,9 @@ class Bridge:
 
     def poll(self) -> bool:
         """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
-        seen = self.story.seen
-        self.story.catch_up(CATCH_UP)
+        story = self.story
+        seen = story.seen
+        story.catch_up(CATCH_UP)
         latest = self.engine.latest
         if latest is EMPTY and self.snapshot is not EMPTY:  # a new engine that has told nothing yet
             return False
@@ -155,7 +156,7 @@ class Bridge:
         at = latest.at if self._end is None else self._end
         if self._end is None and latest.state is not RunState.PENDING:
             at += self._now() - self._published_at
-        if not fresh and int(at) == int(self.snapshot.at) and self.story.seen == seen:
+        if not fresh and int(at) == int(self.snapshot.at) and story.seen == seen:
             return False
         if latest.run == self.snapshot.run and self._end is None:
             at = max(at, self.snapshot.at)
@@ -163,6 +164,17 @@ class Bridge:
         if fresh:
             self._take_answers(latest)
         return True
+
+    @property
+    def story(self) -> Story:
+        """What has happened in the run; another object if the engine is another one, or has gone back in time."""
+        return self.engine.story or self._story
+
+    @property
+    def usual(self) -> Mapping[int, Usual]:
+        """How long tasks took in earlier runs, by index, where the engine knows it."""
+        found: Mapping[int, Usual] = getattr(self.engine, "usual", {})
+        return found
 
     @property
     def is_over(self) -> bool:

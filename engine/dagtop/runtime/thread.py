@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio
@@ -12,6 +12,7 @@ from msgspec import structs
 
 from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.executor import DAGExecutor
@@ -81,6 +82,11 @@ class EngineThread:
         except BaseException:
             self._engine.breakers.let_go()
             raise
+
+    @property
+    def usual(self) -> Mapping[int, Usual]:
+        """How long tasks took in earlier runs, by index; empty until the run has begun, and where no journal tells."""
+        return self._engine.job.usual
 
     @property
     def is_this_thread(self) -> bool:
