@@ -267,6 +267,25 @@ def tell_run(
     return tell_command(run, command, values, (keep or JournalOptions()).db)
 
 
+@app.command(name="config")
+def config_(
+    *,
+    config: Annotated[
+        Path | None, Parameter(help="The file of settings, instead of DAGTOP_CONFIG or the user's own.")
+    ] = None,
+    init: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Write a file with all that can be set, as comments.")
+    ] = False,
+    keys: Annotated[
+        bool, Parameter(negative="", show_default=False, help="List the actions of the console, and their keys.")
+    ] = False,
+) -> int:
+    """Print the file of settings of the console, what is in force, and what is wrong with it."""
+    from dagtop_app.config_command import config_command  # noqa: PLC0415 - as above
+
+    return config_command(config, init=init, keys=keys)
+
+
 @app.command
 def completion(
     shell: Annotated[Literal["bash", "zsh", "fish"], Parameter(help="Whose script.")],

@@ -11,6 +11,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from dagtop_app.actions import ACTIONS, Action
+from dagtop_app.keymap import shown_of
 from dagtop_app.text import name_of
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class ActionProvider(_OnMain):
 
 
 def _title(action: Action) -> str:
-    return f"{action.label}  ({action.shown})"
+    shown = shown_of(action)
+    return f"{action.label}  ({shown})" if shown else action.label
 
 
 class TaskProvider(_OnMain):

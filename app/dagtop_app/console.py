@@ -2,53 +2,43 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, ClassVar, TextIO
 
 import dagtop_themes
 from dagtop.core import commands as do
 from rich.console import Console
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
-from textual.widget import Widget
 
+from dagtop_app import config, keymap
 from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.commands import ActionProvider, TaskProvider
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
+from dagtop_app.themed import Themed
+from dagtop_app.theming import watching_themes
 
 if TYPE_CHECKING:
+    from dagtop_app.config import Setting
     from dagtop_app.reloading import Reloader
     from dagtop_app.timekeeper import Keeper
-
-#: Where a theme that is not ours gets the colours of our style classes from.
-_FALLBACK = {
-    "run": "text-primary", "queue": "text-accent", "wait": "text-muted", "retry": "text-warning", "ok": "text-success",
-    "fail": "text-error", "block": "text-secondary", "skip": "text-muted", "stop": "text-secondary", "held": "text-accent",
-    "dim": "text-muted", "faint": "text-muted", "rule": "panel-lighten-2", "bar": "panel-lighten-2", "key": "text-accent",
-    "cursor": "panel", "chip": "panel",
-}  # fmt: skip
 
 #: Seconds after which a thread that computes must let another one have the interpreter. With Python's own 5 ms and six tasks that
 #: compute, each key press waited for all six at every turn: 3 s to the first paint, a second from key to screen.
 _SWITCH = 0.0005
 
-#: The theme that needs no choice.
-FIRST = "dagtop-dark"
-
 #: Seconds that the engine gets to end after the console has closed.
 _GRACE = 10.0
 
 
-class ConsoleApp(App[None]):
+class ConsoleApp(Themed):
     """The whole of the terminal."""
 
     CSS = dagtop_themes.stylesheet()
@@ -70,10 +60,11 @@ class ConsoleApp(App[None]):
         now: Callable[[], float] = time.monotonic,
         begin: Callable[[], None] | None = None,
         keeper: Keeper | None = None,
+        setting: Setting | None = None,
     ) -> None:
-        colourless = "NO_COLOR" in os.environ
-        self._first = "" if colourless or theme not in {None, FIRST} else FIRST
-        super().__init__(ansi_color=True if colourless else None)
+        self.setting = setting if setting is not None else config.current()
+        wanted = theme or self.setting.config.theme
+        super().__init__(theme=wanted, themes=self.setting.themes)
         # A crash is told on the terminal: stderr may be a pipe that leads into our own logs.
         self.error_console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self.bridge = Bridge(engine, now=now)
@@ -81,26 +72,7 @@ class ConsoleApp(App[None]):
         self.terminated: int | None = None
         """The signal that told us to end, if one did."""
         self._begin = begin
-        if not self._first:
-            wanted = "ansi-dark" if colourless else theme or FIRST
-            self.theme = wanted if wanted in self.available_themes else FIRST
-
-    def _register_palettes(self) -> None:
-        """Called when Textual asks for the first colours, so that the style sheet is not read in its own ones before."""
-        for palette in dagtop_themes.palettes():
-            self.register_theme(theme_of(palette))
-        if self._first:
-            self.set_reactive(App.theme, self._first)
-            self.add_class(f"-theme-{self._first}", update=False)
-
-    def get_css_variables(self) -> dict[str, str]:
-        """Textual's, and for every theme the colours of our style classes."""
-        if FIRST not in self.available_themes:
-            self._register_palettes()
-        variables = super().get_css_variables()
-        for name, source in _FALLBACK.items():
-            variables.setdefault(f"dt-{name}", variables[source])
-        return variables
+        self.main.rate = self.setting.config.refresh
 
     def get_default_screen(self) -> Screen[None]:
         """Ours."""
@@ -112,7 +84,9 @@ class ConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """A signal from outside must leave the terminal as it was. The run begins once there is something to see."""
-        self.theme_changed_signal.subscribe(self, self._repaint)
+        told = self._take_keys()
+        self.begin_themes()
+        self.tell_of_settings(told)
         if self._begin is not None:
             self.call_after_refresh(self._begin)
         loop = self._loop
@@ -126,11 +100,27 @@ class ConsoleApp(App[None]):
             except (ValueError, RuntimeError, NotImplementedError):  # not the main thread, or not this platform
                 return
 
-    def _repaint(self, _: Theme) -> None:
-        """Widgets know their own colours, but not those of the style classes in them."""
-        for screen in self.screen_stack:
-            for widget in screen.walk_children(Widget):
-                widget.refresh()
+    def _take_keys(self) -> list[str]:
+        """Have the keys as they were set; what is in each other's way is returned, and everything else works."""
+        document = self.setting.document
+        settings = keymap.key_settings(document) if document is not None and self.setting.config.keys else []
+        keys = keymap.keymap(settings)
+        keymap.use_keys(keys)
+        if keys:
+            self.set_keymap(keys)
+        return keymap.clashes(settings)
+
+    def tell_of_themes(self, problems: tuple[str, ...]) -> None:
+        """What is wrong with the user's own themes."""
+        self.tell_of_settings(problems)
+
+    def tell_of_settings(self, problems: Sequence[str]) -> None:
+        """Say what is wrong with what a person has set, without the folder that it is in."""
+        if problems:
+            more = f" · and {len(problems) - 1} more: dagtop config" if len(problems) > 1 else ""
+            folder = f"{self.setting.path.parent}/"
+            self.bridge.refuse(f"{problems[0].removeprefix(folder)}{more}")
+            self.main.call_after_refresh(self.main.draw_word)
 
     def _terminate(self, number: int) -> None:
         if self.terminated is None and not (self.main.keeper is not None and self.bridge.is_over):
@@ -147,26 +137,6 @@ class ConsoleApp(App[None]):
                 self.exit()
             else:
                 self.main.action_quit()
-
-
-def theme_of(palette: dagtop_themes.Palette) -> Theme:
-    """A palette as Textual wants it."""
-    base = palette.base
-    return Theme(
-        name=palette.name,
-        dark=palette.dark,
-        primary=base["primary"],
-        secondary=base["secondary"],
-        accent=base["accent"],
-        success=base["success"],
-        warning=base["warning"],
-        error=base["error"],
-        foreground=base["foreground"],
-        background=base["background"],
-        surface=base["surface"],
-        panel=base["panel"],
-        variables={f"dt-{name}": colour for name, colour in palette.states.items()},
-    )
 
 
 def run_console(
@@ -202,8 +172,8 @@ def run_console(
     sys.setswitchinterval(_SWITCH)
     watching = reloader.watching(app.main.hear_of_file) if reloader is not None and watch_file else nullcontext()
     try:
-        with watching:
-            app.run()
+        with watching, watching_themes(app.setting.themes, app.hear_of_themes):
+            app.run(mouse=app.setting.config.mouse)
     finally:
         sys.setswitchinterval(patience)
     engine = app.bridge.engine

@@ -9,6 +9,8 @@ from typing import NamedTuple
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import FINAL, RunState, TaskState
 
+from dagtop_app import config
+
 
 class Face(NamedTuple):
     """One state on the screen."""
@@ -104,10 +106,14 @@ STYLES: tuple[str, ...] = (
 
 
 def _wants_ascii() -> bool:
-    return os.environ.get("TERM") == "linux" or bool(os.environ.get("DAGTOP_ASCII"))
+    set_so = config.current().config.ascii
+    if set_so is None:
+        return os.environ.get("TERM") == "linux" or bool(os.environ.get("DAGTOP_ASCII"))
+    return set_so
 
 
-#: Whether glyphs are ASCII: on the Linux console, which has few others, or when DAGTOP_ASCII is set.
+#: Whether glyphs are ASCII: with `--ascii`, if the settings say so, or else on the Linux console, which has few others, and
+#: when DAGTOP_ASCII is set.
 ASCII = _wants_ascii()
 
 

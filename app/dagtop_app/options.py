@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
 
 if TYPE_CHECKING:
     from cyclopts import Parameter
@@ -110,6 +113,12 @@ class OutputOptions:
     no_plugins: Annotated[
         bool, Parameter(negative="", show_default=False, help="Leave out plugins that are merely installed.")
     ] = False
+    config: Annotated[
+        Path | None, Parameter(help="The file of settings, instead of DAGTOP_CONFIG or the user's own.")
+    ] = None
+    ascii: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Draw with ASCII only, as on the Linux console.")
+    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +148,7 @@ def checked(graph: GraphOptions, output: OutputOptions | None = None) -> dict[st
     check_graph_options(graph)
     if output is not None:
         check_output_options(output)
+        take_settings(output)
     return parse_parameters(graph.parameters)
 
 
@@ -204,6 +214,22 @@ def check_output_options(options: OutputOptions) -> None:
 
         if find_spec("trio") is None:
             raise UsageError("--loop trio needs trio: pip install 'dagtop[trio]'")
+
+
+def take_settings(output: OutputOptions) -> None:
+    """Have the person's own settings in force, where something is drawn. Before that is loaded: some of it asks them then.
+
+    Raises
+    ------
+    UsageError: the file of settings cannot be followed.
+    """
+    from dagtop_app import config, settings  # noqa: PLC0415 - `dagtop --version` needs none of it
+
+    if output.config is not None or (not output.json and settings.can_draw() and (os.isatty(1) or os.isatty(2))):
+        setting = config.read(output.config)
+        if output.ascii:
+            setting = setting._replace(config=msgspec.structs.replace(setting.config, ascii=True))
+        config.use(setting)
 
 
 def stored(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ _ONE = {
     "--max-parallel": _Option("max_parallel", _WHOLE, int),
     "--timeout": _Option("timeout", _NUMBER, float),
     "--db": _Option("db", _ANY, Path),
+    "--config": _Option("config", _ANY, Path),
 }
 _FLAGS = {
     "--fail-fast": "fail_fast",
@@ -51,6 +52,7 @@ _FLAGS = {
     "--no-journal": "no_journal",
     "--no-plugins": "no_plugins",
     "--now": "now",
+    "--ascii": "ascii",
 }
 
 
@@ -83,7 +85,9 @@ def read(arguments: Sequence[str]) -> Asked | None:
                 if name in given
             }
         ),
-        OutputOptions(**{name: given[name] for name in ("report", "plugin", "no_plugins") if name in given}),
+        OutputOptions(
+            **{name: given[name] for name in ("report", "plugin", "no_plugins", "config", "ascii") if name in given}
+        ),
         KeepOptions(**{name: given[name] for name in ("db", "no_journal") if name in given}),
         now="now" in given,
     )

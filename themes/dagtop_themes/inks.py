@@ -27,7 +27,7 @@ INKS: Mapping[str, Ink] = {
     "title": Ink("foreground", text_style="bold"),
     "head": Ink("dt-faint", text_style="bold"),
     "key": Ink("dt-key"),
-    "off": Ink("dt-rule"),
+    "off": Ink("dt-off"),
     "tab": Ink("dt-dim"),
     "tab-on": Ink("background", "primary", "bold"),
     "brand": Ink("background", "primary", "bold"),

@@ -8,6 +8,7 @@ from textual import events
 from textual.message import Message
 
 from dagtop_app.actions import Action
+from dagtop_app.keymap import help_key, shown_of
 from dagtop_app.lines import Line, Span, line_width, sides
 from dagtop_app.text import width
 from dagtop_app.widgets.painted import Painted
@@ -15,11 +16,13 @@ from dagtop_app.widgets.painted import Painted
 
 def footer_line(actions: Sequence[tuple[Action, bool]], cells: int) -> Line:
     """As many entries as fit, the most important first, and Help at the right end. Disabled ones are greyed."""
-    last: list[Span] = [("?", "key"), (" Help ", "dim")]
+    last: list[Span] = [(help_key(), "key"), (" Help ", "dim")]
     left: list[Span] = [(" ", "")]
     for action, enabled in actions:
+        if not shown_of(action):  # its key was given to another
+            continue
         entry: list[Span] = [
-            (action.shown, "key" if enabled else "off"),
+            (shown_of(action), "key" if enabled else "off"),
             (f" {action.label}", "dim" if enabled else "off"),
             ("  ", ""),
         ]
