@@ -230,6 +230,10 @@ def _decide(said: _Said, *, approve: bool) -> list[do.Command]:
     return [kind(name) for name in said.tasks()]
 
 
+def _ack(said: _Said) -> list[do.Command]:
+    return edits.acknowledged(said.snapshot, said.words, said.tasks)
+
+
 def _stop(said: _Said) -> list[do.Command]:
     return [do.StopTask(name) for name in reversed(said.tasks())]
 
@@ -273,6 +277,7 @@ def _of_run(kind: Callable[[], do.Command]) -> Callable[[_Said], list[do.Command
 _MAKE: Mapping[str, Callable[[_Said], Sequence[do.Command]]] = {
     "cancel": _cancel, "restart": _restart, "retry": _retry, "hold": _hold, "release": _release, "skip": _skip, "mark": _mark,
     "approve": lambda said: _decide(said, approve=True), "reject": lambda said: _decide(said, approve=False), "gate": _gate,
+    "ack": _ack,
     "policy": _policy, "stop": _stop, "start": _start, "scale": _scale, "limit": _limit, "pool": _pool, "breaker": _breaker,
     "pause": _of_run(do.PauseRun), "continue": _of_run(do.ContinueRun), "drain": _of_run(do.DrainRun),
     "abandon": _of_run(do.AbandonRun),
@@ -292,6 +297,9 @@ def _saying(commands: Sequence[do.Command], said: _Said) -> str:
     match first:
         case do.CancelRun():
             return "cancelling the run"
+        case do.AcknowledgeEscalation(number=number):
+            more = f" and {len(commands) - 1:,} more" if len(commands) > 1 else ""
+            return f"acknowledging escalation {number}{more}"
         case do.StartRun():
             return "starting all that should run"
         case do.RetryFailed():
@@ -300,7 +308,12 @@ def _saying(commands: Sequence[do.Command], said: _Said) -> str:
             return f"max_parallel {said.snapshot.max_parallel} → {limit}"
         case do.SetPoolLimit(pool=pool, limit=limit):
             return f"pool {clean(pool, 60)} → {limit}"
-        case do.TripBreaker(breaker=name) | do.ResetBreaker(breaker=name) | do.ForceBreaker(breaker=name):
+        case (
+            do.TripBreaker(breaker=name)
+            | do.ResetBreaker(breaker=name)
+            | do.ForceBreaker(breaker=name)
+            | do.SetBreaker(breaker=name)
+        ):
             return f"{first.verb.replace('-', ' ')} {clean(name, 60)}"
         case _:
             pass

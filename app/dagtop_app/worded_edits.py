@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -185,6 +185,9 @@ def breakers(snapshot: RunSnapshot, words: Sequence[Token], usage: str) -> list[
     WordError: there is no such breaker, or nothing is to be done.
     """
     known = [view.name for view in snapshot.breakers]
+    fields = {token.text.partition("=")[0]: token for token in words if "=" in token.text and not token.quoted}
+    if fields:
+        return _settings(known, [token for token in words if token not in fields.values()], fields, usage)
     deed = next(
         (token for token in words if not token.quoted and token.text in _DEEDS and token.text not in known), None
     )
@@ -206,6 +209,25 @@ def breakers(snapshot: RunSnapshot, words: Sequence[Token], usage: str) -> list[
     return [_breaker(deed.text, name, state) for token in rest for name in by_name("breaker", known, token)]
 
 
+def _settings(
+    known: Sequence[str], words: Sequence[Token], fields: Mapping[str, Token], usage: str
+) -> list[do.Command]:
+    """Other settings of breakers, such as `failure_threshold=3`."""
+    if not words and len(known) != 1:
+        raise WordError(f"which breaker?{_there(known)}: {usage}")
+    names = [name for token in words for name in by_name("breaker", known, token)] or list(known)
+    there = [field.name for field in msgspec.structs.fields(do.SetBreaker) if field.name != "breaker"]
+    said = {name.lower().replace("-", "_"): token.text.partition("=")[2] for name, token in fields.items()}
+    for name in said:
+        if name not in there:
+            raise WordError(f"a breaker has no setting {clean(name, 40)!r}{nearest(name, there) or _listed(there)}")
+    try:
+        values = [f"{name}={value.removesuffix('s')}" for name, value in said.items()]
+        return [parse_command("set-breaker", [f"breaker={name}", *values]) for name in names]
+    except UsageError as error:
+        raise WordError(clean(str(error).partition(": set-breaker takes")[0], 200)) from None
+
+
 def _there(known: Sequence[str]) -> str:
     return f" There are {', '.join(clean(name, 40) for name in known[:8])}" if known else " The run has no breakers"
 
@@ -220,6 +242,34 @@ def _breaker(deed: str, name: str, state: str) -> do.Command:
             return do.ForceBreaker(name, str(BreakerState.HALF_OPEN))
         case _:
             return do.ForceBreaker(name, state)
+
+
+# -- escalations ---------------------------------------------------------------------------------------------------------
+
+
+def acknowledged(
+    snapshot: RunSnapshot, words: Sequence[Token], tasks: Callable[[Sequence[Token]], list[str]]
+) -> list[do.Command]:
+    """Which escalations are looked after: by number, by the task that they are about, or the only one that is open.
+
+    Raises
+    ------
+    WordError: there is none such.
+    """
+    unread = [report for report in snapshot.escalations if report.number not in snapshot.acknowledged]
+    numbers = [token.text.upper().removeprefix("ESC-").removeprefix("#") for token in words]
+    if numbers and all(text.isdecimal() and len(text) <= _DIGITS for text in numbers):
+        return [do.AcknowledgeEscalation(int(text)) for text in numbers]
+    if not words:
+        if len(unread) == 1:
+            return [do.AcknowledgeEscalation(unread[0].number)]
+        listed = ", ".join(f"{one.number} ({name_of(one.task, 40)})" for one in unread[:5])
+        raise WordError(f"which escalation? there are {listed}" if unread else "no escalation is open")
+    names = set(tasks(words))
+    found = [report for report in unread if report.task in names]
+    if not found:
+        raise WordError("no escalation of that is open")
+    return [do.AcknowledgeEscalation(report.number) for report in found]
 
 
 # -- an output -----------------------------------------------------------------------------------------------------------

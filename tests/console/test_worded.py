@@ -145,6 +145,10 @@ class TestCommands:
             ("breaker half-open mail", [do.ForceBreaker("mail", "half_open")]),
             ("breaker force open api", [do.ForceBreaker("api", "open")]),
             ("breaker let-go *", [do.ForceBreaker("api", ""), do.ForceBreaker("mail", "")]),
+            ("breaker failure_threshold=3 recovery-timeout=20s api", [do.SetBreaker("api", 3, 20.0)]),
+            ("ack", [do.AcknowledgeEscalation(1)]),
+            ("ack ESC-1 because on it", [do.AcknowledgeEscalation(1, "on it")]),
+            ("acknowledge load", [do.AcknowledgeEscalation(1)]),
             ("pool web 4", [do.SetPoolLimit("web", 4)]),
             ("pool +2", [do.SetPoolLimit("web", 4)]),
         ],
@@ -177,6 +181,7 @@ class TestCommands:
                 "abandon",
             ),
             *("limit 3", "pool web 4", "breaker trip api", "breaker close api", "breaker force open api"),
+            *("ack", "breaker window=60 api"),
             "set retries=9 load",
         ]
         made = {type(command) for line in lines for command in said(line, of=of)}
@@ -213,6 +218,7 @@ class TestCommands:
             ("pool web 3", "the run has no pools"),
             ("breaker trip api", "the run has no breakers"),
             ("approve", "no task stands at a gate"),
+            ("ack", "no escalation is open"),
             ("set-max-parallel x", "limit must be a whole number, not 'x': set-max-parallel takes limit"),
         ],
     )
