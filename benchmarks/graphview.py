@@ -11,12 +11,12 @@ from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
-from dagtop_app.graphview import Canvas, GraphModel, Highlight, Scale, Sizes, lay_out, route
+from dagtop_app.graphview import Canvas, GraphModel, Highlight, NodeTexts, Scale, Sizes, lay_out, route
 
 T = TypeVar("T")
 
 
-class Texts:
+class Texts(NodeTexts):
     """The least a drawing needs."""
 
     def glyph(self, node: int) -> str:

@@ -24,7 +24,7 @@ class CriticalPath:
         taken = durations(snapshot)
         if sheet.wish.level is not None:  # of nothing that is elsewhere
             taken = [seconds if task in sheet.nodes else 0.0 for task, seconds in enumerate(taken)]
-        self.tasks = sheet.whole.model.critical_path(taken)
+        self.tasks = sheet.ground.model.critical_path(taken)
         self.seconds = sum(taken[task] for task in self.tasks)
 
     def forget(self) -> None:
@@ -37,7 +37,8 @@ class CriticalPath:
         for task in self.tasks:
             node = sheet.nodes.get(task)
             if node is not None:
-                pieces[-1].append(node)
+                if pieces[-1][-1:] != [node]:  # the next one may be in the same group
+                    pieces[-1].append(node)
             elif pieces[-1]:
                 pieces.append([])
         return [piece for piece in pieces if piece]

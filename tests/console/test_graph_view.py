@@ -122,9 +122,9 @@ class TestWhatIsSeen:
             assert "\x1b" not in shown.seen.text
             assert all(len(line.rstrip("\n")) <= 160 for line in shown.seen.lines)
 
-    async def test_ten_thousand_tasks_are_an_overview_that_names_the_selected_one(self) -> None:
+    async def test_ten_thousand_tasks_are_a_wall_that_names_the_selected_one(self) -> None:
         async with graph(many(3_000), (160, 45)) as shown:
-            assert shown.sheet.scale is Scale.OVERVIEW
+            assert shown.sheet.scale is Scale.WALL
             assert f"{shown.seen.selected} " in shown.seen.lines[shown.view.region.bottom]
 
 
@@ -165,7 +165,7 @@ class TestKeys:
     async def test_s_goes_through_the_sizes_and_equals_fits_again(self) -> None:
         async with graph(running_mix()) as shown:
             seen = [shown.sheet.scale]
-            for _ in range(2):
+            for _ in range(3):
                 await shown.press("s")
                 seen.append(shown.sheet.scale)
             assert set(seen) == set(Scale)
@@ -174,9 +174,9 @@ class TestKeys:
 
     async def test_smaller_and_larger_stop_at_the_ends(self) -> None:
         async with graph(running_mix()) as shown:
-            await shown.press("less_than_sign", "less_than_sign", "less_than_sign")
-            assert shown.sheet.scale is Scale.OVERVIEW
-            await shown.press("greater_than_sign", "greater_than_sign", "greater_than_sign")
+            await shown.press(*["less_than_sign"] * 4)
+            assert shown.sheet.scale is Scale.WALL
+            await shown.press(*["greater_than_sign"] * 4)
             assert shown.sheet.scale is Scale.BOX
 
     async def test_f_shows_what_is_around_the_task_and_depth_changes_how_much(self) -> None:
@@ -421,7 +421,7 @@ class TestLoading:
         assert first is not None
         second = load(Wish(plan=plan, scale=Scale.BOX), first, lambda: False)
         assert second is not None
-        assert second.whole.layout is first.whole.layout
+        assert second.atlas.layout is first.atlas.layout
         assert second.layout.layers is first.layout.layers
         third = load(Wish(plan=plan, scale=Scale.PILL), second, lambda: False)
         assert third is not None
@@ -434,7 +434,7 @@ class TestLoading:
 
 
 async def test_without_colour_and_in_ascii_the_glyphs_carry_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("faces", "graph_texts", "widgets.graph_inks"):
+    for module in ("faces", "graph_texts", "graph_words", "widgets.graph_inks"):
         monkeypatch.setattr(f"dagtop_app.{module}.ASCII", True)
     monkeypatch.setenv("NO_COLOR", "1")
     async with graph(running_mix()) as shown:

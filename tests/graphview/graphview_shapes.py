@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 
 from dagtop_app.graphview.canvas import Canvas
+from dagtop_app.graphview.drawing import NodeTexts
 from dagtop_app.graphview.glyphs import UNICODE, Glyphs
 from dagtop_app.graphview.layout import Layout, lay_out
 from dagtop_app.graphview.model import GraphModel
@@ -16,7 +17,7 @@ Edges = list[tuple[int, int]]
 
 
 @dataclass(frozen=True)
-class PlainTexts:
+class PlainTexts(NodeTexts):
     """Names, cut or padded; all characters are one cell wide."""
 
     model: GraphModel

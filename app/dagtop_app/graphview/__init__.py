@@ -2,20 +2,23 @@
 
 GraphModel --lay_out--> Layout --route--> Routing --> Canvas --line(y, x0, x1)--> runs of text
                            |
-                           +--> Overview (one cell per node)
+                           +--> Overview (one cell per node), Wall (half a cell)
+GraphModel --fold--> Folded: a smaller GraphModel, in which some nodes stand for several
 """
 
 from .canvas import Canvas
 from .drawing import Drawing, Emphasis, Line, NodeTexts, Part, Rect, Run
 from .errors import GraphCycleError, LayoutCancelled, UnknownNodeError
+from .folding import Fold, Folded, fold
 from .glyphs import ASCII, UNICODE, Glyphs
 from .highlight import Highlight
-from .layout import Layout, lay_out, rescale
+from .layout import Layout, lay_out, pile_up, rescale
 from .model import GraphModel
 from .navigate import Cursor, Direction, first_cursor, move
 from .overview import Overview
 from .router import Routing, route
 from .sizes import Scale, Sizes, suggest_scale
+from .wall import Wall
 
 __all__ = [
     "ASCII",
@@ -25,6 +28,8 @@ __all__ = [
     "Direction",
     "Drawing",
     "Emphasis",
+    "Fold",
+    "Folded",
     "Glyphs",
     "GraphCycleError",
     "GraphModel",
@@ -41,9 +46,12 @@ __all__ = [
     "Scale",
     "Sizes",
     "UnknownNodeError",
+    "Wall",
     "first_cursor",
+    "fold",
     "lay_out",
     "move",
+    "pile_up",
     "rescale",
     "route",
     "suggest_scale",

@@ -176,17 +176,48 @@ class Canvas:
 
     def _box_runs(self, node: int, rank: int, offset: int, width: int, emphasis: Emphasis) -> Iterator[Run]:
         heavy = emphasis is Emphasis.SELECTED or emphasis is Emphasis.CRITICAL
-        left, filling, right = (self.glyphs.heavy_frame if heavy else self.glyphs.light_frame)[offset + 1]
+        several = self._texts.stands_for_several(node)
+        glyphs = self.glyphs
+        frame = glyphs.double_frame if several else glyphs.heavy_frame if heavy else glyphs.light_frame
+        left, filling, right = frame[offset + 1]
         if offset:
-            yield Run(left + filling * (width - 2) + right, Part.FRAME, node, emphasis)
+            yield from self._edge_runs(node, (left, filling, right), width, emphasis, top=offset < 0, several=several)
             return
         if self._graph.up[node]:
-            left = self.glyphs.ports[1 if heavy else 0]
+            left = glyphs.ports[4 if several else 1 if heavy else 0]
         if self._graph.down[node]:
-            right = self.glyphs.ports[3 if heavy else 2]
+            right = glyphs.ports[5 if several else 3 if heavy else 2]
         yield Run(left, Part.FRAME, node, emphasis)
-        yield from self._text_runs(node, self.layout.label_widths[rank], emphasis)
+        if several:
+            for text, tone in self._texts.bar(node, width - 2):
+                yield Run(text, Part.BAR, node, emphasis, tone)
+        else:
+            yield from self._text_runs(node, self.layout.label_widths[rank], emphasis)
         yield Run(right, Part.FRAME, node, emphasis)
+
+    def _edge_runs(
+        self, node: int, frame: tuple[str, str, str], width: int, emphasis: Emphasis, *, top: bool, several: bool
+    ) -> Iterator[Run]:
+        """The upper or lower edge of a box, with what stands in it."""
+        left, filling, right = frame
+        room = width - 6  # corners, and a bit of the edge and a space at either side
+        if top and several:
+            room -= 2
+            label = min(room, max(1, self.layout.sizes.labels[node]))
+            yield Run(left + filling + " ", Part.FRAME, node, emphasis)
+            yield Run(self._texts.glyph(node) + " ", Part.GLYPH, node, emphasis)
+            text = self._texts.label(node, label)
+            shown = text.rstrip(" ")
+            yield Run(f"{shown} ", Part.LABEL, node, emphasis)
+            yield Run(filling * (room - label + len(text) - len(shown) + 1) + right, Part.FRAME, node, emphasis)
+            return
+        inset, cells = ("", 0) if top or room < 1 else self._texts.inset(node, room)
+        if not inset:
+            yield Run(left + filling * (width - 2) + right, Part.FRAME, node, emphasis)
+            return
+        yield Run(left + filling * (room - cells + 1), Part.FRAME, node, emphasis)
+        yield Run(f" {inset} ", Part.INSET, node, emphasis)
+        yield Run(filling + right, Part.FRAME, node, emphasis)
 
     def _pill_runs(self, node: int, rank: int, emphasis: Emphasis) -> Iterator[Run]:
         """A pill is as long as its label; what is left of the column is the beginning of its line."""

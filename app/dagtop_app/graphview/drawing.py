@@ -5,6 +5,7 @@ Colours are the widget's: it looks the state of a node up when it paints, so a d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -30,6 +31,12 @@ class Part(StrEnum):
     """The label of the owner."""
     NOTE = "note"
     """The text after the label of the owner."""
+    INSET = "inset"
+    """What stands in the lower edge of the owner's frame."""
+    PAIR = "pair"
+    """One cell for two nodes, the owner above the other; all there is of them on a wall."""
+    BAR = "bar"
+    """Part of the bar of a node that stands for several; its tone says what it is."""
 
 
 class Emphasis(StrEnum):
@@ -54,6 +61,10 @@ class Run(NamedTuple):
     part: Part
     owner: int
     emphasis: Emphasis
+    tone: str = ""
+    """What it is, as `NodeTexts.bar` says."""
+    below: int = -1
+    """Of a cell cut in two the owner of its lower half."""
 
 
 class Line(NamedTuple):
@@ -79,7 +90,7 @@ class Rect(NamedTuple):
 
 
 class NodeTexts(Protocol):
-    """What the nodes say just now; all text is already safe to print."""
+    """What the nodes say just now; all text is already safe to print. Inherit it: not every drawing needs all of it."""
 
     def glyph(self, node: int) -> str:
         """One cell."""
@@ -92,6 +103,18 @@ class NodeTexts(Protocol):
     def note(self, node: int, width: int) -> str:
         """Exactly `width` cells, clipped or padded; not asked for if `width` is 0."""
         ...
+
+    def inset(self, node: int, width: int) -> tuple[str, int]:
+        """For the lower edge of the node's frame, "" for none; and how many cells it takes, at most `width`."""
+        return "", 0
+
+    def stands_for_several(self, node: int) -> bool:
+        """Whether the node is drawn as one that stands for others: with a bar, and its label in the upper edge."""
+        return False
+
+    def bar(self, node: int, width: int) -> Sequence[tuple[str, str]]:
+        """Exactly `width` cells for a node that stands for several: (text, tone) from left to right."""
+        return ((" " * width, ""),)
 
 
 class Drawing(Protocol):

@@ -35,8 +35,10 @@ class Glyphs:
     light_frame: tuple[tuple[str, str, str], ...]
     """Top, middle, bottom; each is left side, filling, right side."""
     heavy_frame: tuple[tuple[str, str, str], ...]
-    ports: tuple[str, str, str, str]
-    """Sides of a frame where lines arrive (light, heavy) and leave (light, heavy)."""
+    double_frame: tuple[tuple[str, str, str], ...]
+    """Around what stands for several."""
+    ports: tuple[str, str, str, str, str, str]
+    """Sides of a frame where lines arrive (light, heavy) and leave (light, heavy), and both of a double frame."""
     dots: bool
     """May use braille."""
 
@@ -77,7 +79,8 @@ UNICODE = Glyphs(
     arrow="▸",
     light_frame=(("╭", "─", "╮"), ("│", " ", "│"), ("╰", "─", "╯")),
     heavy_frame=(("┏", "━", "┓"), ("┃", " ", "┃"), ("┗", "━", "┛")),
-    ports=("┤", "┨", "├", "┠"),
+    double_frame=(("╔", "═", "╗"), ("║", " ", "║"), ("╚", "═", "╝")),
+    ports=("┤", "┨", "├", "┠", "╢", "╟"),
     dots=True,
 )
 
@@ -88,6 +91,7 @@ ASCII = Glyphs(
     arrow=">",
     light_frame=((".", "-", "."), ("|", " ", "|"), ("'", "-", "'")),
     heavy_frame=(("#", "=", "#"), ("#", " ", "#"), ("#", "=", "#")),
-    ports=("|", "#", "|", "#"),
+    double_frame=(("+", "=", "+"), ("[", " ", "]"), ("+", "=", "+")),
+    ports=("|", "#", "|", "#", "[", "]"),
     dots=False,
 )

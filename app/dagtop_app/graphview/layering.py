@@ -70,6 +70,8 @@ class LayeredGraph:
 
     def way(self, parent: int, child: int) -> list[tuple[int, int]]:
         """The segments (carrier, carrier) an edge runs through, left to right."""
+        if self.size == self.node_count:  # no edge is cut
+            return [(parent, child)]
         segments = []
         here = parent
         while True:

@@ -98,6 +98,33 @@ def rescale(layout: Layout, sizes: Sizes, cancelled: Callable[[], bool] = never)
     return Layout(layout.model, sizes, graph, layers, tuple(rows), tuple(widths), layout.crossings, height)
 
 
+def pile_up(model: GraphModel, sizes: Sizes, cancelled: Callable[[], bool] = never) -> Layout:
+    """Nodes in their layers, each near those that it needs, for drawings without lines: a hundred thousand in a second.
+
+    Raises:
+        LayoutCancelled: `cancelled()` said yes between two layers.
+    """
+    layers: Layers = [[] for _ in range(max(model.ranks, default=-1) + 1)]
+    for node, rank in enumerate(model.ranks):
+        layers[rank].append(node)
+    rows = [0] * model.size
+    for layer in layers:
+        stop_if(cancelled)
+        wanted = [_mean_row(model.parents[node], rows, place) for place, node in enumerate(layer)]
+        layer[:] = [layer[place] for place in sorted(range(len(layer)), key=wanted.__getitem__)]
+        for place, node in enumerate(layer):
+            rows[node] = place
+    graph = LayeredGraph(
+        model.size, len(layers), list(model.ranks), [list(p) for p in model.parents], [list(c) for c in model.children]
+    )
+    widths = _label_widths(graph, layers, sizes)
+    return Layout(model, sizes, graph, layers, tuple(rows), tuple(widths), 0, _height(graph, rows, sizes))
+
+
+def _mean_row(parents: Sequence[int], rows: Sequence[int], otherwise: int) -> float:
+    return sum([rows[parent] for parent in parents]) / len(parents) if parents else otherwise
+
+
 def _height(graph: LayeredGraph, rows: Sequence[int], sizes: Sizes) -> int:
     half = sizes.rows // 2
     nodes = max((row + half for row in rows[: graph.node_count]), default=-1)

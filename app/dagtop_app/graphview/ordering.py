@@ -146,11 +146,11 @@ def _number(layer: Sequence[int], position: list[int]) -> None:
 
 
 def _cheapest_slot(key: float, others: Sequence[float]) -> int:
-    """Where to insert `key` into the fixed list `others` for the fewest inversions."""
+    """Where to insert `key` into the fixed list `others` for the fewest inversions: behind its equals."""
     cost = best = slot = 0
     for place, other in enumerate(others):
         cost += (other > key) - (other < key)
-        if cost < best:
+        if cost <= best:
             best, slot = cost, place + 1
     return slot
 

@@ -16,7 +16,14 @@ class Scale(StrEnum):
     PILL = "pill"
     """One row of glyph and label, and a free row."""
     OVERVIEW = "overview"
-    """One cell per node."""
+    """One cell per node, and lines where there is room for them."""
+    WALL = "wall"
+    """Half a cell per node, or for several."""
+
+    @property
+    def is_small(self) -> bool:
+        """Whether a node is one cell at most."""
+        return self is Scale.OVERVIEW or self is Scale.WALL
 
 
 BOX_LIMIT = 60
@@ -48,15 +55,15 @@ class Sizes:
         """The usual sizes of a scale for nodes with labels this many cells wide.
 
         Raises:
-            ValueError: the overview is not made of labels; use `Overview`.
+            ValueError: overview and wall are not made of labels; use `Overview` or `Wall`.
         """
         match scale:
             case Scale.BOX:
                 return cls(scale=scale, labels=tuple(labels), label_limit=22, note=6)
             case Scale.PILL:
                 return cls(scale=scale, labels=tuple(labels), label_limit=18, note=0)
-            case Scale.OVERVIEW:
-                raise ValueError("lay out an overview from labels: build an Overview from a pill layout instead")
+            case Scale.OVERVIEW | Scale.WALL:
+                raise ValueError(f"lay out an {scale} from labels: build it from a pill layout instead")
             case _ as unreachable:
                 assert_never(unreachable)
 

@@ -19,8 +19,9 @@ class Graph(View[GraphView]):
     name = "graph"
     inspector = "below"
     footer: ClassVar[str] = (
-        "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.logs task.why task.cancel task.restart"
-        " app.palette task.restart-downstream task.hold look.filter edit.undo run.pause run.drain app.quit"
+        "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.fold graph.logs task.why task.cancel"
+        " task.restart app.palette task.restart-downstream task.hold look.filter edit.undo graph.map graph.tree run.pause"
+        " run.drain app.quit"
     )
 
     def __init__(self, desk: MainScreen) -> None:
@@ -38,6 +39,9 @@ class Graph(View[GraphView]):
 
     def do(self, what: str) -> object:
         return self.pane.do(what)
+
+    def opened(self) -> bool:
+        return self.pane.do("open")
 
     def back(self) -> bool:
         return self.pane.do("back")

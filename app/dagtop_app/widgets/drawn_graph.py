@@ -11,9 +11,9 @@ from textual.geometry import Offset, Region, Size, Spacing
 from textual.strip import Strip
 
 from dagtop_app.graph_loading import Extents, Hidden
-from dagtop_app.graph_texts import NodeWords
-from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run
-from dagtop_app.widgets.graph_inks import PLAIN, Inks, cell_look, dashed, line_look, node_look
+from dagtop_app.graph_words import NodeWords
+from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run, Wall
+from dagtop_app.widgets.graph_inks import PLAIN, Inks, bar_look, cell_look, dashed, line_look, node_look, pair_text
 from dagtop_app.widgets.painted import PaintedScroll
 
 #: With more changes than this at once everything visible is painted again, which then costs less.
@@ -88,7 +88,7 @@ class DrawnGraph(PaintedScroll):
     @property
     def is_small(self) -> bool:
         """Whether a node is a single cell."""
-        return isinstance(self.drawing, Overview)
+        return isinstance(self.drawing, (Overview, Wall))
 
     # -- where things are ------------------------------------------------------------------------------------
 
@@ -221,6 +221,10 @@ class DrawnGraph(PaintedScroll):
                 ink = self._inks[look]
                 if waits:
                     shown = dashed(shown)
+            elif run.part is Part.BAR:
+                ink = self._inks[bar_look(run)]
+            elif run.part is Part.PAIR:
+                shown, ink = self._pair(run)
             else:
                 ink = self._node_style(run, idle=idle, small=small)
             if ink is not style:
@@ -243,6 +247,18 @@ class DrawnGraph(PaintedScroll):
             style = self._styles[key] = self._inks[look]
         return style
 
+    def _pair(self, run: Run) -> tuple[str, Style]:
+        """Half a cell for each of two nodes: colours, but a glyph where a person is needed."""
+        assert self._words is not None
+        states = [self._words.state(node) for node in (run.owner, run.below) if node >= 0]
+        sought = None
+        if self.sought is not None:
+            sought = run.owner in self.sought or run.below in self.sought
+        found = self._styles.get((Part.PAIR, run.emphasis, *states, sought))
+        if found is None:
+            found = self._styles[Part.PAIR, run.emphasis, *states, sought] = self._inks.pair(run, states, sought=sought)
+        return pair_text(run, states), found
+
     def _feeding(self, run: Run) -> tuple[tuple[TaskState, ...], bool]:
         """The states of the tasks that a line comes from, and whether a filter passes over all of them."""
         assert self.drawing is not None
@@ -251,7 +267,7 @@ class DrawnGraph(PaintedScroll):
         found = self._lines_of.get(key)
         if found is None:
             nodes = self.drawing.feeders(run)
-            states = tuple(sorted({self._words.state(node) for node in nodes}))
+            states = tuple(sorted({state for node in nodes for state in self._words.states(node)}))
             passed = self.sought is not None and self.sought.isdisjoint(nodes)
             found = self._lines_of[key] = (states, passed)
         return found

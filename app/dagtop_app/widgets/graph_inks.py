@@ -9,8 +9,8 @@ from dagtop.core.states import FINAL, TaskState
 from rich.style import Style
 from textual.widget import Widget
 
-from dagtop_app.faces import ASCII, task_face
-from dagtop_app.graph_texts import worst
+from dagtop_app.faces import ASCII, glyph, task_face
+from dagtop_app.graph_words import worst
 from dagtop_app.graphview import Emphasis, Part, Run
 from dagtop_app.widgets.inks import inks
 
@@ -29,6 +29,8 @@ PLAIN = Look()
 CURSOR = Look("tab-on")
 #: What stands out does so by heavy lines first, by colour second.
 _HEAVY = {Emphasis.CRITICAL: Look("key"), Emphasis.UPSTREAM: Look("strong"), Emphasis.DOWNSTREAM: Look("block")}
+#: States that are told by their glyph even where a task has half a cell.
+_LOUD = frozenset({TaskState.FAILED, TaskState.TIMED_OUT})
 #: Lines that wait for their task are dashed.
 _DASHES = str.maketrans("─│━┃", "┄┆┅┇")
 
@@ -70,6 +72,19 @@ def cell_look(run: Run, state: TaskState, *, sought: bool | None) -> Look:
     return Look(task_face(state).style, ground="" if run.emphasis is Emphasis.NONE else "cursor")
 
 
+def bar_look(run: Run) -> Look:
+    """The look of a piece of a group's bar."""
+    return Look(run.tone)
+
+
+def pair_text(run: Run, states: Sequence[TaskState]) -> str:
+    """Half a cell each, or the glyph of the one that needs a person; that of the selected one."""
+    if run.emphasis is Emphasis.SELECTED:
+        return glyph(worst(states))
+    bad = [state for state in states if state in _LOUD]
+    return glyph(worst(bad)) if bad else run.text
+
+
 def line_look(run: Run, states: Sequence[TaskState], *, passed: bool) -> tuple[Look, bool]:
     """The look of a line that comes from tasks in these states, and whether it is dashed.
 
@@ -81,7 +96,7 @@ def line_look(run: Run, states: Sequence[TaskState], *, passed: bool) -> tuple[L
         return heavy, waits
     tone = task_face(worst(states)).style if states else "wait"
     if passed or tone == "wait":
-        return Look("off"), waits
+        return Look("rule"), waits
     return Look(tone, faded=True), waits
 
 
@@ -101,6 +116,25 @@ class Inks(dict[Look, Style]):
         """Mix a style, once."""
         style = self[look] = self._mix(look)
         return style
+
+    def pair(self, run: Run, states: Sequence[TaskState], *, sought: bool | None) -> Style:
+        """The style of a cell cut in two: the upper state on the lower one."""
+        if run.emphasis is Emphasis.SELECTED:
+            return self[CURSOR]
+        if sought is False:
+            return self[Look("off")]
+        styles = inks(self._widget)
+        bad = [state for state in states if state in _LOUD]
+        if bad:
+            return self[Look(task_face(worst(bad)).style)] + Style(bold=True)
+        upper, lower = (styles.color(task_face(state).style) for state in (states[0], states[-1]))
+        paper = self._widget.background_colors[1]
+        if run.emphasis is Emphasis.NONE and run.below >= 0:
+            return Style(color=upper.rich_color, bgcolor=lower.rich_color)
+        if run.below < 0:
+            return Style(color=upper.rich_color, bgcolor=paper.rich_color)
+        lift = styles.color("strong")
+        return Style(color=upper.blend(lift, 0.45).rich_color, bgcolor=lower.blend(lift, 0.45).rich_color)
 
     def _mix(self, look: Look) -> Style:
         widget = self._widget

@@ -14,7 +14,7 @@ from dagtop_app.graphview import Cursor, Direction, Scale, first_cursor, move
 from dagtop_app.widgets.laid_out_graph import LaidOutGraph
 from dagtop_app.widgets.messages import Opened, Selected
 
-_SCALES = (Scale.OVERVIEW, Scale.PILL, Scale.BOX)
+_SCALES = (Scale.WALL, Scale.OVERVIEW, Scale.PILL, Scale.BOX)
 _STEPS = {
     "left": Direction.LEFT, "right": Direction.RIGHT, "up": Direction.UP, "down": Direction.DOWN,
     "top": Direction.HOME, "bottom": Direction.END,
@@ -47,7 +47,12 @@ class GraphView(LaidOutGraph):
                 now = self.sheet.scale if self.sheet is not None else Scale.PILL
                 self._set_scale(_SCALES[(_SCALES.index(now) - 1) % len(_SCALES)])
             case "fit":
+                self.folded, self.opened = None, ()
                 self._set_scale(None)
+            case "fold":
+                self._fold()
+            case "open":
+                return self._open()
             case "critical":
                 self._toggle_critical()
             case "focus":
@@ -84,7 +89,8 @@ class GraphView(LaidOutGraph):
         self.cursor = cursor
         self._light()
         self.reveal(cursor.node)
-        self._tell(self.sheet.tasks[cursor.node])
+        assert self._words is not None
+        self._tell(self._words.representative(cursor.node, self._selected))
 
     def _tell(self, task: int) -> None:
         self._selected = task
@@ -93,7 +99,7 @@ class GraphView(LaidOutGraph):
         self.post_message(Selected(task))
 
     def _leave_part(self, sheet: Sheet, task: int, direction: Direction) -> None:
-        model = sheet.whole.model
+        model = sheet.ground.model
         ways = {Direction.LEFT: model.parents, Direction.RIGHT: model.children}.get(direction)
         if ways is not None and ways[task] and self.focus_part is not None:
             self.focus_part = Focus(ways[task][0], self.focus_part.depth)
@@ -126,6 +132,31 @@ class GraphView(LaidOutGraph):
             self.focus_part = Focus(self._selected, 0)
         self._order()
 
+    def _open(self) -> bool:
+        """Enter on a group: show what is in it, in its place. False on a task, and on a node of a graph of graphs."""
+        sheet, cursor = self.sheet, self.cursor
+        bundle = sheet.bundles.get(cursor.node) if sheet is not None and cursor is not None else None
+        if sheet is None or bundle is None or bundle.is_level:
+            return False
+        if not sheet.is_folded:  # half a cell of a wall
+            return False
+        self.folded, self.opened = True, (*self.opened, bundle.key)
+        self._order()
+        return True
+
+    def _fold(self) -> None:
+        """Draw groups as one, or every task; what was opened last is closed first."""
+        sheet = self.sheet
+        if sheet is None:
+            return
+        if self.opened:
+            self.opened = self.opened[:-1]
+        else:
+            self.folded = not sheet.is_folded
+        if self.scale is not None and self.scale.is_small:
+            self.scale = None
+        self._order()
+
     def _toggle_critical(self) -> None:
         if self.critical:
             self.critical.forget()
@@ -135,7 +166,9 @@ class GraphView(LaidOutGraph):
         self.post_message(self.Told())
 
     def _step_back(self) -> bool:
-        if self.focus_part is not None:
+        if self.opened:
+            self._fold()
+        elif self.focus_part is not None:
             self._toggle_focus()
         elif self.critical:
             self._toggle_critical()

@@ -15,7 +15,8 @@ from textual.worker import Worker, WorkerState, get_current_worker
 from dagtop_app import faces, graph_texts
 from dagtop_app.graph_critical import CriticalPath
 from dagtop_app.graph_loading import Focus, Sheet, Wish, is_grown, load
-from dagtop_app.graph_texts import NodeWords, foot, is_ticking
+from dagtop_app.graph_texts import foot
+from dagtop_app.graph_words import NodeWords, counted_spans, is_ticking
 from dagtop_app.graphview import (
     ASCII,
     UNICODE,
@@ -25,10 +26,11 @@ from dagtop_app.graphview import (
     Highlight,
     Overview,
     Scale,
+    Wall,
     first_cursor,
 )
 from dagtop_app.lines import Span
-from dagtop_app.text import clean, name_of, plural
+from dagtop_app.text import clean, cut, name_of, plural
 from dagtop_app.widgets.drawn_graph import DrawnGraph
 from dagtop_app.widgets.painted import Painted
 
@@ -51,6 +53,10 @@ class LaidOutGraph(DrawnGraph):
         """As a person wants it; None: what fits."""
         self.focus_part: Focus | None = None
         """The part that a person wants to see; None: the whole graph."""
+        self.folded: bool | None = None
+        """Whether groups are drawn as one, as a person wants it; None: where that is worth it."""
+        self.opened: tuple[str, ...] = ()
+        """Keys of the groups that a person has opened, the latest last."""
         self.critical = CriticalPath()
         self._foot = foot_line
         self._snapshot: RunSnapshot = EMPTY
@@ -77,6 +83,7 @@ class LaidOutGraph(DrawnGraph):
         self._snapshot = snapshot
         if level != self._level:
             self._level, self.focus_part = level, None
+            self.folded, self.opened = None, ()
             if snapshot.plan is self._plan:
                 self.critical.forget()
                 self._order()
@@ -90,11 +97,13 @@ class LaidOutGraph(DrawnGraph):
         sheet, words = self.sheet, self._words
         if sheet is None or words is None or not self._fits(sheet):
             return
-        old, words.snapshot = words.snapshot, snapshot
+        old = words.snapshot
+        moved = self._moved(old, snapshot)
+        words.take(snapshot, None if moved is None else [pair for pair in moved if pair[0].state is not pair[1].state])
         self._take_sought(sought)
         if self.critical:
             self._find_critical(old)
-        self._repaint_changed(sheet, old, snapshot)
+        self._repaint_changed(sheet, old, moved)
         self.draw_foot()
 
     def title(self) -> tuple[list[Span], list[Span]]:
@@ -110,11 +119,13 @@ class LaidOutGraph(DrawnGraph):
 
     def draw_foot(self) -> None:
         """The line below the drawing."""
-        row = self._row
-        label = name_of(row.name, 200) if row is not None else ""
+        group: list[Span] = []
+        cursor, sheet, words = self.cursor, self.sheet, self._words
+        if cursor is not None and sheet is not None and words is not None and cursor.node in sheet.bundles:
+            bundle = sheet.bundles[cursor.node]
+            group = [(f"{cut(bundle.label, 32)}  ", "strong"), *counted_spans(words.counts(cursor.node))]
         line = foot(
-            self.hidden, self.sheet.scale if self.sheet is not None else None, row, label,
-            critical=bool(self.critical), cells=self._foot.size.width,
+            self.hidden, sheet, self._row, group, critical=bool(self.critical), cells=self._foot.size.width
         )  # fmt: skip
         self._foot.set_lines([line])
 
@@ -123,22 +134,31 @@ class LaidOutGraph(DrawnGraph):
         rows = self._snapshot.rows
         return rows[self._selected] if self._selected is not None and self._selected < len(rows) else None
 
-    def _repaint_changed(self, sheet: Sheet, old: RunSnapshot, new: RunSnapshot) -> None:
+    def _moved(self, old: RunSnapshot, new: RunSnapshot) -> list[tuple[TaskRow, TaskRow]] | None:
+        """The rows (before, after) that are other ones now; None if there are more or fewer of them."""
+        if old.rows is new.rows:
+            return []
         if len(old.rows) != len(new.rows):
-            self.repaint(list(sheet.nodes.values()), [])
+            return None
+        return [(was, row) for was, row in zip(old.rows, new.rows, strict=True) if was is not row]
+
+    def _repaint_changed(self, sheet: Sheet, old: RunSnapshot, moved: list[tuple[TaskRow, TaskRow]] | None) -> None:
+        if moved is None:
+            self.repaint(list(range(len(sheet.tasks))), [])
             return
-        changed: list[int] = []
-        ticking: list[int] = []
-        if old.rows is not new.rows:
-            for task, (was, row) in enumerate(zip(old.rows, new.rows, strict=True)):
-                if was is not row and task in sheet.nodes:
-                    (ticking if was.state is row.state else changed).append(sheet.nodes[task])
+        new, nodes = self._snapshot, sheet.nodes
+        changed: set[int] = set()
+        ticking: set[int] = set()
+        for was, row in moved:
+            node = nodes.get(row.index)
+            if node is not None:
+                (ticking if was.state is row.state else changed).add(node)
         if sheet.scale is Scale.BOX:
             if int(old.at) != int(new.at):
-                ticking += [node for node, task in enumerate(sheet.tasks) if is_ticking(new.rows[task])]
+                ticking.update(node for node, task in enumerate(sheet.tasks) if is_ticking(new.rows[task]))
         else:
             ticking.clear()
-        self.repaint(changed, ticking)
+        self.repaint(list(changed), list(ticking - changed))
 
     def _take_selected(self, selected: int | None) -> None:
         """Follow the selection of the other views, but neither an old one nor the echo of our own."""
@@ -203,6 +223,7 @@ class LaidOutGraph(DrawnGraph):
         """There is another graph."""
         self._lineage += 1
         self.focus_part = None
+        self.folded, self.opened = None, ()
         self.critical.forget()
         self._selected = None
         self.on_show()
@@ -232,6 +253,9 @@ class LaidOutGraph(DrawnGraph):
             level=self._level,
             room=(max(20, size.width), max(5, size.height)),
             lineage=self._lineage,
+            folded=self.folded,
+            opened=frozenset(self.opened),
+            halves=not faces.ASCII and not self.app.no_color,
         )
         if self.sheet is None:
             self.take_down([f"laying out {plural(len(plan.names), 'task')}…"])
@@ -261,8 +285,7 @@ class LaidOutGraph(DrawnGraph):
                 self.cursor.node
             ]  # the selected one has come since, and will be in the next drawing
         grown, self.sheet = self.sheet is not None and self.sheet.wish.plan is not sheet.wish.plan, sheet
-        words = NodeWords(sheet)
-        words.snapshot = self._snapshot
+        words = NodeWords(sheet, self._snapshot)
         self.sought = self._tasks_sought = None
         self.hang(self._draw(sheet, words), words)
         self.cursor = (
@@ -281,9 +304,11 @@ class LaidOutGraph(DrawnGraph):
 
     def _draw(self, sheet: Sheet, words: NodeWords) -> Drawing:
         glyphs = ASCII if faces.ASCII else UNICODE
+        room = self.scrollable_content_region.size
         if sheet.scale is Scale.OVERVIEW:
-            room = self.scrollable_content_region.size
             return Overview(sheet.layout, max(1, room.width - 2), max(1, room.height), words, glyphs)
+        if sheet.scale is Scale.WALL:
+            return Wall(sheet.layout, max(1, room.height), words, glyphs, halves=sheet.wish.halves)
         return Canvas(sheet.atlas.maps[sheet.scale], words, glyphs)
 
     def on_resize(self) -> None:
@@ -292,11 +317,11 @@ class LaidOutGraph(DrawnGraph):
         sheet, words = self.sheet, self._words
         if sheet is None or words is None or not self.size:
             return
-        if sheet.scale is Scale.OVERVIEW:
+        if sheet.scale.is_small:
             highlight = self.drawing.highlight if self.drawing is not None else Highlight()
             self.hang(self._draw(sheet, words), words)
             self.light(highlight)
-        if self.scale is None:
+        if self.scale is None or self.scale is Scale.WALL:
             self._order()
         if self.cursor is not None:
             self.reveal(self.cursor.node)
