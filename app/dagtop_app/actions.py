@@ -45,6 +45,10 @@ def _graph(name: str, keys: str, shown: str, label: str, text: str, *, palette: 
     return Action(f"graph.{name}", keys, shown, label, text, "Graph", f"graph('{name}')", palette, view="graph")
 
 
+def _replay(name: str, keys: str, shown: str, label: str, text: str) -> Action:
+    return Action(f"replay.{name}", keys, shown, label, text, "Replay", f"replay('{name}')", False, view="replay")
+
+
 ACTIONS: tuple[Action, ...] = (
     _move("down", "j,down", "j ↓", "Down"),
     _move("up", "k,up", "k ↑", "Up"),
@@ -79,6 +83,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.restart", "r", "r", "Restart", "Run the task again.", "Steer", "restart(False)"),
     Action("task.restart-downstream", "R", "R", "+Down", "Run the task and everything after it again.", "Steer", "restart(True)"),
     Action("task.hold", "p", "p", "Hold", "Hold the task before it starts, or release it.", "Steer", "hold"),
+    Action("task.step", "comma", ",", "Step", "Release exactly one task that is held: the chosen one, or the first that would start.", "Steer", "step"),
     Action("run.gate", "a", "a", "Gate", "Approve or reject the task that stands at its gate, with a reason.", "Steer", "gate"),
     Action("task.mark", "m", "m", "Mark", "Take the task as succeeded, with an output of yours, or skip it.", "Steer", "mark"),
     Action("task.succeed", "", "m", "Succeeded", "Mark the task as succeeded, with an output of yours.", "Steer", "mark('succeeded')"),
@@ -119,6 +124,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.meta", "0", "0", "Meta", "The tree of all nodes of a graph of graphs, with what their tasks come to.", "Levels", "meta"),
     Action("level.leave", "backspace", "⌫", "Out", "Out of the node, to the level around it (Enter goes into a node).", "Levels", "leave_level"),
     Action("level.flat", "underscore", "_", "Flat", "All tasks of all levels by their paths, or level by level.", "Levels", "flat"),
+    _replay("play", "space", "␣", "Play", "Play, or stand still; from the end it begins anew."),
+    _replay("next", "right_square_bracket", "]", "Event", "To the next event."),
+    _replay("previous", "left_square_bracket", "[", "Event back", "To the event before."),
+    _replay("problem", "right_curly_bracket", "}", "Problem", "To the next problem."),
+    _replay("problem-before", "left_curly_bracket", "{", "Problem back", "To the problem before."),
+    _replay("forward", "full_stop", ".", "Forward", "A fiftieth of the run forward."),
+    _replay("backward", "comma", ",", "Back", "A fiftieth of the run back."),
+    _replay("faster", "plus", "+", "Faster", "Play faster."),
+    _replay("slower", "minus", "-", "Slower", "Play slower."),
+    _replay("begin", "ctrl+home", "Ctrl+Home", "Begin", "To the beginning of the run."),
+    _replay("end", "ctrl+end", "Ctrl+End", "End", "To the end of the run; of one that goes on, along with it."),
     Action("app.palette", "colon", ":", "Cmd", "Every command by name (also Ctrl+p).", "Console", "palette", in_palette=False),
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
     Action("app.copy", "y", "y", "Copy", "Copy the task's name and error.", "Console", "copy"),

@@ -128,6 +128,8 @@ class Bridge:
         self._end: float | None = None
         self._undo: list[tuple[do.Command, Sequence[do.Command]]] = []
         self._batches: dict[int, _Batch] = {}
+        self._read = 0
+        """Number of the latest event that was looked at for answers."""
 
     def attach(self, engine: Engine) -> None:
         """Look at another run from now on. What was to be undone or answered belonged to the one before."""
@@ -139,12 +141,24 @@ class Bridge:
         self._undoing.clear()
         self._undo.clear()
         self._batches.clear()
+        self._read = 0
+
+    @property
+    def _stands(self) -> bool:
+        """Whether it is a replay: time goes on there only as that says, and back too."""
+        return bool(getattr(self.engine, "is_replay", False))
+
+    def look_again(self) -> None:
+        """The next snapshot is new, whichever it is."""
+        self._published = None
+        self._read = 0
 
     def poll(self) -> bool:
         """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
         story = self.story
         seen = story.seen
         story.catch_up(CATCH_UP)
+        self._take_told(story)
         latest = self.engine.latest
         if latest is EMPTY and self.snapshot is not EMPTY:  # a new engine that has told nothing yet
             return False
@@ -153,12 +167,13 @@ class Bridge:
             self._published, self._published_at = latest, self._now()
         if fresh:
             self._end = ended_at(latest)
-        at = latest.at if self._end is None else self._end
-        if self._end is None and latest.state is not RunState.PENDING:
+        at = latest.at if self._end is None or self._stands else self._end
+        goes_on = self._end is None and not self._stands
+        if goes_on and latest.state is not RunState.PENDING:
             at += self._now() - self._published_at
         if not fresh and int(at) == int(self.snapshot.at) and story.seen == seen:
             return False
-        if latest.run == self.snapshot.run and self._end is None:
+        if latest.run == self.snapshot.run and goes_on:
             at = max(at, self.snapshot.at)
         self.snapshot = latest if at == latest.at else msgspec.structs.replace(latest, at=at)
         if fresh:
@@ -227,6 +242,22 @@ class Bridge:
     def _take_answers(self, snapshot: RunSnapshot) -> None:
         for answer in snapshot.answers:
             if answer.id in self._pending:
+                self._take(answer)
+
+    def _take_told(self, story: Story) -> None:
+        """A snapshot shows the latest answers only, and a command for thousands of tasks has thousands: the story has all."""
+        read, self._read = self._read, story.seen
+        if not self._pending or read == self._read:
+            return
+        told: list[CommandApplied | CommandRefused] = []
+        for number, event in reversed(story.events):
+            if number <= read:
+                break
+            if isinstance(event, (CommandApplied, CommandRefused)):
+                told.append(event)
+        for answer in reversed(told):
+            pending = self._pending.get(answer.id)
+            if pending is not None and pending[0] == answer.command:  # another process had the same numbers
                 self._take(answer)
 
     def _take(self, answer: CommandApplied | CommandRefused) -> None:

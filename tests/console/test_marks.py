@@ -16,6 +16,7 @@ from dagtop.core.commands import (
     SkipTask,
     StopTask,
 )
+from dagtop.core.events import CommandApplied
 from dagtop_app.marks import Marks
 
 pytestmark = pytest.mark.anyio
@@ -202,8 +203,6 @@ class TestSteering:
 
 def answer_all(engine: FakeEngine) -> None:
     """Say that all that was sent was carried out."""
-    from dagtop.core.events import CommandApplied
-
     answers = [
         CommandApplied(at=1.0, command=command, id=place + 1, by="console", effect=f"done {command.verb}")
         for place, command in enumerate(engine.sent)
@@ -240,3 +239,40 @@ class TestEditingSeveral:
             assert "a whole number, please" in seen.text
             await seen.press("enter", "escape")
             assert engine.sent == []
+
+
+class TestStep:
+    async def test_one_held_task_is_released_at_a_time(self) -> None:
+        engine = FakeEngine(running_mix())
+        async with console(engine) as seen:
+            await seen.press("comma")
+            assert engine.sent == [ReleaseTask("snapshot_config")]
+            assert "stepping: snapshot_config is released, 1 still held" in seen.text
+            await mark(seen, "geo_enrich")
+            await seen.press("comma")
+            assert engine.sent[-1] == ReleaseTask("geo_enrich")
+
+    async def test_without_a_held_task_it_says_how_to_hold_one(self) -> None:
+        engine = FakeEngine(finished_with_failures())
+        async with console(engine) as seen:
+            await seen.press("comma")
+            assert engine.sent == []
+            assert "p holds a task before it starts" in seen.text
+
+
+async def test_a_command_for_more_tasks_than_a_snapshot_has_answers_of_is_answered_and_undone() -> None:
+    engine = FakeEngine(many(700))
+    async with console(engine) as seen:
+        waiting = [row.name for row in engine.latest.rows if row.state is S.WAITING]
+        seen.app.main.roster.marks.toggle(waiting)
+        await seen.press("p")
+        assert len(engine.sent) == len(waiting) > 50
+        answers = [
+            CommandApplied(at=1.0, command=command, id=place + 1, by="console", effect="held")
+            for place, command in enumerate(engine.sent)
+        ]
+        engine.story.record(1, answers)
+        await seen.settle()
+        assert f"held, and {len(waiting) - 1} tasks more · u undoes it" in seen.text
+        await seen.press("u")
+        assert len(engine.sent) == 2 * len(waiting)

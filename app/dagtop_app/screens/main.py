@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.snapshot import TaskRow
@@ -71,7 +71,7 @@ class MainScreen(Levelled):
         self._side_rule = Painted(id="side-rule")
         self.side = Vertical(self._side_rule, self.inspector, id="side")
         self._word = Painted(id="word")
-        self._footer = Footer(id="footer")
+        self.footer = Footer(id="footer")
         self._tiny: Painted | None = None
         self._drawing = False
         self._first = True
@@ -83,7 +83,7 @@ class MainScreen(Levelled):
         yield self.header
         yield Vertical(self.stage, self.side, id="body")
         yield self._word
-        yield self._footer
+        yield self.footer
 
     def on_mount(self) -> None:
         """Start looking at the engine."""
@@ -234,6 +234,10 @@ class MainScreen(Levelled):
 
     def draw_footer(self) -> None:
         """Keys that matter now; those that would be refused are greyed."""
+        self.footer.show([(action, self.is_useful(action)) for action in self.footer_actions()])
+
+    def footer_actions(self) -> Sequence[Action]:
+        """What matters now, the most important first."""
         row = self.roster.row
         kept = self.view == "tasks" and row is not None and upkeep.is_kept(row)
         actions = tuple(self.with_levels(KEPT_FOOTER if kept else footer_of(self.stage.current.footer)))
@@ -241,7 +245,7 @@ class MainScreen(Levelled):
             actions = (BY_ID["run.gate"], *actions)
         if self.keeper is not None and self.bridge.is_over:
             actions = (BY_ID["run.now"], *actions)
-        self._footer.show([(action, self.is_useful(action)) for action in actions])
+        return actions
 
     def is_useful(self, action: Action) -> bool:
         """Whether the key would do something to one of the chosen tasks."""
@@ -260,6 +264,8 @@ class MainScreen(Levelled):
                 return row is not None and (row.state in FINAL or row.state in ACTIVE or row.state is TaskState.BACKOFF)
             case "task.hold":
                 return row is not None and (row.held or (row.state not in FINAL and row.state not in ACTIVE))
+            case "task.step":
+                return row is not None and row.held
             case "task.mark" | "task.succeed" | "task.skip":
                 return row is not None and row.state not in ACTIVE and row.state not in GOOD
             case "task.where":

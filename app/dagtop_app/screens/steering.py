@@ -8,7 +8,7 @@ from functools import partial
 import msgspec
 from dagtop.core import commands as do
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import RUN_OVER, RunState
+from dagtop.core.states import RUN_OVER, RunState, TaskState
 from textual.screen import Screen
 
 from dagtop_app import filling
@@ -210,6 +210,20 @@ class Steering(Screen[None]):
             self.order(do.ReleaseTask, "releasing")
         else:
             self.order(do.HoldTask, "holding")
+
+    def action_step(self) -> None:
+        """Release exactly one task that is held: the chosen one, or the first that would start at once."""
+        held = [row for row in self.chosen_rows if row.held and row.gate is None]
+        if not held:
+            rows, order = self.snapshot.rows, self.snapshot.plan.order
+            held = [rows[index] for index in order if rows[index].held and rows[index].gate is None]
+        if not held:
+            self.bridge.refuse("nothing is held; p holds a task before it starts")
+            self.draw_word()
+            return
+        row = next((row for row in held if row.state is TaskState.HELD), held[0])
+        left = sum(1 for it in self.snapshot.rows if it.held and it.gate is None) - 1
+        self.give(do.ReleaseTask(row.name), f"stepping: {name_of(row.name, 60)} is released, {left:,} still held")
 
     def action_limit(self, step: int) -> None:
         """More or fewer at once."""
