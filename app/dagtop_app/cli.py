@@ -31,7 +31,7 @@ _EPILOGUE = (
 #: What the generated script does not know: which runs there are.
 _COMPLETE_RUNS = r"""_dagtop() {
   local cur="${COMP_WORDS[COMP_CWORD]}"
-  if [[ $COMP_CWORD -eq 2 && "${COMP_WORDS[1]}" =~ ^(resume|report|approve|reject|gates|tell)$ && "$cur" != -* ]]; then
+  if [[ $COMP_CWORD -eq 2 && "${COMP_WORDS[1]}" =~ ^(resume|report|replay|approve|reject|gates|tell)$ && "$cur" != -* ]]; then
     local runs
     runs="$("${COMP_WORDS[0]}" runs 2>/dev/null | while read -r run _; do [[ $run != RUN ]] && echo "$run"; done)"
     COMPREPLY=($(compgen -W "last $runs" -- "$cur"))
@@ -159,6 +159,28 @@ def check(
 
 
 @app.command
+def show(
+    file: File,
+    /,
+    *,
+    form: Annotated[
+        Literal["tree", "boxes", "pills", "mermaid", "dot", "json", "svg"],
+        Parameter(name="--as", help="How it is drawn, or for which program it is written."),
+    ] = "tree",
+    every: Annotated[
+        bool, Parameter(name="--all", negative="", show_default=False, help="Every task, also of groups such as load[0..9999].")
+    ] = False,
+    graph: GraphOptions | None = None,
+) -> int:
+    """Draw a graph on stdout: as a tree, boxes or pills, or as mermaid, dot, JSON or SVG. No task runs."""
+    graph = graph or GraphOptions()
+    parameters = checked(graph)
+    from dagtop_app.showing import show_command  # noqa: PLC0415 - the engine is loaded only when it is needed
+
+    return show_command(str(file), graph, parameters, form, every=every)
+
+
+@app.command
 def resume(
     run: Run,
     /,
@@ -213,6 +235,22 @@ def report(
     from dagtop_app.reporting import report_command  # noqa: PLC0415 - the engine is loaded only when it is needed
 
     return report_command(run, files, (keep or JournalOptions()).db)
+
+
+@app.command
+def replay(
+    run: Run,
+    /,
+    *,
+    start: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Begin before its first event, not at its end.")
+    ] = False,
+    keep: JournalOptions | None = None,
+) -> int:
+    """Open the console on a run that was kept, or goes on elsewhere: at any instant of it, or as it was. Nothing runs."""
+    from dagtop_app.replaying import replay_command  # noqa: PLC0415 - the console loads Textual
+
+    return replay_command(run, signals, (keep or JournalOptions()).db, from_start=start)
 
 
 @app.command

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, ClassVar, TextIO
+from typing import TYPE_CHECKING, ClassVar, TextIO, cast
 
 import dagtop_themes
 from dagtop.core import commands as do
@@ -26,6 +26,8 @@ from dagtop_app.themed import Themed
 from dagtop_app.theming import watching_themes
 
 if TYPE_CHECKING:
+    from dagtop.runtime.replay import Replay
+
     from dagtop_app.config import Setting
     from dagtop_app.reloading import Reloader
     from dagtop_app.timekeeper import Keeper
@@ -68,7 +70,7 @@ class ConsoleApp(Themed):
         # A crash is told on the terminal: stderr may be a pipe that leads into our own logs.
         self.error_console = Console(file=sys.__stderr__, markup=False, highlight=False)
         self.bridge = Bridge(engine, now=now)
-        self.main = MainScreen(self.bridge, title, now=now, keeper=keeper)
+        self.main = screen_for(engine, self.bridge, title, now=now, keeper=keeper)
         self.terminated: int | None = None
         """The signal that told us to end, if one did."""
         self._begin = begin
@@ -137,6 +139,17 @@ class ConsoleApp(Themed):
                 self.exit()
             else:
                 self.main.action_quit()
+
+
+def screen_for(
+    engine: Engine, bridge: Bridge, title: str, *, now: Callable[[], float], keeper: Keeper | None
+) -> MainScreen:
+    """The screen of a run, or of a replay of one."""
+    if getattr(engine, "is_replay", False):
+        from dagtop_app.screens.replayed import Replayed  # noqa: PLC0415 - a live run needs none of it
+
+        return Replayed(bridge, title, cast("Replay", engine), now=now)
+    return MainScreen(bridge, title, now=now, keeper=keeper)
 
 
 def run_console(

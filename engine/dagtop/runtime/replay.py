@@ -17,6 +17,7 @@ from dagtop.core.events import (
     AnyEvent,
     BreakerOpened,
     CommandRefused,
+    Log,
     LoopBlocked,
     Problem,
     TaskBlocked,
@@ -81,6 +82,7 @@ class Replay:
     """
 
     result = None
+    is_replay = True
 
     def __init__(self, stored: StoredRun, *, at_end: bool = False, now: Callable[[], float] = time.monotonic) -> None:
         self.error: BaseException | None = None
@@ -130,6 +132,10 @@ class Replay:
             self._refused.append(CommandRefused(self._at, command, number, by, _REFUSED))
             self._wake.notify_all()
         return number
+
+    def note(self, line: Log) -> None:
+        """Show a line that is not the run's."""
+        self._index.lines.record(0, [line])
 
     def where(self, task: str) -> str:
         """Nothing runs here."""
