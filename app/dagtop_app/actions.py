@@ -49,6 +49,10 @@ def _replay(name: str, keys: str, shown: str, label: str, text: str) -> Action:
     return Action(f"replay.{name}", keys, shown, label, text, "Replay", f"replay('{name}')", False, view="replay")
 
 
+def _breaker(name: str, keys: str, shown: str, label: str, text: str) -> Action:
+    return Action(f"breaker.{name}", keys, shown, label, text, "Breakers", f"do('{name}', 'breakers')", view="breakers")
+
+
 ACTIONS: tuple[Action, ...] = (
     _move("down", "j,down", "j ↓", "Down"),
     _move("up", "k,up", "k ↑", "Up"),
@@ -66,6 +70,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.tasks", "1", "1", "Tasks", "The table of tasks.", "Look", "view('tasks')"),
     Action("view.graph", "2", "2", "Graph", "The graph.", "Look", "view('graph')"),
     Action("view.logs", "4,L", "4 L", "All logs", "The logs of all tasks.", "Look", "logs(False)"),
+    Action("view.breakers", "5", "5", "Breakers", "The circuit breakers: their states, who asks them, who waits.", "Look", "view('breakers')"),
     Action("task.logs", "l", "l", "Logs", "The log of the selected task.", "Look", "logs(True)"),
     Action("task.detail", "enter", "⏎", "Detail", "Everything about the selected task, full size.", "Look", "detail"),
     Action("task.why", "w", "w", "Why", "Why the task is as it is, at length.", "Look", "why"),
@@ -121,6 +126,14 @@ ACTIONS: tuple[Action, ...] = (
     Action("log.follow", "f", "f", "Follow", "Logs: follow the end, or stop.", "Logs", "log('follow')"),
     Action("log.times", "t", "t", "Times", "Logs: timestamps on or off.", "Logs", "log('times')"),
     Action("log.wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", "Logs", "log('wrap')"),
+    _breaker("close", "c", "c", "Close", "Close the breaker, and forget its failures."),
+    _breaker("trip", "t", "t", "Trip", "Open the breaker; it recovers as if it had opened by itself."),
+    _breaker("half-open", "H", "H", "Half-open", "Hold the breaker half-open: one call at a time."),
+    _breaker("force", "f", "f", "Force…", "Hold the breaker open, closed or half-open, or let it go."),
+    _breaker("edit", "e", "e", "Edit", "Change the breaker's threshold, recovery, probes, window and rate, for all that ask it."),
+    _breaker("next-guard", "right_square_bracket,right", "] →", "Task", "Select the next task that asks the breaker."),
+    _breaker("previous-guard", "left_square_bracket,left", "[ ←", "Task back", "Select the one before."),
+    _breaker("copy", "y", "y", "Copy", "Copy all about the breaker as Markdown."),
     Action("view.meta", "0", "0", "Meta", "The tree of all nodes of a graph of graphs, with what their tasks come to.", "Levels", "meta"),
     Action("level.leave", "backspace", "⌫", "Out", "Out of the node, to the level around it (Enter goes into a node).", "Levels", "leave_level"),
     Action("level.flat", "underscore", "_", "Flat", "All tasks of all levels by their paths, or level by level.", "Levels", "flat"),
@@ -135,7 +148,8 @@ ACTIONS: tuple[Action, ...] = (
     _replay("slower", "minus", "-", "Slower", "Play slower."),
     _replay("begin", "ctrl+home", "Ctrl+Home", "Begin", "To the beginning of the run."),
     _replay("end", "ctrl+end", "Ctrl+End", "End", "To the end of the run; of one that goes on, along with it."),
-    Action("app.palette", "colon", ":", "Cmd", "Every command by name (also Ctrl+p).", "Console", "palette", in_palette=False),
+    Action("app.command", "colon", ":", "Cmd", "Type a command: policy always load_*, cancel tag:etl, limit 8, goto name; Tab completes it.", "Console", "command", in_palette=False),
+    Action("app.palette", "ctrl+p", "Ctrl+p", "Palette", "Every key and every task by name.", "Console", "palette", in_palette=False),
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
     Action("app.copy", "y", "y", "Copy", "Copy the task's name and error.", "Console", "copy"),
     Action("app.help", "question_mark,f1", "? F1", "Help", "This list.", "Console", "help"),
@@ -154,7 +168,7 @@ def footer_of(ids: str) -> tuple[Action, ...]:
 
 #: What the table's footer offers for a task that is kept up.
 KEPT_FOOTER = footer_of(
-    "task.detail task.logs task.why task.down task.restart task.policy task.edit look.filter app.palette task.cancel"
+    "task.detail task.logs task.why task.down task.restart task.policy task.edit look.filter app.command task.cancel"
     " task.restart-downstream task.scale edit.undo look.problems task.where look.sort run.cancel app.quit"
 )
 

@@ -257,7 +257,7 @@ class TestLooking:
 
     async def test_the_palette_finds_actions_and_tasks(self) -> None:
         async with console(FakeEngine(running_mix())) as seen:
-            await seen.press("colon", *"warm_cache")
+            await seen.press("ctrl+p", *"warm_cache")
             await seen.pilot.pause(0.3)
             await seen.press("enter")
             await seen.pilot.pause(0.1)

@@ -20,7 +20,7 @@ class Graph(View[GraphView]):
     inspector = "below"
     footer: ClassVar[str] = (
         "task.detail graph.focus graph.critical graph.less graph.more graph.fit graph.fold graph.logs task.why task.cancel"
-        " task.restart app.palette task.restart-downstream task.hold look.filter edit.undo graph.map graph.tree run.pause"
+        " task.restart app.command task.restart-downstream task.hold look.filter edit.undo graph.map graph.tree run.pause"
         " run.drain app.quit"
     )
 

@@ -20,7 +20,7 @@ class Logs(View[LogPane]):
     inspector = ""
     asks = "search the log"
     footer: ClassVar[str] = (
-        "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.palette app.quit"
+        "look.back log.follow look.filter find.next log.times log.wrap view.logs task.logs view.tasks app.command app.quit"
     )
 
     def __init__(self, desk: MainScreen) -> None:

@@ -18,7 +18,7 @@ class Meta(View[LevelTree]):
     name = "meta"
     footer: ClassVar[str] = (
         "task.detail task.logs task.why task.cancel task.restart task.restart-downstream task.hold view.tasks look.filter"
-        " level.flat app.palette edit.undo app.quit"
+        " level.flat app.command edit.undo app.quit"
     )
 
     def __init__(self, desk: MainScreen) -> None:

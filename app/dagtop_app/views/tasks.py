@@ -18,7 +18,7 @@ class Tasks(View[TaskTable]):
 
     name = "tasks"
     footer: ClassVar[str] = (
-        "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.palette"
+        "task.detail task.logs task.why task.cancel task.restart task.hold task.edit look.filter app.command"
         " task.mark task.restart-downstream edit.undo look.problems run.retry-failed task.where look.sort run.more run.fewer"
         " run.breaker run.pool run.pause run.drain app.quit"
     )

@@ -1,0 +1,161 @@
+"""Commands in words, from the line that `:` opens: they do what keys do, to the tasks that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagtop.core.snapshot import RunSnapshot
+
+from dagtop_app.faces import GATE_FACE
+from dagtop_app.roster import SORTS
+from dagtop_app.screens.looking import Looking
+from dagtop_app.text import clean, name_of, plural
+from dagtop_app.view_model import counted
+from dagtop_app.views.listed import BY_NAME, VIEWS
+
+
+class Commanding(Looking):
+    """What is typed, obeyed. What reads words is loaded when it is first needed."""
+
+    _typed_before: list[str]
+
+    def action_command(self, begin: str = "") -> None:
+        """Open the line."""
+        from dagtop_app import palette  # noqa: PLC0415 - when it is first needed
+        from dagtop_app.screens.command_line import CommandLine, Words  # noqa: PLC0415 - as above
+
+        chosen = [row.name for row in self.chosen_rows]
+        views = [view.name for view in VIEWS]
+        words = Words(
+            lambda text: palette.offers(text, self.snapshot, views=views, themes=sorted(self.app.available_themes)),
+            lambda text: palette.outlook(text, self.snapshot, chosen=chosen),
+        )
+
+        def entered(line: str | None) -> None:
+            if line is not None:
+                self.obey(line)
+            self.draw()
+
+        self.app.push_screen(CommandLine(words, self.typed_before, begin), entered)
+
+    @property
+    def typed_before(self) -> list[str]:
+        """What was entered, oldest first."""
+        if not hasattr(self, "_typed_before"):
+            self._typed_before = []
+        return self._typed_before
+
+    def obey(self, line: str) -> None:
+        """Do what a line says."""
+        from dagtop_app import palette  # noqa: PLC0415 - when it is first needed
+        from dagtop_app.worded import WordError, parse  # noqa: PLC0415 - as above
+
+        text = line.strip().removeprefix(":").strip()
+        word, _, rest = text.partition(" ")
+        entry = palette.entry_of(word)
+        if entry is not None and entry in palette.CONSOLE_WORDS:
+            self._obey_here(entry.word, rest.strip())
+            return
+        try:
+            worded = parse(text, self.snapshot, chosen=[row.name for row in self.chosen_rows])
+        except WordError as error:
+            self.bridge.refuse(clean(str(error), 300))
+            return
+        if worded.commands:
+            self.give_all(worded.commands, worded.saying)
+        else:
+            self._show(worded.word, worded.tasks, worded.rest)
+
+    def _show(self, word: str, tasks: Sequence[str], rest: str) -> None:
+        """A word that only shows something."""
+        if tasks:
+            self.goto(tasks[0])
+        match word:
+            case "why":
+                self.action_why()
+            case "where":
+                self.action_where()
+            case "logs":
+                self.action_logs(bool(tasks))
+            case "tasks":
+                self._filter(rest)
+            case "undo":
+                self.action_undo()
+            case "gates":
+                self._filter(f"state:{GATE_FACE.word.lower()}")
+            case "problems":
+                self.action_view("tasks")
+                self.set_filter("", problems=True)
+            case "breakers" | "escalations":
+                self._view_or(word)
+            case "pools":
+                self.action_pool()
+            case "status":
+                self.bridge.say(status_text(self.snapshot))
+            case "help":
+                self.action_help()
+            case "quit":
+                self.action_quit()
+            case _:  # what was to be shown is selected now
+                pass
+
+    def _view_or(self, name: str) -> None:
+        if name in BY_NAME:
+            self.action_view(name)
+        elif name == "breakers":
+            self.action_breaker()
+        else:
+            self.bridge.refuse(f"there is no view of {name}")
+
+    def goto(self, task: str) -> None:
+        """Put the cursor on a task, in the table unless the view has one of its own."""
+        index = self.snapshot.plan.index.get(task)
+        if index is not None:
+            self.select(index)
+
+    def _filter(self, text: str) -> None:
+        self.action_view("tasks")
+        self.set_filter(text, problems=False)
+
+    def _obey_here(self, word: str, rest: str) -> None:
+        """A word about the screen."""
+        match word:
+            case "view":
+                named = [view.name for view in VIEWS if rest and view.name.startswith(rest.lower())]
+                if named:
+                    self.action_view(named[0])
+                else:
+                    self.bridge.refuse(f"there are the views {', '.join(view.name for view in VIEWS)}")
+            case "sort":
+                orders = [name for name in SORTS if rest and name.startswith(rest.lower())]
+                if orders:
+                    self.sort_by(orders[0])
+                else:
+                    self.bridge.refuse(f"sort by {', '.join(SORTS)}")
+            case "filter":
+                self._filter(rest)
+            case "theme":
+                if not rest:
+                    self.action_theme()
+                elif rest in self.app.available_themes:
+                    self.app.theme = rest
+                else:
+                    self.bridge.refuse(f"there is no theme {clean(rest, 40)!r}")
+            case _:
+                self._mark(rest)
+
+    def _mark(self, text: str) -> None:
+        from dagtop_app.worded_tasks import WordError, tasks_meant, tokens  # noqa: PLC0415 - when it is first needed
+
+        try:
+            names = tasks_meant(self.snapshot, tokens(text))
+        except WordError as error:
+            self.bridge.refuse(clean(str(error), 300))
+            return
+        self.roster.marks.toggle(names)
+        self.bridge.say(f"{plural(len(names), 'task')}: {', '.join(name_of(name, 30) for name in names[:5])}")
+
+
+def status_text(snapshot: RunSnapshot) -> str:
+    """How far the run is, in one line."""
+    return f"{snapshot.state.value}: {counted(snapshot.counts)}"
