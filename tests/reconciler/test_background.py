@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import anyio
 import pytest
 from dagtop import DAGExecutor, Graph, MetaDAG, Reconciler, RunState, TaskContext, TaskState
-from dagtop.core.commands import DrainRun
+from dagtop.core.commands import DrainRun, RestartTask
+from dagtop.core.states import RUN_OVER
+from dagtop.journal.resume import plan_resumption
+from dagtop.journal.sqlite import SqliteJournal
 from dagtop.testing import rehearse
 
 anyio_test = pytest.mark.anyio
@@ -76,6 +82,60 @@ async def test_B34_a_node_of_services_is_done_when_they_serve_and_ends_with_the_
     assert result.state is RunState.SUCCEEDED
     assert result["work/ask"].output == "here"
     assert log == []  # the node does not start over because of a service that nobody needs any more
+
+
+def served(tries: list[Any]) -> MetaDAG:
+    """A service that says how often it was started, and a client that is told, and fails once at first."""
+    services, up = Graph("services"), list[int]()
+
+    @services.task(restart="always")
+    async def api(ctx: TaskContext) -> None:
+        up.append(len(up) + 1)
+        ctx.ready(up[-1])
+        await anyio.sleep_forever()
+
+    client = Graph("client").add("first", lambda: None)
+
+    def asks(services: dict[str, int]) -> None:
+        tries.append(services.get("api"))
+        if len(tries) == 1:
+            raise ValueError("once")
+
+    client.add("asks", asks, depends_on=["first"])
+    return MetaDAG("m").add(Reconciler(services)).add(client, depends_on=["services"])
+
+
+@anyio_test
+@pytest.mark.parametrize("how", ["retry failed", "restart"])
+async def test_B34_a_service_that_was_let_go_of_is_there_again_for_a_task_that_is_retried(how: str) -> None:
+    """The task ran against the port of a service that was down."""
+    tries: list[Any] = []
+    run = DAGExecutor(served(tries), capture=False).start(hold_open=True)
+    await run.until(lambda: run.state in RUN_OVER)
+    if how == "restart":
+        told = run.blast_radius(RestartTask("client/asks")).summary
+        assert "because of what was let go of" in told
+        await run.restart("client/asks")
+    else:
+        await run.retry_failed()
+    await run.until(lambda: len(tries) == 2 and run.state in RUN_OVER)
+    run.close()
+    result = await run
+    assert tries == [1, 2]
+    assert (result.state, result["services"].state) == (RunState.SUCCEEDED, TaskState.SUCCEEDED)
+
+
+@anyio_test
+async def test_B34_a_run_that_is_resumed_waits_for_the_services_that_it_starts_again(tmp_path: Path) -> None:
+    """Its tasks began before these were ready, and got nothing of them."""
+    tries: list[Any] = []
+    meta, journal = served(tries), SqliteJournal(tmp_path / "runs.db")
+    first = await DAGExecutor(meta, journal=journal, capture=False).run()
+    assert first.state is RunState.FAILED
+    left = plan_resumption(journal.load(first.run), meta.validate(), meta.fingerprints())
+    result = await DAGExecutor(meta, journal=journal, capture=False, resume=left).run()
+    assert tries == [1, 2]
+    assert result.state is RunState.SUCCEEDED
 
 
 @anyio_test

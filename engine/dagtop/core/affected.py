@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 from typing import Protocol
 
 from dagtop.core.desired import Desired
@@ -14,7 +15,7 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 from dagtop.core.topology import reach
-from dagtop.core.wording import is_blame
+from dagtop.core.wording import NOT_NEEDED, is_blame
 
 
 class Situation(Protocol):
@@ -119,14 +120,24 @@ def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]
 def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
     """Upstream tasks of those chosen that were torn down, and all on the way from them: what was set up must be there again.
 
-    Those that wait for their upstream are left out: they run again as it is.
+    So must services that were let go of. Those that wait for their upstream are left out: they run again as it is.
     """
-    if not now.torn_down:
+    if not now.torn_down and not _has_services(now.plan):
         return set()
     above = reach(now.plan.upstream, chosen)
-    torn = above & now.torn_down
+    torn = {i for i in above if i in now.torn_down or was_let_go(now, i)}
     between = reach(now.plan.downstream, torn) & above
     return {i for i in torn | between if now.state[i] is not TaskState.WAITING}
+
+
+def was_let_go(now: Situation, index: int) -> bool:
+    """Whether it is a service that was stopped because nothing needed it any more."""
+    return now.state[index] in GOOD and now.reason.get(index) == NOT_NEEDED
+
+
+@lru_cache(maxsize=4)
+def _has_services(plan: Plan) -> bool:
+    return any(policy.restart.is_on for policy in plan.policies)
 
 
 def stale_after(now: Situation, again: Collection[int]) -> tuple[str, ...]:

@@ -9,12 +9,10 @@ from dagtop.core.restart import RestartPolicy
 from dagtop.core.states import FINAL, RunState, TaskState
 from dagtop.core.stopping import stop_attempt
 from dagtop.core.wanting import settle_for_what_it_is
+from dagtop.core.wording import NOT_NEEDED
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
-
-#: Why they are stopped.
-NOT_NEEDED = "everything else has ended"
 
 
 def count(machine: RunMachine) -> int:

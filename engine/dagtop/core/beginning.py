@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
+from dagtop.core.affected import torn_down_before, was_let_go
 from dagtop.core.deadlines import Due
+from dagtop.core.levels import above
 from dagtop.core.restart import RestartPolicy
 from dagtop.core.setting_up import open_doors
 from dagtop.core.states import GOOD, TaskState
@@ -56,12 +58,21 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
 
 
 def _never_ending(machine: RunMachine, event: inp.Begin) -> dict[int, str]:
-    """Tasks that are started again after every ending: one that had come to a good end runs again all the same."""
+    """Tasks that are started again after every ending: one that had come to a good end runs again all the same.
+
+    So do other services, which had it because nothing needed them any more; the nodes that they are in wait for them.
+    """
     if not machine.supervised:
         return {}
-    policies, stopped = machine.ledger.policies, {index for index, _ in event.stops}
-    return {
-        index: "it is to run always"
-        for index, state in enumerate(machine.ledger.state)
-        if state in GOOD and policies[index].restart.policy is RestartPolicy.ALWAYS and index not in stopped
+    ledger, stopped = machine.ledger, {index for index, _ in event.stops}
+    again = {
+        index: "it is to run always" if policy.restart.policy is RestartPolicy.ALWAYS else "it was let go of"
+        for index, policy in enumerate(ledger.policies)
+        if ledger.state[index] in GOOD
+        and (policy.restart.policy is RestartPolicy.ALWAYS or was_let_go(ledger, index))
+        and index not in stopped
     }
+    nodes = [node for node in above(machine.plan, again) if ledger.state[node] in GOOD]
+    left = [index for index, state in enumerate(ledger.state) if state is TaskState.WAITING]
+    between = torn_down_before(ledger, left) - stopped
+    return {**dict.fromkeys((*nodes, *between), "a service before it is started again"), **again}

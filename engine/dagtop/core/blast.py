@@ -438,7 +438,8 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
     count = len({name, *again, *stops})
     parts = [f"{tasks(count)} {do(count, 'run')} again" if downstream else f"{name} runs again"]
     if before:
-        parts.append(f"{tasks(len(before))} before it too, because of what was torn down")
+        why = "let go of" if before.isdisjoint(now.torn_down) else "torn down"
+        parts.append(f"{tasks(len(before))} before it too, because of what was {why}")
     if stops:
         parts.append(f"{tasks(len(stops))} told to stop first")
     if stale:

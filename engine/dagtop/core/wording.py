@@ -8,6 +8,9 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.policy import Trigger
 from dagtop.core.states import FINAL, GOOD, TaskState
 
+#: Why a service is let go of.
+NOT_NEEDED = "everything else has ended"
+
 
 def ending_word(state: TaskState) -> str:
     """The state as it is said of a task: "upstream x failed", "upstream x was skipped"."""
