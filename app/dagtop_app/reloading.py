@@ -11,6 +11,7 @@ from pathlib import Path
 from dagtop.core.commands import SwapGraph
 from dagtop.core.events import CommandApplied, CommandRefused
 from dagtop.core.plan import Plan
+from dagtop.core.schedule import Schedule, Timetable
 from dagtop.core.states import TaskState
 from dagtop.core.topology import reach
 from dagtop.errors import DagtopError, LoadError
@@ -22,7 +23,7 @@ from dagtop.runtime.swapping import Version
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app.headless import say
-from dagtop_app.running import Prepared
+from dagtop_app.running import Prepared, scheduled_nodes_of
 from dagtop_app.text import clean
 
 #: Who applies what has changed, as the events tell it.
@@ -88,6 +89,8 @@ class Reloader:
         if (prepared.reconciler is None) is not (self._prepared.reconciler is None):
             kind = "a graph that runs to its end" if prepared.reconciler is None else "a Reconciler"
             raise LoadError(f"it defines {kind} now; start dagtop anew for that", place=self.path)
+        if _schedules_of(prepared) != _schedules_of(self._prepared):
+            raise LoadError("it says otherwise when it is due; start dagtop anew for that", place=self.path)
         graph, config = prepared.graph, prepared.config
         version = Version(graph.checked(config), graph.fingerprints(config), graph)
         plan = self._executor.compare(version)
@@ -192,6 +195,10 @@ class Reloader:
 
     def _files(self) -> list[Path]:
         return [Path(file).resolve() for file in files_of(self.path)]
+
+
+def _schedules_of(prepared: Prepared) -> tuple[Schedule | None, dict[str, Timetable]]:
+    return prepared.config.schedule(), scheduled_nodes_of(prepared)
 
 
 def _marks_of(files: Sequence[Path]) -> dict[Path, tuple[int, ...]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG, Reconciler
-from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
+from dagtop.errors import DagtopError, Flaw, GraphError, JournalError, OptionError
 from dagtop.graph.binding import FromInput
 from dagtop.graph.listening import Listener
 from dagtop.graph.runnable import Runnable
@@ -368,9 +368,17 @@ def _broken(error: BaseException, stopped_with: int | None) -> int:
 
 
 def timetable_of(prepared: Prepared) -> Timetable | None:
-    """When it is due; None if it says nothing of that."""
+    """When it is due; None if it says nothing of that.
+
+    Raises
+    ------
+    OptionError: what keeps its tasks up has a schedule, or the MetaDAG and its nodes both have one.
+    """
     if prepared.config.schedule() is None:
         return None
+    if prepared.reconciler is not None:
+        message = "every=, cron= and at= are for what comes to an end; a Reconciler keeps its tasks up all the time"
+        raise OptionError([Flaw(message, prepared.graph.place)])
     scheduled_nodes_of(prepared)  # it has none, or that is an error
     from dagtop.runtime.schedule import timetable_of as due_times  # noqa: PLC0415 - only where something is scheduled
 

@@ -93,6 +93,7 @@ def test_what_changed_runs_again_with_what_was_made_of_it_also_when_only_a_modul
             r"g\.py:14: these tasks wait for each other",
         ),
         (GRAPH + "services = Reconciler(graph)\n", "defines a Reconciler now"),
+        (GRAPH.replace('Graph("g")', 'Graph("g", every=60)'), "it says otherwise when it is due; start dagtop anew"),
         ("x = 1\n", "defines no "),
         (GRAPH.replace("def b(a)", "def b(nobody)"), r"g\.py:\d+.*nobody"),
     ],

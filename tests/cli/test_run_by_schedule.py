@@ -178,6 +178,18 @@ def test_B44_a_wrong_option_is_told_with_its_place(write, dagtop_here) -> None:
     assert "wrong.py:2" in told.err
 
 
+def test_B44_a_reconciler_has_no_schedule_of_its_own(write, dagtop_here) -> None:
+    """It waited for its due time, and then for ever."""
+    write(
+        "kept.py", 'from dagtop import Graph, Reconciler\nkept = Reconciler(Graph("g", every=60).add("one", lambda: 1))'
+    )
+    for command in ("check", "run"):
+        told = dagtop_here(command, "kept.py")
+        assert told.code == 2
+        assert "are for what comes to an end; a Reconciler keeps its tasks up all the time" in told.err
+        assert "kept.py:2" in told.err
+
+
 def test_B44_a_node_with_a_schedule_starts_over_in_a_run_that_lasts_and_a_signal_ends_it(write, run) -> None:
     write(
         "meta.py",

@@ -111,6 +111,42 @@ async def test_B30_an_update_after_cancel_waits_for_start_as_after_stop() -> Non
 
 
 @pytest.mark.anyio
+async def test_B33_start_brings_up_the_rest_too_when_one_task_was_started_before() -> None:
+    services = Reconciler(Graph.from_specs("g", tasks={"one": 1, "two": 2}, run=serve), resume=None)
+    async with services:
+        await services.wait_ready(timeout=PATIENCE)
+        await services.stop()
+        await services.start_task("one")
+        assert await services.wait_ready("one", timeout=PATIENCE)
+        with anyio.fail_after(PATIENCE):
+            await services.start()
+        assert await services.wait_ready("two", timeout=PATIENCE)
+
+
+@pytest.mark.anyio
+async def test_nothing_is_brought_up_in_what_is_being_closed() -> None:
+    services = reconciler()
+    await services.start()
+    await services.wait_ready(timeout=PATIENCE)
+    refused: list[str] = []
+
+    async def go_on_starting() -> None:
+        while True:
+            try:
+                await services.start_task("first")
+            except DagtopError as error:
+                refused.append(str(error))
+            await anyio.lowlevel.checkpoint()
+
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as group:
+            group.start_soon(go_on_starting)
+            await services.close()
+            group.cancel_scope.cancel()
+    assert any("being closed" in one for one in refused)
+
+
+@pytest.mark.anyio
 async def test_what_is_being_closed_cannot_be_started_again() -> None:
     services = reconciler()
     await services.start()

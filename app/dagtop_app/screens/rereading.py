@@ -30,7 +30,9 @@ class Rereading(Commanding):
     def action_reload(self) -> None:
         """Read the graph file again."""
         if self.reloader is None:
-            self.bridge.refuse("this run has no file of its own that could be read again")
+            self.bridge.refuse(
+                "this run has no file of its own that could be read again; that of a schedule is read when dagtop starts"
+            )
         elif self.leaving:
             self.bridge.refuse("the console is about to leave")
         elif self.reloader.begin():
