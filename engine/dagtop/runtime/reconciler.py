@@ -42,6 +42,10 @@ SLOTS = 1_000
 
 #: States of a run that was told to end, by whichever command.
 _DOWN = frozenset({RunState.DRAINING, RunState.CANCELLING, RunState.CANCELLED})
+_GOES_DOWN = _DOWN - {RunState.CANCELLED}
+
+#: Commands after which a task may run, in a run that was over too.
+_BRINGS_UP = (cmd.StartTask, cmd.RestartTask, cmd.RetryFailed, cmd.SkipTask, cmd.MarkSucceeded, cmd.ScaleTask)
 
 
 class Supervisor(DAGExecutor):
@@ -200,8 +204,8 @@ class Reconciler(Commanding, Listening):
         DagtopError: it was closed.
         """
         run = self.begin()
-        if self._is_down(run):  # or on its way down
-            await run.until(lambda: run.done or run.state in RUN_OVER or not self._is_down(run))
+        if self._is_down(run):
+            await self._until_it_is_down(run)
             with self._lock:
                 if self._is_down(run):
                     self.send(cmd.StartRun())
@@ -258,6 +262,12 @@ class Reconciler(Commanding, Listening):
     def _is_down(self, run: Run) -> bool:
         return self._stopped or run.state in _DOWN
 
+    async def _until_it_is_down(self, run: Run) -> None:
+        """Which it was, however soon a command for one task brings that up again."""
+        if self._up_or_down is not None:
+            await _settled(self._up_or_down)
+        await run.until(lambda: run.done or run.state not in _GOES_DOWN or not self._is_down(run))
+
     async def stop(self) -> None:
         """Stop everything, and let it clean up. `start` brings back what was wanted."""
         if self._run is None:
@@ -269,8 +279,7 @@ class Reconciler(Commanding, Listening):
             if not run.done and (comes_up or run.state not in RUN_OVER):
                 answer = self.send(cmd.CancelRun("stopped by the program"))
         if answer is not None:
-            await _settled(answer)
-            await run.until(lambda: run.done or run.state in RUN_OVER or not self._stopped)
+            await self._until_it_is_down(run)
             await run.shown()
 
     async def close(self) -> RunResult | None:
@@ -457,6 +466,8 @@ class Reconciler(Commanding, Listening):
         DagtopError: it has not been started, or is to be started again after it was closed.
         """
         run = self._running
+        if self._closing and isinstance(command, _BRINGS_UP) and not run.done:
+            raise DagtopError("the reconciler is being closed: nothing starts any more")
         if not isinstance(command, (cmd.StartRun, cmd.CancelRun, cmd.DrainRun)):
             return run.send(command)
         with self._lock:
