@@ -349,6 +349,17 @@ def test_options_that_are_for_a_run_of_its_own_are_refused_in_a_node(option: dic
         MetaDAG().add(Graph("g", **option).add("a", one)).run()
 
 
+def test_what_a_reconciler_keeps_a_run_of_its_own_with_is_refused_in_a_node() -> None:
+    """Its journal was left empty without a word."""
+    node = Reconciler(Graph("g").add("a", one), journal="runs.db", plugins=["otel"])
+    with pytest.raises(OptionError) as caught:
+        MetaDAG().add(node).validate()
+    assert [flaw.message.split("; ")[0] for flaw in caught.value.problems] == [
+        "node 'g': its option journal is for a run of its own",
+        "node 'g': its option plugins is for a run of its own",
+    ]
+
+
 def test_nodes_may_be_named_by_what_was_added() -> None:
     first, second = ingest(), Graph("second").add("s", one)
     meta = MetaDAG().add(first).add(second, depends_on=[first])

@@ -349,13 +349,12 @@ class MetaDAG(Runnable):
         if not isinstance(node.description, str):
             message = f"node {node.name!r}: description must be a text, not {node.description!r}"
             flaws.add(OptionError, message, node.place)
-        for option in OF_A_RUN:
-            if getattr(node.config, option, None) is not None:
-                flaws.add(
-                    OptionError,
-                    f"node {node.name!r}: its option {option} is for a run of its own; give it to the outermost MetaDAG instead",
-                    node.inner.place,
-                )
+        given = [option for option in OF_A_RUN if getattr(node.config, option, None) is not None]
+        for option in (*given, *getattr(node.of, "only_for_a_run", ())):
+            message = f"node {node.name!r}: its option {option} is for a run of its own"
+            flaws.add(
+                OptionError, f"{message}; give it to the outermost MetaDAG, or to its run, instead", node.inner.place
+            )
 
     def _brought(self) -> set[str]:
         """The full names of inputs, pools and resources that nodes bring."""

@@ -165,6 +165,11 @@ class Reconciler(Commanding, Listening):
         return Supervisor(self.graph, (config or ExecutorConfig()).over(self.config), **options)
 
     @property
+    def only_for_a_run(self) -> tuple[str, ...]:
+        """What was given that a node of a `MetaDAG` has no use for."""
+        return tuple(name for name in ("recorders", "journal", "run_id", "plugins") if self._options[name])
+
+    @property
     def own_executor(self) -> DAGExecutor:
         """What `start` carries it out with: it tells recorders, journal and plugins to whoever makes another one.
 
