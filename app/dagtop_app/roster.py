@@ -24,6 +24,7 @@ _S = TaskState
 SORTS: dict[str, str] = {
     "problems": "failed, at a gate, retrying, blocked, running, queued, waiting, done",
     "graph": "as the graph declares them",
+    "lanes": "as they depend on each other, with lanes beside them",
     "name": "by name",
     "state": "by state, in the order of a task's life",
     "time": "longest attempt first",
@@ -214,6 +215,11 @@ class Roster:
 
     def _keys(self, rows: Sequence[TaskRow]) -> list[Any]:
         match self.sort:
+            case "lanes":
+                from dagtop_app.graph_lanes import places_of  # noqa: PLC0415 - the drawing of graphs is loaded when it is shown
+
+                place = places_of(self.snapshot.plan, self.level if self.by_level else None)
+                return [place[row.index] for row in rows]
             case "name":
                 return [row.name.lower() for row in rows]
             case "state":

@@ -38,6 +38,8 @@ class Graph(View[GraphView]):
         return self.pane.title()
 
     def do(self, what: str) -> object:
+        if what == "tree":
+            return self.desk.action_do("tree", "tasks")
         return self.pane.do(what)
 
     def opened(self) -> bool:

@@ -32,6 +32,14 @@ class Tasks(View[TaskTable]):
     def show(self, *, moved: bool = False) -> None:
         self.pane.show(moved=moved)
 
+    def do(self, what: str) -> object:
+        roster = self.desk.roster
+        if what == "tree":
+            self.desk.sort_by("lanes")
+        elif what == "lanes":
+            self.desk.sort_by("problems" if roster.sort == "lanes" else "lanes")
+        return None
+
     def title(self) -> tuple[list[Span], list[Span]]:
         roster = self.desk.roster
         left, right = table_title(

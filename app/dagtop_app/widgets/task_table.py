@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL
 from textual import events
+from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.strip import Strip
 
+from dagtop_app.actions import bindings
 from dagtop_app.faces import ENTERED
 from dagtop_app.level_texts import end_of, node_line
 from dagtop_app.levels import relative
@@ -24,8 +27,14 @@ from dagtop_app.view_model import Columns, column_at, columns, head_line, row_li
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted, PaintedScroll, paint
 
+#: Cells of a task's glyph, in whose place its lanes stand.
+_GLYPH = 2
 #: Names looked at to find how wide the first column should be.
 _MEASURED = 2000
+
+
+if TYPE_CHECKING:
+    from dagtop_app.graphview.lanes import Lanes
 
 
 class ColumnHead(Painted):
@@ -39,16 +48,20 @@ class ColumnHead(Painted):
             self.sort = sort
 
     cols: Columns | None = None
+    shift = 0
+    """Cells of lanes left of the first column."""
 
     def on_click(self, event: events.Click) -> None:
         """Sort by the column that was clicked."""
-        by = column_at(self.cols, event.x) if self.cols is not None else ""
+        by = column_at(self.cols, event.x - self.shift) if self.cols is not None else ""
         if by:
             self.post_message(self.Sorted(by))
 
 
 class TaskTable(PaintedScroll):
     """One line per task. The order and the cursor are the `Roster`'s; this draws them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("tasks")]
 
     def __init__(self, roster: Roster, head: ColumnHead, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
@@ -59,6 +72,7 @@ class TaskTable(PaintedScroll):
         self._measured: tuple[Plan | None, str | None] = (None, None)
         self._longest = 0
         self._marked = 0
+        self._lanes: Lanes | None = None
         self._stood: tuple[int | None, int] = (None, 0)
         """The task under the cursor when it was last drawn, and its place in the order."""
 
@@ -94,6 +108,8 @@ class TaskTable(PaintedScroll):
     def line(self, row: TaskRow, *, cursor: bool) -> Line:
         """One task, or one node, in one line, with a sign if it is marked."""
         line = self._unmarked(row, cursor=cursor)
+        if self._lanes is not None:
+            line = self._beside_lanes(self._lanes, row, line)
         return marked_line(line, cursor=cursor) if row.name in self.roster.marks else line
 
     def _unmarked(self, row: TaskRow, *, cursor: bool) -> Line:
@@ -115,15 +131,31 @@ class TaskTable(PaintedScroll):
             self.scroll_to(y=max(0, top + roster.place - before), animate=False, force=True)
 
     def _fit_columns(self) -> None:
-        cells = self.cells
+        lanes = self._find_lanes()
+        shift = max(0, lanes.width - _GLYPH) if lanes is not None else 0
+        cells = self.cells - shift
         cols = columns(cells, self._longest)
-        if cols != self._cols:
-            self._cols = cols
+        if cols != self._cols or lanes is not self._lanes:
+            self._cols, self._lanes = cols, lanes
             self._drawn.clear()
-        self._head.cols = cols
-        self._head.set_lines(
-            [head_line(cols, self.roster.sort, cells, reverse=self.roster.reverse, kept=keeps(self.roster.snapshot))]
-        )
+        self._head.cols, self._head.shift = cols, shift
+        head = head_line(cols, self.roster.sort, cells, reverse=self.roster.reverse, kept=keeps(self.roster.snapshot))
+        self._head.set_lines([((" " * shift, "head"), *head)])
+
+    def _find_lanes(self) -> Lanes | None:
+        """The graph's lines beside the tasks, if that is the order and none of them is hidden."""
+        roster = self.roster
+        if roster.sort != "lanes" or roster.reverse or not roster.order:
+            return None
+        from dagtop_app.graph_lanes import lanes_of  # noqa: PLC0415 - the drawing of graphs is loaded when it is shown
+
+        lanes = lanes_of(roster.snapshot.plan, roster.level if roster.by_level else None, self.cells)
+        return lanes if lanes is not None and len(lanes.order) == len(roster.order) else None
+
+    def _beside_lanes(self, lanes: Lanes, row: TaskRow, line: Line) -> Line:
+        from dagtop_app.graph_lanes import lane_spans  # noqa: PLC0415 - as above
+
+        return (line[0], *lane_spans(lanes, self.roster.snapshot.rows, row), *line[2:])
 
     def resize_to(self, count: int) -> None:
         """Say how many lines there are."""
@@ -161,7 +193,7 @@ class TaskTable(PaintedScroll):
 
     def _stands_still(self, row: TaskRow) -> bool:
         """Whether its line is the same until the row is another one."""
-        return row.state in FINAL and not self.roster.levels.is_node(row.index)
+        return row.state in FINAL and self._lanes is None and not self.roster.levels.is_node(row.index)
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
