@@ -110,7 +110,8 @@ def watch(
     _check_that_it_is_no_command(str(file))
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
     if not _opens_console(output):
-        return run(file, now=now, watching=watching, afresh=afresh, graph=graph, output=output, keep=keep)
+        talks = output.plain and os.isatty(0) and os.isatty(1)
+        return _run(file, graph, output, keep, now=now, watching=watching, afresh=afresh, talks=talks)
     parameters = checked(graph, output)
     from dagtop_app.watching import watch_command  # noqa: PLC0415 - the console loads Textual
 
@@ -133,10 +134,26 @@ def run(
 ) -> int:
     """Run a graph without the console: live progress on a terminal, or --plain lines, or --json events."""
     graph, output, keep = graph or GraphOptions(), output or OutputOptions(), keep or KeepOptions()
+    return _run(file, graph, output, keep, now=now, watching=watching, afresh=afresh)
+
+
+def _run(
+    file: Path,
+    graph: GraphOptions,
+    output: OutputOptions,
+    keep: KeepOptions,
+    *,
+    now: bool,
+    watching: bool,
+    afresh: bool,
+    talks: bool = False,
+) -> int:
     parameters = checked(graph, output)
     from dagtop_app.running import run_command  # noqa: PLC0415 - the engine is loaded only to run
 
-    return run_command(str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching, afresh=afresh)
+    return run_command(
+        str(file), signals, graph, parameters, output, keep, now=now, watch_file=watching, afresh=afresh, talks=talks
+    )
 
 
 @app.command
@@ -168,7 +185,10 @@ def show(
         Parameter(name="--as", help="How it is drawn, or for which program it is written."),
     ] = "tree",
     every: Annotated[
-        bool, Parameter(name="--all", negative="", show_default=False, help="Every task, also of groups such as load[0..9999].")
+        bool,
+        Parameter(
+            name="--all", negative="", show_default=False, help="Every task, also of groups such as load[0..9999]."
+        ),
     ] = False,
     graph: GraphOptions | None = None,
 ) -> int:

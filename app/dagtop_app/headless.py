@@ -85,7 +85,7 @@ class Watch:
         self._printer = printer
         self._say = say
         self._grace = grace
-        self.mailbox: Mailbox[_Word | int] = Mailbox()
+        self.mailbox: Mailbox[object] = Mailbox()
         self._deadline: float | None = None
         self._ended = False
         self.code: int | None = None
@@ -107,7 +107,7 @@ class Watch:
         self._engine.start()
         threading.Thread(target=self._wait_for_engine, name="waits for the engine", daemon=True).start()
         while True:
-            match self.mailbox.get(self._deadline):
+            match self.mailbox.get(self._next_deadline()):
                 case _Word.ENDED:
                     self._ended = True
                     # A slow reader gets everything, unless somebody wants us gone.
@@ -118,10 +118,28 @@ class Watch:
                 case _Word.NOBODY_READS:
                     if not self._ended and self.code is None:
                         self._stop(NOBODY_READS, "nobody reads the output any more", by="stdout")
-                case None:
+                case None if self._deadline is not None and time.monotonic() >= self._deadline:
                     self._too_long()
-                case number:
+                case None:
+                    self.look()
+                case int() as number:
                     self._signalled(number)
+                case other:
+                    self.take(other)
+
+    def _next_deadline(self) -> float | None:
+        look = self.next_look()
+        return min((moment for moment in (self._deadline, look) if moment is not None), default=None)
+
+    def next_look(self) -> float | None:
+        """When there is something to do even if nobody says anything."""
+        return None
+
+    def look(self) -> None:
+        """That time has come."""
+
+    def take(self, item: object) -> None:
+        """Something else was put into the mailbox."""
 
     def _wait_for_engine(self) -> None:
         self._engine.join()

@@ -40,7 +40,7 @@ class PlainLines:
     """Turns a run's events into lines, each with the wall clock in front."""
 
     def __init__(self, plan: Plan = EMPTY_PLAN, started_at: float = 0.0) -> None:
-        self._plan = plan
+        self.plan = plan
         self.started_at = started_at
         """Wall clock of the run's beginning."""
         self._added: dict[str, list[str]] = {}
@@ -152,14 +152,14 @@ class PlainLines:
         return f"{told}. Restart {event.restart} {when}{crashes}."
 
     def _attempt(self, task: str, number: int) -> str:
-        index = self._plan.index.get(task)
-        allowed = self._plan.policies[index].attempts_allowed if index is not None else 0
+        index = self.plan.index.get(task)
+        allowed = self.plan.policies[index].attempts_allowed if index is not None else 0
         return f"attempt {number} of {allowed}" if allowed >= number else f"attempt {number}"
 
     def _blocks(self, task: str) -> str:
-        index = self._plan.index.get(task)
-        below = self._plan.downstream[index] if index is not None else ()
-        needed_by = [self._plan.names[i] for i in below if self._cannot_do_without_one(i)]
+        index = self.plan.index.get(task)
+        below = self.plan.downstream[index] if index is not None else ()
+        needed_by = [self.plan.names[i] for i in below if self._cannot_do_without_one(i)]
         needed_by += self._added.get(task, ())
         return f" Needed by {some(needed_by)}." if needed_by else ""
 
@@ -180,10 +180,10 @@ class PlainLines:
 
     def _cannot_do_without_one(self, index: int) -> bool:
         """Whether a task does not run once any one of its upstream tasks has failed."""
-        policy = self._plan.policies[index]
+        policy = self.plan.policies[index]
         if policy.on_upstream_failure == OnUpstreamFailure.RUN or policy.trigger == Trigger.ALL_DONE:
             return False
-        return policy.trigger != Trigger.ANY_SUCCESS or len(self._plan.upstream[index]) == 1
+        return policy.trigger != Trigger.ANY_SUCCESS or len(self.plan.upstream[index]) == 1
 
     def _progress(self, name: str, event: ev.TaskProgress) -> str:
         share = event.done / event.total if event.total else 0.0

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from dagtop.runtime.result import RunResult
     from dagtop.runtime.thread import EngineThread
 
+    from dagtop_app.plain_console import Conversation
+
 #: What a graph file may define, the first one first.
 KINDS = (MetaDAG, Reconciler, DAGExecutor, Graph)
 
@@ -237,6 +239,7 @@ def run_to_the_end(
     meanwhile: Callable[[EngineThread], AbstractContextManager[None]] | None = None,
     hold_open: bool = False,
     watch_file: bool = False,
+    talks: bool = False,
 ) -> int:
     """Run the graph without the console and return the exit code.
 
@@ -246,16 +249,22 @@ def run_to_the_end(
     resume_command: what goes on with the run, without its id at the end.
     meanwhile: entered while the run goes on.
     hold_open: whether the run stays when it is over, until what goes on meanwhile closes it.
+    talks: whether a person sits at the terminal, and gives commands in words.
     watch_file: apply what changes in the graph file; the run then stays for that when it is over, until a signal comes.
     """
     from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - only where a run is
 
     reports = Reports(output.report, prepared)
-    printer = _printer(prepared, output, out, resume)
+    conversation = _conversation(prepared, out, resume) if talks else None
+    printer = conversation.printer if conversation is not None else _printer(prepared, output, out, resume)
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
     executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=_file_of(journal)))
-    engine = EngineThread(executor, hold_open=hold_open or watch_file, loop=output.loop)
-    watch = headless.Watch(engine, printer, say=headless.say, grace=executor.config.run_policy().cancel_grace)
+    engine = EngineThread(executor, hold_open=hold_open or watch_file or talks, loop=output.loop)
+    grace = executor.config.run_policy().cancel_grace
+    if conversation is not None:
+        watch: headless.Watch = conversation.watch(engine, grace=grace)
+    else:
+        watch = headless.Watch(engine, printer, say=headless.say, grace=grace)
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
     for number in signals.received:  # they came while we got ready
         watch.signal(number)
@@ -335,6 +344,14 @@ def _printer(prepared: Prepared, output: OutputOptions, out: int, resume: Resump
         return LivePrinter()
     lines = PlainLines(prepared.graph.validate(prepared.config), started_at)
     return StreamPrinter(out if output.plain else 2, lines, stops_the_run=output.plain)
+
+
+def _conversation(prepared: Prepared, out: int, resume: Resumption | None) -> Conversation:
+    from dagtop_app import config  # noqa: PLC0415 - only where a person gives commands in words
+    from dagtop_app.plain_console import Conversation  # noqa: PLC0415 - as above
+
+    lines = PlainLines(prepared.graph.validate(prepared.config), resume.started_at if resume is not None else 0.0)
+    return Conversation(lines, out, config.current().config.confirm)
 
 
 def _tell(
@@ -428,8 +445,11 @@ def run_command(
     now: bool = False,
     watch_file: bool = False,
     afresh: bool = False,
+    talks: bool = False,
 ) -> int:
-    """`dagtop run`. A graph with a schedule waits for its due times; with `now` it runs once, at once, like any other.
+    """`dagtop run`; with `talks` also `dagtop FILE --plain` on a terminal.
+
+    A graph with a schedule waits for its due times; with `now` it runs once, at once, like any other.
 
     Raises
     ------
@@ -465,4 +485,5 @@ def run_command(
             resume=resumption,
             resume_command=again,
             watch_file=watch_file,
+            talks=talks,
         )

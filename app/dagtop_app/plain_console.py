@@ -1,0 +1,397 @@
+"""`dagtop FILE --plain` on a terminal: the run in lines, and every command by a word. For screen readers and plain terminals.
+
+Nothing is ever drawn over: lines come one after another. An empty line, or a question, holds those of the run back until the
+next one is typed, so that they do not break into what is being written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum, auto
+from typing import Any
+
+from dagtop.core import commands as do
+from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused, Problem, RunFinished, RunStarted
+from dagtop.core.snapshot import Blocked
+from dagtop.core.states import RUN_OVER, RunState
+
+from dagtop_app import plain_answers as answers
+from dagtop_app.asking import is_asked
+from dagtop_app.bridge import BY, Bridge
+from dagtop_app.config import Confirm
+from dagtop_app.headless import Engine, Watch, say
+from dagtop_app.node_commands import together
+from dagtop_app.plain import PlainLines, blocked_sentence
+from dagtop_app.signals import EXIT_CODES
+from dagtop_app.spool import Spool
+from dagtop_app.terminal import write_all
+from dagtop_app.text import clean
+from dagtop_app.worded import Worded, WordError, parse
+
+#: Seconds between two looks at whether a command was answered.
+_LOOK = 0.05
+#: Seconds for which an empty line holds back the lines of the run.
+_HELD = 60.0
+#: Seconds after which the lines of the run go on though a command is not answered.
+_PATIENCE = 3.0
+#: How long a line may be that is typed.
+_LONGEST = 100_000
+
+WELCOME = (
+    "Type a word and Enter: status, why TASK, cancel TASK, help. Enter alone holds these lines back while you type.\n"
+)
+
+
+class _Note(Problem, frozen=True, tag="note"):
+    """A line of ours that must not overtake those of the run."""
+
+
+class _Ours(PlainLines):
+    """The lines of a run, without the answers to what is typed here: those come at once, and in one."""
+
+    def lines(self, event: AnyEvent) -> list[str]:
+        return [event.message] if isinstance(event, _Note) else super().lines(event)
+
+    def sentence(self, event: AnyEvent) -> str:
+        if isinstance(event, (CommandApplied, CommandRefused)) and event.by == BY:
+            return ""
+        return super().sentence(event)
+
+
+class TalkPrinter:
+    """Writes the lines of a run, and between them what is answered. Two threads: neither keeps the other back for long.
+
+    Parameters
+    ----------
+    descriptor: of the terminal.
+    on_over: called on the engine's thread when the run is over.
+    """
+
+    def __init__(self, descriptor: int, lines: PlainLines, on_over: Callable[[], None]) -> None:
+        self._descriptor, self._lines, self._on_over = descriptor, lines, on_over
+        self._spool = Spool(lines.encode)
+        self._answers: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
+        self._free = threading.Event()
+        self._free.set()
+        self._writing = threading.Lock()
+        self._begun = False
+
+    def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
+        """Take events; called by the engine, never waits."""
+        if not self._begun and batch and isinstance(start := batch[0], RunStarted):
+            self._lines.started_at = start.started_at
+        self._begun = True
+        self._spool.put(first, batch)
+        for event in batch:
+            if isinstance(event, RunFinished):
+                self._on_over()
+
+    def loop_blocked(self, blocked: Blocked) -> None:
+        """Say at once what keeps the engine: no event can come meanwhile."""
+        self.say([blocked_sentence(blocked)])
+
+    def start(self, engine: Engine, printed: Callable[[], None], nobody_reads: Callable[[], None]) -> None:
+        """Begin to write."""
+
+        def print_events() -> None:
+            while data := self._spool.get():
+                self._free.wait()
+                self._write(data, nobody_reads)
+            self._answers.put(None)
+
+        def print_answers() -> None:
+            while (data := self._answers.get()) is not None:
+                self._write(data, nobody_reads)
+            printed()
+
+        for work in (print_events, print_answers):
+            threading.Thread(target=work, name=work.__name__.replace("_", " "), daemon=True).start()
+
+    def _write(self, data: bytes, nobody_reads: Callable[[], None]) -> None:
+        with self._writing:
+            try:
+                write_all(self._descriptor, data)
+            except OSError:
+                nobody_reads()
+
+    def say(self, lines: Iterable[str], end: str = "\n") -> None:
+        """Write an answer; never waits."""
+        text = "\n".join(lines)
+        if text:
+            self._answers.put(f"{text}{end}".encode("utf-8", "replace"))
+
+    def note(self, line: str) -> None:
+        """Write a line after those of the run so far."""
+        self._spool.put(0, [_Note(0.0, "dagtop", line)])
+
+    def hold(self) -> None:
+        """Keep the lines of the run back from now on."""
+        self._free.clear()
+
+    def release(self) -> None:
+        """Let them go."""
+        self._free.set()
+
+    def finish(self) -> None:
+        """No more events come."""
+        self.release()
+        self._spool.close()
+
+    def give_up(self) -> None:
+        """Nothing to put back."""
+
+
+class _Heard(Enum):
+    """What the main thread is told, besides lines and signals."""
+
+    OVER = auto()
+    NO_MORE_LINES = auto()
+
+
+class Talk(Watch):
+    """Watches a run as `dagtop run` does, and answers what is typed meanwhile. The main thread alone does either.
+
+    Parameters
+    ----------
+    confirm: which questions are asked.
+    """
+
+    def __init__(
+        self, engine: Any, printer: TalkPrinter, *, say: Callable[[str], None], grace: float, confirm: Confirm
+    ) -> None:
+        super().__init__(engine, printer, say=say, grace=grace)
+        self._talk, self._confirm = printer, confirm
+        self.bridge = Bridge(engine)
+        self._answer: Callable[[str], None] | None = None
+        """Takes the next line: a question is open."""
+        self._pending: object = None
+        """What was said when the command was given that is not answered yet."""
+        self._patient_until = 0.0
+        self._is_told = False
+        """Whether the run is over, and the latest snapshot does not show it yet."""
+        self._held_until: float | None = None
+        self._hears = True
+        self._leaving = False
+
+    # -- what is typed ---------------------------------------------------------------------------------------
+
+    def listen(self, descriptor: int = 0) -> None:
+        """Read lines on a thread of its own."""
+
+        def read() -> None:
+            with contextlib.suppress(OSError, ValueError), open(os.dup(descriptor), "rb") as stream:
+                while line := stream.readline(_LONGEST):
+                    self.mailbox.put(line.decode("utf-8", "replace"))
+            self.mailbox.put(_Heard.NO_MORE_LINES)
+
+        threading.Thread(target=read, name="reads what is typed", daemon=True).start()
+
+    def hear_of_end(self) -> None:
+        """The run is over; called by the engine."""
+        self.mailbox.put(_Heard.OVER)
+
+    def take(self, item: object) -> None:
+        """A line, or news of the run."""
+        match item:
+            case str():
+                self._line(item.strip())
+            case _Heard.OVER:
+                self._is_told = True
+            case _Heard.NO_MORE_LINES:
+                self._hears = False
+                self._free()
+                if self.is_over:
+                    self._leave()
+            case _:
+                return
+
+    def next_look(self) -> float | None:
+        """When there is something to do even if nobody says anything."""
+        if self._pending is not None or self._is_told:
+            return time.monotonic() + _LOOK
+        return self._held_until
+
+    def look(self) -> None:
+        """That time has come."""
+        self.bridge.poll()
+        if self._pending is not None:
+            word = self.bridge.word
+            if word is not self._pending:
+                self._tell(answers.sentence(word.text.replace(" · u undoes it", " (undo takes it back)")))
+            if word is not self._pending or time.monotonic() > self._patient_until:
+                self._pending = None
+                self._free()
+        if self._is_told and self._engine.latest.state in RUN_OVER:
+            self._is_told = False
+            self._end()
+        if self._held_until is not None and time.monotonic() >= self._held_until and self._answer is None:
+            self._free()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing happens any more by itself."""
+        return self.bridge.is_over
+
+    def _free(self) -> None:
+        self._held_until = None
+        self._talk.release()
+
+    def _line(self, text: str) -> None:
+        if self._answer is not None:
+            answer, self._answer = self._answer, None
+            self._free()
+            answer(text)
+        elif not text:
+            self._hold("> ")
+        else:
+            self._free()
+            try:
+                self._obey(text)
+            except WordError as error:
+                self._tell(answers.sentence(str(error)))
+
+    def _hold(self, prompt: str) -> None:
+        """Keep the lines of the run back while something is typed."""
+        self._held_until = time.monotonic() + _HELD
+        self._talk.hold()
+        self._talk.say([prompt], end="")
+
+    def _tell(self, *lines: str) -> None:
+        self._talk.say(line for line in lines if line)
+
+    def _ask(self, question: str, answer: Callable[[str], None]) -> None:
+        self._answer = answer
+        self._hold(f"{question} ")
+
+    # -- what it does ----------------------------------------------------------------------------------------
+
+    def _obey(self, text: str) -> None:
+        self.bridge.poll()
+        snapshot = self.bridge.snapshot
+        said = parse(text, snapshot)
+        if said.commands:
+            self._give(said)
+            return
+        match said.word:
+            case "undo":
+                self._send(self.bridge.undo)
+            case "quit":
+                self._quit()
+            case "why" | "goto":
+                self._tell(*answers.reasons(snapshot, said.tasks))
+            case "where":
+                self._tell(*(clean(line, 400) for line in self.bridge.engine.where(said.tasks[0]).splitlines()[-40:]))
+            case "logs":
+                self._tell(*self._logs(said))
+            case "tasks":
+                self._tell(*answers.tasks(snapshot, said.rest))
+            case "help":
+                self._tell(*answers.help_lines(said.rest))
+            case word:
+                self._tell(*answers.ANSWERS[word](snapshot))
+
+    def _logs(self, said: Worded) -> Iterable[str]:
+        last = said.rest.split()[-1] if said.rest else ""
+        count = min(answers.MOST, int(last)) if last.isdecimal() and len(last) < 9 else 20
+        logs, started_at = self.bridge.engine.logs, self.bridge.snapshot.started_at
+        lines = [line for name in said.tasks or (None,) for line in logs.tail(name, count)]
+        lines.sort(key=lambda line: line.number)
+        return answers.log_lines(lines[-max(1, count) :], started_at)
+
+    def _give(self, said: Worded) -> None:
+        """Give commands; where they would lose something, ask first."""
+        snapshot = self.bridge.snapshot
+        made = together(snapshot, said.commands)
+        first = said.commands[0]
+        if made.radius.refusal:
+            self._tell(answers.sentence(f"{first.verb} refused: {clean(made.radius.refusal, 400)}"))
+            return
+        if not is_asked(self._confirm, snapshot, first, made.radius):
+            self._send(lambda: self.bridge.send_all(made.commands, said.saying))
+            return
+
+        def answered(text: str) -> None:
+            if text.lower() not in {"yes", "y"}:
+                self._tell("Nothing was changed.")
+                return
+            self.bridge.poll()
+            now = together(self.bridge.snapshot, said.commands)
+            if now.radius.refusal:
+                self._tell(answers.sentence(f"no longer possible: {clean(now.radius.refusal, 400)}"))
+            else:
+                self._send(lambda: self.bridge.send_all(now.commands, said.saying))
+
+        self._ask(f"{answers.blast_text(made.radius)} Type yes:", answered)
+
+    def _send(self, send: Callable[[], object]) -> None:
+        """Give commands, and tell what becomes of them before anything else."""
+        send()
+        if self.bridge.word.tone == "warn":
+            self._pending = self.bridge.word
+            self._patient_until = time.monotonic() + _PATIENCE
+            self._talk.hold()
+        else:
+            self._tell(answers.sentence(self.bridge.word.text))
+
+    # -- leaving ---------------------------------------------------------------------------------------------
+
+    def _end(self) -> None:
+        """The run is over: one that went well is left, with any other a person may go on."""
+        latest = self._engine.latest
+        if self.code is not None or self._leaving or not self._hears or latest.state is RunState.SUCCEEDED:
+            self._leave()
+        else:
+            self._talk.note(answers.over_text(latest))
+
+    def _leave(self) -> None:
+        """Nothing more is wanted of the run once it is over."""
+        self._engine.close()
+
+    def _quit(self) -> None:
+        if self.is_over:
+            self._leave()
+            return
+        self._ask(answers.quit_text(self.bridge.snapshot), self._how)
+
+    def _how(self, text: str) -> None:
+        match text.lower():
+            case "drain":
+                self._go(do.DrainRun(), "draining")
+            case "cancel":
+                self._go(do.CancelRun(), "cancelling the run")
+            case "now":
+                self.leave_at_once(EXIT_CODES[2])
+            case _:
+                self._tell("It goes on.")
+
+    def _go(self, command: do.Command, saying: str) -> None:
+        self._leaving = True
+        if self.is_over:
+            self._leave()
+        else:
+            self._send(lambda: self.bridge.send(command, saying))
+
+
+class Conversation:
+    """What `--plain` on a terminal needs: a printer now, and somebody to watch and to listen once there is an engine."""
+
+    def __init__(self, lines: PlainLines, out: int, confirm: Confirm) -> None:
+        self._confirm = confirm
+        self._talk: Talk | None = None
+        self.printer = TalkPrinter(out, _Ours(lines.plan, lines.started_at), self._hear_of_end)
+
+    def _hear_of_end(self) -> None:
+        if self._talk is not None:
+            self._talk.hear_of_end()
+
+    def watch(self, engine: Any, *, grace: float) -> Talk:
+        """Begin to listen."""
+        talk = self._talk = Talk(engine, self.printer, say=say, grace=grace, confirm=self._confirm)
+        self.printer.say([WELCOME], end="")
+        talk.listen()
+        return talk

@@ -1,0 +1,102 @@
+"""What `--plain` answers: sentences without glyphs, keys or columns, of any run and any names."""
+
+from __future__ import annotations
+
+import pytest
+from console_fakes import FakeLogs, finished_with_failures, hostile, many, running_mix
+from console_scenes import steered
+from console_services import services
+from dagtop.core import commands as do
+from dagtop.core.snapshot import EMPTY
+from dagtop_app import plain_answers as answers
+from dagtop_app.node_commands import together
+from dagtop_app.worded import WordError
+from dagtop_app.worded_vocabulary import VOCABULARY
+
+SCENES = {
+    "mix": running_mix,
+    "done": finished_with_failures,
+    "steered": steered,
+    "hostile": hostile,
+    "services": services,
+}
+
+
+@pytest.mark.parametrize("scene", [*SCENES])
+def test_every_answer_is_in_words_that_can_be_read_aloud(scene: str) -> None:
+    snapshot = SCENES[scene]()
+    lines = [line for answer in answers.ANSWERS.values() for line in answer(snapshot)]
+    lines += [*answers.tasks(snapshot, ""), *answers.reasons(snapshot, snapshot.plan.names)]
+    for line in lines:
+        assert line.strip()
+        assert line.isprintable(), line
+        if scene != "hostile":
+            assert not set(line) & set("▌●◌○↻✔✖▽⊘■◍◇‖◫□▸"), line
+            assert not answers._KEYS.search(line), line
+
+
+def test_status_says_how_far_it_is_and_what_is_wrong() -> None:
+    told = " ".join(answers.status(steered()))
+    assert "nightly is running for 4:12" in told
+    assert "Failed: load." in told
+    assert "At a gate: deploy." in told
+
+
+def test_tasks_are_told_a_line_each_and_a_filter_narrows_them_down() -> None:
+    (line,) = answers.tasks(running_mix(), "load_orders")
+    assert line.startswith("load_orders, failed, attempt 3 of 3")
+    assert [*answers.tasks(running_mix(), "nothing_like_it")] == ["No task is like that."]
+    assert [*answers.tasks(many(1_000), "")][-1].startswith("and 800 more")
+    with pytest.raises(WordError, match="no state is called"):
+        list(answers.tasks(running_mix(), "state:nonsense"))
+
+
+def test_why_ends_with_the_words_that_would_move_the_task() -> None:
+    told = [*answers.reasons(steered(), ["deploy"])]
+    assert told[-1] == "Words: approve deploy; reject deploy."
+    assert any("Deploy 14 pages to production?" in line for line in told)
+
+
+def test_names_are_given_as_they_can_be_typed() -> None:
+    assert answers.quoted("load_1") == "load_1"
+    assert answers.quoted("odd name") == '"odd name"'
+    assert answers.quoted("because") == '"because"'
+
+
+def test_what_a_command_would_do_is_told_in_one_line() -> None:
+    snapshot = running_mix()
+    text = answers.blast_text(together(snapshot, [do.CancelTask("train_ltv")]).radius)
+    assert text.startswith("train_ltv will not run")
+    assert "Will not run: 3 tasks, " in text
+    assert answers.blast_text(together(steered(), [do.CancelTask("fetch_2")]).radius) == "fetch_2 is told to stop."
+
+
+def test_keys_of_the_console_are_left_out() -> None:
+    assert answers.without_keys("held by you · p releases it") == "held by you"
+    assert answers.without_keys("# changes the limit of a pool; b its breaker") == ""
+    assert answers.without_keys("in 4s · ReadTimeout: GET /") == "in 4s · ReadTimeout: GET /"
+
+
+def test_logs_are_told_with_who_said_it() -> None:
+    logs = FakeLogs()
+    logs.add("load", "first \x1b[2J", at=1.0)
+    logs.add("", "of the process", at=2.0, level="ERROR")
+    lines = [*answers.log_lines(logs.lines, 0.0)]
+    assert lines[0].endswith("load | first ␛[2J")
+    assert lines[1].endswith("process | ERROR of the process")
+    assert [*answers.log_lines([], 0.0)] == ["Nothing has been printed or logged."]
+
+
+def test_help_lists_every_word_and_explains_each() -> None:
+    told = "\n".join(answers.help_lines(""))
+    assert all(entry.word in told and [*answers.help_lines(entry.word)] for entry in VOCABULARY)
+    with pytest.raises(WordError, match="did you mean"):
+        list(answers.help_lines("cancle"))
+
+
+def test_a_run_that_has_not_begun_has_answers_too() -> None:
+    assert all([*answer(EMPTY)] for answer in answers.ANSWERS.values())
+    assert answers.quit_text(running_mix()).startswith("4 tasks run. Type drain")
+    assert "1 task failed" in answers.over_text(finished_with_failures()) or "tasks failed" in answers.over_text(
+        finished_with_failures()
+    )
