@@ -53,6 +53,19 @@ def _breaker(name: str, keys: str, shown: str, label: str, text: str) -> Action:
     return Action(f"breaker.{name}", keys, shown, label, text, "Breakers", f"do('{name}', 'breakers')", view="breakers")
 
 
+def _escalation(name: str, keys: str, shown: str, label: str, text: str) -> Action:
+    return Action(
+        f"escalation.{name}",
+        keys,
+        shown,
+        label,
+        text,
+        "Escalations",
+        f"do('{name}', 'escalations')",
+        view="escalations",
+    )
+
+
 ACTIONS: tuple[Action, ...] = (
     _move("down", "j,down", "j ↓", "Down"),
     _move("up", "k,up", "k ↑", "Up"),
@@ -71,6 +84,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("view.graph", "2", "2", "Graph", "The graph.", "Look", "view('graph')"),
     Action("view.logs", "4,L", "4 L", "All logs", "The logs of all tasks.", "Look", "logs(False)"),
     Action("view.breakers", "5", "5", "Breakers", "The circuit breakers: their states, who asks them, who waits.", "Look", "view('breakers')"),
+    Action("view.escalations", "6", "6", "Escalations", "The inbox of what failed for good: what was tried, what it blocks, what can be done.", "Look", "view('escalations')"),
     Action("task.logs", "l", "l", "Logs", "The log of the selected task.", "Look", "logs(True)"),
     Action("task.detail", "enter", "⏎", "Detail", "Everything about the selected task, full size.", "Look", "detail"),
     Action("task.why", "w", "w", "Why", "Why the task is as it is, at length.", "Look", "why"),
@@ -100,6 +114,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.policy", "P", "P", "Policy", "When the task is started again: no, on-failure, always.", "Steer", "policy"),
     Action("task.scale", "C", "C", "Copies", "Change how many replicas there are of the task.", "Steer", "scale"),
     Action("run.retry-failed", "F", "F", "Retry failed", "Run all that failed again, and what was skipped because of it.", "Steer", "retry_failed"),
+    Action("run.acknowledge", "A", "A", "Ack", "Say that you look after the escalation of the selected task, with a note; or no longer.", "Steer", "do('acknowledge', 'escalations')"),
     Action("run.breaker", "b", "b", "Breaker", "Trip, close, hold or let go the task's circuit breaker, or another.", "Steer", "breaker"),
     Action("run.pool", "number_sign", "#", "Pool", "Change how many tasks may run at once in the task's pool, or another.", "Steer", "pool"),
     Action("run.more", "plus", "+", "More", "Let one more task run at once.", "Steer", "limit(1)"),
@@ -135,6 +150,9 @@ ACTIONS: tuple[Action, ...] = (
     _breaker("next-guard", "right_square_bracket,right", "] →", "Task", "Select the next task that asks the breaker."),
     _breaker("previous-guard", "left_square_bracket,left", "[ ←", "Task back", "Select the one before."),
     _breaker("copy", "y", "y", "Copy", "Copy all about the breaker as Markdown."),
+    _escalation("trace", "t", "t", "Trace", "The escalation's traceback."),
+    _escalation("open", "o", "o", "Open", "Only what stands open, or all."),
+    _escalation("copy", "y", "y", "Copy md", "Copy the escalation as Markdown, ready for a ticket."),
     Action("view.meta", "0", "0", "Meta", "The tree of all nodes of a graph of graphs, with what their tasks come to.", "Levels", "meta"),
     Action("level.leave", "backspace", "⌫", "Out", "Out of the node, to the level around it (Enter goes into a node).", "Levels", "leave_level"),
     Action("level.flat", "underscore", "_", "Flat", "All tasks of all levels by their paths, or level by level.", "Levels", "flat"),

@@ -101,6 +101,30 @@ def breaker_question(snapshot: RunSnapshot, name: str) -> Question:
     return Question(title, lines, [*choices, _LEAVE])
 
 
+def force_choices(view: BreakerView) -> list[Choice]:
+    """In which state to hold a breaker."""
+    meanings = {
+        "open": ("o", "Hold it open: nothing goes through"),
+        "closed": ("k", "Hold it closed: everything goes through"),
+        "half_open": ("h", "Hold it half-open: one at a time"),
+    }
+    choices = [
+        Choice((key,), key, f"{meaning}{' · now' if view.forced == state else ''}", state)
+        for state, (key, meaning) in meanings.items()
+    ]
+    if view.forced is not None:
+        choices.insert(0, Choice(("l",), "l", "Let it go: by itself again", "let-go", "strong"))
+    return choices
+
+
+def trip_question(view: BreakerView, waiting: int) -> Question:
+    """Whether to open a breaker at which tasks fail instead of waiting."""
+    lines: list[Line] = [((f"{plural(waiting, 'task')} that would start soon will fail at it", "fail"),)]
+    lines.append((('Its tasks do not wait for it: on_open="fail".', "dim"),))
+    yes = Choice(("y", "enter"), "⏎/y", "Open it", "yes", "strong")
+    return Question(f"Open breaker {clean(view.name, 60)}?", lines, [yes, _LEAVE])
+
+
 def _first_up(text: str) -> str:
     return text[:1].upper() + text[1:]
 

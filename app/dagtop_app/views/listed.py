@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dagtop.core.snapshot import RunSnapshot
 
+from dagtop_app import badges
 from dagtop_app.view_model import Tab
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ VIEWS = (
     Listed("tasks", "1", "Tasks", "Tasks", "view('tasks')"),
     Listed("graph", "2", "Graph", "Graph", "view('graph')"),
     Listed("logs", "4", "Logs", "Logs", "logs(False)"),
+    Listed("breakers", "5", "Breakers", "Brk", "view('breakers')", badges.breakers),
+    Listed("escalations", "6", "Escalations", "Esc", "view('escalations')", badges.escalations),
     Listed("meta", "0", "Meta", "Meta", "meta"),
 )
 

@@ -414,7 +414,8 @@ def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
         after = f", and {tasks(len(lost))} after it" if lost else ""
         return cmd.BlastRadius(summary=f"{name} is skipped{after}", never_runs=(name, *lost))
     chance = lost_because_of(now, index)
-    after = f"; {tasks(len(chance))} that were skipped because of it may run" if chance else ""
+    were = "was" if len(chance) == 1 else "were"
+    after = f"; {tasks(len(chance))} that {were} skipped because of it may run" if chance else ""
     return cmd.BlastRadius(summary=f"{name} is {what}{after}")
 
 

@@ -1,0 +1,295 @@
+"""View 5: the circuit breakers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from dagtop.core import commands as do
+from dagtop.core.breakers import BreakerView
+from dagtop.core.guards import OnOpen
+from dagtop.core.states import TaskState
+from textual.binding import BindingType
+
+from dagtop_app import breaker_model_texts as texts
+from dagtop_app.actions import bindings
+from dagtop_app.breaker_model import Calls, Effect, Users, by_trouble, order_of
+from dagtop_app.breaker_model_edit import breaker_fields, breaker_settings
+from dagtop_app.guard_texts import force_choices, trip_question
+from dagtop_app.lines import Line, Span, rule
+from dagtop_app.screens.form import Form
+from dagtop_app.screens.popup import Popup
+from dagtop_app.text import clean, width
+from dagtop_app.views.base import View
+from dagtop_app.widgets.listing import Listing
+from dagtop_app.widgets.painted import Painted, PaintedScroll
+
+if TYPE_CHECKING:
+    from dagtop_app.screens.main import MainScreen
+
+#: With more tasks at one breaker than this, what it cost is worked out anew only every few seconds.
+_MANY = 200
+
+
+class BreakerList(Listing):
+    """One line for each breaker."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("breakers")]
+
+
+class Breakers(View[BreakerList]):
+    """Their states, who asks them and who waits; moved and held by hand."""
+
+    name = "breakers"
+    inspector = ""
+    asks = "part of a breaker's name"
+    footer: ClassVar[str] = (
+        "breaker.close breaker.trip breaker.half-open breaker.force breaker.edit edit.undo task.detail breaker.next-guard"
+        " breaker.copy task.why task.logs app.palette app.quit"
+    )
+
+    def __init__(self, desk: MainScreen) -> None:
+        super().__init__(desk)
+        self._head = Painted(id="breaker-head")
+        self.pane = BreakerList(moved=self._moved, opened=desk.action_detail, id="breakers")
+        self._rule = Painted(id="breaker-rule")
+        self._detail = PaintedScroll(id="breaker-detail")
+        self._detail.can_focus = False
+        self.parts = (self._head, self.pane, self._rule, self._detail)
+        for part in (self._head, self._rule):
+            part.styles.height = 1
+        self._detail.styles.height = "1fr"
+        self.users, self.calls = Users(), Calls()
+        self._sought = ""
+        self._cost: tuple[str, int, Effect | None] = ("", -1, None)
+        self._came_with: int | None = None
+        """The selected task when the list was last drawn."""
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> BreakerView | None:
+        """The breaker under the cursor."""
+        return next((view for view in self.desk.snapshot.breakers if view.name == self.pane.key), None)
+
+    def scene(self, view: BreakerView) -> texts.Scene:
+        """What is told of one."""
+        desk = self.desk
+        return texts.Scene(desk.snapshot, desk.bridge.story, view, self.users, self.calls, desk.roster.selected)
+
+    def show(self, *, moved: bool = False) -> None:
+        snapshot = self.desk.snapshot
+        self.users.take(snapshot)
+        self.calls.take(self.desk.bridge.story, snapshot)
+        self._follow_selection()
+        shown = self._shown()
+        cells = self.pane.cells
+        if not cells:
+            return
+        longest = max((width(clean(view.name, 200)) for view in shown), default=4)
+        cols = texts.columns(cells, longest)
+        self._head.set_lines([texts.head_line(cols)])
+        names = [view.name for view in shown]
+        if self.pane.key not in names:
+            self.pane.key = names[0] if names else None
+        lines = [
+            texts.row_line(snapshot, view, self.users, self.calls, cols, cursor=view.name == self.pane.key)
+            for view in shown
+        ]
+        self._fit(len(shown))
+        self.pane.show(names, lines or [((self._nothing, "faint"),)])
+        self._draw_detail()
+
+    @property
+    def _nothing(self) -> str:
+        if self._sought:
+            return "   no breaker has that in its name"
+        return "   no task asks a circuit breaker (circuit=)"
+
+    def _shown(self) -> Sequence[BreakerView]:
+        wanted = self._sought.casefold()
+        return order_of([view for view in self.desk.snapshot.breakers if wanted in view.name.casefold()])
+
+    def _follow_selection(self) -> None:
+        """Another task was selected elsewhere: the cursor goes to its breaker."""
+        selected = self.desk.roster.selected
+        if selected != self._came_with:
+            self._came_with = selected
+            if selected is not None and (asked := self.users.asked_by(selected)):
+                self.pane.key = asked
+
+    def _fit(self, count: int) -> None:
+        room = self.desk.stage.size.height - 3
+        height = max(1, min(count, room // 3 if room < 24 else room // 2))
+        if self.pane.styles.height is None or self.pane.styles.height.value != height:
+            self.pane.styles.height = height
+
+    def _draw_detail(self) -> None:
+        view, cells = self.view, self._rule.size.width
+        if view is None:
+            self._rule.set_lines([rule([], [], cells)])
+            self._detail.set_lines([])
+            return
+        left: list[Span] = [(clean(view.name, 40), "title")]
+        told = texts.settings_text(view, short=cells < 100)
+        self._rule.set_lines([rule(left, [(told, "dim")], cells)])
+        height = self._detail.size.height
+        lines: list[Line] = []
+        if height:
+            lines = texts.detail(self.scene(view), self._detail.cells, height, cost=self._cost_of(view))
+        self._detail.set_lines(lines)
+
+    def _cost_of(self, view: BreakerView) -> Effect | None:
+        """Worked out once a second, or more seldom if that is much."""
+        second = int(self.desk.snapshot.at) // (5 if self.users.count(view.name) > _MANY else 1)
+        if self._cost[:2] != (view.name, second):
+            self._cost = (view.name, second, texts.cost_of(self.scene(view)))
+        return self._cost[2]
+
+    def title(self) -> tuple[list[Span], list[Span]]:
+        left, right = texts.rule_of(self.desk.snapshot.breakers)
+        if self._sought:
+            left += [("  ", ""), (clean(self._sought, 24), "match")]
+        return left, right
+
+    def attached(self) -> None:
+        self.users, self.calls = Users(), Calls()
+        self._cost = ("", -1, None)
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    def _moved(self) -> None:
+        """Another breaker: keys for tasks are about one that asks it."""
+        desk, view = self.desk, self.view
+        if view is not None:
+            users = self.users.tasks(view.name)
+            if users and (desk.roster.selected is None or self.users.asked_by(desk.roster.selected) != view.name):
+                self._select(by_trouble(desk.snapshot, users[:1000])[0].index)
+        desk.draw()
+
+    def _select(self, index: int) -> None:
+        self.desk.roster.keep(index)
+        self._came_with = self.desk.roster.selected
+
+    def do(self, what: str) -> object:
+        view = self.view
+        if view is None:
+            self.desk.bridge.refuse("no task asks a circuit breaker")
+            self.desk.draw_word()
+            return None
+        match what:
+            case "close":
+                self.desk.give(do.ResetBreaker(view.name), f"closing breaker {clean(view.name, 60)}")
+            case "trip":
+                self._trip(view)
+            case "half-open":
+                self._hold(view, "half_open")
+            case "force":
+                self._force(view)
+            case "edit":
+                self._edit(view)
+            case "copy":
+                self._copy(view)
+            case "next-guard" | "previous-guard":
+                self._step(view, 1 if what == "next-guard" else -1)
+            case _:
+                return None
+        return None
+
+    def _trip(self, view: BreakerView) -> None:
+        """Where tasks fail at an open breaker that is asked first."""
+        command, saying = do.TripBreaker(view.name), f"opening breaker {clean(view.name, 60)}"
+        waiting = self.users.count(view.name, TaskState.READY) + self.users.count(view.name, TaskState.BACKOFF)
+        if view.spec.on_open is not OnOpen.FAIL or not waiting:
+            self.desk.give(command, saying)
+            return
+
+        def answered(answer: str | None) -> None:
+            if answer == "yes":
+                self.desk.give(command, saying)
+            else:
+                self.desk.bridge.say("nothing was changed")
+                self.desk.draw_word()
+
+        question = trip_question(view, waiting)
+        self.desk.app.push_screen(Popup(*question, grave=True), answered)
+
+    def _hold(self, view: BreakerView, state: str) -> None:
+        said = f"holding breaker {clean(view.name, 60)}" if state else f"letting breaker {clean(view.name, 60)} go"
+        self.desk.give(do.ForceBreaker(view.name, state), said)
+
+    def _force(self, view: BreakerView) -> None:
+        def answered(answer: str | None) -> None:
+            if answer is None or answer == "no":
+                self.desk.bridge.say("nothing was changed")
+                self.desk.draw_word()
+            else:
+                self._hold(view, "" if answer == "let-go" else answer)
+
+        title, choices = f"Force breaker {clean(view.name, 50)}", force_choices(view)
+        self.desk.app.push_screen(Popup(title, [], choices, pick=True, note="⏎ takes · esc"), answered)
+
+    def _edit(self, view: BreakerView) -> None:
+        def typed(command: do.SetBreaker | None) -> None:
+            if command is None:
+                self.desk.bridge.say("nothing was changed")
+                self.desk.draw_word()
+            else:
+                self.desk.give(command, f"changing breaker {clean(view.name, 60)}")
+
+        users = self.users.count(view.name)
+        form = Form(
+            f"Breaker {clean(view.name, 50)}", breaker_fields(view.spec), breaker_settings(view.spec, users),
+            last="from now on, for all that ask it · u undoes it",
+        )  # fmt: skip
+        form.add_class("-wide-labels")
+        self.desk.app.push_screen(form, typed)
+
+    def _copy(self, view: BreakerView) -> None:
+        self.desk.app.copy_to_clipboard(texts.markdown(self.scene(view)))
+        self.desk.bridge.say(f"copied breaker {clean(view.name, 60)} as Markdown")
+        self.desk.draw_word()
+
+    def _step(self, view: BreakerView, step: int) -> None:
+        """Select the next task that asks it, or the one before."""
+        users = [row.index for row in by_trouble(self.desk.snapshot, self.users.tasks(view.name)[:2000])]
+        if users:
+            selected = self.desk.roster.selected
+            here = users.index(selected) if selected in users else -step
+            self._select(users[(here + step) % len(users)])
+        self.desk.draw()
+
+    def opened(self) -> bool:
+        view = self.view
+        if view is None:
+            return True
+        cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
+        lines = texts.paragraphs(self.scene(view), cells)
+        self.desk.app.push_screen(Popup(f"Breaker {clean(view.name, 60)}", lines, full=True, note="esc back"))
+        return True
+
+    def next(self, step: int) -> bool:
+        """To the next breaker that is not closed."""
+        shown = [view for view in self._shown() if view.state != "closed" or view.forced is not None]
+        if not shown:
+            return False
+        names = [view.name for view in shown]
+        here = names.index(self.pane.key) if self.pane.key in names else -step
+        self.pane.key = names[(here + step) % len(names)]
+        self._moved()
+        return True
+
+    nothing_next = "every breaker is closed"
+
+    def back(self) -> bool:
+        if not self._sought:
+            return False
+        self._sought = ""
+        return True
+
+    @property
+    def sought(self) -> str:
+        return self._sought
+
+    def look_for(self, text: str) -> None:
+        self._sought = text.strip()

@@ -1,0 +1,296 @@
+"""View 6: the escalations, as an inbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from dagtop.core import commands as do
+from textual.binding import BindingType
+
+from dagtop_app import escalation_model as model
+from dagtop_app import escalation_model_texts as texts
+from dagtop_app.actions import bindings
+from dagtop_app.escalation_model import Deed, Entry, Status, Way
+from dagtop_app.lines import Line, Span, rule
+from dagtop_app.screens.popup import Choice, Popup
+from dagtop_app.text import clean, name_of
+from dagtop_app.views.base import View
+from dagtop_app.widgets.listing import Listing
+from dagtop_app.widgets.painted import Painted, PaintedScroll
+
+if TYPE_CHECKING:
+    from dagtop_app.screens.main import MainScreen
+
+#: Characters that go into the clipboard: terminals take no more.
+_COPIED = 70_000
+
+
+class EscalationList(Listing):
+    """One line for each escalation."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("escalations")]
+
+
+class Escalations(View[EscalationList]):
+    """What failed for good, who looks after it, and what can be done."""
+
+    name = "escalations"
+    inspector = ""
+    asks = "part of a task's name, or of an error"
+    footer: ClassVar[str] = (
+        "run.acknowledge task.restart task.restart-downstream task.mark task.edit task.logs escalation.trace escalation.copy"
+        " task.detail task.why escalation.open edit.undo app.palette app.quit"
+    )
+
+    def __init__(self, desk: MainScreen) -> None:
+        super().__init__(desk)
+        self._head = Painted(id="escalation-head")
+        self.pane = EscalationList(moved=self._moved, opened=desk.action_detail, id="escalations")
+        self._rule = Painted(id="escalation-rule")
+        self._detail = PaintedScroll(id="escalation-detail")
+        self._detail.can_focus = False
+        self.parts = (self._head, self.pane, self._rule, self._detail)
+        for part in (self._head, self._rule):
+            part.styles.height = 1
+        self._detail.styles.height = "1fr"
+        self._sought = ""
+        self._open_only = False
+        self._seen: tuple[object, ...] = ()
+        self._entries: Sequence[Entry] = ()
+        self._dry: tuple[tuple[object, ...], Sequence[Deed], Way | None] = ((), (), None)
+        self._came_with: int | None = None
+        """The selected task when the list was last drawn."""
+
+    # -- drawing -----------------------------------------------------------------------------------------------------
+
+    @property
+    def entries(self) -> Sequence[Entry]:
+        """All of them as they stand."""
+        snapshot = self.desk.snapshot
+        seen = (snapshot.escalations, snapshot.acknowledged, snapshot.rows, snapshot.version)
+        if len(seen) != len(self._seen) or any(new is not old for new, old in zip(seen, self._seen, strict=True)):
+            self._seen, self._entries = seen, model.entries(snapshot)
+        return self._entries
+
+    @property
+    def entry(self) -> Entry | None:
+        """The one under the cursor."""
+        return next((entry for entry in self.entries if entry.report.number == self.pane.key), None)
+
+    def _shown(self) -> list[Entry]:
+        wanted = self._sought.casefold()
+        return [
+            entry
+            for entry in self.entries
+            if (not self._open_only or entry.status in (Status.OPEN, Status.ACKED))
+            and (not wanted or wanted in _searched(entry))
+        ]
+
+    def scene(self, entry: Entry) -> texts.Scene:
+        """What is told of one. What the keys would do is worked out anew once a second at most."""
+        snapshot = self.desk.snapshot
+        key = (
+            entry.report.number,
+            entry.status,
+            entry.row,
+            int(snapshot.at) // (5 if len(snapshot.rows) > model.MOST else 1),
+        )
+        if self._dry[0] != key:
+            self._dry = (key, model.deeds(snapshot, entry), model.way(snapshot, entry))
+        return texts.Scene(snapshot, self.desk.bridge.story, entry, self._dry[1], self._dry[2])
+
+    def show(self, *, moved: bool = False) -> None:
+        self._follow_selection()
+        shown, cells = self._shown(), self.pane.cells
+        if not cells:
+            return
+        numbers = [entry.report.number for entry in shown]
+        if self.pane.key not in numbers:
+            self.pane.key = numbers[0] if numbers else None
+        self._be_about()
+        cols = texts.columns(cells, shown)
+        self._head.set_lines([texts.head_line(cols)])
+        snapshot = self.desk.snapshot
+        lines = [texts.row_line(snapshot, entry, cols, cursor=entry.report.number == self.pane.key) for entry in shown]
+        self._fit(len(shown))
+        self.pane.show(numbers, lines or [((self._nothing, "good" if not self.entries else "faint"),)])
+        self._draw_detail()
+
+    @property
+    def _nothing(self) -> str:
+        if not self.entries:
+            return "   nothing was escalated: no task has failed for good"
+        return "   nothing stands open · o shows all" if not self._sought else "   none has that in it"
+
+    def _follow_selection(self) -> None:
+        """Another task was selected elsewhere: the cursor goes to its latest escalation."""
+        selected = self.desk.roster.selected
+        if selected == self._came_with:
+            return
+        self._came_with = selected
+        known = [
+            entry.report.number for entry in self._shown() if entry.row is not None and entry.row.index == selected
+        ]
+        if known:
+            self.pane.key = max(known)
+
+    def _be_about(self) -> None:
+        """Keys for tasks are about the task under the cursor."""
+        entry = self.entry
+        if entry is not None and entry.row is not None and self.desk.roster.selected != entry.row.index:
+            self.desk.roster.keep(entry.row.index)
+            self._came_with = self.desk.roster.selected
+
+    def _fit(self, count: int) -> None:
+        room = self.desk.stage.size.height - 3
+        height = max(1, min(count, max(2, room // 4) if room < 24 else room // 3))
+        if self.pane.styles.height is None or self.pane.styles.height.value != height:
+            self.pane.styles.height = height
+
+    def _draw_detail(self) -> None:
+        entry, cells = self.entry, self._rule.size.width
+        if entry is None:
+            self._rule.set_lines([rule([], [], cells)])
+            self._detail.set_lines([])
+            return
+        scene = self.scene(entry)
+        left, right = texts.detail_title(scene)
+        self._rule.set_lines([rule(left, right, cells)])
+        height = self._detail.size.height
+        lines: list[Line] = texts.detail(scene, self._detail.cells, height) if height else []
+        self._detail.set_lines(lines)
+
+    def title(self) -> tuple[list[Span], list[Span]]:
+        left, right = texts.rule_of(
+            model.tally(self.entries), self.desk.snapshot.escalation_count, clean(self._sought, 24)
+        )
+        if self._open_only:
+            left.append((" open ones", "warn"))
+        return left, right
+
+    def attached(self) -> None:
+        self._seen, self._entries = (), ()
+        self._dry = ((), (), None)
+        self.pane.key = None
+
+    # -- keys --------------------------------------------------------------------------------------------------------
+
+    def _moved(self) -> None:
+        self._be_about()
+        self.desk.draw()
+
+    def do(self, what: str) -> object:
+        self._follow_selection()
+        if self.pane.key is None and self._shown():
+            self.pane.key = self._shown()[0].report.number
+        entry = self.entry
+        if what == "open":
+            self._open_only = not self._open_only
+            self.desk.draw()
+        elif entry is None:
+            self.desk.bridge.refuse("nothing was escalated")
+            self.desk.draw_word()
+        elif what == "acknowledge":
+            self._acknowledge(entry)
+        elif what == "trace":
+            self._trace(entry)
+        elif what == "copy":
+            self._copy(entry)
+        return None
+
+    def _acknowledge(self, entry: Entry) -> None:
+        name = f"{entry.name} of {name_of(entry.report.task, 40)}"
+        if entry.owner is None:
+            self._ask_note(entry, f"Acknowledge {name}", "")
+            return
+        note = clean(entry.owner.note, 200)
+        lines: list[Line] = [((f"{texts.who(entry.owner)} looks after it", "held"), (f": {note}" if note else "", ""))]
+        choices = [
+            Choice(("n", "enter"), "n", "Look after it yourself, or with another note", "note", "strong"),
+            Choice(("o",), "o", "Open it again: nobody looks after it", "open"),
+            Choice(("escape",), "esc", "Leave it as it is", "no", "dim"),
+        ]
+
+        def answered(answer: str | None) -> None:
+            if answer == "note":
+                self._ask_note(entry, f"Acknowledge {name}", entry.owner.note if entry.owner is not None else "")
+            elif answer == "open":
+                command = do.AcknowledgeEscalation(entry.report.number, withdraw=True)
+                self.desk.give(command, f"opening {entry.name} again")
+            else:
+                self.desk.bridge.say("nothing was changed")
+                self.desk.draw_word()
+
+        self.desk.app.push_screen(Popup(name, lines, choices), answered)
+
+    def _ask_note(self, entry: Entry, title: str, note: str) -> None:
+        lines: list[Line] = [((clean(entry.report.summary, 120), "dim"),)]
+        self.desk.ask_why(
+            title,
+            lambda why: self.desk.give(
+                do.AcknowledgeEscalation(entry.report.number, why), f"acknowledging {entry.name}"
+            ),
+            lines,
+        )
+
+    def _trace(self, entry: Entry) -> None:
+        cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
+        lines = texts.traceback_lines(entry, cells)[2:]
+        title = f"{entry.name} {name_of(entry.report.task, 50)}"
+        self.desk.app.push_screen(
+            Popup(title, lines or [(("it has no traceback", "dim"),)], full=bool(lines), note="esc back")
+        )
+
+    def _copy(self, entry: Entry) -> None:
+        from dagtop.observe.report.ticket import ticket  # noqa: PLC0415 - seldom needed
+
+        look = texts.LOOKS[entry.status]
+        self.desk.app.copy_to_clipboard(ticket(entry.report, entry.owner, look.word)[:_COPIED])
+        self.desk.bridge.say(f"copied {entry.name} of {name_of(entry.report.task, 40)} as Markdown")
+        self.desk.draw_word()
+
+    def opened(self) -> bool:
+        entry = self.entry
+        if entry is None:
+            return True
+        cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
+        lines = texts.full(self.scene(entry), cells)
+        title = f"{entry.name} {name_of(entry.report.task, 60)}"
+        self.desk.app.push_screen(Popup(title, lines, full=True, note="esc back"))
+        return True
+
+    def next(self, step: int) -> bool:
+        """To the next that nobody looks after."""
+        numbers = [entry.report.number for entry in self._shown() if entry.status is Status.OPEN]
+        if not numbers:
+            return False
+        here = numbers.index(self.pane.key) if self.pane.key in numbers else -step
+        self.pane.key = numbers[(here + step) % len(numbers)]
+        self._moved()
+        return True
+
+    nothing_next = "nothing stands open"
+
+    def back(self) -> bool:
+        if self._sought:
+            self._sought = ""
+        elif self._open_only:
+            self._open_only = False
+        else:
+            return False
+        return True
+
+    @property
+    def sought(self) -> str:
+        return self._sought
+
+    def look_for(self, text: str) -> None:
+        self._sought = text.strip()
+
+
+def _searched(entry: Entry) -> str:
+    failure = model.last_failure(entry)
+    error = f"{failure.error} {failure.message}" if failure is not None else ""
+    report = entry.report
+    return f"{entry.name} {report.task} {report.cause.words} {report.summary} {error}".casefold()
