@@ -53,6 +53,12 @@ def _breaker(name: str, keys: str, shown: str, label: str, text: str) -> Action:
     return Action(f"breaker.{name}", keys, shown, label, text, "Breakers", f"do('{name}', 'breakers')", view="breakers")
 
 
+def _time(name: str, keys: str, shown: str, label: str, text: str, *, palette: bool = False) -> Action:
+    return Action(
+        f"time.{name}", keys, shown, label, text, "Timeline", f"do('{name}', 'timeline')", palette, view="timeline"
+    )
+
+
 def _escalation(name: str, keys: str, shown: str, label: str, text: str) -> Action:
     return Action(
         f"escalation.{name}",
@@ -63,6 +69,12 @@ def _escalation(name: str, keys: str, shown: str, label: str, text: str) -> Acti
         "Escalations",
         f"do('{name}', 'escalations')",
         view="escalations",
+    )
+
+
+def _events(name: str, keys: str, shown: str, label: str, text: str, *, palette: bool = False) -> Action:
+    return Action(
+        f"events.{name}", keys, shown, label, text, "Events", f"do('{name}', 'events')", palette, view="events"
     )
 
 
@@ -82,9 +94,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("pane.previous", "shift+tab", "⇧Tab", "Pane back", "To the previous pane.", "Move", "pane(-1)", in_palette=False),
     Action("view.tasks", "1", "1", "Tasks", "The table of tasks.", "Look", "view('tasks')"),
     Action("view.graph", "2", "2", "Graph", "The graph.", "Look", "view('graph')"),
+    Action("view.timeline", "3", "3", "Timeline", "What every task spends its time on: queued, running, backing off, and what is likely to come.", "Look", "view('timeline')"),
     Action("view.logs", "4,L", "4 L", "All logs", "The logs of all tasks.", "Look", "logs(False)"),
     Action("view.breakers", "5", "5", "Breakers", "The circuit breakers: their states, who asks them, who waits.", "Look", "view('breakers')"),
     Action("view.escalations", "6", "6", "Escalations", "The inbox of what failed for good: what was tried, what it blocks, what can be done.", "Look", "view('escalations')"),
+    Action("view.events", "7", "7", "Events", "What has happened, newest last, with who gave the commands, when and why.", "Look", "view('events')"),
     Action("task.logs", "l", "l", "Logs", "The log of the selected task.", "Look", "logs(True)"),
     Action("task.detail", "enter", "⏎", "Detail", "Everything about the selected task, full size.", "Look", "detail"),
     Action("task.why", "w", "w", "Why", "Why the task is as it is, at length.", "Look", "why"),
@@ -139,6 +153,22 @@ ACTIONS: tuple[Action, ...] = (
     _graph("pan-left", "left_square_bracket,shift+left", "[ ⇧←", "Pan left", "Half a screen to the left."),
     _graph("pan-right", "right_square_bracket,shift+right", "] ⇧→", "Pan right", "Half a screen to the right."),
     Action("graph.logs", "o", "o", "Log", "The log of the selected task (what l is elsewhere).", "Graph", "logs(True)", in_palette=False, view="graph"),
+    _time("left", "h,left", "h ←", "Earlier", "Back in time."),
+    _time("right", "l,right", "l →", "Later", "On in time."),
+    _time("far-left", "H,shift+left", "H ⇧←", "Much earlier", "Half a screen back in time."),
+    _time("far-right", "shift+right", "⇧→", "Much later", "Half a screen on in time."),
+    _time("closer", "greater_than_sign", ">", "Closer", "Zoom in.", palette=True),
+    _time("farther", "less_than_sign", "<", "Farther", "Zoom out.", palette=True),
+    _time("fit", "equals_sign", "=", "Fit", "All of the run; of one that was gone on with, what the latest process did, or all of it.", palette=True),
+    _time("follow", "f", "f", "Follow", "Keep now where it is while time goes on, or stand still.", palette=True),
+    _time("critical", "c", "c", "Critical", "Show the critical path in the bars, or not.", palette=True),
+    _time("order", "o", "o", "Order", "By start, as in the table, or what ran longest first.", palette=True),
+    Action("time.logs", "t", "t", "Log", "The log of the selected task (what l is elsewhere).", "Timeline", "logs(True)", in_palette=False, view="timeline"),
+    _events("task", "", "⏎", "Task", "To the task that the event is about."),
+    _events("follow", "f", "f", "Follow", "Events: follow the newest, or stay here."),
+    _events("weight", "s", "s", "Weight", "Events: all, without details, warnings, failures.", palette=True),
+    _events("only", "o", "o", "Only", "Events: those of one task, or of all.", palette=True),
+    _events("times", "t", "t", "Times", "Events: since the run began, or by the clock."),
     Action("log.follow", "f", "f", "Follow", "Logs: follow the end, or stop.", "Logs", "log('follow')"),
     Action("log.times", "t", "t", "Times", "Logs: timestamps on or off.", "Logs", "log('times')"),
     Action("log.wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", "Logs", "log('wrap')"),

@@ -44,7 +44,7 @@ class TestTheList:
         assert [action.id for action in steering if "ctrl+" in action.keys] in ([], ["run.reload"])
 
     async def test_the_help_lists_every_key(self) -> None:
-        async with console(FakeEngine(running_mix()), (120, 100)) as seen:
+        async with console(FakeEngine(running_mix()), (120, 240)) as seen:
             await seen.press("question_mark")
             for action in ACTIONS:
                 assert (action.help[:40] in seen.text) is (action.group != "Levels"), action

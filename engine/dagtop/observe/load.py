@@ -10,27 +10,31 @@ CHANGES = 500_000
 
 
 class Load:
-    """A number that goes up and down by one, with the area under it.
+    """A number that goes up and down, mostly by one, with the area under it.
 
     It is cheap to write down, and worked out when it is asked for: then `level[i]` is what it was after its i-th change, and
     `area[i]` the area up to then.
     """
 
-    __slots__ = ("_added", "_area", "_at", "_last", "_level", "_now", "_peak", "dropped", "who")
+    __slots__ = ("_added", "_amounts", "_area", "_at", "_last", "_level", "_now", "_peak", "dropped", "who")
 
     def __init__(self) -> None:
         self.who: array[int] = array("i")
         """Whose change it was, from 1; below zero if it went down."""
         self.dropped = 0
         """Changes that are kept no more."""
+        self._amounts: dict[int, int] = {}
+        """By number of the change: by how much, if not by one."""
         self._at: array[float] = array("d")
         self._level: array[int] = array("i")
         self._area: array[float] = array("d")
         self._added = self._last = 0.0
         self._now = self._peak = 0
 
-    def step(self, at: float, who: int) -> None:
-        """It goes up by `who`, or down if that is below zero."""
+    def step(self, at: float, who: int, amount: int = 1) -> None:
+        """It goes up because of `who`, or down if that is below zero."""
+        if amount != 1:
+            self._amounts[self.dropped + len(self.who)] = amount
         self._at.append(at)
         self.who.append(who)
 
@@ -85,6 +89,7 @@ class Load:
         if done == len(times):
             return
         now, last, area, peak = self._now, self._last, self._added, self._peak
+        amounts, dropped = self._amounts, self.dropped
         add_level, add_area = self._level.append, self._area.append
         for place in range(done, len(times)):
             at = times[place]
@@ -92,7 +97,8 @@ class Load:
                 at = times[place] = last
             area += now * (at - last)
             last = at
-            now += 1 if who[place] > 0 else -1
+            by = amounts.pop(dropped + place, 1) if amounts else 1
+            now += by if who[place] > 0 else -by
             if now > peak:  # noqa: PLR1730 - faster than max(), in a loop over all changes
                 peak = now
             add_level(now)

@@ -7,6 +7,7 @@ from heapq import nlargest
 from itertools import pairwise
 from typing import NamedTuple
 
+from dagtop.observe.axis import round_step
 from dagtop.observe.report.schema import Report, TaskReport
 from dagtop.observe.report.words import Face, duration, task_face
 
@@ -15,11 +16,6 @@ ROW_HEIGHT = 22
 _BUCKETS = 240
 _BARS = 60
 """Most bars in one row: what a task does more often cannot be told apart on paper."""
-_STEPS = (
-    *(m * 10.0**e for e in range(-6, 1) for m in (1, 2, 5)),
-    *(10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 21600.0, 43200.0),
-    *(86400.0 * m * 10**e for e in range(6) for m in (1, 2, 5)),
-)
 
 
 class Bar(NamedTuple):
@@ -176,7 +172,7 @@ def _links(rows: Sequence[Row], span: float) -> tuple[Link, ...]:
 
 def _ticks(span: float) -> tuple[Tick, ...]:
     """Marks at round times, four to nine of them."""
-    step = next((s for s in _STEPS if span / s <= 9), span)
+    step = round_step(span / 9)
     marks = range(int(span / step * 1.0001) + 1)
     return tuple([Tick(round(100 * n * step / span, 3), _tick_text(n * step)) for n in marks])
 

@@ -1,0 +1,120 @@
+"""What is around the timeline's rows: titles and times above, slots and the legend below. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dagtop_app import faces
+from dagtop_app.lines import Line, Span, fit_line, line_width
+from dagtop_app.text import clean, clock, fit, name_of, plural, width
+from dagtop_app.timeline_bars import BRUSHES, CRITICAL, LEGEND, LEGEND_TOO, glyph
+from dagtop_app.timeline_lens import Lens, step_text, ticks
+from dagtop_app.timeline_load import Gauge
+from dagtop_app.timeline_model import LEAD, Scene
+
+
+def head_lines(scene: Scene, order: str, *, axis: bool) -> list[Line]:
+    """The titles with the times, and if there is room the axis with its marks."""
+    cols, window = scene.columns, scene.window
+    marks = list(ticks(window, 11 if cols.chart < 70 else 14))
+    times = [" "] * cols.chart
+    for mark in marks:
+        if mark.cell + len(mark.text) <= cols.chart:
+            times[mark.cell : mark.cell + len(mark.text)] = mark.text
+    sign = "v" if faces.ASCII else "▾"
+    name = f"TASK{sign}" if order == "table" else "TASK"
+    line: list[Span] = [
+        (" " * LEAD + fit(name, cols.name) + " ", "head"),
+        (" ", ""),
+        ("".join(times), "dim"),
+        (" ", ""),
+    ]
+    if cols.wait:
+        line.append((" " + fit("WAIT", cols.wait, right=True), "head"))
+    line.append((" " + fit(f"RUN{sign}" if order == "longest" else "RUN", cols.run, right=True), "head"))
+    if cols.note:
+        line.append((" " + fit(" VS USUAL", cols.note), "head"))
+    if not axis:
+        return [tuple(line)]
+    left, flat, right, up = ("+", "-", "+", "+") if faces.ASCII else ("├", "─", "┤", "┴")
+    cells_ = [flat] * cols.chart
+    for tick in marks:
+        cells_[tick.cell] = up
+    return [tuple(line), ((" " * (LEAD + cols.name + 1), ""), (left + "".join(cells_) + right, "rule"))]
+
+
+def edge_line(scene: Scene, *, last: bool) -> Line:
+    """The line between the rows and the slots, or under them."""
+    cols, window = scene.columns, scene.window
+    left, flat, right, up = (
+        ("+", "-", "+", "+") if faces.ASCII else ("╰", "─", "╯", "┴") if last else ("├", "─", "┤", "┴")
+    )
+    cells_ = [flat] * cols.chart
+    if scene.now is not None and not last and 0 <= (cell := window.cell(scene.now)) < cols.chart:
+        cells_[cell] = up
+    return ((" " * (LEAD + cols.name + 1), ""), (left + "".join(cells_) + right, "rule"))
+
+
+def gauge_line(scene: Scene, gauge: Gauge, style: str) -> Line:
+    """How full something was over time."""
+    cols = scene.columns
+    room = sum(size + 1 for size in (cols.wait, cols.run, cols.note) if size) - 1
+    bound = "|" if faces.ASCII else "│"
+    said = next((one for one in gauge.notes if width(one) <= room), gauge.notes[0 if cols.note else -1])
+    return (
+        (" " * LEAD + fit(gauge.title, cols.name) + " ", "dim"),
+        (bound, "rule"),
+        (gauge.cells, style),
+        (bound, "rule"),
+        (" " + fit(said, room), "dim"),
+    )
+
+
+def legend_line(width_: int) -> Line:
+    """What the glyphs mean, as many as fit."""
+    long = _legend((*LEGEND, *LEGEND_TOO), short=False)
+    for line in (long, _legend(LEGEND, short=False), _legend(LEGEND, short=True)):
+        if line_width(line) <= width_:
+            return tuple(line)
+    return fit_line(_legend(LEGEND, short=True), width_)
+
+
+def _legend(brushes: Sequence[int], *, short: bool) -> list[Span]:
+    line: list[Span] = []
+    for brush in brushes:
+        look = BRUSHES[brush]
+        line += [
+            (f" {glyph(brush)}", look.style),
+            (f" {look.short if short else look.word}{'' if short else ' '}", "dim"),
+        ]
+    return line
+
+
+def title(scene: Scene, lens: Lens, order: str, width_: int, *, reading: int) -> tuple[list[Span], list[Span]]:
+    """The line above: (left, right). Where there is little room the least important goes."""
+    snapshot, ahead = scene.snapshot, scene.ahead
+    left: list[Span] = [("Timeline", "title")]
+    parts: list[tuple[int, Span]] = []
+    if reading:
+        parts.append((0, (f"reading {plural(reading, 'event')}", "warn")))
+    elif ahead.end is not None and scene.now is not None:
+        parts.append((1, (f"ends at ~{clock(ahead.end)}", "")))
+    parts.append((3, (step_text(scene.window.step), "dim")))
+    if scene.critical and ahead.path:
+        parts.append((5, (f"critical path {glyph(CRITICAL)}", "mark")))
+    if lens.following or lens.fitted:
+        parts.append((2, ("follows now", "good") if lens.following else ("fit", "dim")))
+    parts.append((4, ({"start": "by start", "table": "table's order"}.get(order, "longest first"), "dim")))
+    right: list[Span] = []
+    for most in range(5, -1, -1):
+        right = []
+        for weight, span in parts:
+            if weight <= most:
+                right += [(" · ", "dim")] if right else []
+                right.append(span)
+        if line_width(left) + line_width(right) + 10 <= width_:
+            break
+    run = f"  {name_of(snapshot.graph, 40)} · {clean(snapshot.run, 40)}"
+    if snapshot.run and line_width(left) + line_width(right) + width(run) + 12 <= width_:
+        left.append((run, "dim"))
+    return left, right

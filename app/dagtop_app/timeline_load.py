@@ -1,0 +1,139 @@
+"""How full the slots, pools and resources of a run were over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import ACTIVE, RUN_OVER, TaskState
+from dagtop.observe.load import Load
+from dagtop.observe.story import Story
+
+from dagtop_app.obstacles import slots
+from dagtop_app.text import clean, name_of
+from dagtop_app.timeline_bars import level_glyph
+from dagtop_app.timeline_lens import Window
+
+#: Changes of the load that are looked at in one drawing, so that none takes long.
+_PIECE = 20_000
+
+
+class Gauge(NamedTuple):
+    """One line of it."""
+
+    title: str
+    cells: str
+    notes: Sequence[str]
+    """What is said of it, the longest first: the first that fits is shown."""
+
+
+def amount(row: TaskRow, key: str) -> int:
+    """How much of a pool ("pool:db") or resource ("resource:gpu") a task takes while it runs."""
+    kind, _, name = key.partition(":")
+    return int(row.policy.pool == name) if kind == "pool" else row.policy.resources.get(name, 0)
+
+
+class Gauges:
+    """Kept up with a story."""
+
+    def __init__(self) -> None:
+        self._story: Story | None = None
+        self._seen = 0
+        """Changes of the story's load that were looked at, with those that it keeps no more."""
+        self._loads: dict[str, Load] = {}
+
+    def take(self, story: Story, snapshot: RunSnapshot) -> bool:
+        """Look at what has changed; a bit at a time. True if nothing is left."""
+        if story is not self._story:
+            self._story, self._seen, self._loads = story, 0, {}
+        keys = list(snapshot.limits)
+        if not keys:
+            return True
+        for key in keys:
+            self._loads.setdefault(key, Load())
+        load, index, rows = story.load, snapshot.plan.index, snapshot.rows
+        when, who = load.at, load.who
+        first = max(0, self._seen - load.dropped)
+        last = min(len(who), first + _PIECE)
+        for place in range(first, last):
+            change = who[place]
+            at = index.get(story.numbered(abs(change) - 1).name)
+            if at is None or at >= len(rows):
+                continue  # a task that has come since the snapshot was made
+            row = rows[at]
+            if row.policy.pool or row.policy.resources:
+                for key in keys:
+                    if taken := amount(row, key):
+                        self._loads[key].step(when[place], change, taken)
+        self._seen = load.dropped + last
+        return last == len(who)
+
+    def slots(self, story: Story, snapshot: RunSnapshot, window: Window) -> Gauge:
+        """The slots of the run."""
+        load, limit, at = story.load, max(1, slots(snapshot)), snapshot.at
+        cells = _cells(load, window, at, limit)
+        since = story.sessions[-1] if story.sessions else 0.0
+        idle = 1 - min(1.0, load.mean(since, at) / limit) if at > since else 0.0
+        now = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+        peak = f"peak {load.peak:,}"
+        told = [f"now {now:,}", peak] if snapshot.state not in RUN_OVER else [peak]
+        notes = (" · ".join([*told, f"idle {idle:.0%}"]), " · ".join(told), f"{now:,}/{limit:,}")
+        return Gauge(f"slots of {limit:,}", cells, notes)
+
+    def pools(self, snapshot: RunSnapshot, window: Window, most: int) -> list[Gauge]:
+        """The pools and resources, those that are waited for or fullest first."""
+        found = sorted(
+            ((used / there if there else 0.0, key, used, there) for key, (used, there) in snapshot.limits.items()),
+            key=lambda one: (-one[0], one[1]),
+        )
+        return [
+            Gauge(
+                f"{'pool ' if key.startswith('pool:') else ''}{name_of(key.partition(':')[2], 60)} {there:,}",
+                _cells(self._loads.get(key) or Load(), window, snapshot.at, max(1, there)),
+                (_who(snapshot, key) or f"{used:,} of {there:,}", f"{used:,}/{there:,}"),
+            )
+            for _, key, used, there in found[:most]
+        ]
+
+
+def _cells(load: Load, window: Window, at: float, limit: int) -> str:
+    """The mean of each cell, up to now."""
+    if not len(load):
+        return " " * window.cells
+    edges: Sequence[float] = [min(window.left + place * window.step, at) for place in range(window.cells + 1)]
+    areas = [load.until(edge) for edge in edges]
+    return "".join(
+        level_glyph((areas[place + 1] - areas[place]) / (edges[place + 1] - edges[place]) / limit)
+        if edges[place + 1] > edges[place]
+        else " "
+        for place in range(window.cells)
+    )
+
+
+#: Where more tasks run than these it is not told who holds what.
+_FEW = 2_000
+
+
+def _who(snapshot: RunSnapshot, key: str) -> str:
+    """Who holds a pool or resource, and who is next: "train_seg → train_ltv"; "" if that is too many."""
+    counts = snapshot.counts
+    if (
+        counts.get(TaskState.READY, 0) + sum(counts.get(state, 0) for state in ACTIVE) > _FEW
+        or len(snapshot.rows) > 20_000
+    ):
+        return ""
+    holds: list[str] = []
+    waits: list[TaskRow] = []
+    for row in snapshot.rows:
+        if row.state in ACTIVE and amount(row, key):
+            holds.append(clean(row.name, 60))
+        elif row.state is TaskState.READY and amount(row, key):
+            waits.append(row)
+    if not holds or len(holds) > 2:
+        return ""
+    told = ", ".join(holds)
+    if waits:
+        first = min(waits, key=lambda row: (row.ready_at or 0.0, row.index))
+        told += f" → {name_of(first.name, 60)}" + (f" +{len(waits) - 1}" if len(waits) > 1 else "")
+    return told
