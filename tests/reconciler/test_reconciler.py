@@ -261,6 +261,15 @@ class TestUpdates:
         assert result is not None
         assert result["pages"].output == 2
 
+    async def test_B30_a_swap_by_its_run_takes_the_options_of_the_new_version_too(self) -> None:
+        def version(retries: int) -> Graph:
+            return Graph("g", default_retries=retries).add("once", lambda: 0, restart="no")
+
+        async with Reconciler(version(1), capture=False) as services:
+            assert await services.wait(PATIENCE)
+            await services.begin().swap(version(2))
+            assert services["once"].policy.retry.retries == 2
+
     async def test_who_listens_before_the_start_hears_of_a_version_that_came_before_it_too(self) -> None:
         """The version was carried out by another executor, which knew of no listener."""
         heard: list[str] = []

@@ -101,7 +101,7 @@ class DAGExecutor(Listening):
         self._caller = Caller()
         self.given = config or ExecutorConfig()
         """What was asked for beside the graph's own options."""
-        self.config = self.given.over(graph.config)
+        self.config = self.configured(graph)
         if cancel_event is not None:
             self.config = ExecutorConfig(cancel_event=cancel_event).over(self.config)
         self.checked = graph.checked(self.config)
@@ -187,6 +187,10 @@ class DAGExecutor(Listening):
             raise DagtopError(_ONCE)
         self.resume, self.run_id = resume, resume.run
 
+    def configured(self, graph: Runnable) -> ExecutorConfig:
+        """How a version of the graph is run: what was asked for, over what it says itself."""
+        return self.given.over(graph.config)
+
     def hand_in(self, graph: Runnable) -> int:
         """Have another version of the graph ready for the run: the number for a `SwapGraph` command.
 
@@ -194,7 +198,7 @@ class DAGExecutor(Listening):
         ------
         GraphError: it cannot be run, or the run cannot go on with it.
         """
-        config = self.given.over(graph.config)
+        config = self.configured(graph)
         checked = graph.checked(config)
         why_not = obstacle(self.prepared.job, checked)
         if why_not:

@@ -49,9 +49,25 @@ _BRINGS_UP = (cmd.StartTask, cmd.RestartTask, cmd.RetryFailed, cmd.SkipTask, cmd
 
 
 class Supervisor(DAGExecutor):
-    """Runs a graph as a desired state."""
+    """Runs a graph as a desired state.
+
+    Parameters
+    ----------
+    otherwise: what holds where neither `config` nor the graph says anything.
+    options: as for `DAGExecutor`.
+    """
 
     supervises = True
+
+    def __init__(
+        self, graph: Graph, config: ExecutorConfig | None = None, *, otherwise: ExecutorConfig, **options: Any
+    ) -> None:
+        self._otherwise = otherwise
+        super().__init__(graph, config, **options)
+
+    def configured(self, graph: Runnable) -> ExecutorConfig:
+        """How a version of the graph is run."""
+        return super().configured(graph).over(self._otherwise)
 
 
 class Reconciler(Commanding, Listening):
@@ -162,7 +178,8 @@ class Reconciler(Commanding, Listening):
         ------
         GraphError: the graph cannot be run.
         """
-        return Supervisor(self.graph, (config or ExecutorConfig()).over(self.config), **options)
+        given = (config or ExecutorConfig()).over(self._given or ExecutorConfig())
+        return Supervisor(self.graph, given, otherwise=self._fallback, **options)
 
     @property
     def only_for_a_run(self) -> tuple[str, ...]:
