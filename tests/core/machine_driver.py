@@ -57,6 +57,7 @@ def plan_of(
     cleans_up: Collection[str] = (),
     sets_up: bool = False,
     winds_down: bool = False,
+    nodes: Collection[str] = (),
 ) -> Plan:
     """A plan from "what each task needs"."""
     names = tuple(tasks)
@@ -77,6 +78,7 @@ def plan_of(
         policies=[(policies or {}).get(name, default) for name in names],
         asks={index[name] for name in asks},
         cleans_up={index[name] for name in cleans_up},
+        nodes={index[name] for name in nodes},
         sets_up=sets_up,
         winds_down=winds_down or sets_up,
     )
@@ -95,9 +97,12 @@ class Driver:
         cleans_up: Collection[str] = (),
         sets_up: bool = False,
         winds_down: bool = False,
+        nodes: Collection[str] = (),
         **run_policy: Any,
     ) -> None:
-        plan = plan_of(tasks, policies, asks=asks, cleans_up=cleans_up, sets_up=sets_up, winds_down=winds_down)
+        plan = plan_of(
+            tasks, policies, asks=asks, cleans_up=cleans_up, sets_up=sets_up, winds_down=winds_down, nodes=nodes
+        )
         self.run_policy = RunPolicy(**run_policy)
         self.machine = RunMachine(plan, self.run_policy)
         self.at = 0.0
@@ -345,6 +350,8 @@ class Driver:
             policies = self.machine.ledger.policies
             states = seen_from_below(mirror.state, self.books.serving, self.plan)
             assert may_start(self.plan, policies[index], index, states), f"{event.task} starts against its trigger rule"
+        elif isinstance(event, (*_ENDINGS, ev.TaskSkipped)) and self.plan.index[event.task] in self.plan.nodes:
+            self._check_node(event)
         elif (isinstance(event, ev.TaskSkipped) and event.reason.startswith("upstream ")) or _gave_up(event):
             assert event.task not in self._open, f"{event.task} runs and is skipped"
             assert never_may_start(
@@ -363,6 +370,13 @@ class Driver:
             assert all(state in FINAL for state in mirror.state)
         elif isinstance(event, ev.RunReopened):
             assert mirror.run_state in RUN_OVER
+
+    def _check_node(self, event: ev.TaskEvent) -> None:
+        if isinstance(event, (ev.TaskRestarted, ev.TaskCancelled)) or getattr(event, "note", ""):
+            return  # started over, at the end of the run, or by a person's word
+        states = seen_from_below(self.mirror.state, self.books.serving, self.plan)
+        inside = [states[i] for i in self.plan.upstream[self.plan.index[event.task]]]
+        assert all(state in FINAL for state in inside), f"{event.task} ends before what is in it"
 
     def _compare(self) -> None:
         """The fold of the events is the live state (B40)."""

@@ -11,6 +11,7 @@ from dagtop.core.blast import radius
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.restart import Probe, Restart, RestartPolicy
+from dagtop.core.spreading import spread
 from dagtop.core.states import FINAL, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
 from machine_driver import BROKEN, Driver
@@ -126,7 +127,8 @@ def grow(driver: Driver, step: Step) -> None:
 def swap(driver: Driver, step: Step) -> None:
     """A new version of the graph: one task is gone, another has other code."""
     plan = driver.plan
-    gone, other = step.x % len(plan), step.y % len(plan)
+    own = [i for i in range(len(plan)) if i not in plan.nodes]
+    gone, other = own[step.x % len(own)], own[step.y % len(own)]
     changed = (plan.names[other],) if other != gone else ()
     rewired = {
         plan.names[i]: tuple(plan.names[j] for j in plan.upstream[i] if j != gone)
@@ -208,7 +210,12 @@ def late(driver: Driver, step: Step) -> None:
 
 def command(driver: Driver, step: Step) -> None:
     """Give the command to a task that takes it, if there is one, else to one that must refuse it."""
-    options = [given for name in driver.plan.names if (given := command_of(step, name)) is not None]
+    options = [
+        one
+        for name in driver.plan.names
+        if (given := command_of(step, name)) is not None
+        for one in spread(driver.plan, given)
+    ]
     taken = [given for given in options if not radius(driver.machine.ledger, given).refusal]
     choice = taken if taken and step.y % 8 else options
     if choice:

@@ -151,10 +151,58 @@ def test_B28_long_stories_of_tasks_that_are_kept_up_end_well(first: int) -> None
             raise
 
 
-def random_driver(chance: random.Random, kept_up: float | None = None) -> Driver:
+@pytest.mark.parametrize("first", range(0, STORIES, 50))
+def test_B35_long_stories_of_nodes_with_services_end_well(first: int) -> None:
+    """Graphs of graphs, in which tasks are kept up beside others that come to an end."""
+    for seed in range(first, first + 50):
+        chance = random.Random(f"nodes {seed}")
+        driver = random_driver(chance, kept_up=chance.choice([0.3, 0.7]), in_nodes=True)
+        kinds = chance.choice([KINDS, KINDS_OF_SERVICES])
+        try:
+            for _ in range(chance.randint(20, 160)):
+                take(driver, Step(chance.choice(kinds), chance.randrange(1_000), chance.randrange(1_000)))
+            finish(driver)
+            check_the_end(driver)
+        except Exception as error:
+            error.add_note(f"seed {seed}")
+            raise
+
+
+def nodes_of(chance: random.Random) -> tuple[dict[str, list[str]], list[str]]:
+    """What each task needs, in a graph of graphs; and the tasks that stand for its nodes."""
+    tasks: dict[str, list[str]] = {}
+    nodes: list[str] = []
+
+    def lay(path: str, before: list[str], depth: int) -> None:
+        inside: list[str] = []
+        for number in range(chance.randint(1, 3)):
+            if depth < 2 and chance.random() < 0.25:
+                name = f"{path}/n{number}"
+                inner = [one for one in inside if one in nodes and chance.random() < 0.5]
+                lay(name, before + inner, depth + 1)
+            else:
+                name = f"{path}/t{number}"
+                above = [one for one in inside if one not in nodes and chance.random() < 0.5]
+                tasks[name] = above or list(before)
+            inside.append(name)
+        tasks[path] = inside
+        nodes.append(path)
+
+    laid: list[str] = []
+    for number in range(chance.randint(1, 3)):
+        lay(f"n{number}", [one for one in laid if chance.random() < 0.6], 0)
+        laid.append(f"n{number}")
+    return tasks, nodes
+
+
+def random_driver(chance: random.Random, kept_up: float | None = None, *, in_nodes: bool = False) -> Driver:
     names = [f"t{i}" for i in range(chance.randint(2, 9))]
     width = chance.choice([1, 2, 3])
     tasks = {name: chance.sample(names[:i], min(i, chance.randint(0, width))) for i, name in enumerate(names)}
+    nodes: list[str] = []
+    if in_nodes:
+        tasks, nodes = nodes_of(chance)
+        names = [name for name in tasks if name not in nodes]
     odd, guarded = chance.random(), chance.choice([0.0, 0.3, 0.8])
 
     often = chance.choice([0.0, 0.4, 0.9]) if kept_up is None else kept_up
@@ -187,7 +235,8 @@ def random_driver(chance: random.Random, kept_up: float | None = None) -> Driver
 
     return Driver(
         tasks,
-        {name: policy() for name in names},
+        {name: policy() for name in names} | {name: TaskPolicy(trigger=Trigger.ALL_DONE, cost=0.0) for name in nodes},
+        nodes=nodes,
         asks=[name for name in names if chance.random() < guarded / 2],
         cleans_up=[name for name in names if chance.random() < guarded / 2],
         winds_down=chance.random() < guarded,
@@ -196,6 +245,6 @@ def random_driver(chance: random.Random, kept_up: float | None = None) -> Driver
         **AROUND,
         max_parallel=chance.randint(1, 4),
         fail_fast=chance.random() < 0.2 and kept_up is None,
-        supervises=chance.random() < often,
+        supervises=chance.random() < often and not in_nodes,
         run_timeout=chance.choice([None, None, None, 9.0]) if kept_up is None else None,
     )
