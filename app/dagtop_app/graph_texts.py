@@ -119,4 +119,4 @@ def _outside(hidden: Hidden) -> list[Span]:
     for arrow, count in zip(arrows, hidden, strict=True):
         if count:
             parts += [(f" {arrow} ", "key"), (f"{count:,} ", "dim")]
-    return parts
+    return [*parts, ("more ", "dim")] if parts else parts

@@ -13,6 +13,7 @@ from .folding import Fold, Folded, fold
 from .glyphs import ASCII, UNICODE, Glyphs
 from .highlight import Highlight
 from .layout import Layout, lay_out, pile_up, rescale
+from .minimap import Minimap
 from .model import GraphModel
 from .navigate import Cursor, Direction, first_cursor, move
 from .overview import Overview
@@ -37,6 +38,7 @@ __all__ = [
     "Layout",
     "LayoutCancelled",
     "Line",
+    "Minimap",
     "NodeTexts",
     "Overview",
     "Part",

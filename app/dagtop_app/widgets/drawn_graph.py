@@ -14,6 +14,7 @@ from dagtop_app.graph_loading import Extents, Hidden
 from dagtop_app.graph_words import NodeWords
 from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run, Wall
 from dagtop_app.widgets.graph_inks import PLAIN, Inks, bar_look, cell_look, dashed, line_look, node_look, pair_text
+from dagtop_app.widgets.graph_map import MapCorner
 from dagtop_app.widgets.painted import PaintedScroll
 
 #: With more changes than this at once everything visible is painted again, which then costs less.
@@ -34,6 +35,7 @@ class DrawnGraph(PaintedScroll):
         self._words: NodeWords | None = None
         self._extents: Extents | None = None
         self._inks = Inks(self)
+        self.corner = MapCorner(self._inks)
         self._styles: dict[tuple[object, ...], Style] = {}
         self._lines_of: dict[tuple[Part, int], tuple[tuple[TaskState, ...], bool]] = {}
 
@@ -79,6 +81,8 @@ class DrawnGraph(PaintedScroll):
         rects = [drawing.rect_of(node) for node in (*changed, *ticking)]
         for node in changed:
             rects += drawing.lines_from(node)
+        if (corner := self._map_region(window)) is not None:
+            self.refresh(corner)
         seen = {region for rect in rects if (region := self._on_screen(rect, window)) is not None}
         if len(seen) > 4 * _MANY:
             self.refresh()
@@ -194,6 +198,13 @@ class DrawnGraph(PaintedScroll):
         if drawing is None:
             return super().render_line(y)
         window = self.window
+        strip = self._drawn_line(y, drawing, window)
+        corner = self._map_region(window)
+        if corner is None or self._words is None:
+            return strip
+        return self.corner.lay_over(strip, y, corner, drawing, self._words, window)
+
+    def _drawn_line(self, y: int, drawing: Drawing, window: Rect) -> Strip:
         base = self.base
         line = drawing.line(window.y + y, max(0, window.x), window.x + window.width)
         if not line.runs:
@@ -205,6 +216,15 @@ class DrawnGraph(PaintedScroll):
             start = window.x
         segments += self._segments(line.runs)
         return Strip(segments).crop_extend(window.x - start, window.x - start + window.width, base)
+
+    def _map_region(self, window: Rect) -> Region | None:
+        """Where the map is, in cells of the screen."""
+        drawing = self.drawing
+        if drawing is None or self.is_small:
+            return None
+        selected = drawing.highlight.selected
+        avoid = self._on_screen(drawing.rect_of(selected), window) if selected is not None else None
+        return self.corner.region(drawing, window, avoid)
 
     def _segments(self, runs: Iterable[Run]) -> Iterable[Segment]:
         """The runs as the terminal gets them; neighbours of one style are one piece."""

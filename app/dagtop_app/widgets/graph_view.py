@@ -49,6 +49,10 @@ class GraphView(LaidOutGraph):
             case "fit":
                 self.folded, self.opened = None, ()
                 self._set_scale(None)
+            case "map":
+                shown = self._map_region(self.window) is not None
+                self.corner.wanted = not shown
+                self.refresh()
             case "fold":
                 self._fold()
             case "open":
