@@ -210,7 +210,7 @@ class Reconciler(Commanding, Listening):
 
     def _joined(self, listener: Listener) -> None:
         with self._lock:
-            if self._made is not None:
+            if self._made is not None and listener not in self._made.listeners.all:  # it was made at the same time
                 self._made.listeners.add(listener)
 
     def _configured(self, graph: Graph) -> ExecutorConfig:
