@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import cached_property
-from math import floor, isfinite
+from math import floor, inf, isfinite
 
 from cronsim import CronSim, CronSimError
 
@@ -24,6 +24,9 @@ from dagtop.core.checks import one_of
 
 #: The shortest interval, in seconds: more often is a loop in a task.
 SHORTEST = 0.01
+
+#: The longest one, in seconds: 1,000 years. Far later there are no dates.
+LONGEST = 1000 * 365.25 * 86400
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 _AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|[smhdw])\s*")
@@ -122,7 +125,7 @@ def seconds_between(value: object) -> float:
 
     Raises
     ------
-    ValueError: it is none, or is too short.
+    ValueError: it is none, or is too short or too long.
     """
     if isinstance(value, str):
         found = [(float(amount), unit) for amount, unit in _AMOUNT.findall(value.strip())]
@@ -131,12 +134,16 @@ def seconds_between(value: object) -> float:
         seconds = sum(amount * _UNITS[unit] for amount, unit in found)
     elif isinstance(value, timedelta):
         seconds = value.total_seconds()
-    elif isinstance(value, (int, float)) and not isinstance(value, bool) and isfinite(value):
-        seconds = float(value)
+    elif isinstance(value, int) and not isinstance(value, bool):
+        seconds = inf if value > LONGEST else float(max(value, -1))
+    elif isinstance(value, float) and isfinite(value):
+        seconds = value
     else:
         raise ValueError(f'every must be seconds or a text such as "15m", not {value!r}')
     if seconds < SHORTEST:
         raise ValueError(f"every must be at least {SHORTEST:g} seconds, not {value!r}")
+    if seconds > LONGEST:
+        raise ValueError("every must be at most 1000 years")
     return seconds
 
 
