@@ -1,4 +1,5 @@
-"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:`, `pool:`, `circuit:`, `policy:`. Pure.
+"""What the filter box understands: text, `/re/`, `!not`, `~fuzzy`, `state:retry`, `tag:`, `pool:`, `circuit:`, `policy:`,
+`node:`, `error:`. Pure.
 
 Words are joined by "and". A word in two slashes is a regular expression (it may contain spaces). Case is ignored.
 """
@@ -6,9 +7,11 @@ Words are joined by "and". A word in two slashes is a regular expression (it may
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+from dagtop.core.nearest import nearest
+from dagtop.core.restart import RestartPolicy
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
@@ -45,13 +48,18 @@ STATE_NAMES = _state_names()
 
 
 class Filter:
-    """A parsed filter. `error` says what is wrong with it; such a filter lets everything through."""
+    """A parsed filter. `error` says what is wrong with it; such a filter lets everything through.
+
+    `hint` says what may be wrong if nothing passes: a word with a colon may well be a part of a name.
+    """
 
     def __init__(self, text: str) -> None:
         self.text = text.strip()
         self.error = ""
+        self.hint = ""
         self.tests: list[Test] = []
-        for word in _WORDS.findall(self.text):
+        for word in words_of(self.text):
+            self.hint = self.hint or unknown_key(word, _BY)
             try:
                 self.tests.append(_test(word))
             except ValueError as error:
@@ -64,19 +72,57 @@ class Filter:
         return all(test(row) for test in self.tests)
 
 
-def _test(word: str) -> Test:
-    if word.startswith("!") and len(word) > 1:
-        inner = _test(word[1:])
-        return lambda row: not inner(row)
-    key, colon, value = word.partition(":")
-    if colon and key in _BY:
-        return _BY[key](value.lower()) if value else lambda row: True
+def words_of(text: str) -> list[str]:
+    """The words of a filter; a regular expression is one."""
+    return _WORDS.findall(text)
+
+
+def unknown_key(word: str, known: Iterable[str]) -> str:
+    """What is near the key of a word like "sate:failed", if it is none that is known."""
+    key, colon, _ = word.lstrip("!").partition(":")
+    if not colon or not key.isalpha() or key.lower() in known:
+        return ""
+    near = nearest(key.lower(), known)
+    return f"no filter is called {key}:{near}" if near else ""
+
+
+def text_test(word: str) -> Callable[[str], bool]:
+    """Whether a text has a word, `/re/` or `~fuzzy` letters.
+
+    Raises
+    ------
+    ValueError: it is no regular expression.
+    """
     if len(word) > 2 and word.startswith("/") and word.endswith("/"):
         return _by_pattern(word[1:-1])
     if word.startswith("~") and len(word) > 1:
         return _by_letters(word[1:].lower())
     wanted = word.lower()
-    return lambda row: wanted in row.name.lower()
+    return lambda text: wanted in text.lower()
+
+
+def row_test(word: str) -> Test | None:
+    """The test of a word about the state, the policy and so on of a task; None if it is about texts.
+
+    Raises
+    ------
+    ValueError: its value is none of those that there are.
+    """
+    key, colon, value = word.partition(":")
+    if not colon or key.lower() not in _BY:
+        return None
+    return _BY[key.lower()](value.lower()) if value else lambda row: True
+
+
+def _test(word: str) -> Test:
+    if word.startswith("!") and len(word) > 1:
+        inner = _test(word[1:])
+        return lambda row: not inner(row)
+    by_row = row_test(word)
+    if by_row is not None:
+        return by_row
+    by_text = text_test(word)
+    return lambda row: by_text(row.name)
 
 
 #: What `state:` understands besides states: how tasks are that are kept at a desired state.
@@ -116,27 +162,43 @@ def _by_circuit(value: str) -> Test:
 
 
 def _by_policy(value: str) -> Test:
+    value = value.replace("_", "-")
+    if not any(name.value.startswith(value) for name in RestartPolicy):
+        known = ", ".join(name.value for name in RestartPolicy)
+        raise ValueError(f"no policy is called {value!r}; there are {known}")
     return lambda row: str(row.policy.restart.policy).startswith(value)
+
+
+def _by_node(value: str) -> Test:
+    return lambda row: any(value in part for part in row.name.lower().split("/")[:-1])
+
+
+def _by_error(value: str) -> Test:
+    def test(row: TaskRow) -> bool:
+        failure = row.failure
+        return failure is not None and (value in failure.error.lower() or value in failure.message.lower())
+
+    return test
 
 
 _BY: dict[str, Callable[[str], Test]] = {
     "state": _by_state, "tag": _by_tag, "pool": _by_pool, "circuit": _by_circuit,
-    "policy": _by_policy,
+    "policy": _by_policy, "node": _by_node, "error": _by_error,
 }  # fmt: skip
 
 
-def _by_pattern(pattern: str) -> Test:
+def _by_pattern(pattern: str) -> Callable[[str], bool]:
     try:
         search = re.compile(pattern, re.IGNORECASE).search
     except re.error as error:
         raise ValueError(f"not a regular expression: {error}") from None
-    return lambda row: search(row.name) is not None
+    return lambda text: search(text) is not None
 
 
-def _by_letters(letters: str) -> Test:
+def _by_letters(letters: str) -> Callable[[str], bool]:
     """Fuzzy: the letters in this order, anything between them."""
     search = re.compile(".*?".join(map(re.escape, letters)), re.IGNORECASE | re.DOTALL).search
-    return lambda row: search(row.name) is not None
+    return lambda text: search(text) is not None
 
 
 def is_problem(row: TaskRow) -> bool:

@@ -24,6 +24,8 @@ LEAST_WIDTH, LEAST_HEIGHT = 60, 15
 WIDE = 132
 #: From this height on the inspector is shown at the bottom.
 TALL = 24
+#: From this size on the latest events and the end of the selected task's log stand below the table.
+FOOT_WIDE, FOOT_HIGH = 160, 40
 
 
 # -- header --------------------------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class Levelled(Rereading):
 
     def action_detail(self) -> None:
         """Go into a node; of a task everything, full size."""
-        if (node := self.node) is not None:
+        if (node := self.node) is not None and self.view != "events":
             self.enter(node.index)
         else:
             super().action_detail()

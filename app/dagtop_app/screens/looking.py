@@ -18,6 +18,7 @@ from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
 from dagtop_app.text import clean, name_of
+from dagtop_app.themed import Themed
 from dagtop_app.why import error_line
 from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.stage import Stage
@@ -127,7 +128,7 @@ class Looking(Keeping):
         """Put every view's cursor on a task."""
         if index is None:
             return
-        if self.view == "graph":
+        if self.view in {"graph", "events"}:  # what a filter of the table hides is there all the same
             self.roster.keep(index)
         elif not self.roster.select(index):
             self.set_filter("", problems=False)
@@ -305,7 +306,9 @@ class Looking(Keeping):
 
     def action_theme(self) -> None:
         """Choose the colours."""
-        self.app.search_themes()
+        app = self.app
+        if isinstance(app, Themed):
+            app.pick_theme()
 
     def action_copy(self) -> None:
         """The task's name and error to the clipboard."""
@@ -323,7 +326,7 @@ class Looking(Keeping):
 
     def action_quit(self) -> None:
         """Leave; ask how if the run still goes on."""
-        if self.bridge.is_over:
+        if self.bridge.is_over and self.confirm.quit != "always":
             self.app.exit(return_code=0)
             return
         self.put(questions.quit_question, self._leave, grave=True)

@@ -24,7 +24,7 @@ from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, plural
-from dagtop_app.view_model import LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, tiny_lines
+from dagtop_app.view_model import FOOT_HIGH, FOOT_WIDE, LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, tiny_lines
 from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
@@ -36,6 +36,7 @@ from dagtop_app.widgets.task_table import ColumnHead
 
 if TYPE_CHECKING:
     from dagtop_app.timekeeper import Keeper
+    from dagtop_app.widgets.foot import Foot, Panel
 
 #: How often the engine is looked at, per second.
 RATE = 10
@@ -72,6 +73,7 @@ class MainScreen(Levelled):
         self.side = Vertical(self._side_rule, self.inspector, id="side")
         self._word = Painted(id="word")
         self.footer = Footer(id="footer")
+        self._foot: Foot | None = None
         self._tiny: Painted | None = None
         self._drawing = False
         self._first = True
@@ -144,6 +146,7 @@ class MainScreen(Levelled):
         self._draw_header()
         self.stage.current.show(moved=moved)
         self.draw_side()
+        self._draw_foot()
         self.draw_rule()
         self.draw_word()
         self.draw_footer()
@@ -179,8 +182,26 @@ class MainScreen(Levelled):
             return
         left, right = inspector_model.title(snapshot, row)
         painted.set_lines([rule(left, right, painted.size.width)])
-        lines = self.bridge.engine.logs.tail(row.name, 30 if inspector.at_length else 8) if row is not None else ()
+        count = 0 if self.has_class("-foot") else 30 if inspector.at_length else 8
+        lines = self.bridge.engine.logs.tail(row.name, count) if row is not None and count else ()
         inspector.show(snapshot, row, lines)
+
+    def _draw_foot(self) -> None:
+        """Events and log below the table, where there is room for them; made when they are first shown."""
+        shown = self.has_class("-foot")
+        if self._foot is None and shown:
+            from dagtop_app.widgets.foot import Foot  # noqa: PLC0415 - most terminals are smaller
+
+            self._foot = Foot(id="foot")
+            self.mount(self._foot, before="#word")
+        elif self._foot is not None and shown:
+            row = self.roster.row
+            logs = self.bridge.engine.logs.tail(row.name, 8) if row is not None else ()
+            self._foot.show(self.bridge.story, self.roster.snapshot, row, logs)
+
+    async def on_panel_clicked(self, message: Panel.Clicked) -> None:
+        """One of the panels below the table was clicked."""
+        await self.run_action(message.action)
 
     def draw_word(self) -> None:
         """The line above the footer: what is marked, and what became of the last command."""
@@ -315,6 +336,7 @@ class MainScreen(Levelled):
                 "-room": high >= TALL,
                 "-tall": high >= 30,
                 "-taller": high >= 40,
+                "-foot": wide >= FOOT_WIDE and high >= FOOT_HIGH and self.stage.current.name == "tasks",
             },
             update=update,
         )
