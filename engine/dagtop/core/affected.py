@@ -120,14 +120,15 @@ def restarted_with(now: Situation, index: int, *, downstream: bool) -> list[int]
 def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
     """Upstream tasks of those chosen that were torn down, and all on the way from them: what was set up must be there again.
 
-    So must services that were let go of. Those that wait for their upstream are left out: they run again as it is.
+    So must services that were let go of. Those that wait for their upstream are left out: they run again as it is. So are those
+    that a person wants down.
     """
     if not now.torn_down and not _has_services(now.plan):
         return set()
     above = reach(now.plan.upstream, chosen)
     torn = {i for i in above if i in now.torn_down or was_let_go(now, i)}
     between = reach(now.plan.downstream, torn) & above
-    return {i for i in torn | between if now.state[i] is not TaskState.WAITING}
+    return {i for i in torn | between if now.state[i] is not TaskState.WAITING and not is_unwanted(now, i)}
 
 
 def was_let_go(now: Situation, index: int) -> bool:
