@@ -40,7 +40,7 @@ class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     drain: Asking = "loss"
     cancel_run: Asking = "loss"
     start_run: Asking = "loss"
-    quit: Asking = "loss"
+    quit: Literal["always", "loss"] = "loss"
 
     def of(self, verb: str) -> Asking:
         """When it is asked before a command of that name."""
@@ -138,7 +138,8 @@ def read(given: str | os.PathLike[str] | None = None, environ: Mapping[str, str]
 
 def _takes() -> dict[str, str]:
     fields = msgspec.structs.fields(Confirm)
-    return {**TAKES, **{f"confirm.{field.encode_name}": TAKES["confirm"] for field in fields}}
+    takes = {f"confirm.{field.encode_name}": TAKES["confirm"] for field in fields}
+    return {**TAKES, **takes, "confirm.quit": '"always" or "loss"'}
 
 
 def _check(document: Document, config: Config, themes: Path) -> None:

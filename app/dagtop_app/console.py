@@ -23,7 +23,7 @@ from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
 from dagtop_app.themed import Themed
-from dagtop_app.theming import watching_themes
+from dagtop_app.theming import keep_theme, watching_themes
 
 if TYPE_CHECKING:
     from dagtop.runtime.replay import Replay
@@ -75,6 +75,7 @@ class ConsoleApp(Themed):
         """The signal that told us to end, if one did."""
         self._begin = begin
         self.main.rate = self.setting.config.refresh
+        self.main.confirm = self.setting.config.confirm
 
     def get_default_screen(self) -> Screen[None]:
         """Ours."""
@@ -111,6 +112,24 @@ class ConsoleApp(Themed):
         if keys:
             self.set_keymap(keys)
         return keymap.clashes(settings)
+
+    def tell(self, text: str) -> None:
+        """In the line above the footer."""
+        self.bridge.say(text)
+        self.main.draw_word()
+
+    def keep_theme(self, name: str) -> None:
+        """Written into the file of settings."""
+        if self.setting.themes is None:
+            self.tell(f"theme {name}, until you leave: there is no file of settings here")
+            return
+        try:
+            keep_theme(self.setting.path, name)
+        except OSError as error:
+            self.bridge.refuse(f"{self.setting.path} cannot be written: {error.strerror or error}")
+            self.main.draw_word()
+        else:
+            self.tell(f"theme {name}, also from now on: {self.setting.path}")
 
     def tell_of_themes(self, problems: tuple[str, ...]) -> None:
         """What is wrong with the user's own themes."""

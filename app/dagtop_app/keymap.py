@@ -154,17 +154,18 @@ def _clash(setting: KeySetting, action: Action, other: Action, key: str, own: Ma
     if action.view == other.view:
         if other.id not in own:
             left = [one for one in _keys_of(other, own) if one != key]
-            rest = f"still has {', '.join(map(key_shown, left))}" if left else "has no key now: give it another one"
-            return f"{setting.at}: {name} is {action.id} now; {other.id}, whose key it was, {rest}"
+            rest = f"has only {' '.join(map(key_shown, left))} left" if left else "has no key left"
+            return f"{setting.at}: {name} is now {action.id}; {other.id} {rest}"
         if [*own].index(other.id) > [*own].index(action.id):
-            return f"{own[other.id].at}: {name} is both {action.id} ({setting.at}) and {other.id}; {other.id} has it"
+            line = setting.at.rpartition(":")[2]
+            return f"{own[other.id].at}: {name} is now {other.id}, and no longer {action.id} (line {line})"
         return ""
     if not action.view and other.view:
-        return f"{setting.at}: {name} is {action.id}, but in the view {other.view} it is {other.id}"
+        return f"{setting.at}: {name} is now {action.id}, but in the view {other.view} {other.id}"
     if action.view and not other.view and other.id in own:
         return ""  # told from the other side
     if action.view and not other.view:
-        return f"{setting.at}: in the view {action.view}, {name} is {action.id} now and not {other.id}"
+        return f"{setting.at}: {name} is now {action.id} in the view {action.view}, and {other.id} elsewhere"
     return ""
 
 

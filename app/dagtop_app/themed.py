@@ -84,6 +84,37 @@ class Themed(App[None]):
             for widget in screen.walk_children(Widget):
                 widget.refresh()
 
+    # -- choosing --------------------------------------------------------------------------------------------
+
+    def pick_theme(self) -> None:
+        """The menu of themes, which shows each before it is taken."""
+        from dagtop_app.screens.theme_picker import KEEP, ThemePicker, theme_choices  # noqa: PLC0415 - only when it is wanted
+
+        if self.is_colourless:
+            self.tell("NO_COLOR is set: there are no colours to choose from")
+            return
+        ours = [palette.name for palette in dagtop_themes.palettes()]
+        others = [
+            name for name in self.available_themes if name not in {*ours, *self.own_themes} and "ansi" not in name
+        ]
+        choices = theme_choices(ours, self.own_themes, others)
+        before, names = self.theme, [choice.value for choice in choices]
+
+        def chosen(name: str | None) -> None:
+            if name is None:
+                self.theme = before
+            else:
+                self.theme = name.removeprefix(KEEP)
+                self.keep_theme(self.theme) if name.startswith(KEEP) else self.tell(f"theme {self.theme}")
+
+        self.push_screen(ThemePicker(choices, names.index(before) if before in names else 0), chosen)
+
+    def keep_theme(self, name: str) -> None:
+        """Have a theme from now on, in later runs too."""
+
+    def tell(self, text: str) -> None:
+        """Say something that is neither good nor bad."""
+
     # -- the user's own --------------------------------------------------------------------------------------
 
     @property

@@ -19,7 +19,7 @@ from dagtop.core.commands import (
     StopTask,
 )
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, GOOD, RUN_OVER, TaskState
+from dagtop.core.states import ACTIVE, BAD, RUN_OVER, TaskState
 
 from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
@@ -43,17 +43,6 @@ _MANY = 20_000
 
 _NO = Choice(("n", "escape"), "esc", "Keep everything as it is", "no", "dim")
 _STAY = Choice(("escape", "n"), "esc", "Stay", "stay", "strong")
-
-
-def worth_asking(snapshot: RunSnapshot, radius: BlastRadius) -> bool:
-    """Whether a person is asked first: something good, or in progress, or still to come would be lost.
-
-    Running one failed task again loses nothing.
-    """
-    if radius.stops or radius.never_runs or len(radius.runs_again) > 1:
-        return True
-    rows = [row_of(snapshot, name) for name in radius.runs_again]
-    return any(row is not None and row.state in GOOD for row in rows)
 
 
 def question(snapshot: RunSnapshot, command: Command) -> Question:

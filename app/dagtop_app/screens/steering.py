@@ -12,7 +12,9 @@ from dagtop.core.states import RUN_OVER, RunState, TaskState
 from textual.screen import Screen
 
 from dagtop_app import filling
+from dagtop_app.asking import is_asked
 from dagtop_app.bridge import Bridge
+from dagtop_app.config import Confirm
 from dagtop_app.filling import Field
 from dagtop_app.lines import Line
 from dagtop_app.marks import whom
@@ -28,6 +30,8 @@ class Steering(Screen[None]):
     """What the console's screen can do to a run. `bridge`, `selected_row` and `chosen_rows` come from the screen itself."""
 
     bridge: Bridge
+    confirm = Confirm()
+    """Which questions are asked."""
 
     @property
     def selected_row(self) -> TaskRow | None:
@@ -82,7 +86,7 @@ class Steering(Screen[None]):
         radius = radius_of(self.snapshot, command)
         if radius.refusal:
             self.bridge.refuse(f"{command.verb}: {radius.refusal}")
-        elif questions.worth_asking(self.snapshot, radius):
+        elif is_asked(self.confirm, self.snapshot, command, radius):
             self._ask(command, radius, saying)
         else:
             self.send(command, saying)
@@ -96,7 +100,7 @@ class Steering(Screen[None]):
         radius = together(self.snapshot, commands).radius
         if radius.refusal:
             self.bridge.refuse(f"{commands[0].verb}: {radius.refusal}")
-        elif questions.worth_asking(self.snapshot, radius):
+        elif is_asked(self.confirm, self.snapshot, commands[0], radius):
             self._ask_all(commands, radius, saying)
         else:
             self.send_all(commands, saying)
