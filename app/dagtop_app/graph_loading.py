@@ -338,7 +338,8 @@ class _Loading:
         if wish.folded is None and count <= (_TRIED if paths else _FEW):
             return None
         folded = fold_tasks(self.model, names, opened=wish.opened, keep=keep, paths=paths)
-        if not folded.folds or (wish.folded is None and not 3 <= folded.model.size <= count * _WORTH):
+        least = 3 if wish.focus is None else 2
+        if not folded.folds or (wish.folded is None and not least <= folded.model.size <= count * _WORTH):
             return None
         again = self.again
         if again is not None and again.is_folded and again.wish.opened == wish.opened:

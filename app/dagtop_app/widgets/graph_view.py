@@ -126,6 +126,8 @@ class GraphView(LaidOutGraph):
             self._set_scale(_SCALES[place])
 
     def _set_scale(self, scale: Scale | None) -> None:
+        if scale is not None and self.folded is None and self.sheet is not None and not self.sheet.scale.is_small:
+            self.folded = self.sheet.is_folded  # another size is no reason to open or close anything
         self.scale = scale
         self._order()
 
