@@ -7,6 +7,7 @@ from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
 from dagtop.core.forecast import Usual
+from dagtop.core.levels import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy, Trigger
 from dagtop.core.ready import ranking
@@ -16,6 +17,7 @@ from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskStat
 from dagtop.core.topology import critical_path, remaining_path
 
 from dagtop_app.obstacles import busy, slots
+from dagtop_app.upkeep import serves
 
 _S = TaskState
 #: A task that takes longer than usual is taken to need so much of its time again.
@@ -53,12 +55,34 @@ def look_ahead(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> Ahead:
         return NOTHING
     known, seconds = expected(snapshot, usual)
     plan = snapshot.plan
-    path = tuple(index for index in critical_path(plan, seconds) if seconds[index] > 0)
-    slack = _slack(plan, seconds)
+    path: tuple[int, ...] = ()
+    slack: Sequence[float] = ()
+    if endless := serves(snapshot):
+        seconds = [
+            0.0 if lasts(snapshot, row.policy) else cost for row, cost in zip(snapshot.rows, seconds, strict=True)
+        ]
+    else:
+        path = tuple(index for index in critical_path(plan, seconds) if seconds[index] > 0)
+        slack = _slack(plan, seconds)
     if not known or snapshot.state in RUN_OVER:
         return Ahead(path=path, on_path=frozenset(path), seconds=seconds, slack=slack)
     starts, ends = _Paper(snapshot, seconds).play()
-    return Ahead(starts, ends, max(ends.values(), default=None), path, frozenset(path), seconds, slack)
+    end = None if endless else max(ends.values(), default=None)
+    if plan.nodes:
+        _roll_up(plan, snapshot.at, starts, ends)
+    return Ahead(starts, ends, end, path, frozenset(path), seconds, slack)
+
+
+def _roll_up(plan: Plan, at: float, starts: dict[int, float], ends: dict[int, float]) -> None:
+    """What is to come of a node is what is to come of the tasks in it."""
+    for index, end in [*ends.items()]:
+        start, path = starts.get(index, at), plan.names[index].rpartition(SLASH)[0]
+        while path:
+            node = plan.index.get(path)
+            if node in plan.nodes and node is not None:
+                ends[node] = max(ends.get(node, end), end)
+                starts[node] = min(starts.get(node, start), start)
+            path = path.rpartition(SLASH)[0]
 
 
 def expected(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> tuple[bool, list[float]]:
@@ -124,9 +148,11 @@ def _slack(plan: Plan, seconds: Sequence[float]) -> list[float]:
     return [max(0.0, longest - ahead - behind) for ahead, behind in zip(after, before, strict=True)]
 
 
-def lasts(policy: TaskPolicy) -> bool:
-    """Whether the task is to go on for ever."""
-    return policy.restart.policy is RestartPolicy.ALWAYS or policy.ready is not None
+def lasts(snapshot: RunSnapshot, policy: TaskPolicy) -> bool:
+    """Whether the task is to go on for ever: then nothing says when it ends."""
+    if policy.restart.policy is RestartPolicy.ALWAYS or policy.ready is not None:
+        return True
+    return policy.restart.is_on and serves(snapshot)
 
 
 class _Paper:
@@ -166,12 +192,12 @@ class _Paper:
         for index, row in enumerate(self._rows):
             match row.state:
                 case _S.RUNNING | _S.CANCELLING:
-                    if not lasts(row.policy):
+                    if not lasts(self._snapshot, row.policy):
                         taken = at - (at if row.started_at is None else row.started_at)
                         self.ends[index] = at + max(0.0, self._seconds[index] - taken)
                         self._running.append((self.ends[index], index))
                 case _S.BACKOFF:
-                    if not lasts(row.policy):
+                    if not lasts(self._snapshot, row.policy):
                         self._coming.append((max(at, row.due_at or at), index))
                 case _S.READY:
                     self._ready.append(self._rank[index])
@@ -224,7 +250,7 @@ class _Paper:
                 continue
             self._take(index, -1)
             self.starts[index] = now
-            if lasts(self._rows[index].policy):
+            if lasts(self._snapshot, self._rows[index].policy):
                 self._let_go(index)
             else:
                 self.ends[index] = now + self._seconds[index]

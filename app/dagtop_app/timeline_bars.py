@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from dagtop.core.snapshot import TaskRow
+from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, GOOD, TaskState
 from dagtop.observe.spans import Kind, Span
 from dagtop.observe.story import Story
@@ -69,9 +69,13 @@ def glyph(brush: int) -> str:
     return look.plain if faces.ASCII else look.glyph
 
 
-def spans_of(story: Story, row: TaskRow, at: float) -> Sequence[Span]:
-    """The spans of a task up to a moment: as they were told, or else what its row knows of them."""
-    track = story.track(row.name)
+def spans_of(story: Story, snapshot: RunSnapshot, row: TaskRow) -> Sequence[Span]:
+    """The spans of a task up to now: as they were told, or else what its row knows of them.
+
+    The row of a node of a graph of graphs knows of all that is in it.
+    """
+    at = snapshot.at
+    track = story.track(row.name) if row.index not in snapshot.plan.nodes else None
     return list(track.until(at)) if track is not None else list(_from_row(row, at))
 
 

@@ -71,7 +71,7 @@ def columns(width_: int, longest_name: int) -> Columns:
     """The columns that fit: below 100 cells what is said of each task goes, and how long it waited."""
     note = _NOTE if width_ >= 96 else 0
     wait = _TIME if width_ >= 110 else 0
-    name = min(max(longest_name, 8), 14 if width_ < 90 else max(16, width_ // 7))
+    name = min(max(longest_name, 14), 14 if width_ < 90 else max(16, width_ // 7))
     taken = LEAD + name + 1 + 2 + sum(size + 1 for size in (wait, _TIME, note) if size)
     return Columns(name, max(1, width_ - taken), wait, _TIME, note)
 
@@ -80,36 +80,36 @@ def columns(width_: int, longest_name: int) -> Columns:
 
 
 def ordered(order: str, shown: Sequence[int], snapshot: RunSnapshot, story: Story, ahead: Ahead) -> Sequence[int]:
-    """The tasks of the table in another order."""
-    rows = snapshot.rows
-    if order == "table":
-        return shown
+    """The tasks of the table in another order; fast for 100,000 of them."""
+    rows, names, at, track_of = snapshot.rows, snapshot.plan.names, snapshot.at, story.tracks.get
+    keys: dict[int, float] = {}
     if order == "longest":
-        taken = {index: -_ran(story, rows[index], snapshot.at) for index in shown}
-        return sorted(shown, key=lambda index: (taken[index], index))
-    begun = [(_begun(story, rows[index], ahead), index) for index in shown]
-    begun.sort()
-    return [index for _, index in begun]
+        for index in shown:
+            track = track_of(names[index])
+            if track is None:
+                keys[index] = -_ran(rows[index], at)
+            else:
+                keys[index] = -track.ran if track.kind is not Kind.RUN else track.since - at - track.ran
+    elif order == "start":
+        for index in shown:
+            track = track_of(names[index])
+            keys[index] = track.first if track is not None else _begun(rows[index], ahead)
+    else:
+        return shown
+    return sorted(sorted(shown), key=keys.__getitem__)
 
 
-def _begun(story: Story, row: TaskRow, ahead: Ahead) -> float:
-    track = story.tracks.get(row.name)
-    if track is not None:
-        return track.first
+def _begun(row: TaskRow, ahead: Ahead) -> float:
     for at in (row.ready_at, row.started_at, row.ended_at if row.state is _S.CACHED else None):
         if at is not None:
             return at
     return ahead.starts.get(row.index, inf if row.state in FINAL else 1e18)
 
 
-def _ran(story: Story, row: TaskRow, at: float) -> float:
-    track = story.tracks.get(row.name)
-    if track is None:
-        return (row.ended_at or at) - row.started_at if row.started_at is not None else 0.0
-    last = track.going_on(at)
-    return sum(piece.seconds for piece in track.spans if piece.kind is Kind.RUN) + (
-        last.seconds if last is not None and last.kind is Kind.RUN else 0.0
-    )
+def _ran(row: TaskRow, at: float) -> float:
+    if row.started_at is None:
+        return 0.0
+    return (at if row.state in ACTIVE or row.ended_at is None else row.ended_at) - row.started_at
 
 
 def span_of(snapshot: RunSnapshot, story: Story, ahead: Ahead, *, whole: bool = False) -> tuple[float, float]:
@@ -221,7 +221,7 @@ def _running_note(scene: Scene, row: TaskRow) -> Span:
     at = scene.snapshot.at
     if row.state is _S.CANCELLING:
         return "stopping", "stop"
-    if row.policy.restart.policy is RestartPolicy.ALWAYS or lasts(row.policy):
+    if row.policy.restart.policy is RestartPolicy.ALWAYS or lasts(scene.snapshot, row.policy):
         up = upkeep.running_text(scene.snapshot, row)
         return (clean(up, 40) or str(row.policy.restart.policy), "dim" if row.serving else "warn")
     taken = at - (at if row.started_at is None else row.started_at)

@@ -78,7 +78,7 @@ class Timeline(View[TimelinePane]):
         if height < TALL or not self.desk.inspector_wanted:
             return lines
         row = self.desk.roster.row
-        pieces = spans_of(scene.story, row, scene.snapshot.at) if row is not None else ()
+        pieces = spans_of(scene.story, scene.snapshot, row) if row is not None else ()
         left, right = detail_title(scene, row)
         lines += [()] if framed else []
         lines.append(rule(left, right, width))

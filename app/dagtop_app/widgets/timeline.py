@@ -40,12 +40,10 @@ _MEASURED = 2000
 _AT_ONCE = 800
 #: Of more tasks it is not worked out at all.
 _TOO_MANY = 50_000
-#: It takes at most this share of the time.
+#: That, and to put the rows in order, takes at most this share of the time.
 _SHARE = 0.05
 #: Seconds at least between two looks ahead.
 _LOOKS = 0.5
-#: Rows put in order per second, at most.
-_PACE = 150_000
 _NO_COLUMNS = Columns(8, 1, 0, 6, 0)
 
 
@@ -77,6 +75,7 @@ class TimelinePane(PaintedScroll):
         self._look_due = 0.0
         self._looked_at: Sequence[TaskRow] = ()
         self._ordered: tuple[object, ...] = ()
+        self._tasks: tuple[object, ...] = ()
         self._order_due = 0.0
         self._drawn: dict[int, tuple[TaskRow, bool, bool, Line]] = {}
         self._drawn_for: tuple[object, ...] = ()
@@ -89,8 +88,8 @@ class TimelinePane(PaintedScroll):
         """Draw what has changed; `moved`: the rows or the cursor are others."""
         desk, snapshot = self.desk, self.desk.roster.snapshot
         story, usual = desk.bridge.story, desk.bridge.usual
-        self._look(snapshot, usual)
-        moved = self._arrange(snapshot, story, moved=moved) or moved
+        self._look(desk.bridge.snapshot, usual)
+        moved = self._arrange(snapshot, story) or moved
         self._measure(snapshot)
         start, end = span_of(snapshot, story, self.ahead, whole=self.whole)
         cols = columns(self.cells, self._longest)
@@ -108,7 +107,7 @@ class TimelinePane(PaintedScroll):
 
     def _line(self, row: TaskRow, *, cursor: bool, marked: bool) -> Line:
         scene = self.scene
-        pieces = spans_of(scene.story, row, scene.snapshot.at)
+        pieces = spans_of(scene.story, scene.snapshot, row)
         return row_line(scene, row, pieces, cursor=cursor, marked=marked, name=self._called(row))
 
     def _called(self, row: TaskRow) -> str:
@@ -184,7 +183,7 @@ class TimelinePane(PaintedScroll):
 
     # -- order and cursor -----------------------------------------------------------------------------------------------
 
-    def _arrange(self, snapshot: RunSnapshot, story: Story, *, moved: bool) -> bool:
+    def _arrange(self, snapshot: RunSnapshot, story: Story) -> bool:
         """Put the tasks in order if that may be another one now. True if it is."""
         order = self.desk.roster.order
         ends = snapshot.rows if self.order == "longest" else None
@@ -192,12 +191,15 @@ class TimelinePane(PaintedScroll):
         what = (order, story, ends, starts, self.order, len(story.tracks))
         if self._ordered and all(map(_same, what, self._ordered)):
             return False
-        now = self.desk.now()
-        same_tasks = bool(self._ordered) and self._ordered[4] == self.order and len(self.shown) == len(order)
-        if not moved and now < self._order_due and same_tasks:
+        roster, now = self.desk.roster, self.desk.now()
+        tasks = (roster.wanted, roster.problems, roster.level, roster.flat, len(order))
+        same_tasks = bool(self._ordered) and self._ordered[4] == self.order and self._tasks == tasks
+        if now < self._order_due and same_tasks:
             return False
-        self._ordered, self._order_due = what, now + len(order) / _PACE
-        before, self.shown = self.shown, ordered(self.order, order, snapshot, story, self.ahead)
+        begun, before = time.perf_counter(), self.shown
+        self._ordered, self._tasks = what, tasks
+        self.shown = ordered(self.order, order, snapshot, story, self.ahead)
+        self._order_due = now + (time.perf_counter() - begun) / _SHARE
         return before != self.shown
 
     def _find_cursor(self) -> None:
@@ -313,7 +315,7 @@ class TimelinePane(PaintedScroll):
                 self.lens.following = True
             return scene.now
         if row is not None:
-            pieces = spans_of(scene.story, row, scene.snapshot.at)
+            pieces = spans_of(scene.story, scene.snapshot, row)
             if pieces:
                 return (pieces[0].start + pieces[-1].end) / 2
         return (scene.window.left + scene.window.right) / 2

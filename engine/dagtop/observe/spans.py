@@ -63,7 +63,7 @@ class Span(msgspec.Struct, frozen=True, gc=False):
 class Track:
     """One task's spans, in order."""
 
-    __slots__ = ("_since", "attempt", "dropped", "first", "kind", "name", "number", "spans")
+    __slots__ = ("attempt", "dropped", "first", "kind", "name", "number", "ran", "since", "spans")
 
     def __init__(self, name: str, number: int, at: float) -> None:
         self.name = name
@@ -78,12 +78,15 @@ class Track:
         self.kind: Kind | None = None
         """What it spends its time on now."""
         self.attempt = 0
-        self._since = at
+        self.since = at
+        """Since when."""
+        self.ran = 0.0
+        """Seconds of all attempts that are over."""
 
     def open(self, kind: Kind, at: float) -> None:
         """From now on its time is spent on that."""
         self.kind = kind
-        self._since = at
+        self.since = at
 
     def close(self, at: float, ending: str = "", note: str = "") -> None:
         """What it spent its time on is over. What took no time was nothing, unless it was an attempt."""
@@ -92,9 +95,10 @@ class Track:
             return
         self.kind = None
         if kind is Kind.RUN:
-            self._add(Span(kind, self._since, at, self.attempt, ending, note))
-        elif at > self._since:
-            self._add(Span(kind, self._since, at, self.attempt))
+            self.ran += at - self.since
+            self._add(Span(kind, self.since, at, self.attempt, ending, note))
+        elif at > self.since:
+            self._add(Span(kind, self.since, at, self.attempt))
 
     def point(self, at: float, why: str) -> None:
         """It was done at that moment, without running."""
@@ -105,7 +109,7 @@ class Track:
         if self.kind is None:
             return None
         ending = "running" if self.kind is Kind.RUN else ""
-        return Span(self.kind, self._since, max(at, self._since), self.attempt, ending)
+        return Span(self.kind, self.since, max(at, self.since), self.attempt, ending)
 
     def until(self, at: float) -> Iterator[Span]:
         """All of its spans as they were at a moment: what ended later was still going on."""
