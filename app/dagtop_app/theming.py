@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from dagtop.core.nearest import nearest
@@ -30,8 +30,8 @@ class _ThemeFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     name: str = ""
     extends: str = ""
     dark: bool | None = None
-    base: dict[str, str] = {}
-    states: dict[str, str] = {}
+    base: dict[str, Any] = {}
+    states: dict[str, Any] = {}
 
 
 _TAKES = {
@@ -91,12 +91,12 @@ def read_theme(file: Path) -> Palette:
     )
 
 
-def _colours(document: Document, table: str, given: Mapping[str, str], known: Mapping[str, str]) -> Mapping[str, str]:
+def _colours(document: Document, table: str, given: Mapping[str, Any], known: Mapping[str, str]) -> Mapping[str, str]:
     for name, colour in given.items():
         if name not in known:
             hint = clean(nearest(name, known), 80) or f"; there are {', '.join(known)}"
             raise document.wrong(f"there is no colour {clean(name, 40)!r} in [{table}]{hint}", table, name)
-        if not _COLOUR.fullmatch(colour):
+        if not isinstance(colour, str) or not _COLOUR.fullmatch(colour):
             raise document.wrong(f'{name} takes a colour such as "#ff6b74", not {shown(colour)}', table, name)
     return given
 
