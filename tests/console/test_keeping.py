@@ -21,7 +21,7 @@ from dagtop_app.edit_model import draft, initial
 from dagtop_app.explain import explain
 from dagtop_app.faces import face_of
 from dagtop_app.filters import Filter, matches
-from dagtop_app.graph_texts import note_of
+from dagtop_app.graph_words import note_of
 from dagtop_app.inspector_model import escalation_of, policy_text, title
 from dagtop_app.screens import questions
 from dagtop_app.undo import inverse, row_of
