@@ -164,7 +164,8 @@ class TestOptions:
 
     def test_B1_replicas_are_a_whole_number(self) -> None:
         assert (
-            "replicas must be a whole number from 0, not 'x'" in problems(Graph("g").add("a", nothing, replicas="x"))[0]
+            "replicas must be a whole number from 0 to 100000, not 'x'"
+            in problems(Graph("g").add("a", nothing, replicas="x"))[0]
         )
 
     @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def test_replicas_are_refused_where_they_mean_nothing() -> None:
     specified = Graph.from_specs("g", tasks={"a": 1}, run=lambda spec: spec, task_options={"a": {"replicas": 2}})
     with pytest.raises(OptionError, match="replicas are for Graph"):
         specified.validate()
+    with pytest.raises(GraphError, match="from 0 to 100000, not 1000000000"):
+        Graph("g").add("a", lambda: 1, replicas=10**9).validate()
     with pytest.raises(GraphError, match="was not declared with replicas"):
         Graph("g").add("a", lambda: 1).scaled("a", 2)
 
@@ -79,6 +81,8 @@ async def test_a_scale_is_refused_for_what_has_no_replicas() -> None:
             await up.scale("front", 2)
         with pytest.raises(CommandRefused, match="whole number"):
             await up.scale("web", -1)
+        with pytest.raises(CommandRefused, match="at most 100,000"):
+            await up.scale("web", 10**9)
         with pytest.raises(CommandRefused):
             await up.scale("nobody", 1)
 

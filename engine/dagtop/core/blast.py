@@ -26,6 +26,7 @@ from dagtop.core.affected import (
 )
 from dagtop.core.breaker_settings import changes_of
 from dagtop.core.changes import NO_COST, OF_RESTART, changed_policy
+from dagtop.core.checks import MOST_REPLICAS
 from dagtop.core.desired import Desired
 from dagtop.core.guards import BreakerState
 from dagtop.core.nearest import nearest
@@ -286,6 +287,8 @@ def _thrown_away(now: Situation, again: Collection[int]) -> tuple[str, ...]:
 def _scale(name: str, replicas: int) -> cmd.BlastRadius:
     if isinstance(replicas, bool) or not isinstance(replicas, int) or replicas < 0:
         return _no(f"replicas must be a whole number of at least 0, not {replicas!r}")
+    if replicas > MOST_REPLICAS:
+        return _no(f"replicas must be at most {MOST_REPLICAS:,}, not {replicas:,}")
     return cmd.BlastRadius(summary=f"{name}: {replicas} replicas")
 
 

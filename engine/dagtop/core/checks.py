@@ -8,6 +8,9 @@ from typing import TypeVar
 
 _E = TypeVar("_E", bound=StrEnum)
 
+#: So many replicas a task may have: a slip of the key shall not take all memory.
+MOST_REPLICAS = 100_000
+
 
 def one_of(enum: type[_E], value: object, name: str) -> _E:
     """The member of `enum` that `value` names.

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from dagtop.core.checks import MOST_REPLICAS
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import DEFAULT_POLICY, RunPolicy, TaskPolicy
 from dagtop.errors import GraphError, OptionError, UnknownDependencyError
@@ -111,7 +112,9 @@ def check_options(
         flaws.add(OptionError, f"{who}: {flaw.message}", place)
     if (count := options.get("replicas")) is not None:
         what = (
-            "are for Graph.add and @graph.task" if is_count(count) else f"must be a whole number from 0, not {count!r}"
+            "are for Graph.add and @graph.task"
+            if is_count(count)
+            else f"must be a whole number from 0 to {MOST_REPLICAS}, not {count!r}"
         )
         flaws.add(OptionError, f"{who}: replicas {what}", place)
     depends_on = options.get("depends_on")

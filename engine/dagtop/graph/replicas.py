@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from dagtop.core.checks import MOST_REPLICAS
 from dagtop.errors import Flaw, GraphError
 from dagtop.graph.mapping import element
 
@@ -31,7 +32,7 @@ class Replicated:
 
 def is_count(value: object) -> TypeGuard[int]:
     """Whether there can be so many replicas."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_REPLICAS
 
 
 def tasks_of(name: str, replicated: Replicated) -> Iterator[tuple[str, Callable[..., Any], Mapping[str, Any]]]:
@@ -64,7 +65,9 @@ def scaled(graph: Graph, name: str, count: int) -> Graph:
     if found is None:
         raise GraphError([Flaw(f"{name} was not declared with replicas", graph.place)])
     if not is_count(count):
-        raise GraphError([Flaw(f"replicas must be a whole number of at least 0, not {count!r}", graph.place)])
+        raise GraphError(
+            [Flaw(f"replicas must be a whole number from 0 to {MOST_REPLICAS}, not {count!r}", graph.place)]
+        )
     before = {task for task, *_ in tasks_of(name, found)}
     other = copy.copy(graph)
     old = graph._columns
