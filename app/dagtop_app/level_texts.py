@@ -14,8 +14,8 @@ from dagtop_app.faces import ASCII, ENTERED, GATE_FACE, GONE_FACE, TASK_FACES, F
 from dagtop_app.inspector_model import log_spans
 from dagtop_app.levels import Levels, Rolled, relative
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width
+from dagtop_app.table_columns import Columns, arranged
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, plural, wrap
-from dagtop_app.view_model import Columns
 from dagtop_app.why import error_line, why
 
 _S = TaskState
@@ -64,19 +64,18 @@ def node_line(levels: Levels, row: TaskRow, cols: Columns, name: str, *, cursor:
     edge = (">" if ASCII else "▌") if cursor else " "
     shown = f"{'  ' * indent}{name_of(name, 200)}"
     room = cols.task - 2
-    line: list[Span] = [
-        (edge, "mark"),
-        (f"{drawn(face)} ", face.style),
-        (cut(shown, room), "strong" if cursor else "dim" if quiet else ""),
-        (fit(f" {ENTERED}", cols.task - min(room, _cells(shown))) + " ", "key"),
-        (fit(face.word, cols.state) + " ", face.style),
-        (fit(_percent(rolled), cols.tries) + " ", "dim"),
-    ]
-    if cols.time:
-        line.append((fit(_time(levels.snapshot, rolled), cols.time, right=True) + " ", "dim" if quiet else ""))
-    if cols.policy:
-        line.append((fit(plural(rolled.total, "task"), cols.policy) + " ", "faint"))
-    return (*line, *fit_line(_why(levels, row, rolled, cols.why), cols.why))
+    cells: dict[str, Sequence[Span]] = {
+        "task": (
+            (cut(shown, room), "strong" if cursor else "dim" if quiet else ""),
+            (fit(f" {ENTERED}", cols.task - min(room, _cells(shown))), "key"),
+        ),
+        "state": ((fit(face.word, cols.state), face.style),),
+        "try": ((fit(_percent(rolled), cols.tries), "dim"),),
+        "time": ((fit(_time(levels.snapshot, rolled), cols.time, right=True), "dim" if quiet else ""),),
+        "policy": ((fit(plural(rolled.total, "task"), cols.policy), "faint"),),
+        "why": fit_line(_why(levels, row, rolled, cols.why), cols.why),
+    }
+    return ((edge, "mark"), (f"{drawn(face)} ", face.style), *arranged(cols, cells))
 
 
 def _cells(text: str) -> int:

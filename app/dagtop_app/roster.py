@@ -6,9 +6,10 @@ cursor is on it; and nothing moves for a moment after a key.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import TaskState
 
@@ -16,13 +17,14 @@ from dagtop_app.faces import is_at_gate
 from dagtop_app.filters import Filter, matches
 from dagtop_app.levels import Levels
 from dagtop_app.marks import Marks
+from dagtop_app.table_columns import is_slow, times_usual
 from dagtop_app.upkeep import is_between_rounds
 
 _S = TaskState
 
 #: Sort modes, in the order of the menu, with what they do.
 SORTS: dict[str, str] = {
-    "problems": "failed, at a gate, retrying, blocked, running, queued, waiting, done",
+    "problems": "failed, at a gate, retrying, blocked, slow, running, queued, waiting, done",
     "graph": "as the graph declares them",
     "lanes": "as they depend on each other, with lanes beside them",
     "name": "by name",
@@ -30,12 +32,16 @@ SORTS: dict[str, str] = {
     "time": "longest attempt first",
     "tries": "most attempts first",
     "recent": "latest started first",
+    "start": "earliest started first",
+    "slow": "slowest against what is usual first",
 }
 
 _RANK = {
     _S.FAILED: 0, _S.TIMED_OUT: 0, _S.BACKOFF: 1, _S.BLOCKED: 2, _S.CANCELLING: 3, _S.RUNNING: 4, _S.READY: 5,
     _S.HELD: 6, _S.WAITING: 7, _S.CANCELLED: 8, _S.SKIPPED: 9, _S.SUCCEEDED: 10, _S.CACHED: 10,
 }  # fmt: skip
+#: Of a task that runs longer than it usually does, by far.
+_SLOW = 3.5
 #: Of a task at its gate: after what failed, before all that may move by itself.
 _AT_GATE = 0.5
 _LIFE = {state: place for place, state in enumerate(TaskState)}
@@ -63,6 +69,10 @@ class Roster:
         self.touched = False
         """Whether a person has moved the cursor; before that it stays on the first line."""
         self.marks = Marks()
+        self.usual: Mapping[int, Usual] = {}
+        """How long tasks take as a rule, by index, as far as that is known."""
+        self.columns: tuple[str, ...] = ()
+        """The columns that a person wants to see; () is all that there is room for."""
         self.levels = Levels()
         self.level = ""
         """The path of the node whose inside is shown, "" for the outermost level."""
@@ -229,10 +239,17 @@ class Roster:
                 return [-_taken(row, at) for row in rows]
             case "tries":
                 return [-row.attempt for row in rows]
+            case "start":
+                return [row.started_at if row.started_at is not None else 1e18 for row in rows]
+            case "slow":
+                return [-(times_usual(self.snapshot, row, self.usual) or -1.0) for row in rows]
             case "recent":
                 return [-row.started_at if row.started_at is not None else 1e18 for row in rows]
             case _:
                 retry = _S.BACKOFF
+                if self.usual:
+                    now, usual = self.snapshot, self.usual
+                    return [_SLOW if is_slow(now, row, usual) else _rank(row) for row in rows]
                 return [_RANK[row.state] if row.gate is None and row.state is not retry else _rank(row) for row in rows]
 
     def _find_cursor(self) -> None:

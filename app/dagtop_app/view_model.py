@@ -12,6 +12,15 @@ from dagtop_app import upkeep
 from dagtop_app.faces import ASCII, ENTERED, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
+from dagtop_app.table_columns import (
+    NOTHING_BESIDE,
+    Beside,
+    Columns,
+    arranged,
+    breaker_cell,
+    slow_text,
+    usual_cell,
+)
 from dagtop_app.tally import tallied
 from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural, width
 from dagtop_app.why import share_bar, why
@@ -212,68 +221,7 @@ def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
     return [fit_line(line, cells) for line in [*lines[: max(0, height - 1)], last]][:height]
 
 
-#: The order of the tree of levels; a table never has it.
-LAYERS = "layers"
-
 # -- table ---------------------------------------------------------------------------------------------------
-
-
-class Columns(NamedTuple):
-    """Widths of the table's columns in cells; 0: not shown."""
-
-    task: int
-    state: int
-    tries: int
-    time: int
-    policy: int
-    why: int
-
-
-_STATE, _TRIES, _TIME = 8, 4, 6
-#: What stands before the task's name: the cursor's bar, the glyph and a space.
-_LEAD = 3
-
-
-def columns(cells: int, longest_name: int) -> Columns:
-    """The columns that fit `cells` cells: below 78 the policy goes, below 70 the time."""
-    time = _TIME if cells >= 70 else 0
-    policy = 0 if cells < 78 else 9 if cells < 96 else 15
-    name = min(max(longest_name, 12), 16 if cells < 90 else max(16, cells // 4))
-    taken = _LEAD + sum(size + 1 for size in (name, _STATE, _TRIES, time, policy) if size)
-    return Columns(name, _STATE, _TRIES, time, policy, max(0, cells - taken))
-
-
-def head_line(cols: Columns, sort: str, cells: int, *, reverse: bool = False, kept: bool = False) -> Line:
-    """The line of column titles; the one that is sorted by is marked. `kept`: the run keeps tasks at a desired state."""
-    mark = "▴" if reverse else "▾"
-
-    def title(name: str, by: str) -> str:
-        return f"{name}{mark}" if sort == by else name
-
-    line: list[Span] = [
-        (" " * _LEAD, "head"),
-        (fit("NODE" if sort == LAYERS else title("TASK", "name"), cols.task) + " ", "head"),
-    ]
-    line.append((fit(title("STATE", "state"), cols.state) + " ", "head"))
-    line.append((fit(title("TRY", "tries"), cols.tries) + " ", "head"))
-    if cols.time:
-        line.append((fit(title("TIME", "time"), cols.time, right=True) + " ", "head"))
-    if cols.policy:
-        usual = "RETRIES" if cols.policy < 12 else "RETRIES · LIMIT"
-        line.append((fit("POLICY" if kept else usual, cols.policy) + " ", "head"))
-    line.append((fit("WHAT IS IN IT" if sort == LAYERS else "WHY / NEXT", cols.why), "head"))
-    return fit_line(line, cells)
-
-
-def column_at(cols: Columns, x: int) -> str:
-    """The sort that a click on the column titles at cell `x` asks for; "" for none."""
-    edge = _LEAD
-    for size, name in ((cols.task, "name"), (cols.state, "state"), (cols.tries, "tries"), (cols.time, "time")):
-        edge += size + 1 if size else 0
-        if x < edge:
-            return name
-    edge += cols.policy + 1 if cols.policy else 0
-    return "problems" if x >= edge else ""
 
 
 def tries_of(row: TaskRow) -> str:
@@ -308,33 +256,49 @@ def policy_of(row: TaskRow, cells: int) -> str:
 
 
 def row_line(
-    snapshot: RunSnapshot, row: TaskRow, cols: Columns, *, cursor: bool = False, name: str | None = None
+    snapshot: RunSnapshot,
+    row: TaskRow,
+    cols: Columns,
+    *,
+    cursor: bool = False,
+    name: str | None = None,
+    beside: Beside = NOTHING_BESIDE,
 ) -> Line:
     """One task in one line; `name` is what it is called in what is shown."""
     face = face_of(row)
     quiet = row.state in FINAL and row.state not in BAD
     name_style = "strong" if cursor else "dim" if quiet or row.state is _S.WAITING else ""
     edge = (">" if ASCII else "▌") if cursor else " "
-    line: list[Span] = [
-        (edge, "mark"),
-        (f"{glyph_of(row)} ", face.style),
-        (fit(name_of(row.name if name is None else name, 200), cols.task) + " ", name_style),
-        (fit(face.word, cols.state) + " ", face.style),
-        (fit(tries_of(row), cols.tries) + " ", "retry" if row.attempt > 1 and not quiet else "dim"),
-    ]
+    cells: dict[str, Sequence[Span]] = {
+        "task": ((fit(name_of(row.name if name is None else name, 200), cols.task), name_style),),
+        "state": ((fit(face.word, cols.state), face.style),),
+        "try": ((fit(tries_of(row), cols.tries), "retry" if row.attempt > 1 and not quiet else "dim"),),
+        "why": _why_spans(snapshot, row, cols.why, beside),
+    }
     if cols.time:
-        line.append((fit(time_of(snapshot, row), cols.time, right=True) + " ", "dim" if row.state in FINAL else ""))
+        cells["time"] = ((fit(time_of(snapshot, row), cols.time, right=True), "dim" if row.state in FINAL else ""),)
+    if cols.usual:
+        cells["usual"] = (usual_cell(snapshot, row, beside, cols.usual),)
     if cols.policy:
-        line.append((fit(policy_of(row, cols.policy), cols.policy) + " ", "faint"))
-    return (*line, *_why_spans(snapshot, row, cols.why))
+        cells["policy"] = ((fit(policy_of(row, cols.policy), cols.policy), "faint"),)
+    if cols.breaker:
+        cells["breaker"] = breaker_cell(row, beside, cols.breaker)
+    return ((edge, "mark"), (f"{glyph_of(row)} ", face.style), *arranged(cols, cells))
 
 
-def _why_spans(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Line:
+def _why_spans(snapshot: RunSnapshot, row: TaskRow, cells: int, beside: Beside) -> Line:
     told = why(snapshot, row)
+    slow = slow_text(snapshot, row, beside)
     if told.share is None:
-        return ((fit(told.text, cells), "error" if told.style == "fail" else told.style),)
+        style = "error" if told.style == "fail" else told.style
+        if slow:
+            return fit_line([(slow, "warn"), (f" · {told.text}" if told.text else "", style)], cells)
+        return ((fit(told.text, cells), style),)
     percent, filled, rest = share_bar(told.share, 10 if cells < 60 else 16)
-    return fit_line([(percent, "strong"), (filled, "run"), (rest, "bar-rest"), (f" {told.text}", "dim")], cells)
+    spans: list[Span] = [(percent, "strong"), (filled, "run"), (rest, "bar-rest")]
+    if slow:
+        spans.append((f" {slow}", "warn"))
+    return fit_line([*spans, (f" {told.text}", "dim")], cells)
 
 
 def table_title(

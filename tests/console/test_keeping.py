@@ -24,8 +24,9 @@ from dagtop_app.filters import Filter, matches
 from dagtop_app.graph_words import note_of
 from dagtop_app.inspector_model import escalation_of, policy_text, title
 from dagtop_app.screens import questions
+from dagtop_app.table_columns import columns, head_line
 from dagtop_app.undo import inverse, row_of
-from dagtop_app.view_model import columns, head_line, row_line, run_line, tally_line, tries_of
+from dagtop_app.view_model import row_line, run_line, tally_line, tries_of
 from dagtop_app.why import why
 
 pytestmark = pytest.mark.anyio

@@ -20,7 +20,7 @@ from dagtop_app.level_parts import part_of
 from dagtop_app.levels import Levels
 from dagtop_app.lines import Line, line_width
 from dagtop_app.node_commands import orders, radius_of
-from dagtop_app.view_model import columns
+from dagtop_app.table_columns import columns
 from msgspec.structs import replace
 
 

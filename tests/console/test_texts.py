@@ -19,9 +19,10 @@ from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.filters import Filter, is_problem, matches
 from dagtop_app.lines import line_width
 from dagtop_app.roster import PACE, SORTS, Roster
+from dagtop_app.table_columns import columns, head_line
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
 from dagtop_app.undo import inverse
-from dagtop_app.view_model import columns, head_line, row_line, run_line, tab_line, tally_line, tiny_lines
+from dagtop_app.view_model import row_line, run_line, tab_line, tally_line, tiny_lines
 from dagtop_app.why import why
 from hypothesis import given
 from hypothesis import strategies as st

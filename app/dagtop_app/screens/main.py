@@ -139,6 +139,7 @@ class MainScreen(Levelled):
 
     def _draw_new(self, *, moved: bool = False) -> None:
         snapshot = self.bridge.snapshot
+        self.roster.usual = self.bridge.usual
         moved = self.roster.show(snapshot, self.now()) or moved
         if self.has_class("-tiny"):
             self._draw_tiny()
@@ -212,8 +213,10 @@ class MainScreen(Levelled):
     def _word_line(self, cells: int) -> Line:
         bridge, snapshot = self.bridge, self.bridge.snapshot
         right: list[Span] = []
-        if self.roster.wanted.error and self.view == "tasks":
-            return rule([(clean(self.roster.wanted.error, 200), "bad")], [], cells)
+        wanted = self.roster.wanted
+        wrong = wanted.error or (wanted.hint if not self.roster.order else "")
+        if wrong and self.view == "tasks":
+            return rule([(clean(wrong, 200), "bad")], [], cells)
         if bridge.engine.error is not None:
             return rule([(f"the engine broke down: {clean(repr(bridge.engine.error), 300)}", "bad")], [], cells)
         if gates := at_gates(snapshot):

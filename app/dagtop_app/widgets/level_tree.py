@@ -10,7 +10,7 @@ from dagtop_app.level_texts import node_line
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
 from dagtop_app.roster import Roster
-from dagtop_app.view_model import LAYERS
+from dagtop_app.table_columns import LAYERS
 from dagtop_app.widgets.task_table import ColumnHead, TaskTable
 
 

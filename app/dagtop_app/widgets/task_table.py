@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from dagtop.core.breakers import BreakerView
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL
@@ -21,9 +22,10 @@ from dagtop_app.levels import relative
 from dagtop_app.lines import Line
 from dagtop_app.marks import marked_line
 from dagtop_app.roster import Roster
+from dagtop_app.table_columns import Beside, Columns, Have, column_at, columns, head_line
 from dagtop_app.text import name_of, width
 from dagtop_app.upkeep import keeps
-from dagtop_app.view_model import Columns, column_at, columns, head_line, row_line
+from dagtop_app.view_model import row_line
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted, PaintedScroll, paint
 
@@ -72,6 +74,8 @@ class TaskTable(PaintedScroll):
         self._measured: tuple[Plan | None, str | None] = (None, None)
         self._longest = 0
         self._marked = 0
+        self._beside = Beside()
+        self._views: Sequence[BreakerView] = ()
         self._lanes: Lanes | None = None
         self._stood: tuple[int | None, int] = (None, 0)
         """The task under the cursor when it was last drawn, and its place in the order."""
@@ -110,17 +114,19 @@ class TaskTable(PaintedScroll):
         line = self._unmarked(row, cursor=cursor)
         if self._lanes is not None:
             line = self._beside_lanes(self._lanes, row, line)
-        return marked_line(line, cursor=cursor) if row.name in self.roster.marks else line
+        if row.name not in self.roster.marks:
+            return line
+        return marked_line(line, cursor=cursor and self._lanes is None)  # lanes have no cell to spare
 
     def _unmarked(self, row: TaskRow, *, cursor: bool) -> Line:
         roster = self.roster
         if not roster.levels.there:
-            return row_line(roster.snapshot, row, self._cols, cursor=cursor)
+            return row_line(roster.snapshot, row, self._cols, cursor=cursor, beside=self._beside)
         is_node = roster.levels.is_node(row.index)
         name = relative(row.name, roster.level) if roster.by_level else end_of(row.name, self._cols.task - 2 * is_node)
         if is_node:
             return node_line(roster.levels, row, self._cols, name, cursor=cursor)
-        return row_line(roster.snapshot, row, self._cols, cursor=cursor, name=name)
+        return row_line(roster.snapshot, row, self._cols, cursor=cursor, name=name, beside=self._beside)
 
     def _stay(self) -> None:
         """The task under the cursor stays where it is on the screen when others come or go above it; not at the very top, where
@@ -134,12 +140,18 @@ class TaskTable(PaintedScroll):
         lanes = self._find_lanes()
         shift = max(0, lanes.width - _GLYPH) if lanes is not None else 0
         cells = self.cells - shift
-        cols = columns(cells, self._longest)
+        roster, snapshot = self.roster, self.roster.snapshot
+        if self._beside.usual is not roster.usual or self._views is not snapshot.breakers:
+            self._views = snapshot.breakers
+            self._beside = Beside(roster.usual, {view.name: view for view in snapshot.breakers})
+            self._drawn.clear()
+        have = Have(self.app.size.width, bool(roster.usual), bool(snapshot.breakers), roster.columns)
+        cols = columns(cells, self._longest, have)
         if cols != self._cols or lanes is not self._lanes:
             self._cols, self._lanes = cols, lanes
             self._drawn.clear()
         self._head.cols, self._head.shift = cols, shift
-        head = head_line(cols, self.roster.sort, cells, reverse=self.roster.reverse, kept=keeps(self.roster.snapshot))
+        head = head_line(cols, roster.sort, cells, reverse=roster.reverse, kept=keeps(snapshot))
         self._head.set_lines([((" " * shift, "head"), *head)])
 
     def _find_lanes(self) -> Lanes | None:
