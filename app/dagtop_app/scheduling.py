@@ -90,12 +90,13 @@ def run_with_scheduled_nodes(
             snapshot, now = engine.latest, wall()
             coming = times.next_due(now)
             if signals.received or snapshot.state in _CUT_SHORT:
-                engine.close()
+                engine.close()  # who has had the signal stops what runs
                 return
             if snapshot.rows:
                 for command in times.tick(now, partial(node_end, snapshot), partial(is_wanted, snapshot)):
                     engine.send(command, by=BY)
             if coming is None:
+                engine.expect_more(False)
                 engine.close()
                 return
             if coming.due != told and not times.is_busy:
@@ -106,6 +107,7 @@ def run_with_scheduled_nodes(
     @contextlib.contextmanager
     def beside(engine: EngineThread) -> Generator[None]:
         over = threading.Event()
+        engine.expect_more(True)
         keeper = threading.Thread(target=keep_times, args=(engine, over), name="waits for due times", daemon=True)
         keeper.start()
         try:

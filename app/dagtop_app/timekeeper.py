@@ -99,6 +99,12 @@ class NodeKeeper:
         self._times = NodeTimes(nodes, plan, wall())
         self._wall = wall
         self._here = zone_here()
+        self._expect_more: Callable[[bool], None] | None = None
+
+    def serve(self, expect_more: Callable[[bool], None]) -> None:
+        """Have the engine keep services up for the due times to come; it is told when there are no more."""
+        self._expect_more = expect_more
+        expect_more(True)
 
     def tick(self, bridge: Bridge) -> bool:
         """Look at the clock. The engine stays the same one."""
@@ -107,6 +113,9 @@ class NodeKeeper:
             ended, wanted = partial(node_end, snapshot), partial(is_wanted, snapshot)
             for command in self._times.tick(self._wall(), ended, wanted):
                 bridge.engine.send(command, by=BY)
+        if self._expect_more is not None and self._times.next_due(self._wall()) is None and not self._times.is_busy:
+            self._expect_more(False)
+            self._expect_more = None
         return False
 
     def run_now(self, bridge: Bridge) -> bool:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
     from dagtop.ports.journal import Journal
 
-    from dagtop_app.timekeeper import Keeper, NodeKeeper
+    from dagtop_app.timekeeper import NodeKeeper
 
 
 def watch_command(
@@ -121,7 +121,9 @@ def _watch(
         from dagtop_app.surviving import desired_state  # noqa: PLC0415 - only for a desired state
 
         left = desired_state(prepared, journal, afresh=afresh)
-    return _show(prepared, signals, output, journal, again=again, resumption=left, keeper=keeper, watch_file=watch_file)
+    return _show(
+        prepared, signals, output, journal, again=again, resumption=left, node_times=keeper, watch_file=watch_file
+    )
 
 
 def _show(
@@ -132,7 +134,7 @@ def _show(
     *,
     again: str,
     resumption: Resumption | None = None,
-    keeper: Keeper | None = None,
+    node_times: NodeKeeper | None = None,
     watch_file: bool = False,
 ) -> int:
     """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does."""
@@ -140,6 +142,8 @@ def _show(
     executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
     past = None if resumption is None or journal is None else partial(_before, journal, resumption)
     engine = EngineThread(executor, hold_open=True, loop=output.loop, story=Story(past=past))
+    if node_times is not None:
+        node_times.serve(engine.expect_more)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
     from dagtop_app.reloading import Reloader  # noqa: PLC0415 - as above
 
@@ -158,8 +162,8 @@ def _show(
             engine,
             begin=begin,
             title=Path(prepared.source).name,
-            resume=again if keeper is not None or not again else f"{again} {executor.run_id}",
-            keeper=keeper,
+            resume=again if node_times is not None or not again else f"{again} {executor.run_id}",
+            keeper=node_times,
             summary=terminal.file,
             reloader=Reloader(prepared, executor),
             watch_file=watch_file,

@@ -21,7 +21,7 @@ KINDS = (
     "succeed succeed succeed succeed fail fail fatal stopped stopped_badly late tick tick advance "
     "cancel restart restart restart_below restart_below hold release pause continue drain cancel_run abandon limit policy "
     "skip answer answer answer torn_down wound_down set_up set_up set_up_badly "
-    "skip_task mark retry_failed approve approve reject pool_limit "
+    "expect skip_task mark retry_failed approve approve reject pool_limit "
     "trip reset force grow swap swap_back lines more_lines later elsewhere elsewhere note "
     "ready ready probe probe probe_badly probe_badly stop_task stop_task start_task start_task start_run start_run "
     "restarts restarts ceiling settings acknowledge"
@@ -33,7 +33,7 @@ KINDS_OF_SERVICES = (
     "ready ready ready probe probe probe probe probe probe probe_badly probe_badly probe_badly probe_badly "
     "stop_task start_task start_task start_run start_run restart restart_below restarts restarts ceiling ceiling "
     "cancel hold release pause continue continue limit policy lines swap swap_back grow late skip approve mark "
-    "answer torn_down set_up wound_down elsewhere reset reset later cancel_run abandon retry_failed"
+    "answer torn_down set_up wound_down elsewhere reset reset later expect cancel_run abandon retry_failed"
 ).split()
 
 
@@ -86,8 +86,8 @@ def take(driver: Driver, step: Step) -> None:
             driver.fail(chosen, retriable=step.y % 3 != 0, retry_after=step.y / 16)
         case "elsewhere":
             elsewhere(driver, step)
-        case "note":
-            note(driver, step)
+        case "note" | "expect":
+            (note if step.kind == "note" else expect)(driver, step)
         case "wound_down" if driver.winding_down and not driver.setting_up:
             driver.wound_down()
         case "grow" if len(driver.plan) < 14:
@@ -176,6 +176,11 @@ def elsewhere(driver: Driver, step: Step) -> None:
             breakers.force(name, ("open", "", "half_open")[step.y // 2 % 3], driver.at, "somebody else")
     if not driver.machine.is_over:
         driver.tell(inp.BreakerMoved(driver.at, name))
+
+
+def expect(driver: Driver, step: Step) -> None:
+    """Something is to start over by itself some time, or nothing any more."""
+    driver.tell(inp.Expecting(driver.at, step.y % 2 == 0))
 
 
 def note(driver: Driver, step: Step) -> None:
@@ -289,6 +294,7 @@ def command_of(step: Step, name: str) -> cmd.Command | None:
 
 def finish(driver: Driver) -> None:
     """Let everything come to its end: answer what runs, release what is held, let time pass."""
+    driver.tell(inp.Expecting(driver.at, False))
     for _ in range(1_000):
         if driver.machine.is_over:
             return

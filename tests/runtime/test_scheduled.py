@@ -12,7 +12,7 @@ import anyio
 import pytest
 from dagtop import DagtopError, ExecutorConfig, Graph, MetaDAG, OptionError, RunState, Scheduled, TaskContext
 from dagtop.core.commands import StopTask
-from dagtop.core.events import CommandApplied, RunFinished
+from dagtop.core.events import CommandApplied, RunFinished, TaskSucceeded
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.testing import EventLog, run_on_virtual_time
 
@@ -327,6 +327,45 @@ class TestNodes:
         scheduled = Scheduled(meta, wall=wall)
         run_for(99, scheduled, loop, (0.9, scheduled.stop))
         assert [at for task, at in began if task == "page"] == [0, pytest.approx(1200 / HOUR, abs=0.001), 0.667]
+
+    def test_B44_services_stay_up_for_the_due_times_to_come(self, loop: str) -> None:
+        """They were stopped after the first round, and a node that needs them failed at every later due time."""
+        wall, log, heard = Wall(), EventLog(), list[float]()
+
+        async def api(ctx: TaskContext) -> None:
+            ctx.ready(0.0)
+            await anyio.sleep_forever()
+
+        async def look(north: dict[str, float]) -> None:
+            heard.append(north["api"])
+
+        north = Graph("north").add("api", api, restart="always")
+        poll = Graph("poll", every="1h").add("look", look)
+        last = Graph("last", at="2026-03-28 13:30", timezone="Europe/Berlin").add("once", lambda: 1)
+        meta = MetaDAG("m").add(north).add(poll, depends_on=["north"]).add(last)
+        scheduled = Scheduled(meta, recorders=[log], wall=wall)
+        run_for(99, scheduled, loop, (2.5, scheduled.stop))
+        assert heard == [0, 0, 0]
+        assert [event.task for event in log.of(TaskSucceeded)].count("north/api") == 1
+        assert scheduled.last is not None
+        assert scheduled.last.state is RunState.SUCCEEDED
+
+    def test_B44_when_no_moment_is_left_services_are_let_go(self, loop: str) -> None:
+        wall, heard = Wall(), list[float]()
+
+        async def api(ctx: TaskContext) -> None:
+            ctx.ready(1.0)
+            await anyio.sleep_forever()
+
+        async def look(north: dict[str, float]) -> None:
+            heard.append(north["api"])
+
+        north = Graph("north").add("api", api, restart="always")
+        poll = Graph("poll", at="2026-03-28 13:30", timezone="Europe/Berlin").add("look", look)
+        scheduled = run_for(99, Scheduled(MetaDAG("m").add(north).add(poll, depends_on=["north"]), wall=wall), loop)
+        assert heard == [1, 1]
+        assert scheduled.last is not None
+        assert scheduled.last.state is RunState.SUCCEEDED
 
     def test_B44_when_no_moment_is_left_the_run_ends(self, loop: str) -> None:
         wall = Wall()

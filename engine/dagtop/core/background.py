@@ -25,7 +25,12 @@ def count(machine: RunMachine) -> int:
 
 
 def let_go(machine: RunMachine, at: float) -> None:
-    """Stop what serves, if nothing else is left to do: that is its good end, also in a run that only goes on with what runs."""
+    """Stop what serves, if nothing else is left to do: that is its good end, also in a run that only goes on with what runs.
+
+    Not while something is to start over by itself: what that needs is to be there then.
+    """
+    if machine.expects_more and machine.stopping is None:
+        return
     ledger, nodes = machine.ledger, machine.plan.nodes
     left = [i for i, state in enumerate(ledger.state) if state not in FINAL and i not in nodes]
     if ledger.run_state is RunState.CANCELLING or not all(_only_serves(machine, i) for i in left):

@@ -197,6 +197,12 @@ class GraphGiven(_Input, frozen=True):
     """The command that asked for it, if that was another one."""
 
 
+class Expecting(_Input, frozen=True):
+    """Whether something is to start over by itself, at a time that only others know: then services stay up for that."""
+
+    more: bool
+
+
 class Tick(_Input, frozen=True):
     """Time has passed `RunMachine.next_due`."""
 
@@ -224,6 +230,7 @@ Input: TypeAlias = (
     | WoundDown
     | BreakerMoved
     | GraphGiven
+    | Expecting
     | Tick
     | CommandGiven
 )

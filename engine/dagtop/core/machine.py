@@ -76,6 +76,7 @@ class RunMachine:
         "cleanup",
         "deadlines",
         "evidence",
+        "expects_more",
         "fresh",
         "guarded",
         "has_detours",
@@ -149,6 +150,8 @@ class RunMachine:
         self.window = Window(policy.min_parallel, policy.max_parallel) if policy.adaptive else None
         self.breakers: Breakers = breakers if breakers is not None else LocalBreakers(policy.breakers)
         self.admission = Admission(self, Limits(policy.pools, policy.resources), self.breakers)
+        self.expects_more = False
+        """Whether something is to start over by itself, at a time that only others know."""
         self.setting_up = False
         """Whether the graph's setup runs: nothing starts before it is over."""
         self.winding_down = False
@@ -265,6 +268,10 @@ class RunMachine:
     def _breaker_moved(self, event: inp.BreakerMoved) -> None:
         self.admission.moved(event.at)
         self.admission.unblock(f"breaker:{event.breaker}")  # a probe that was given back is no transition
+        self.fill(event.at)
+
+    def _expecting(self, event: inp.Expecting) -> None:
+        self.expects_more = event.more
         self.fill(event.at)
 
     def _graph_given(self, event: inp.GraphGiven) -> None:
@@ -475,6 +482,7 @@ _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.WoundDown: RunMachine._wound_down,
     inp.BreakerMoved: RunMachine._breaker_moved,
     inp.GraphGiven: RunMachine._graph_given,
+    inp.Expecting: RunMachine._expecting,
     inp.Tick: tick,
     inp.CommandGiven: RunMachine._command,
     inp.Begin: begin,

@@ -80,6 +80,8 @@ class Engine:
         self.publisher: Publisher | None = None
         self.hold_open = False
         """Stay when the run is over, for commands that may give it something to do again."""
+        self.expects_more = False
+        """Some of it is to start over by itself, at due times that are kept elsewhere: services stay up for that."""
         self.ended_at: float | None = None
         """When the run was over and nobody held it open, seconds since it began."""
         self.workers = Workers(self.machine, self.calls, self.reports, self.alarm)
@@ -116,6 +118,11 @@ class Engine:
     def close(self) -> None:
         """Do not stay open once the run is over. From any thread."""
         self.hold_open = False
+        self.doorbell.ring()
+
+    def expect_more(self, more: bool) -> None:
+        """Say whether some of it is to start over by itself. From any thread."""
+        self.expects_more = more
         self.doorbell.ring()
 
     def now(self) -> float:
@@ -275,6 +282,8 @@ class Engine:
         while (told := self.inbox.take()) is not None:
             for command in self._each(told[0]):
                 self._obey(command, *told[1:])
+        if machine.expects_more is not self.expects_more:
+            self.workers.obey(machine.handle(inp.Expecting(self.now(), self.expects_more)))
         if self.growth.waiting or self.growth.again:
             self.growth.apply()
         while (name := self._moved.take()) is not None:

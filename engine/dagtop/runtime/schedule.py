@@ -252,6 +252,7 @@ class Scheduled:
         self._stopping = True
         executor = self._executor
         if self._nodes and executor is not None:
+            executor.prepared.expect_more(False)
             executor.prepared.close()
         if cancel and executor is not None:
             executor.prepared.send(CancelRun(reason="the schedule was stopped"), 0, BY)
@@ -339,7 +340,7 @@ class Scheduled:
     async def _run_nodes(self) -> None:
         """One run that lasts, in which nodes start over."""
         executor = self._executor = self._make()
-        executor.prepared.hold_open = not self._stopping
+        executor.prepared.hold_open = executor.prepared.expects_more = not self._stopping
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._keep_times, executor, name="dagtop:schedules")
@@ -368,6 +369,7 @@ class Scheduled:
                 engine.send(command, 0, BY)
             coming = times.next_due(now)
             if coming is None or self._was_called_off():
+                engine.expect_more(False)
                 engine.close()
                 return
             nap = _nap(coming.due - now)

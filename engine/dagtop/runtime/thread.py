@@ -116,6 +116,10 @@ class EngineThread:
         """Do not stay open any longer than the run goes on."""
         self._engine.close()
 
+    def expect_more(self, more: bool) -> None:
+        """Say whether some of it is to start over by itself, at due times: until none comes any more, services stay up."""
+        self._engine.expect_more(more)
+
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the end, at most `timeout` seconds. True if it has come."""
         if self._thread.ident is None:
