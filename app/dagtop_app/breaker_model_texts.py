@@ -358,7 +358,7 @@ _STYLES = {"open": "fail", "half_open": "retry", "closed": "ok"}
 
 def _turn(turn: Turn, went: str, room: int) -> list[Span]:
     style = "held" if turn.forced else _STYLES.get(turn.state, "")
-    return [(f"{clock(turn.at):>5} ", "faint"), (went, style), (f"  {cut(clean(turn.reason, 300), room)}", "dim")]
+    return [(f"{clock(turn.at):<5} ", "faint"), (went, style), (f"  {cut(clean(turn.reason, 300), room)}", "dim")]
 
 
 def _everybody(scene: Scene, rows: Sequence[TaskRow], cells: int, most: int) -> Iterator[Line]:

@@ -305,11 +305,16 @@ def way(snapshot: RunSnapshot, entry: Entry) -> Way | None:
     after = {index for index in reach(plan.downstream, [row.index]) if not snapshot.rows[index].gone}
     chosen = [index for index in plan.order if index == row.index or index in after]
     took = durations(snapshot)
-    known = any(one.started_at is not None for one in snapshot.rows)
+    ran = [one.index for one in snapshot.rows if one.started_at is not None]
+    cost = sum(plan.policies[index].weight for index in ran)
+    unit = sum(took[index] for index in ran) / cost if cost else 0.0
+    for index in chosen:
+        if snapshot.rows[index].started_at is None:
+            took[index] = plan.policies[index].weight * unit
     ends: dict[int, float] = {}
     for index in chosen:
         ends[index] = took[index] + max((ends.get(above, 0.0) for above in plan.upstream[index]), default=0.0)
-    return Way(tuple(plan.names[index] for index in chosen), max(ends.values()) if known else None)
+    return Way(tuple(plan.names[index] for index in chosen), max(ends.values()) if ran else None)
 
 
 def resolved_at(story: Story, entry: Entry) -> float | None:

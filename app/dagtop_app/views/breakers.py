@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: With more tasks at one breaker than this, what it cost is worked out anew only every few seconds.
 _MANY = 200
+#: Tasks of one breaker among which the most troubled one is looked for.
+_LOOKED_AT = 2000
 
 
 class BreakerList(Listing):
@@ -92,6 +94,7 @@ class Breakers(View[BreakerList]):
         names = [view.name for view in shown]
         if self.pane.key not in names:
             self.pane.key = names[0] if names else None
+        self._be_about()
         lines = [
             texts.row_line(snapshot, view, self.users, self.calls, cols, cursor=view.name == self.pane.key)
             for view in shown
@@ -159,13 +162,16 @@ class Breakers(View[BreakerList]):
     # -- keys --------------------------------------------------------------------------------------------------------
 
     def _moved(self) -> None:
-        """Another breaker: keys for tasks are about one that asks it."""
-        desk, view = self.desk, self.view
-        if view is not None:
-            users = self.users.tasks(view.name)
-            if users and (desk.roster.selected is None or self.users.asked_by(desk.roster.selected) != view.name):
-                self._select(by_trouble(desk.snapshot, users[:1000])[0].index)
-        desk.draw()
+        self._be_about()
+        self.desk.draw()
+
+    def _be_about(self) -> None:
+        """Keys for tasks are about one that asks the breaker under the cursor: the most troubled, unless one is selected."""
+        view, selected = self.view, self.desk.roster.selected
+        if view is None or (selected is not None and self.users.asked_by(selected) == view.name):
+            return
+        if users := self.users.tasks(view.name):
+            self._select(by_trouble(self.desk.snapshot, users[:_LOOKED_AT])[0].index)
 
     def _select(self, index: int) -> None:
         self.desk.roster.keep(index)
@@ -252,7 +258,7 @@ class Breakers(View[BreakerList]):
 
     def _step(self, view: BreakerView, step: int) -> None:
         """Select the next task that asks it, or the one before."""
-        users = [row.index for row in by_trouble(self.desk.snapshot, self.users.tasks(view.name)[:2000])]
+        users = [row.index for row in by_trouble(self.desk.snapshot, self.users.tasks(view.name)[:_LOOKED_AT])]
         if users:
             selected = self.desk.roster.selected
             here = users.index(selected) if selected in users else -step

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core import commands as do
@@ -12,7 +12,9 @@ from dagtop_app import escalation_model as model
 from dagtop_app import escalation_model_texts as texts
 from dagtop_app.actions import bindings
 from dagtop_app.escalation_model import Deed, Entry, Status, Way
+from dagtop_app.filling import Checked, Field
 from dagtop_app.lines import Line, Span, rule
+from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, name_of
 from dagtop_app.views.base import View
@@ -144,7 +146,7 @@ class Escalations(View[EscalationList]):
 
     def _fit(self, count: int) -> None:
         room = self.desk.stage.size.height - 3
-        height = max(1, min(count, max(2, room // 4) if room < 24 else room // 3))
+        height = max(1, min(count, room // 3))
         if self.pane.styles.height is None or self.pane.styles.height.value != height:
             self.pane.styles.height = height
 
@@ -205,7 +207,9 @@ class Escalations(View[EscalationList]):
             self._ask_note(entry, f"Acknowledge {name}", "")
             return
         note = clean(entry.owner.note, 200)
-        lines: list[Line] = [((f"{texts.who(entry.owner)} looks after it", "held"), (f": {note}" if note else "", ""))]
+        who = texts.who(entry.owner)
+        verb = "look" if who == "you" else "looks"
+        lines: list[Line] = [((f"{who} {verb} after it", "held"), (f": {note}" if note else "", ""))]
         choices = [
             Choice(("n", "enter"), "n", "Look after it yourself, or with another note", "note", "strong"),
             Choice(("o",), "o", "Open it again: nobody looks after it", "open"),
@@ -225,14 +229,17 @@ class Escalations(View[EscalationList]):
         self.desk.app.push_screen(Popup(name, lines, choices), answered)
 
     def _ask_note(self, entry: Entry, title: str, note: str) -> None:
+        def typed(why: str | None) -> None:
+            if why is None:
+                self.desk.bridge.say("nothing was changed")
+                self.desk.draw_word()
+            else:
+                command = do.AcknowledgeEscalation(entry.report.number, why)
+                self.desk.give(command, f"acknowledging {entry.name}")
+
         lines: list[Line] = [((clean(entry.report.summary, 120), "dim"),)]
-        self.desk.ask_why(
-            title,
-            lambda why: self.desk.give(
-                do.AcknowledgeEscalation(entry.report.number, why), f"acknowledging {entry.name}"
-            ),
-            lines,
-        )
+        fields = {"note": Field(note, "may be empty; is kept with the run")}
+        self.desk.app.push_screen(Form(title, fields, _noted, lines=lines, last="u undoes it"), typed)
 
     def _trace(self, entry: Entry) -> None:
         cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
@@ -287,6 +294,11 @@ class Escalations(View[EscalationList]):
 
     def look_for(self, text: str) -> None:
         self._sought = text.strip()
+
+
+def _noted(typed: Mapping[str, str]) -> Checked[str]:
+    """The note as it is kept; any will do, and none."""
+    return Checked(typed["note"].strip(), {}, "")
 
 
 def _searched(entry: Entry) -> str:

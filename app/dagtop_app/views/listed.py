@@ -49,8 +49,8 @@ VIEWS = (
     Listed("graph", "2", "Graph", "Graph", "view('graph')"),
     Listed("timeline", "3", "Timeline", "Time", "view('timeline')"),
     Listed("logs", "4", "Logs", "Logs", "logs(False)"),
-    Listed("breakers", "5", "Breakers", "Brk", "view('breakers')", badges.breakers),
-    Listed("escalations", "6", "Escalations", "Esc", "view('escalations')", badges.escalations),
+    Listed("breakers", "5", "Breakers", "Break", "view('breakers')", badges.breakers),
+    Listed("escalations", "6", "Escalations", "Escal", "view('escalations')", badges.escalations),
     Listed("events", "7", "Events", "Ev", "view('events')"),
     Listed("meta", "0", "Meta", "Meta", "meta"),
 )
