@@ -6,23 +6,19 @@ layout of its own, a graph with folded groups one of its own too, and states non
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from dagtop.core.levels import SLASH
 from dagtop.core.plan import Plan
 
-from dagtop_app.faces import ASCII, ENTERED
+from dagtop_app.faces import ASCII
 from dagtop_app.graph_folding import fold_tasks
+from dagtop_app.graph_ground import Focus, Ground, around, ground_of
 from dagtop_app.graphview import (
-    Canvas,
-    Drawing,
     GraphModel,
     Layout,
     LayoutCancelled,
-    Rect,
     Routing,
     Scale,
     Sizes,
@@ -35,14 +31,8 @@ from dagtop_app.graphview import (
 from dagtop_app.graphview.folding import Fold, Folded, bundles, fold
 from dagtop_app.graphview.sizes import BOX_LIMIT, PILL_LIMIT
 from dagtop_app.graphview.wall import columns_of
-from dagtop_app.level_parts import part_of
-from dagtop_app.levels import relative
-from dagtop_app.text import name_of, width
+from dagtop_app.text import width
 
-#: Cells of a label that are ever shown or measured.
-_LABEL = 64
-#: A part of this many nodes still reads at one look; the depth around a task is chosen by it.
-_READABLE = 40
 #: Cells of a label at most; more would push the columns too far apart.
 _WIDEST = 24
 #: The same where groups say how much of them has ended.
@@ -57,14 +47,6 @@ _FEW = 24
 _WORTH = 0.5
 #: A drawing of so many screens is still looked at by scrolling.
 _SCREENS = 4
-
-
-class Focus(NamedTuple):
-    """The part of a graph around a task."""
-
-    task: int
-    depth: int
-    """Edges up- and downstream; 0: as many as still read well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)  # a plan is too long to be logged
@@ -98,24 +80,6 @@ class Bundle(NamedTuple):
     tasks: Sequence[int]
     is_level: bool = False
     """Whether they are what is in a node of a graph of graphs."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
-class Ground:
-    """The graph that is drawn, or parts of it: all of a plan, or one level."""
-
-    plan: Plan
-    level: str | None
-    model: GraphModel
-    """Of all tasks of the plan; those that are not there have no edges."""
-    members: Sequence[int]
-    """The tasks that are there."""
-    names: Sequence[str]
-    """By task: what it is called here."""
-    labels: Sequence[str]
-    """By task, cleaned."""
-    inside: Mapping[int, Sequence[int]]
-    """The tasks in each node of a graph of graphs that is there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -216,7 +180,7 @@ class _Loading:
         self.wish, self.before, self.cancelled = wish, before, cancelled
         old = before.ground if before is not None else None
         same = old is not None and old.plan is wish.plan and old.level == wish.level
-        self.ground = old if old is not None and same else _ground(wish)
+        self.ground = old if old is not None and same else ground_of(wish.plan, wish.level)
         self.depth, self.drawn = self._what_is_drawn()
         whole = len(self.drawn) == self.ground.model.size
         again = before if before is not None and same and list(before.drawn) == list(self.drawn) else None
@@ -231,7 +195,7 @@ class _Loading:
         ground, focus = self.ground, self.wish.focus
         if focus is None or (ground.level is not None and focus.task not in ground.members):
             return 0, ground.members
-        depth, kept = _around(ground.model, focus)
+        depth, kept = around(ground.model, focus)
         return depth, sorted(kept)
 
     def load(self) -> Sheet:
@@ -413,45 +377,6 @@ class _Loading:
         return f"{labels[self.drawn[bundle[0]]]} and {len(bundle) - 1:,} more"
 
 
-def _ground(wish: Wish) -> Ground:
-    plan, path = wish.plan, wish.level
-    if path is None:
-        labels: Sequence[str] = tuple([name_of(name, _LABEL) for name in plan.names])
-        model = GraphModel.from_indices(plan.names, _edges(plan))
-        return Ground(
-            plan=plan, level=None, model=model, members=range(len(labels)), names=plan.names, labels=labels, inside={}
-        )
-    part = part_of(plan, path)
-    names = [""] * len(plan.names)
-    shown = [""] * len(plan.names)
-    for index in part.members:
-        names[index] = relative(plan.names[index], path)
-        label = name_of(names[index], _LABEL)
-        shown[index] = f"{label} {ENTERED}" if index in plan.nodes else label
-    model = GraphModel.from_indices(plan.names, part.edges)
-    inside = _inside(plan, part.members)
-    return Ground(plan=plan, level=path, model=model, members=part.members, names=names, labels=shown, inside=inside)
-
-
-def _inside(plan: Plan, members: Sequence[int]) -> dict[int, Sequence[int]]:
-    """The tasks in each node that is a member, those in nodes in it too."""
-    found: dict[int, list[int]] = {}
-    by_path = {plan.names[index]: index for index in members if index in plan.nodes}
-    depth = max((path.count(SLASH) for path in by_path), default=-1) + 1
-    for index, name in enumerate(plan.names):
-        if index not in plan.nodes:
-            parts = name.split(SLASH, depth)
-            for end in range(1, len(parts)):
-                node = by_path.get(SLASH.join(parts[:end]))
-                if node is not None:
-                    found.setdefault(node, []).append(index)
-    return {node: tuple(tasks) for node, tasks in found.items()}
-
-
-def _edges(plan: Plan) -> list[tuple[int, int]]:
-    return [(parent, task) for task, parents in enumerate(plan.upstream) for parent in parents]
-
-
 def _sizes(scale: Scale, widths: Sequence[int], limit: int = _WIDEST) -> Sizes:
     return replace(Sizes.of(scale, widths), label_limit=limit)
 
@@ -466,48 +391,3 @@ def _chart(
 def _pile(model: GraphModel, widths: Sequence[int], cancelled: Callable[[], bool]) -> Atlas:
     layout = pile_up(model, _sizes(Scale.PILL, widths), cancelled)
     return Atlas(model=model, widths=tuple(widths), layout=layout, is_piled=True)
-
-
-def _around(model: GraphModel, focus: Focus) -> tuple[int, frozenset[int]]:
-    if focus.depth:
-        return focus.depth, model.around(focus.task, focus.depth)
-    depth, kept = 1, model.around(focus.task, 1)
-    while depth < 3:
-        wider = model.around(focus.task, depth + 1)
-        if len(wider) > _READABLE or len(wider) == len(kept):
-            break
-        depth, kept = depth + 1, wider
-    return depth, kept
-
-
-class Hidden(NamedTuple):
-    """How many nodes lie wholly outside a window, on each side."""
-
-    left: int
-    right: int
-    above: int
-    below: int
-
-
-class Extents:
-    """Where all nodes of a drawing begin and end, sorted, to count those outside a window quickly."""
-
-    def __init__(self, drawing: Drawing) -> None:
-        layout = drawing.layout
-        rects: list[Rect] = [drawing.rect_of(node) for node in range(layout.model.size)]
-        self._lefts = sorted([rect.x for rect in rects])
-        self._rights = sorted([rect.x + rect.width for rect in rects])
-        self._tops = sorted([rect.y for rect in rects])
-        self._bottoms = sorted([rect.y + rect.height for rect in rects])
-
-    def outside(self, window: Rect) -> Hidden:
-        """Those outside `window`; one in a corner counts on both sides."""
-        return Hidden(
-            bisect_right(self._rights, window.x),
-            len(self._lefts) - bisect_left(self._lefts, window.x + window.width),
-            bisect_right(self._bottoms, window.y),
-            len(self._tops) - bisect_left(self._tops, window.y + window.height),
-        )
-
-
-__all__ = ["DEEPEST", "Atlas", "Canvas", "Extents", "Focus", "Hidden", "Sheet", "Wish", "load"]

@@ -8,7 +8,8 @@ from dagtop.core.levels import SLASH
 from dagtop.core.snapshot import TaskRow
 
 from dagtop_app.faces import ASCII, ENTERED, face_of, glyph_of
-from dagtop_app.graph_loading import Hidden, Sheet
+from dagtop_app.graph_extents import Hidden
+from dagtop_app.graph_loading import Sheet
 from dagtop_app.graphview import Scale
 from dagtop_app.lines import Line, Span, line_width, sides
 from dagtop_app.text import cut, duration, name_of, plural

@@ -45,12 +45,18 @@ class Minimap:
     def line(self, y: int, window: Rect) -> list[MapCell]:
         """One row, with what is in the window of the drawing."""
         wide, high = self._whole
-        left, right = window.x * self.width / wide, (window.x + window.width) * self.width / wide
-        top, bottom = window.y * self.height / high, (window.y + window.height) * self.height / high
+        left, right = _span(window.x, window.width, wide, self.width)
+        top, bottom = _span(window.y, window.height, high, self.height)
         row: list[MapCell] = []
         for x in range(self.width):
             bits = self._bits.get((x, y), 0)
             text = " " if not bits else braille(bits) if self._dots else ":"
-            inside = left < x + 0.5 < right and top < y + 0.5 < bottom
+            inside = left <= x < right and top <= y < bottom
             row.append(MapCell(text, self._nodes.get((x, y), ()), inside))
         return row
+
+
+def _span(start: int, length: int, whole: int, cells: int) -> tuple[int, int]:
+    """The cells of the map that so much of the drawing covers, one at least."""
+    first = min(cells - 1, max(0, round(start * cells / whole)))
+    return first, max(first + 1, round((start + length) * cells / whole))

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.geometry import Offset, Region, Size, Spacing
 from textual.strip import Strip
 
-from dagtop_app.graph_loading import Extents, Hidden
+from dagtop_app.graph_extents import Extents, Hidden
 from dagtop_app.graph_words import NodeWords
 from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run, Wall
 from dagtop_app.widgets.graph_inks import PLAIN, Inks, bar_look, cell_look, dashed, line_look, node_look, pair_text
@@ -41,10 +41,10 @@ class DrawnGraph(PaintedScroll):
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
-    def hang(self, drawing: Drawing, words: NodeWords) -> None:
+    def hang(self, drawing: Drawing, words: NodeWords, extents: Extents | None = None) -> None:
         """Show another drawing."""
         self.drawing, self._words = drawing, words
-        self._extents = Extents(drawing)
+        self._extents = extents or Extents(drawing)
         self._lines_of.clear()
         self._measure()
         self.refresh()

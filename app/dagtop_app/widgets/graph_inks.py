@@ -31,6 +31,8 @@ CURSOR = Look("tab-on")
 _HEAVY = {Emphasis.CRITICAL: Look("key"), Emphasis.UPSTREAM: Look("strong"), Emphasis.DOWNSTREAM: Look("block")}
 #: States that are told by their glyph even where a task has half a cell.
 _LOUD = frozenset({TaskState.FAILED, TaskState.TIMED_OUT})
+#: States in which nothing happens: on a wall they step back.
+_QUIET = frozenset({TaskState.WAITING, TaskState.SKIPPED, TaskState.CANCELLED})
 #: Lines that wait for their task are dashed.
 _DASHES = str.maketrans("─│━┃", "┄┆┅┇")
 
@@ -127,8 +129,11 @@ class Inks(dict[Look, Style]):
         bad = [state for state in states if state in _LOUD]
         if bad:
             return self[Look(task_face(worst(bad)).style)] + Style(bold=True)
-        upper, lower = (styles.color(task_face(state).style) for state in (states[0], states[-1]))
         paper = self._widget.background_colors[1]
+        upper, lower = (
+            colour.blend(paper, 0.55) if state in _QUIET else colour
+            for state, colour in ((state, styles.color(task_face(state).style)) for state in (states[0], states[-1]))
+        )
         if run.emphasis is Emphasis.NONE and run.below >= 0:
             return Style(color=upper.rich_color, bgcolor=lower.rich_color)
         if run.below < 0:
@@ -148,5 +153,5 @@ class Inks(dict[Look, Style]):
             return style
         ink, paper = styles.color(look.style), widget.background_colors[1]
         if ink.ansi is not None or paper.ansi is not None:
-            return style + Style(dim=True)
+            return style + Style(dim=True, underline=False)  # a line is not a word
         return style + Style(color=ink.blend(paper, 0.5).rich_color, bold=False)

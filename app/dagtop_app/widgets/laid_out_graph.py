@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from typing import NamedTuple
 
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
@@ -14,7 +15,9 @@ from textual.worker import Worker, WorkerState, get_current_worker
 
 from dagtop_app import faces, graph_texts
 from dagtop_app.graph_critical import CriticalPath
-from dagtop_app.graph_loading import Focus, Sheet, Wish, is_grown, load
+from dagtop_app.graph_extents import Extents
+from dagtop_app.graph_ground import Focus
+from dagtop_app.graph_loading import Sheet, Wish, is_grown, load
 from dagtop_app.graph_texts import foot
 from dagtop_app.graph_words import NodeWords, counted_spans, is_ticking
 from dagtop_app.graphview import (
@@ -36,6 +39,17 @@ from dagtop_app.widgets.painted import Painted
 
 #: Seconds between two drawings of a graph that grows, and how many tasks make it a second more.
 _REST, _PACE = 0.2, 2000
+#: Up to so many nodes an overview is made anew for another size of the window without waiting.
+_AT_ONCE = 3_000
+
+
+class Picture(NamedTuple):
+    """A sheet, and all that it takes to hang it up."""
+
+    sheet: Sheet
+    words: NodeWords
+    drawing: Drawing
+    extents: Extents
 
 
 class LaidOutGraph(DrawnGraph):
@@ -66,7 +80,7 @@ class LaidOutGraph(DrawnGraph):
         self._outside: int | None = -1
         self._posted: list[int] = []
         self._tasks_sought: frozenset[int] | None = None
-        self._worker: Worker[Sheet | None] | None = None
+        self._worker: Worker[Picture | None] | None = None
         self._lineage = 0
         self._rest: Timer | None = None
 
@@ -120,12 +134,15 @@ class LaidOutGraph(DrawnGraph):
     def draw_foot(self) -> None:
         """The line below the drawing."""
         group: list[Span] = []
+        row = self._row
         cursor, sheet, words = self.cursor, self.sheet, self._words
         if cursor is not None and sheet is not None and words is not None and cursor.node in sheet.bundles:
             bundle = sheet.bundles[cursor.node]
             group = [(f"{cut(bundle.label, 32)}  ", "strong"), *counted_spans(words.counts(cursor.node))]
+            if bundle.is_level:
+                row = None  # the counts say it all, and keys act on the node
         line = foot(
-            self.hidden, sheet, self._row, group, critical=bool(self.critical), cells=self._foot.size.width
+            self.hidden, sheet, row, group, critical=bool(self.critical), cells=self._foot.size.width
         )  # fmt: skip
         self._foot.set_lines([line])
 
@@ -274,8 +291,9 @@ class LaidOutGraph(DrawnGraph):
             self.take_down([f"The graph cannot be drawn: {clean(repr(event.worker.error), 300)}"])
         self.post_message(self.Told())
 
-    def _take(self, sheet: Sheet) -> None:
+    def _take(self, picture: Picture) -> None:
         """Hang a drawing up so that the selected task stays where it was on the screen."""
+        sheet, words = picture.sheet, picture.words
         if self.sheet is not None and self.sheet.wish.level != sheet.wish.level:
             self.cursor = None  # nothing in this drawing was in the one before
         before = self.place_of(self.cursor.node) if self.cursor is not None and self.drawing is not None else None
@@ -285,9 +303,9 @@ class LaidOutGraph(DrawnGraph):
                 self.cursor.node
             ]  # the selected one has come since, and will be in the next drawing
         grown, self.sheet = self.sheet is not None and self.sheet.wish.plan is not sheet.wish.plan, sheet
-        words = NodeWords(sheet, self._snapshot)
+        words.take(self._snapshot, None)
         self.sought = self._tasks_sought = None
-        self.hang(self._draw(sheet, words), words)
+        self.hang(picture.drawing, words, picture.extents)
         self.cursor = (
             Cursor(sheet.nodes[task]) if task is not None and task in sheet.nodes else first_cursor(sheet.layout)
         )
@@ -302,26 +320,18 @@ class LaidOutGraph(DrawnGraph):
         if grown or sheet.wish.plan is not self._snapshot.plan:
             self._have_rest(sheet)
 
-    def _draw(self, sheet: Sheet, words: NodeWords) -> Drawing:
-        glyphs = ASCII if faces.ASCII else UNICODE
-        room = self.scrollable_content_region.size
-        if sheet.scale is Scale.OVERVIEW:
-            return Overview(sheet.layout, max(1, room.width - 2), max(1, room.height), words, glyphs)
-        if sheet.scale is Scale.WALL:
-            return Wall(sheet.layout, max(1, room.height), words, glyphs, halves=sheet.wish.halves)
-        return Canvas(sheet.atlas.maps[sheet.scale], words, glyphs)
-
     def on_resize(self) -> None:
         """Another size may want another scale, and an overview is made for one size."""
         self.fit_window()
         sheet, words = self.sheet, self._words
         if sheet is None or words is None or not self.size:
             return
-        if sheet.scale.is_small:
+        if sheet.scale.is_small and len(sheet.tasks) <= _AT_ONCE:
             highlight = self.drawing.highlight if self.drawing is not None else Highlight()
-            self.hang(self._draw(sheet, words), words)
+            room = self.scrollable_content_region.size
+            self.hang(_draw(sheet, words, (room.width, room.height)), words)
             self.light(highlight)
-        if self.scale is None or self.scale is Scale.WALL:
+        if self.scale is None or self.scale.is_small:
             self._order()
         if self.cursor is not None:
             self.reveal(self.cursor.node)
@@ -353,7 +363,21 @@ class LaidOutGraph(DrawnGraph):
         self.post_message(self.Told())
 
 
-def _work(wish: Wish, before: Sheet | None) -> Sheet | None:
+def _draw(sheet: Sheet, words: NodeWords, room: tuple[int, int]) -> Drawing:
+    glyphs = ASCII if faces.ASCII else UNICODE
+    if sheet.scale is Scale.OVERVIEW:
+        return Overview(sheet.layout, max(1, room[0] - 2), max(1, room[1]), words, glyphs)
+    if sheet.scale is Scale.WALL:
+        return Wall(sheet.layout, max(1, room[1]), words, glyphs, halves=sheet.wish.halves)
+    return Canvas(sheet.atlas.maps[sheet.scale], words, glyphs)
+
+
+def _work(wish: Wish, before: Sheet | None) -> Picture | None:
     """In a worker thread: make a drawing."""
     worker = get_current_worker()
-    return load(wish, before, lambda: worker.is_cancelled)
+    sheet = load(wish, before, lambda: worker.is_cancelled)
+    if sheet is None:
+        return None
+    words = NodeWords(sheet)
+    drawing = _draw(sheet, words, wish.room)
+    return Picture(sheet, words, drawing, Extents(drawing))
