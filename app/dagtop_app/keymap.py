@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 
 from dagtop.core.nearest import nearest
 
+from dagtop_app import faces
 from dagtop_app.actions import ACTIONS, BY_ID, NO_KEY, Action
+from dagtop_app.ascii_form import keys_in_ascii
 from dagtop_app.config_file import Document, shown
 from dagtop_app.text import clean
 
@@ -199,7 +201,8 @@ def use_keys(map_: Mapping[str, str]) -> None:
 
 def shown_of(action: Action) -> str:
     """The keys of an action as people read them; "" if it has none."""
-    return _shown.get(action.id, action.shown)
+    shown = _shown.get(action.id, action.shown)
+    return keys_in_ascii(shown) if faces.ASCII else shown
 
 
 def help_key() -> str:

@@ -18,7 +18,8 @@ from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
 from dagtop_app import upkeep
-from dagtop_app.faces import TASK_FACES, drawn, glyph
+from dagtop_app.ascii_form import ascii_of
+from dagtop_app.faces import ASCII, TASK_FACES, drawn, glyph
 from dagtop_app.headless import Engine, at_most_a_second
 from dagtop_app.plain import PlainLines, blocked_sentence
 from dagtop_app.tally import tallied
@@ -284,5 +285,5 @@ def _styled(lines: Sequence[Line]) -> Text:
     for number, line in enumerate(lines):
         text.append("\n" if number else "")
         for part, style in line.parts:
-            text.append(part, style)
+            text.append(ascii_of(part) if ASCII else part, style)
     return text

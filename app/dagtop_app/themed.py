@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import dagtop_themes
 from textual.app import App
+from textual.filter import LineFilter
 from textual.theme import Theme
 from textual.widget import Widget
 
-from dagtop_app import theming
+from dagtop_app import faces, theming
+from dagtop_app.widgets.ascii_filter import AsciiFilter
 
 #: Where a theme that is not ours gets the colours of our style classes from.
 _FALLBACK = {
@@ -45,6 +48,8 @@ class Themed(App[None]):
         self._themes = themes
         self._read = theming.Themes()
         self._written = False
+        self.is_ascii = faces.ASCII
+        self._ascii = AsciiFilter()
         super().__init__(ansi_color=True if self.is_colourless else None)
         if not self._first:
             wanted = COLOURLESS if self.is_colourless else theme or FIRST
@@ -70,6 +75,11 @@ class Themed(App[None]):
         for name, source in _FALLBACK.items():
             variables.setdefault(f"dt-{name}", variables[source])
         return variables
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, and ours where only ASCII is to be drawn."""
+        filters = super().get_line_filters()
+        return [*filters, self._ascii] if self.is_ascii else filters
 
     def begin_themes(self) -> None:
         """Once the app is there: have what is painted follow the theme, and the theme its file."""

@@ -24,7 +24,7 @@ class Inks(dict[str, Style]):
     def __init__(self, variables: Mapping[str, str], *, colourless: bool) -> None:
         super().__init__()
         self.variables = variables
-        self._colourless = colourless
+        self.colourless = colourless
 
     def __missing__(self, name: str) -> Style:
         """Mix a style, once."""
@@ -41,7 +41,7 @@ class Inks(dict[str, Style]):
             styles.color = self._color(ink.color)
         if ink.background:
             styles.background = self._color(ink.background)
-        text_style = COLOURLESS.get(name, ink.text_style) if self._colourless else ink.text_style
+        text_style = COLOURLESS.get(name, ink.text_style) if self.colourless else ink.text_style
         if text_style:
             styles.text_style = text_style
         return styles

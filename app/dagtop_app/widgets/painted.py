@@ -12,8 +12,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dagtop_app.lines import Line, fit_line
-from dagtop_app.widgets.inks import inks
+from dagtop_app.lines import Line, Span, fit_line
+from dagtop_app.widgets.inks import Inks, inks
 from dagtop_app.widgets.messages import Resized
 
 if TYPE_CHECKING:
@@ -46,8 +46,22 @@ def paint(widget: Based, line: Line, cells: int, ground: str = "") -> Strip:
     styles = inks(widget)
     if ground:
         base += styles[ground]
+    if styles.colourless:
+        line = without_tails(line, styles)
     segments = [Segment(text, base + styles[style] if style else base) for text, style in line]
     return Strip(segments).adjust_cell_length(cells, base)
+
+
+def without_tails(line: Line, styles: Inks) -> Line:
+    """A line in which no padding is underlined."""
+    found: list[Span] = []
+    for text, style in line:
+        word = text.rstrip(" ")
+        if word != text and style and styles[style].underline:
+            found += [(word, style), (" " * (len(text) - len(word)), "")]
+        else:
+            found.append((text, style))
+    return tuple(found)
 
 
 class Painted(Based, Widget):
