@@ -77,6 +77,7 @@ class ConsoleApp(Themed):
         self.main.rate = self.setting.config.refresh
         self.main.confirm = self.setting.config.confirm
         self.main.roster.columns = self.setting.config.columns
+        self.main.roster.columns = self.setting.config.columns
 
     def get_default_screen(self) -> Screen[None]:
         """Ours."""

@@ -12,9 +12,10 @@ from console_pilot import Clock, Seen
 from dagtop.core.commands import CancelTask, RestartTask
 from dagtop_app import keymap
 from dagtop_app.actions import ACTIONS, BY_ID
-from dagtop_app.config import read
+from dagtop_app.config import COLUMNS, read
 from dagtop_app.console import ConsoleApp
 from dagtop_app.keymap import clashes, key_named, key_settings, key_shown
+from dagtop_app.table_columns import NAMES
 
 pytestmark = pytest.mark.anyio
 
@@ -152,6 +153,15 @@ class TestQuestions:
             await seen.press("q")
             assert "the run is over" in seen.text
             assert seen.app.screen is not seen.app.main
+
+    async def test_columns_are_those_that_are_set_in_their_order(self, tmp_path: Path) -> None:
+        async with set_so(tmp_path, 'columns = ["task", "why", "state"]\n') as seen:
+            head = next(line for line in seen.lines if "WHY / NEXT" in line)
+            assert head.index("TASK") < head.index("WHY / NEXT") < head.index("STATE")
+            assert "RETRIES" not in head
+
+    def test_columns_have_the_names_that_the_table_knows(self) -> None:
+        assert set(COLUMNS) == set(NAMES)
 
     async def test_the_rate_is_the_one_that_is_set(self, tmp_path: Path) -> None:
         async with set_so(tmp_path, "refresh = 2\n") as seen:
