@@ -97,7 +97,7 @@ def row_line(snapshot: RunSnapshot, view: BreakerView, users: Users, calls: Call
     longest = p95(known)
     counts_now = not held and view.computed is BreakerState.CLOSED
     failed = f"{view.failures if counts_now else '-'}/{view.spec.failure_threshold}"
-    number = "strong" if view.failures else "dim"
+    number = "strong" if view.failures and counts_now else "dim"
     spans: list[Span] = [
         ("▌" if cursor else " ", "mark"),
         (f"{glyph(view.state)} ", face.style),
@@ -122,7 +122,10 @@ def row_line(snapshot: RunSnapshot, view: BreakerView, users: Users, calls: Call
         spans += [(" ", ""), (fit(f"{waits:,}", cols.waits, right=True), "queue" if waits else "faint")]
     if cols.trips:
         spans += [(" ", ""), (fit(f"{view.trips:,}", cols.trips, right=True), "" if view.trips else "faint")]
-    spans += [("   ", ""), (cut(next_text(snapshot, view), cols.next), style if loud else "faint")]
+    spans += [
+        ("   ", ""),
+        (cut(next_text(snapshot, view, short=cols.next < 16), cols.next), style if loud else "faint"),
+    ]
     return tuple(spans)
 
 
@@ -142,12 +145,13 @@ def strip(marks: str) -> list[Span]:
     return spans
 
 
-def next_text(snapshot: RunSnapshot, view: BreakerView) -> str:
-    """What happens to it next, or since when somebody holds it."""
+def next_text(snapshot: RunSnapshot, view: BreakerView, *, short: bool = False) -> str:
+    """What happens to it next, or in which state and since when somebody holds it; `short`: the glyph tells the state."""
     if view.forced is not None:
         since = next((moved.at for moved in reversed(view.recent) if moved.by_force and moved.state), None)
         who = who_of(forced_by(view))
-        return f"{WORDS[view.forced]}, {who}{'' if since is None else f' {clock(since)}'}"
+        state = "" if short else f"{WORDS[view.forced]}, "
+        return f"{state}{who}{'' if since is None else f' {clock(since)}'}"
     if view.state is BreakerState.OPEN:
         left = (view.probe_due_at or snapshot.at) - snapshot.at
         return f"in {clock_left(left)}" if left > 0 else "probe now"
@@ -271,12 +275,12 @@ def _window(scene: Scene) -> list[Span]:
     if view.computed is BreakerState.CLOSED:
         spans: list[Span] = [(bad * failed, "fail"), (none * (full - failed), "faint"), (f"  {counted}", "")]
     else:
-        spans = [(f"opened {plural(view.trips, 'time')}; failures count again when it is closed", "")]
+        spans = [(f"opened {plural(view.trips, 'time')}, counts again when closed", "")]
     if spec.window is not None:
         spans += [("   ", ""), *strip(lately(known, snapshot.at, 20, spec.window))]
     if known:
         good = sum(call.ok for call in known)
-        spans.append((f"   {good:,} of the latest {plural(len(known), 'call')} went well", "dim"))
+        spans.append((f"   {good:,} of {plural(len(known), 'call')} went well", "dim"))
     return spans
 
 

@@ -165,7 +165,7 @@ def _is_same(one: Failure, other: Failure | None) -> bool:
 
 
 VERDICTS = {
-    Cause.REPEATED: "the same every time",
+    Cause.REPEATED: "always the same",
     Cause.FAILED_ONCE: "seen once",
     Cause.INTERMITTENT: "comes and goes",
     Cause.TIMEOUT: "out of time",

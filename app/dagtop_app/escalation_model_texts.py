@@ -25,7 +25,7 @@ from dagtop_app.escalation_model import (
     tries,
 )
 from dagtop_app.faces import face_of, glyph, glyph_of, task_face
-from dagtop_app.lines import Line, Span
+from dagtop_app.lines import Line, Span, line_width
 from dagtop_app.obstacles import busy, slots
 from dagtop_app.text import clean, clean_lines, clock, cut, duration, fit, name_of, plural, width, wrap
 from dagtop_app.undo import row_of
@@ -67,7 +67,7 @@ class Cols(NamedTuple):
     owner: int
 
 
-_FIXED = 3 + 1 + 4 + 1 + 6 + 2 + 2 + 8 + 2
+_FIXED = 3 + 1 + 4 + 1 + 6 + 2 + 2 + 8 + 3
 
 
 def columns(cells: int, known: Sequence[Entry]) -> Cols:
@@ -84,7 +84,7 @@ def head_line(cols: Cols) -> Line:
     """The titles."""
     text = (
         f"   {fit('ID', cols.name)} {'SEV':<4} {'AGE':>6}  {fit('TASK', cols.task)}  {fit('REASON', cols.reason)}"
-        f" {'BLAST':>8} {fit('OWNER', cols.owner)}"
+        f" {'BLAST':>8}  {fit('OWNER', cols.owner)}"
     )
     return ((text, "head"),)
 
@@ -108,7 +108,7 @@ def row_line(snapshot: RunSnapshot, entry: Entry, cols: Cols, *, cursor: bool) -
         (fit(reason(entry, cols.reason), cols.reason), "dim" if quiet else ""),
         (" ", ""),
         (fit(blast, 8, right=True), "block" if report.blocks_count and not quiet else "faint"),
-        (" ", ""),
+        ("  ", ""),
         (fit(owner_text(entry), cols.owner), "dim" if quiet else "held" if entry.owner else "faint"),
     )
 
@@ -277,17 +277,23 @@ def _tried(scene: Scene, cells: int) -> list[Span]:
     told = tries(report)
     if not told:
         return [("it did not come to an attempt", "faint")]
-    spans: list[Span] = []
-    room = max(1, (cells - _LABEL - len(VERDICTS[report.cause]) - 8) // 15)
-    if len(told) > room:
-        spans.append((f"{len(told) - room} earlier  ", "faint"))
-    for one in told[-room:]:
-        record = one.record
-        state = task_face_of(record.ending)
-        error = "same" if one.same else clean(record.failure.error, 30) if record.failure is not None else record.ending
-        spans += [(f"{clock(record.ended_at)} ", "dim"), state, (f"{error}  ", "")]
     arrow = "->" if faces.ASCII else "→"
-    return [*spans, (f" {arrow} {VERDICTS[report.cause]}", "strong")]
+    verdict: Span = (f" {arrow} {VERDICTS[report.cause]}", "strong")
+    left = cells - _LABEL - 3 - width(verdict[0])
+    shown: list[list[Span]] = []
+    for place in range(len(told) - 1, -1, -1):
+        record, same = told[place]
+        error = clean(record.failure.error, 30) if record.failure is not None else record.ending.replace("_", " ")
+        piece: list[Span] = [(f"{clock(record.ended_at)} ", "dim"), task_face_of(record.ending)]
+        piece.append((f"{'same' if same else error}  ", ""))
+        earlier = width(f"{place} earlier  ") if place else 0
+        if shown and line_width(piece) + earlier > left:
+            break
+        left -= line_width(piece)
+        shown.insert(0, piece)
+    more = len(told) - len(shown)
+    before: list[Span] = [(f"{more} earlier  ", "faint")] if more else []
+    return [*before, *(span for piece in shown for span in piece), verdict]
 
 
 def task_face_of(ending: str) -> Span:
@@ -377,5 +383,7 @@ def traceback_lines(entry: Entry, cells: int) -> list[Line]:
     lines: list[Line] = [(), ((" TRACEBACK", "head"),)]
     for part in clean_lines(text):
         style = "strong" if part.lstrip().startswith("File ") else "" if part.startswith("    ") else "error"
+        if part.startswith(("Traceback (", "During handling", "The above exception")):
+            style = "dim"
         lines.append((("  ", ""), (cut(part, max(10, cells - 3)), style)))
     return lines

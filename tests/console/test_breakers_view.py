@@ -394,7 +394,7 @@ class TestWhatIsSeen:
             assert "▌● fx-api   closed" in seen.text
             seen.engine.story.record(100, [ev.TaskRetrying(252.0, "fetch_fx_rates", 5, 1.0, fail("E", "x"))])
             await seen.settle()
-            assert "5 calls" in seen.text
+            assert "of 5 calls went well" in seen.text
 
     @pytest.mark.parametrize("size", [(80, 24), (160, 45), (60, 15)])
     async def test_hostile_names_do_no_harm(self, size: tuple[int, int]) -> None:

@@ -21,7 +21,7 @@ from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
 from dagtop_app.text import clean, width
 from dagtop_app.views.base import View
-from dagtop_app.widgets.listing import Listing
+from dagtop_app.widgets.listing import Listing, one_bar
 from dagtop_app.widgets.painted import Painted, PaintedScroll
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ class Breakers(View[BreakerList]):
         self._rule = Painted(id="breaker-rule")
         self._detail = PaintedScroll(id="breaker-detail")
         self._detail.can_focus = False
+        one_bar(self._detail)
         self.parts = (self._head, self.pane, self._rule, self._detail)
         for part in (self._head, self._rule):
             part.styles.height = 1

@@ -18,7 +18,7 @@ from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, name_of
 from dagtop_app.views.base import View
-from dagtop_app.widgets.listing import Listing
+from dagtop_app.widgets.listing import Listing, one_bar
 from dagtop_app.widgets.painted import Painted, PaintedScroll
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ class Escalations(View[EscalationList]):
         self._rule = Painted(id="escalation-rule")
         self._detail = PaintedScroll(id="escalation-detail")
         self._detail.can_focus = False
+        one_bar(self._detail)
         self.parts = (self._head, self.pane, self._rule, self._detail)
         for part in (self._head, self._rule):
             part.styles.height = 1

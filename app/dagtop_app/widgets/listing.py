@@ -11,6 +11,13 @@ from dagtop_app.lines import Line, fit_line
 from dagtop_app.widgets.painted import PaintedScroll, paint
 
 
+def one_bar(widget: PaintedScroll) -> None:
+    """A scroll bar of one cell, which has its place also while there is nothing to scroll."""
+    widget.styles.scrollbar_size_vertical = 1
+    widget.styles.scrollbar_gutter = "stable"
+    widget.styles.overflow_x = "hidden"
+
+
 class Listing(PaintedScroll):
     """Lines, each with a key by which the cursor stays on it wherever it moves.
 
@@ -32,6 +39,7 @@ class Listing(PaintedScroll):
         """Of the line that the cursor is on; None without any."""
         self._keys: list[object] = []
         self._moved, self._opened = moved, opened
+        one_bar(self)
 
     @property
     def place(self) -> int:
