@@ -187,6 +187,8 @@ class Judge:
     _forced: dict[int, str] = field(default_factory=dict)
     """Tasks that run again though their results are good, and why."""
     _remade_by: dict[int, int] = field(default_factory=dict)
+    _services: set[int] = field(default_factory=set)
+    """Of what is left: services that come up again as they were. Who had used them has no need to do so again."""
 
     def judge_all(self, *, outputs_needed: bool) -> None:
         """Decide anew about every task."""
@@ -210,13 +212,16 @@ class Judge:
 
     def _judge_static(self, outputs_needed: bool) -> None:
         self.kept, self.reruns, self.left, self.skipped = {}, {}, set(), {}
+        self._services = set()
         for index in self.plan.order:
             name = self.plan.names[index]
             task = self.history.tasks.get(name, _NEVER)
-            if task.result is None:
+            if task.result is None or self._is_node_of_services(index):
                 if task.skipped_by_hand and task.ending == "skipped":
                     self.skipped[name] = task.reason
                 elif not self._is_skipped_again(index, task):
+                    if self._is_service_as_before(index, task):
+                        self._services.add(index)
                     self.left.add(index)
                 continue
             reason = self._reason_to_rerun(index, task, task.result) or self._take_output(name, outputs_needed)
@@ -275,7 +280,24 @@ class Judge:
     def _is_skipped_again(self, index: int, task: TaskHistory) -> bool:
         if task.ending != "skipped" or self._change(index, task.ended):
             return False
-        return not any(needed in self.left for needed in self.plan.upstream[index])
+        return not any(self._has_to_run(needed) for needed in self.plan.upstream[index])
+
+    def _has_to_run(self, index: int) -> bool:
+        """Whether a task is left whose output, once it has one, may be another one than before."""
+        return index in self.left and index not in self._services
+
+    def _is_node_of_services(self, index: int) -> bool:
+        """Whether it is a node that had ended well as soon as its services served, and has to wait for them again."""
+        needed = self.plan.upstream[index]
+        return index in self.plan.nodes and any(i in self._services for i in needed)
+
+    def _is_service_as_before(self, index: int, task: TaskHistory) -> bool:
+        """Whether it is a service, or a node of such, that is what it was."""
+        if not (self.plan.policies[index].restart.is_on or index in self.plan.nodes):
+            return False
+        if any(self._has_to_run(needed) for needed in self.plan.upstream[index]):
+            return False
+        return not self._change(index, task.started or self.history.seen)
 
     def _reason_to_rerun(self, index: int, task: TaskHistory, result: Result) -> str:
         if change := self._change(index, result.number):
@@ -284,7 +306,7 @@ class Judge:
             return ""
         for needed in self.plan.upstream[index]:
             name = self.plan.names[needed]
-            if needed in self.left:
+            if self._has_to_run(needed):
                 return (
                     f"its upstream {name} runs again" if name in self.reruns else f"its upstream {name} has yet to run"
                 )
