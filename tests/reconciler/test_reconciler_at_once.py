@@ -210,3 +210,12 @@ def test_threads_that_start_it_at_once_share_one_run() -> None:
     assert len(runs) == 6
     assert len(set(map(id, runs))) == 1
     anyio.run(services.close)
+
+
+@pytest.mark.anyio
+async def test_a_task_that_is_not_there_is_told_with_the_nearest() -> None:
+    async with reconciler() as services:
+        with pytest.raises(KeyError, match="there is no task 'fist'; did you mean 'first'"):
+            await services.wait_ready("fist")
+        with pytest.raises(KeyError, match="there is no task 'fist'"):
+            services["fist"]

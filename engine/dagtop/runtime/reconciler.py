@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from dagtop.core import commands as cmd
+from dagtop.core.nearest import nearest
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL, GOOD, RUN_OVER, RunState
@@ -359,14 +360,15 @@ class Reconciler(Commanding, Listening):
         Raises
         ------
         TimeoutError: that is not so within `timeout` seconds.
+        KeyError: there is no such task.
         """
         run = self._running
-        names = [self._name_of(task) for task in tasks]
         ledger = run.ledger
+        chosen = [self._index_of(task) for task in tasks]
 
         def asked_for() -> list[int]:
-            if names:
-                return [ledger.plan.index[name] for name in names]
+            if chosen:
+                return chosen
             unwanted = ledger.desired.down | ledger.desired.gone
             return [index for index in range(len(ledger.plan)) if index not in unwanted]
 
@@ -475,8 +477,7 @@ class Reconciler(Commanding, Listening):
         ------
         KeyError: there is no such task.
         """
-        ledger = self._running.ledger
-        return row_of(ledger, ledger.plan.index[self._name_of(task)])
+        return row_of(self._running.ledger, self._index_of(task))
 
     # -- commands: the methods of `Commanding` end up here ------------------------------------------------------------
 
@@ -508,6 +509,12 @@ class Reconciler(Commanding, Listening):
         if self._run is None:
             raise DagtopError("the reconciler has not been started: await its start() first")
         return self._run
+
+    def _index_of(self, task: TaskLike) -> int:
+        known, name = self._running.ledger.plan.index, self._name_of(task)
+        if name not in known:
+            raise KeyError(f"there is no task {name!r}{nearest(name, known)}")
+        return known[name]
 
     def _name_of(self, task: TaskLike) -> str:
         return str.__str__(task) if isinstance(task, str) else self.graph.name_of(task)
