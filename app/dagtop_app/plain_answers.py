@@ -258,9 +258,7 @@ def blast_text(radius: BlastRadius) -> str:
         ("Keeps old results", radius.goes_stale),
     ):
         if len(names) > 1 or (names and not summary.startswith(name_of(names[0], 80))):
-            told.append(
-                f"{what}: {plural(len(names), 'task')}, {some(names)}." if len(names) > 1 else f"{what}: {some(names)}."
-            )
+            told.append(f"{what}: {some(names)}.")
     return " ".join(told)
 
 

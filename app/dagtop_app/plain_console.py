@@ -24,7 +24,7 @@ from dagtop_app import plain_answers as answers
 from dagtop_app.asking import is_asked
 from dagtop_app.bridge import BY, Bridge
 from dagtop_app.config import Confirm
-from dagtop_app.headless import Engine, Watch, say
+from dagtop_app.headless import Engine, Watch
 from dagtop_app.node_commands import together
 from dagtop_app.plain import PlainLines, blocked_sentence
 from dagtop_app.signals import EXIT_CODES
@@ -312,7 +312,7 @@ class Talk(Watch):
             self._tell(answers.sentence(f"{first.verb} refused: {clean(made.radius.refusal, 400)}"))
             return
         if not is_asked(self._confirm, snapshot, first, made.radius):
-            self._send(lambda: self.bridge.send_all(made.commands, said.saying))
+            self._send(lambda: self.bridge.send_all(made.commands, said.saying, told=made.told))
             return
 
         def answered(text: str) -> None:
@@ -324,7 +324,7 @@ class Talk(Watch):
             if now.radius.refusal:
                 self._tell(answers.sentence(f"no longer possible: {clean(now.radius.refusal, 400)}"))
             else:
-                self._send(lambda: self.bridge.send_all(now.commands, said.saying))
+                self._send(lambda: self.bridge.send_all(now.commands, said.saying, told=now.told))
 
         self._ask(f"{answers.blast_text(made.radius)} Type yes:", answered)
 
@@ -389,9 +389,12 @@ class Conversation:
         if self._talk is not None:
             self._talk.hear_of_end()
 
+    def _say(self, text: str) -> None:
+        self.printer.say([f"dagtop: {text}"])
+
     def watch(self, engine: Any, *, grace: float) -> Talk:
         """Begin to listen."""
-        talk = self._talk = Talk(engine, self.printer, say=say, grace=grace, confirm=self._confirm)
+        talk = self._talk = Talk(engine, self.printer, say=self._say, grace=grace, confirm=self._confirm)
         self.printer.say([WELCOME], end="")
         talk.listen()
         return talk

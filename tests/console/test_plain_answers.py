@@ -67,7 +67,7 @@ def test_what_a_command_would_do_is_told_in_one_line() -> None:
     snapshot = running_mix()
     text = answers.blast_text(together(snapshot, [do.CancelTask("train_ltv")]).radius)
     assert text.startswith("train_ltv will not run")
-    assert "Will not run: 3 tasks, " in text
+    assert "Will not run: train_ltv, score_ltv, publish." in text
     assert answers.blast_text(together(steered(), [do.CancelTask("fetch_2")]).radius) == "fetch_2 is told to stop."
 
 

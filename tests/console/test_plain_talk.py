@@ -1,0 +1,163 @@
+"""The one who listens in `--plain`: every word, questions, and what is typed at the wrong moment, before an engine by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+from console_fakes import FakeEngine, S, running_mix
+from console_scenes import steered
+from dagtop.core import commands as do
+from dagtop.core.snapshot import EMPTY
+from dagtop.core.states import RunState
+from dagtop_app.config import Confirm
+from dagtop_app.plain_console import Talk, TalkPrinter
+from dagtop_app.worded_vocabulary import BY_WORD
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+class Heard(TalkPrinter):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.holds = False
+
+    def say(self, lines: Iterable[str], end: str = "\n") -> None:
+        self.said += lines
+
+    def note(self, line: str) -> None:
+        self.said.append(line)
+
+    def hold(self) -> None:
+        self.holds = True
+
+    def release(self) -> None:
+        self.holds = False
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.said)
+
+
+class Conversation:
+    """A person, the one who listens, and an engine."""
+
+    def __init__(self, engine: FakeEngine | None = None, confirm: Confirm | None = None) -> None:
+        self.engine = engine if engine is not None else FakeEngine(running_mix())
+        self.heard = Heard()
+        self.talk = Talk(self.engine, self.heard, say=self.heard.said.append, grace=1.0, confirm=confirm or Confirm())
+
+    def type(self, *lines: str) -> str:
+        """Type lines; returns what is said to them."""
+        self.heard.said.clear()
+        for line in lines:
+            self.talk.take(f"{line}\n")
+            self.talk.look()
+        return self.heard.text
+
+
+def test_a_command_that_loses_nothing_is_given_at_once_and_its_answer_told() -> None:
+    talk = Conversation()
+    talk.type("hold score_ltv")
+    assert talk.engine.sent == [do.HoldTask("score_ltv")]
+    assert talk.heard.holds
+    talk.engine.apply("score_ltv is held")
+    talk.talk.look()
+    assert talk.heard.text == "score_ltv is held (undo takes it back)."
+    assert not talk.heard.holds
+    talk.type("undo")
+    assert talk.engine.sent[-1] == do.ReleaseTask("score_ltv")
+
+
+def test_a_question_takes_the_next_line_whatever_it_is() -> None:
+    talk = Conversation()
+    assert "Type yes:" in talk.type("cancel train_ltv because late")
+    assert talk.heard.holds
+    assert talk.type("status") == "Nothing was changed."
+    talk.type("cancel train_ltv because late", "YES")
+    assert talk.engine.sent == [do.CancelTask("train_ltv", "late")]
+
+
+def test_what_is_no_longer_possible_when_the_yes_comes_is_not_sent() -> None:
+    talk = Conversation()
+    talk.type("skip train_ltv")
+    talk.engine.change("train_ltv", state=S.SUCCEEDED)
+    assert "no longer possible" in talk.type("yes")
+    assert talk.engine.sent == []
+
+
+def test_questions_that_are_not_wanted_are_not_asked() -> None:
+    talk = Conversation(confirm=Confirm(cancel="never"))
+    talk.type("cancel train_ltv")
+    assert talk.engine.sent == [do.CancelTask("train_ltv")]
+
+
+def test_many_tasks_are_one_question_and_one_undo() -> None:
+    talk = Conversation()
+    assert "Will not run:" in talk.type("skip train_*")
+    talk.type("yes")
+    assert {type(command) for command in talk.engine.sent} == {do.SkipTask}
+    assert len(talk.engine.sent) == 2
+
+
+def test_a_refusal_and_a_mistake_are_sentences() -> None:
+    talk = Conversation()
+    assert talk.type("cancel auth_token") == "cancel refused: auth_token has ended already (succeeded)."
+    assert talk.type("cancle auth_token") == "there is no command 'cancle'; did you mean 'cancel'?"
+    assert talk.engine.sent == []
+
+
+def test_leaving_a_run_that_goes_on_is_asked() -> None:
+    talk = Conversation()
+    assert "Type drain" in talk.type("quit")
+    assert talk.type("hm") == "It goes on."
+    talk.type("quit", "cancel")
+    assert talk.engine.sent == [do.CancelRun()]
+    assert not talk.engine.closed
+
+
+def test_a_run_that_is_over_is_left_at_once() -> None:
+    talk = Conversation()
+    talk.engine.show(state=RunState.FAILED)
+    talk.type("quit")
+    assert talk.engine.closed
+
+
+def test_a_run_that_ends_badly_waits_for_a_word_and_one_that_ends_well_does_not() -> None:
+    for state, closed in ((RunState.FAILED, False), (RunState.SUCCEEDED, True)):
+        talk = Conversation()
+        talk.talk.hear_of_end()
+        talk.talk.take(talk.talk.mailbox.get())
+        talk.talk.look()  # the snapshot does not show it yet
+        assert not talk.engine.closed
+        talk.engine.show(state=state)
+        talk.talk.look()
+        assert talk.engine.closed is closed
+        assert ("The run is over" in talk.heard.text) is not closed
+
+
+@pytest.mark.parametrize("word", [*BY_WORD])
+def test_every_word_is_answered_in_every_run(word: str) -> None:
+    for scene in (running_mix(), steered(), EMPTY):
+        names = scene.plan.names or ("nothing",)
+        for rest in ("", names[0], "*", "state:failed", "8", "api", "because of it"):
+            talk = Conversation(FakeEngine(scene))
+            talk.engine.place = "somewhere"
+            said = talk.type(f"{word} {rest}".strip())
+            assert said or talk.engine.sent or talk.engine.closed, (word, rest)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.sampled_from(["", "yes", "quit", "undo", "cancel train_ltv", "drain", "hold *"]), st.text(max_size=12)
+        )
+    )
+)
+def test_any_lines_are_taken(lines: list[str]) -> None:
+    talk = Conversation(FakeEngine(steered()))
+    for line in lines:
+        if line.strip() != "now":  # that leaves at once
+            talk.type(line)
