@@ -77,7 +77,15 @@ def policies(snapshot: RunSnapshot, names: Sequence[str], fields: Mapping[str, s
     ------
     WordError: a value is out of its range, or all are so already.
     """
-    made = [command for name in names if (command := _policy(snapshot, name, fields)) is not None]
+    known: dict[int, do.SetPolicy | None] = {}
+    """By policy: thousands of tasks have few."""
+    made: list[do.SetPolicy] = []
+    for name in names:
+        policy = snapshot.rows[snapshot.plan.index[name]].policy
+        if id(policy) not in known:
+            known[id(policy)] = _policy(snapshot, name, fields)
+        if (command := known[id(policy)]) is not None:
+            made.append(msgspec.structs.replace(command, task=name))
     if not made:
         whose = name_of(names[0], 60) if len(names) == 1 else f"each of the {len(names):,} tasks"
         raise WordError(f"{whose} has that policy already")
