@@ -292,7 +292,7 @@ class Looking(Keeping):
         row = self.selected_row
         if row is not None:
             cells = min(84, max(30, self.app.size.width - 14))
-            lines = questions.why_lines(self.snapshot, row, cells)
+            lines = questions.why_lines(self.snapshot, row, cells, self.bridge.story)
             self.app.push_screen(Popup(f"Why {name_of(row.name, 60)}", lines, note="esc"))
 
     def action_help(self) -> None:

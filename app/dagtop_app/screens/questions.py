@@ -20,6 +20,7 @@ from dagtop.core.commands import (
 )
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, RUN_OVER, TaskState
+from dagtop.observe.story import Story
 
 from dagtop_app.actions import ACTIONS, GROUPS
 from dagtop_app.explain import explain
@@ -277,10 +278,10 @@ def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
     return [*lines, tuple(row)] if row else lines
 
 
-def why_lines(snapshot: RunSnapshot, row: TaskRow, cells: int) -> list[Line]:
+def why_lines(snapshot: RunSnapshot, row: TaskRow, cells: int, story: Story | None = None) -> list[Line]:
     """The long answer, wrapped."""
     lines: list[Line] = []
-    for text, style in explain(snapshot, row):
+    for text, style in explain(snapshot, row, story):
         indent = "    " if text.startswith("  ") else ""
         for place, part in enumerate(wrap(text.strip(), max(20, cells - len(indent)))):
             lines.append(((("  " if indent and not place else indent) + part, style),))
