@@ -5,7 +5,8 @@ from __future__ import annotations
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
 
-from dagtop_app.faces import RUN_FACES, glyph, run_glyph
+from dagtop_app.ascii_form import ascii_of
+from dagtop_app.faces import ASCII, RUN_FACES, glyph, run_glyph
 from dagtop_app.signals import EXIT_CODES
 from dagtop_app.text import clean, cut, duration, name_of, plural
 from dagtop_app.view_model import counted
@@ -60,7 +61,8 @@ def farewell(
         lines.append(f"  report: {clean(report, 300)}")
     if resume and snapshot.state is not RunState.SUCCEEDED:
         lines.append(f"  go on with: {clean(resume, 300)}")
-    return "\n".join(cut(line, _CELLS) if not line.startswith(("  report", "  go on")) else line for line in lines)
+    text = "\n".join(cut(line, _CELLS) if not line.startswith(("  report", "  go on")) else line for line in lines)
+    return ascii_of(text) if ASCII else text
 
 
 def _failed(row: TaskRow) -> str:

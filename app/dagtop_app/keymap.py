@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from dagtop_app import faces
 from dagtop_app.actions import ACTIONS, BY_ID, NO_KEY, Action
 from dagtop_app.ascii_form import keys_in_ascii
 from dagtop_app.config_file import Document, shown
+from dagtop_app.lines import Line
 from dagtop_app.text import clean
 
 #: Bindings of the whole console that are none of the list of actions.
@@ -203,6 +205,33 @@ def shown_of(action: Action) -> str:
     """The keys of an action as people read them; "" if it has none."""
     shown = _shown.get(action.id, action.shown)
     return keys_in_ascii(shown) if faces.ASCII else shown
+
+
+#: What texts say of keys, with the actions that they mean: "p releases it".
+_HINTS: Mapping[str, str] = {
+    "p releases": "task.hold", "Z goes on": "run.pause", "r starts": "task.restart", "r runs": "task.restart",
+    "R also": "task.restart-downstream", "e raises": "task.edit", "e changes": "task.edit", "e ceiling": "task.edit",
+    "d starts": "task.down", "d has it": "task.down", "P changes": "task.policy", "a decides": "run.gate",
+    "u undoes": "edit.undo", "K starts": "run.cancel", "q leaves": "app.quit", "n next": "find.next",
+    "F runs": "run.retry-failed", "F all that": "run.retry-failed", "m gives": "task.mark", "@ shows": "task.where",
+    "# changes": "run.pool", "b its": "run.breaker", "+ allows": "run.more", ". runs it now": "run.now",
+}  # fmt: skip
+_HINT = re.compile("|".join(rf"(?<![\w.]){re.escape(text)}(?!\w)" for text in _HINTS))
+
+
+def rekeyed(line: Line) -> Line:
+    """A line in which texts name the keys as they are now."""
+    if not _shown:
+        return line
+    return tuple((_HINT.sub(_named, text) if " " in text else text, style) for text, style in line)
+
+
+def _named(match: re.Match[str]) -> str:
+    shown = _shown.get(_HINTS[match[0]])
+    if shown is None:
+        return match[0]
+    key = shown.partition(" ")[0] or f":{_HINTS[match[0]].rpartition('.')[2]}"
+    return f"{key}{match[0][1:]}"
 
 
 def help_key() -> str:

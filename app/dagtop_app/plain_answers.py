@@ -31,6 +31,7 @@ MOST = 200
 _GLYPHS = re.compile(
     f"[{re.escape(''.join({face.glyph for face in (*TASK_FACES.values(), GATE_FACE, GONE_FACE)}))}▲] ?"
 )
+_RELEASED = re.compile(r"\b(before|when) [a-z] releases it")
 #: What the console's texts say of keys, which are none here.
 _HINT = re.compile(r" · (?:[A-Za-z#@.]|Ctrl\+\w) (?:[a-z]+s|has) [^·]*")
 _KEYS = re.compile(r"(?:^|[.;,] )(?:[A-Za-z#@+]|Ctrl\+\w) (?:[a-z]+s|has|ceiling|its) ")
@@ -38,7 +39,7 @@ _KEYS = re.compile(r"(?:^|[.;,] )(?:[A-Za-z#@+]|Ctrl\+\w) (?:[a-z]+s|has|ceiling
 
 def without_keys(text: str) -> str:
     """A text of the console without glyphs and what it says of keys; "" if it says nothing else."""
-    text = _HINT.sub("", _GLYPHS.sub("", text))
+    text = _RELEASED.sub(r"\1 it is released", _HINT.sub("", _GLYPHS.sub("", text)))
     return "" if _KEYS.search(text) else text.strip(" ·")
 
 

@@ -71,6 +71,12 @@ class TestKeys:
             await seen.press("H")
             assert "F7" in seen.text
 
+    async def test_what_texts_say_of_keys_is_what_they_are_now(self, tmp_path: Path) -> None:
+        async with set_so(tmp_path, '[keys]\ntask.hold = "f7"\n') as seen:
+            assert "held by you · F7 releases it" in seen.text
+        async with set_so(tmp_path, "") as seen:
+            assert "held by you · p releases it" in seen.text
+
     async def test_two_keys_change_places(self, tmp_path: Path) -> None:
         async with set_so(tmp_path, '[keys]\ntask.restart = "x"\ntask.cancel = "r"\n') as seen:
             await choose(seen, "load_orders")

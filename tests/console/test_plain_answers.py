@@ -73,6 +73,7 @@ def test_what_a_command_would_do_is_told_in_one_line() -> None:
 
 def test_keys_of_the_console_are_left_out() -> None:
     assert answers.without_keys("held by you · p releases it") == "held by you"
+    assert answers.without_keys("It starts when p releases it.") == "It starts when it is released."
     assert answers.without_keys("# changes the limit of a pool; b its breaker") == ""
     assert answers.without_keys("in 4s · ReadTimeout: GET /") == "in 4s · ReadTimeout: GET /"
 

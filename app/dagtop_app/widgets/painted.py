@@ -12,6 +12,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
+from dagtop_app.keymap import rekeyed
 from dagtop_app.lines import Line, Span, fit_line
 from dagtop_app.widgets.inks import Inks, inks
 from dagtop_app.widgets.messages import Resized
@@ -46,6 +47,7 @@ def paint(widget: Based, line: Line, cells: int, ground: str = "") -> Strip:
     styles = inks(widget)
     if ground:
         base += styles[ground]
+    line = rekeyed(line)
     if styles.colourless:
         line = without_tails(line, styles)
     segments = [Segment(text, base + styles[style] if style else base) for text, style in line]
