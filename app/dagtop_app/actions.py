@@ -147,6 +147,7 @@ ACTIONS: tuple[Action, ...] = (
     _graph("size", "s", "s", "Size", "Boxes, pills, an overview, or a wall of half cells.", palette=True),
     _graph("fold", "H", "H", "Fold", "Hide what is in groups, or show it; of groups that Enter opened the latest is closed.", palette=True),
     _graph("map", "W", "W", "Map", "A small map of the whole graph in a corner, or none.", palette=True),
+    Action("tasks.group", "o", "o", "Groups", "Tasks of one name and a number as one row each, or every task as a row.", "Look", "do('group', 'tasks')", view="tasks"),
     Action("tasks.lanes", "t", "t", "Lanes", "The graph's order and its lines beside the tasks, or problems first.", "Look", "do('lanes', 'tasks')", view="tasks"),
     _graph("tree", "t", "t", "Lanes", "The table of tasks in the graph's order, with lanes beside it.", palette=True),
     _graph("fit", "equals_sign", "=", "Fit", "The size that fits the screen.", palette=True),

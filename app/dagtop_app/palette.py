@@ -11,7 +11,7 @@ from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.faces import face_of
 from dagtop_app.node_commands import together
-from dagtop_app.roster import SORTS
+from dagtop_app.row_orders import SORTS
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.worded import Worded, WordError, parse
 from dagtop_app.worded_edits import FIELDS

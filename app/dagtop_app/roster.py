@@ -11,40 +11,12 @@ from typing import Any
 
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
-from dagtop.core.states import TaskState
 
-from dagtop_app.faces import is_at_gate
 from dagtop_app.filters import Filter, matches
+from dagtop_app.grouping import Grouping, Pack
 from dagtop_app.levels import Levels
 from dagtop_app.marks import Marks
-from dagtop_app.table_columns import is_slow, times_usual
-from dagtop_app.upkeep import is_between_rounds
-
-_S = TaskState
-
-#: Sort modes, in the order of the menu, with what they do.
-SORTS: dict[str, str] = {
-    "problems": "failed, at a gate, retrying, blocked, slow, running, queued, waiting, done",
-    "graph": "as the graph declares them",
-    "lanes": "as they depend on each other, with lanes beside them",
-    "name": "by name",
-    "state": "by state, in the order of a task's life",
-    "time": "longest attempt first",
-    "tries": "most attempts first",
-    "recent": "latest started first",
-    "start": "earliest started first",
-    "slow": "slowest against what is usual first",
-}
-
-_RANK = {
-    _S.FAILED: 0, _S.TIMED_OUT: 0, _S.BACKOFF: 1, _S.BLOCKED: 2, _S.CANCELLING: 3, _S.RUNNING: 4, _S.READY: 5,
-    _S.HELD: 6, _S.WAITING: 7, _S.CANCELLED: 8, _S.SKIPPED: 9, _S.SUCCEEDED: 10, _S.CACHED: 10,
-}  # fmt: skip
-#: Of a task that runs longer than it usually does, by far.
-_SLOW = 3.5
-#: Of a task at its gate: after what failed, before all that may move by itself.
-_AT_GATE = 0.5
-_LIFE = {state: place for place, state in enumerate(TaskState)}
+from dagtop_app.row_orders import LIFE, keys_of, rank
 
 #: Seconds after a key during which the order stands still.
 CALM = 2.0
@@ -69,6 +41,7 @@ class Roster:
         self.touched = False
         """Whether a person has moved the cursor; before that it stays on the first line."""
         self.marks = Marks()
+        self.grouping = Grouping()
         self.usual: Mapping[int, Usual] = {}
         """How long tasks take as a rule, by index, as far as that is known."""
         self.columns: tuple[str, ...] = ()
@@ -121,6 +94,7 @@ class Roster:
         """Take a snapshot. True if the order may have changed."""
         before = self.snapshot
         self.snapshot = snapshot = self.levels.take(snapshot)
+        self.grouping.take(snapshot.plan)
         if snapshot.plan is not before.plan and self.marks:
             self.marks.keep(snapshot.plan)
         if snapshot.plan is not before.plan and not self._take_plan(before):
@@ -158,7 +132,7 @@ class Roster:
         else:
             new = matches(rows[first:], self.wanted, problems=self.problems)
             shown = [rows[first + place].index for place in new] if isinstance(new, range) else new
-        self.order = [*self.order, *shown]
+        self.order = [*self.order, *self.grouping.absorb(shown)]
         self._find_cursor()
 
     def is_due(self, now: float) -> bool:
@@ -180,11 +154,47 @@ class Roster:
 
     def _wanted(self) -> Sequence[int]:
         if self.by_level:
-            return self.levels.children(self.level)
+            return self._folded(self.levels.children(self.level))
         shown = matches(self.snapshot.rows, self.wanted, problems=self.problems)
         if self.problems and self.levels.there:  # the task that failed, and not each node around it too
             return [index for index in shown if not self.levels.is_node(index)]
+        return self._folded(shown)
+
+    def _folded(self, shown: Sequence[int]) -> Sequence[int]:
+        """Groups as one row each, unless something is looked for, or lanes go from task to task."""
+        if self.wanted or self.problems or self.sort == "lanes":
+            self.grouping.unfold()
+            return shown
+        shown = self.grouping.fold(shown)
+        if self.selected is not None:
+            self.selected = self.grouping.head_of(self.selected)
         return shown
+
+    @property
+    def pack(self) -> Pack | None:
+        """The group that the row under the cursor stands for; None if it is a task."""
+        return self.grouping.packs.get(self.selected) if self.selected is not None else None
+
+    def names_at(self, index: int) -> list[str]:
+        """The tasks that a row stands for."""
+        pack, names = self.grouping.packs.get(index), self.snapshot.plan.names
+        return [names[index]] if pack is None else [names[member] for member in pack.members]
+
+    def open_group(self, key: str) -> None:
+        """Show what is in a group."""
+        self.grouping.opened = key
+        self.touched = True
+        self.selected, self._place = None, 0
+        self.rebuild()
+
+    def close_group(self) -> bool:
+        """Show the group as one row again, the cursor on it. False if none is opened."""
+        if not self.grouping.opened:
+            return False
+        self.grouping.opened = ""
+        self.touched = True
+        self.rebuild()
+        return True
 
     def _kept(self, shown: Sequence[int]) -> Sequence[int]:
         """The task under the cursor does not vanish from "problems only" the moment it is well again."""
@@ -200,20 +210,25 @@ class Roster:
         rows = self.snapshot.rows
         if self.by_level:  # what is elsewhere has no say
             keys = dict(zip(shown, self._keys([rows[index] for index in shown]), strict=True))
+            for head, pack in self.grouping.packs.items():
+                if head in keys:
+                    keys[head] = min(self._keys([rows[member] for member in pack.members]))
             if self._pins and self._pinned is not None and self._pinned[0] in keys:
                 keys[self._pinned[0]] = self._pinned_key(self._pinned[1])
             return sorted(shown, key=keys.__getitem__, reverse=self.reverse)
         every = self._keys(rows)
+        for head, least in self.grouping.least(every.__getitem__).items():
+            every[head] = least
         if self._pins and self._pinned is not None and self._pinned[0] < len(every):
             every[self._pinned[0]] = self._pinned_key(self._pinned[1])
         return sorted(shown, key=every.__getitem__, reverse=self.reverse)
 
     @property
     def _pins(self) -> bool:
-        return self.touched and self.sort in {"problems", "state"}
+        return self.touched and self.sort in {"problems", "state"} and self.pack is None
 
     def _pinned_key(self, row: TaskRow) -> float:
-        return _rank(row) if self.sort == "problems" else _LIFE[row.state]
+        return rank(row) if self.sort == "problems" else LIFE[row.state]
 
     def _pin(self) -> None:
         """The task under the cursor counts as what it is now until the cursor leaves it."""
@@ -224,33 +239,8 @@ class Roster:
             self._pinned = (row.index, row)
 
     def _keys(self, rows: Sequence[TaskRow]) -> list[Any]:
-        match self.sort:
-            case "lanes":
-                from dagtop_app.graph_lanes import places_of  # noqa: PLC0415 - the drawing of graphs is loaded when it is shown
-
-                place = places_of(self.snapshot.plan, self.level if self.by_level else None)
-                return [place[row.index] for row in rows]
-            case "name":
-                return [row.name.lower() for row in rows]
-            case "state":
-                return [_LIFE[row.state] for row in rows]
-            case "time":
-                at = self.snapshot.at
-                return [-_taken(row, at) for row in rows]
-            case "tries":
-                return [-row.attempt for row in rows]
-            case "start":
-                return [row.started_at if row.started_at is not None else 1e18 for row in rows]
-            case "slow":
-                return [-(times_usual(self.snapshot, row, self.usual) or -1.0) for row in rows]
-            case "recent":
-                return [-row.started_at if row.started_at is not None else 1e18 for row in rows]
-            case _:
-                retry = _S.BACKOFF
-                if self.usual:
-                    now, usual = self.snapshot, self.usual
-                    return [_SLOW if is_slow(now, row, usual) else _rank(row) for row in rows]
-                return [_RANK[row.state] if row.gate is None and row.state is not retry else _rank(row) for row in rows]
+        level = self.level if self.by_level else None
+        return keys_of(self.sort, self.snapshot, rows, usual=self.usual, level=level)
 
     def _find_cursor(self) -> None:
         if not self.order:
@@ -283,19 +273,18 @@ class Roster:
         except ValueError:
             first = self._place
         low, high = sorted((first, self._place))
-        rows = self.snapshot.rows
-        self.marks.reach(rows[index].name for index in self.order[low : high + 1])
+        self.marks.reach(name for index in self.order[low : high + 1] for name in self.names_at(index))
 
     def invert_marks(self) -> None:
         """Of what is shown mark what is not marked, and the other way round."""
-        rows = self.snapshot.rows
-        self.marks.invert(rows[index].name for index in self.order)
+        self.marks.invert(name for index in self.order for name in self.names_at(index))
 
     def select(self, index: int) -> bool:
         """Put the cursor on a task, in the level where it is. False if the filter hides it."""
         if self.by_level and index < len(self.snapshot.rows) and (home := self.levels.home(index)) != self.level:
             self.level = home
             self.rebuild()
+        self._show_inside(index)
         try:
             place = self.order.index(index)
         except ValueError:
@@ -303,6 +292,15 @@ class Roster:
         self.touched = True
         self.go(place)
         return True
+
+    def _show_inside(self, index: int) -> None:
+        """Open the group that hides a task, or close the one that it is not in."""
+        grouping = self.grouping
+        if grouping.opened and grouping.key_of(index) != grouping.opened:
+            grouping.opened = ""
+            self.rebuild()
+        if grouping.head_of(index) != index:
+            self.open_group(grouping.key_of(index))
 
     def keep(self, index: int) -> None:
         """Put the cursor on a task; if a filter hides it, it is shown all the same until the cursor leaves it."""
@@ -313,7 +311,7 @@ class Roster:
 
     def find(self, test: Callable[[TaskRow], bool], step: int) -> bool:
         """Move the cursor to the next (step 1) or previous (-1) task that passes `test`, around the end."""
-        if self.by_level:
+        if self.by_level or self.grouping.packs or self.grouping.opened:
             return self._find_anywhere(test, step)
         count = len(self.order)
         rows = self.snapshot.rows
@@ -380,13 +378,3 @@ class Roster:
             self.level = self.levels.home(self.selected)
             self.touched = True
         self.rebuild()
-
-
-def _rank(row: TaskRow) -> float:
-    return _AT_GATE if is_at_gate(row) else _RANK[_S.RUNNING if is_between_rounds(row) else row.state]
-
-
-def _taken(row: TaskRow, at: float) -> float:
-    if row.started_at is None:
-        return -1.0
-    return (row.ended_at if row.ended_at is not None and row.ended_at >= row.started_at else at) - row.started_at

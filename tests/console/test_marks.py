@@ -273,6 +273,7 @@ async def test_a_command_for_more_tasks_than_a_snapshot_has_answers_of_is_answer
         ]
         engine.story.record(1, answers)
         await seen.settle()
-        assert f"held, and {len(waiting) - 1} tasks more · u undoes it" in seen.text
+        assert "holding 200 tasks…" not in seen.text
+        assert "u undoes" in seen.text
         await seen.press("u")
         assert len(engine.sent) == 2 * len(waiting)

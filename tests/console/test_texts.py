@@ -18,7 +18,8 @@ from dagtop_app.faces import STYLES, TASK_FACES
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.filters import Filter, is_problem, matches
 from dagtop_app.lines import line_width
-from dagtop_app.roster import PACE, SORTS, Roster
+from dagtop_app.roster import PACE, Roster
+from dagtop_app.row_orders import SORTS
 from dagtop_app.table_columns import columns, head_line
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
 from dagtop_app.undo import inverse

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.faces import GATE_FACE
-from dagtop_app.roster import SORTS
+from dagtop_app.row_orders import SORTS
 from dagtop_app.screens.looking import Looking
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import counted

@@ -69,7 +69,9 @@ class Levelled(Rereading):
             super().action_detail()
 
     def action_leave_level(self) -> None:
-        """Back to the level around this one."""
+        """Back to the level around this one, or out of a group."""
+        if self.leave_group():
+            return
         if self._has_levels():
             if not self.roster.leave():
                 self.bridge.say(
@@ -81,7 +83,7 @@ class Levelled(Rereading):
         """One step back: what is open, the filter, the level, the view."""
         roster, view = self.roster, self.view
         elsewhere = self.is_asking or self.inspector.has_focus or view in {"logs", "meta"}
-        if elsewhere or not roster.by_level or not roster.level or roster.marks:
+        if elsewhere or not roster.by_level or not roster.level or roster.marks or roster.grouping.opened:
             super().action_back()
         elif view != "tasks" and self.stage.current.back():
             self.draw()

@@ -13,7 +13,8 @@ from textual.widgets import Input
 
 from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
-from dagtop_app.roster import SORTS, Roster
+from dagtop_app.roster import Roster
+from dagtop_app.row_orders import SORTS
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
@@ -101,6 +102,11 @@ class Looking(Keeping):
             self.inspector.move(how)
         else:
             self.stage.current.move(how)
+
+    def step_on(self) -> None:
+        """To the next line, in a view that has lines."""
+        if self.view != "graph":
+            self.stage.current.move("down")
 
     def action_top_twice(self) -> None:
         """The second g goes to the top."""

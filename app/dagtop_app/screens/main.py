@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
-#: Of more marked tasks it is not looked at each whether a key would do something to it.
-_LOOKED_AT = 100
 
 
 class MainScreen(Levelled):
@@ -179,7 +177,7 @@ class MainScreen(Levelled):
         row, snapshot = self.roster.row, self.roster.snapshot
         painted, inspector = self._side_rule, self.inspector
         inspector.at_length = self.has_class("-wide")
-        if self.draw_node_side(painted):
+        if self.draw_node_side(painted) or self.draw_group_side(painted):
             return
         left, right = inspector_model.title(snapshot, row)
         painted.set_lines([rule(left, right, painted.size.width)])
@@ -273,8 +271,8 @@ class MainScreen(Levelled):
 
     def is_useful(self, action: Action) -> bool:
         """Whether the key would do something to one of the chosen tasks."""
-        if self.roster.marks and action.id.startswith("task."):
-            return any(self._is_useful(action, row) for row in self.chosen_rows[:_LOOKED_AT])
+        if action.id.startswith("task.") and (some := self.some_chosen):
+            return any(self._is_useful(action, row) for row in some)
         useful = self.useful_on_node(action)
         return self._is_useful(action, self.roster.row) if useful is None else useful
 

@@ -32,9 +32,13 @@ class Marking(Steering):
         """Mark the task under the cursor, or unmark it, and go on to the next line."""
         if (row := self._chosen()) is None:
             return
-        self.roster.marks.toggle([row.name])
-        self.roster.go(self.roster.place + 1)
+        self.roster.marks.toggle(self.roster.names_at(row.index))
+        self.step_on()
         self.draw()
+
+    def step_on(self) -> None:
+        """To the next line, in a view that has lines."""
+        raise NotImplementedError
 
     def action_select_range(self) -> None:
         """Mark from here to wherever the cursor goes; the second time the range is as it is."""

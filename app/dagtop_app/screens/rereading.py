@@ -8,7 +8,7 @@ from dagtop.core.states import RUN_OVER
 from dagtop.errors import DagtopError
 
 from dagtop_app.lines import Line
-from dagtop_app.screens.commanding import Commanding
+from dagtop_app.screens.grouped import Grouped
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, plural, wrap
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _STYLES = {"+": "good", "~": "retry", "-": "fail", ">": "wait", "=": "wait"}
 
 
-class Rereading(Commanding):
+class Rereading(Grouped):
     """What becomes of a changed file."""
 
     reloader: Reloader | None = None

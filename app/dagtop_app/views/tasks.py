@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop_app.lines import Span
+from dagtop_app.text import plural
 from dagtop_app.view_model import table_title
 from dagtop_app.views.base import View
 from dagtop_app.widgets.task_table import ColumnHead, TaskTable
@@ -38,6 +39,8 @@ class Tasks(View[TaskTable]):
             self.desk.sort_by("lanes")
         elif what == "lanes":
             self.desk.sort_by("problems" if roster.sort == "lanes" else "lanes")
+        elif what == "group":
+            self.desk.turn_groups()
         return None
 
     def title(self) -> tuple[list[Span], list[Span]]:
@@ -50,4 +53,20 @@ class Tasks(View[TaskTable]):
             reverse=roster.reverse,
             problems=roster.problems,
         )
-        return self.desk.level_title(left), right
+        return self._group_title() or self.desk.level_title(left), right
+
+    def _group_title(self) -> list[Span]:
+        """Of an opened group which, and of a table with groups how many; [] without any."""
+        roster = self.desk.roster
+        grouping, order = roster.grouping, roster.order
+        if roster.wanted or roster.problems:
+            return []
+        if grouping.opened:
+            label = grouping.opened_label(order)
+            return [("Tasks ", "title"), (label, ""), (f" · {plural(len(order), 'task')}", "dim")]
+        if not grouping.packs:
+            return []
+        groups = plural(len(grouping.packs), "group")
+        if roster.levels.there:
+            return [*self.desk.level_title([]), (f", {groups}", "dim")]
+        return [("Tasks ", "title"), (f"{len(roster.snapshot.rows):,}", ""), (f" · {groups}", "dim")]

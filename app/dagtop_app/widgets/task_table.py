@@ -17,6 +17,7 @@ from textual.strip import Strip
 
 from dagtop_app.actions import bindings
 from dagtop_app.faces import ENTERED
+from dagtop_app.grouping import Pack
 from dagtop_app.level_texts import end_of, node_line
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
@@ -37,6 +38,7 @@ _MEASURED = 2000
 
 if TYPE_CHECKING:
     from dagtop_app.graphview.lanes import Lanes
+    from dagtop_app.grouping_texts import Rolls
 
 
 class ColumnHead(Painted):
@@ -71,10 +73,11 @@ class TaskTable(PaintedScroll):
         self._head = head
         self._drawn: dict[int, tuple[TaskRow, bool, Line]] = {}
         self._cols = columns(80, 16)
-        self._measured: tuple[Plan | None, str | None] = (None, None)
+        self._measured: tuple[Plan | None, object] = (None, None)
         self._longest = 0
         self._marked = 0
         self._beside = Beside()
+        self._rolls: Rolls | None = None
         self._views: Sequence[BreakerView] = ()
         self._lanes: Lanes | None = None
         self._stood: tuple[int | None, int] = (None, 0)
@@ -83,9 +86,10 @@ class TaskTable(PaintedScroll):
     def show(self, *, moved: bool) -> None:
         """Draw what has changed since the last time; `moved`: the order or the cursor is another one."""
         snapshot = self.roster.snapshot
-        level = self.roster.level if self.roster.by_level else None
-        if self._measured[0] is not snapshot.plan or self._measured[1] != level:
-            self._measured = (snapshot.plan, level)
+        roster = self.roster
+        shown = (roster.level if roster.by_level else None, roster.grouping.opened, len(roster.grouping.packs))
+        if self._measured[0] is not snapshot.plan or self._measured[1] != shown:
+            self._measured = (snapshot.plan, shown)
             self._longest = max((width(name_of(name, 200)) for name in self.names()), default=0)
             self._drawn.clear()
         if self._marked != self.roster.marks.version:
@@ -102,6 +106,14 @@ class TaskTable(PaintedScroll):
     def names(self) -> Iterable[str]:
         """The names that the first column has to have room for."""
         roster, names = self.roster, self.roster.snapshot.plan.names
+        packs = roster.grouping.packs
+        if packs:
+            level = roster.level if roster.by_level else ""
+            labels = [f"{self._label(pack)} {ENTERED}" for pack in packs.values()]
+            return [
+                *labels,
+                *(relative(names[index], level) for index in roster.order[:_MEASURED] if index not in packs),
+            ]
         if not roster.by_level:
             return names[:_MEASURED]
         return [
@@ -118,8 +130,31 @@ class TaskTable(PaintedScroll):
             return line
         return marked_line(line, cursor=cursor and self._lanes is None)  # lanes have no cell to spare
 
+    @property
+    def rolls(self) -> Rolls:
+        """How groups stand."""
+        if self._rolls is None:
+            from dagtop_app.grouping_texts import Rolls  # noqa: PLC0415 - few runs have groups
+
+            self._rolls = Rolls()
+        return self._rolls
+
+    def _group_line(self, pack: Pack, *, cursor: bool) -> Line:
+        from dagtop_app.grouping_texts import group_line  # noqa: PLC0415 - as above
+
+        snapshot, rolled = self.roster.snapshot, self.rolls.of(self.roster.snapshot, pack)
+        return group_line(snapshot, rolled, self._label(pack), self._cols, cursor=cursor)
+
+    def _label(self, pack: Pack) -> str:
+        roster = self.roster
+        label = roster.grouping.label(pack.key, pack.members)
+        return relative(label, roster.level) if roster.by_level else label
+
     def _unmarked(self, row: TaskRow, *, cursor: bool) -> Line:
         roster = self.roster
+        pack = roster.grouping.packs.get(row.index)
+        if pack is not None:
+            return self._group_line(pack, cursor=cursor)
         if not roster.levels.there:
             return row_line(roster.snapshot, row, self._cols, cursor=cursor, beside=self._beside)
         is_node = roster.levels.is_node(row.index)
@@ -205,7 +240,9 @@ class TaskTable(PaintedScroll):
 
     def _stands_still(self, row: TaskRow) -> bool:
         """Whether its line is the same until the row is another one."""
-        return row.state in FINAL and self._lanes is None and not self.roster.levels.is_node(row.index)
+        roster, index = self.roster, row.index
+        many = roster.levels.is_node(index) or index in roster.grouping.packs
+        return row.state in FINAL and self._lanes is None and not many
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
