@@ -175,6 +175,27 @@ class TestWallAndMap:
             await shown.press("W")
             assert any("\u2801" <= char <= "\u28ff" for char in shown.drawn)
 
+    async def test_a_click_on_the_map_goes_there_and_selects_nothing(self) -> None:
+        async with graph(mapped(120), (100, 40)) as shown:
+            await shown.press("H", "home")
+            before, top = shown.cursor, shown.view.scroll_offset.y
+            corner = shown.view._map_region(shown.view.window)
+            assert corner is not None
+            await shown.seen.pilot.click(shown.view, offset=(corner.right - 18, corner.bottom - 2))
+            await shown.seen.settle()
+            assert shown.view.scroll_offset.y > top
+            assert shown.cursor == before
+
+    async def test_hostile_names_make_groups_that_are_drawn_as_pictures_of_themselves(self) -> None:
+        edges: dict[str, tuple[str, ...]] = {"a": ()}
+        for name in ("\x1b[31m", "\u202e", "名前" * 300, "x" * 10_000, "[/bold]", " "):
+            edges |= {f"{name}[{n}]": ("a",) for n in range(30)}
+        async with graph(snapshot_of(edges, {}), (80, 24)) as shown:
+            assert shown.sheet.is_folded
+            await shown.press("l", "j", "j", "enter", "s", "s", "s", "H", "t", "2")
+            assert "\x1b" not in shown.seen.text
+            assert "\u202e" not in shown.seen.text
+
 
 class TestBoxes:
     def test_a_bar_is_exactly_as_long_as_its_room_and_shows_every_problem(self) -> None:

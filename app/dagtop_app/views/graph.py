@@ -39,7 +39,8 @@ class Graph(View[GraphView]):
 
     def do(self, what: str) -> object:
         if what == "tree":
-            return self.desk.action_do("tree", "tasks")
+            self.desk.action_do("tree", "tasks")
+            return None
         return self.pane.do(what)
 
     def opened(self) -> bool:

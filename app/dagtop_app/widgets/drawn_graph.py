@@ -217,6 +217,20 @@ class DrawnGraph(PaintedScroll):
         segments += self._segments(line.runs)
         return Strip(segments).crop_extend(window.x - start, window.x - start + window.width, base)
 
+    def jump_on_map(self, x: int, y: int) -> bool:
+        """Go to where the map was clicked. False if there is none at this cell."""
+        window, drawing = self.window, self.drawing
+        corner = self._map_region(window)
+        if corner is None or drawing is None or not corner.contains(x, y):
+            return False
+        wide, high = corner.width - 2, corner.height - 2
+        across = min(1.0, max(0.0, (x - corner.x - 0.5) / wide))
+        down = min(1.0, max(0.0, (y - corner.y - 0.5) / high))
+        left = int(across * drawing.width) - window.width // 2
+        top = int(down * drawing.height) - window.height // 2
+        self.scroll_to(left + self.origin.x, top + self.origin.y, animate=False)
+        return True
+
     def _map_region(self, window: Rect) -> Region | None:
         """Where the map is, in cells of the screen."""
         drawing = self.drawing

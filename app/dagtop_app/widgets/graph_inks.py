@@ -131,7 +131,7 @@ class Inks(dict[Look, Style]):
             return self[Look(task_face(worst(bad)).style)] + Style(bold=True)
         paper = self._widget.background_colors[1]
         upper, lower = (
-            colour.blend(paper, 0.55) if state in _QUIET else colour
+            colour.blend(paper, 0.55) if state in _QUIET and colour.ansi is None and paper.ansi is None else colour
             for state, colour in ((state, styles.color(task_face(state).style)) for state in (states[0], states[-1]))
         )
         if run.emphasis is Emphasis.NONE and run.below >= 0:
@@ -139,6 +139,8 @@ class Inks(dict[Look, Style]):
         if run.below < 0:
             return Style(color=upper.rich_color, bgcolor=paper.rich_color)
         lift = styles.color("strong")
+        if lift.ansi is not None or upper.ansi is not None or lower.ansi is not None:
+            return Style(color=upper.rich_color, bgcolor=lower.rich_color, bold=True, underline=True)
         return Style(color=upper.blend(lift, 0.45).rich_color, bgcolor=lower.blend(lift, 0.45).rich_color)
 
     def _mix(self, look: Look) -> Style:

@@ -20,7 +20,11 @@ _LARGEST, _SHARE = Size(36, 11), 0.34
 _LEAST = Size(50, 10)
 #: It is there by itself in a window of so many rows if the drawing is larger than so many windows.
 _ROWS, _WINDOWS = 16, 2.0
-_FRAME = ("+-+", "| |", "+-+") if ASCII else ("╭─╮", "│ │", "╰─╯")
+_FRAME = (
+    (("+", "-", "+"), ("|", " ", "|"), ("+", "-", "+"))
+    if ASCII
+    else (("╭", "─", "╮"), ("│", " ", "│"), ("╰", "─", "╯"))
+)
 
 
 class MapCorner:

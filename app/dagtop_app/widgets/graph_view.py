@@ -195,6 +195,8 @@ class GraphView(LaidOutGraph):
 
     def on_click(self, event: events.Click) -> None:
         """The node that was clicked is selected; twice opens it."""
+        if self.jump_on_map(event.x, event.y):
+            return
         node = self.node_under(event.x, event.y)
         if node is None or self.sheet is None:
             return
