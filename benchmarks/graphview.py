@@ -1,6 +1,6 @@
 """How long layout and routing take, as multiples of one breadth-first search over the same graph.
 
-Ratios survive a busy or slow machine, milliseconds do not. Run it with the folder `app` on PYTHONPATH.
+Ratios survive a busy or slow machine, milliseconds do not. Run it with the folders `app` and `engine` on PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
-from dagtop_app.graphview import Canvas, GraphModel, Highlight, NodeTexts, Scale, Sizes, lay_out, route
+from dagtop_app.graph_folding import fold_tasks
+from dagtop_app.graphview import Canvas, GraphModel, Highlight, NodeTexts, Scale, Sizes, Wall, lay_out, pile_up, route
+from dagtop_app.graphview.lanes import lay_lanes
 
 T = TypeVar("T")
 
@@ -98,7 +100,7 @@ def clock(work: Callable[[], T], rounds: int) -> tuple[float, T]:
 
 def main() -> None:
     """Print one row per graph."""
-    columns = ("search", "layout", "route", "screen", "select")
+    columns = ("search", "layout", "route", "screen", "select", "fold", "wall", "lanes")
     print(f"{'graph':8} {'nodes':>6} " + "".join(f"{name:>18} " for name in columns) + "crossings unresolved")
     for kind in (layered, etl):
         for count in (200, 1_000, 10_000):
@@ -106,7 +108,8 @@ def main() -> None:
 
 
 def report(name: str, model: GraphModel) -> None:
-    """Measure one graph: layout, routing, a first screen of 200x60, and that screen after a node was selected."""
+    """Measure one graph: layout, routing, a first screen of 200x60, and that screen after a node was selected; groups by rank,
+    a wall, and lanes."""
     rounds = 5 if model.size < 5_000 else 1
     sizes = Sizes.of(Scale.PILL, [len(text) for text in model.names])
     unit, _ = clock(lambda: search(model), 9)
@@ -122,7 +125,11 @@ def report(name: str, model: GraphModel) -> None:
 
     screen_time, _ = clock(lambda: screen(Highlight()), rounds)
     select_time, _ = clock(lambda: screen(Highlight.of(layout, model.size // 2)), rounds)
-    times = (unit, layout_time, route_time, screen_time, select_time)
+    names = [f"rank{rank}_{node}" for node, rank in enumerate(model.ranks)]
+    fold_time, _ = clock(lambda: fold_tasks(model, names), rounds)
+    wall_time, _ = clock(lambda: Wall(pile_up(model, sizes), 45, Texts()).line(20, 0, 160), rounds)
+    lanes_time, _ = clock(lambda: lay_lanes(model), rounds)
+    times = (unit, layout_time, route_time, screen_time, select_time, fold_time, wall_time, lanes_time)
     cells = "".join(f"{time:8.2f} ms {time / unit:6.1f} " for time in times)
     print(f"{name:8} {model.size:6} {cells}{layout.crossings:9} {routing.unresolved:10}")
 

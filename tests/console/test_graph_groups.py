@@ -92,7 +92,7 @@ class TestGroups:
             assert "● load[0..99]" in shown.drawn
 
     async def test_the_lines_of_a_group_are_dashed_until_all_of_it_is_over(self) -> None:
-        done = {f"load[{n}]": {"state": S.SUCCEEDED} for n in range(100)}
+        done: dict[str, dict[str, Any]] = {f"load[{n}]": {"state": S.SUCCEEDED} for n in range(100)}
         async with graph(mapped(**done), (120, 40)) as shown:
             await shown.press("home")
             assert "╟──" in shown.drawn or "╟━━" in shown.drawn
