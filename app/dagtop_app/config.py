@@ -93,9 +93,9 @@ class Setting(NamedTuple):
     themes: Path | None = None
     """The folder of the user's own themes."""
 
-    def at(self, *keys: str) -> str:
-        """Where a setting stands in the file."""
-        return self.document.at(*keys) if self.document is not None else str(self.path)
+    def in_ascii(self) -> Setting:
+        """The same, drawn with ASCII only."""
+        return self._replace(config=msgspec.structs.replace(self.config, ascii=True))
 
 
 def usual_path() -> Path:
@@ -152,10 +152,9 @@ def _check(document: Document, config: Config, themes: Path) -> None:
     if config.columns and "task" not in config.columns:
         raise document.wrong("the column task cannot be left out: it is what a row is about", "columns")
     if config.theme:
-        from dagtop_app.theming import theme_names  # noqa: PLC0415 - only where one is chosen
+        from dagtop_app.theming import own_names, theme_names  # noqa: PLC0415 - only where one is chosen
 
-        names = theme_names(themes)
-        if config.theme not in names:
+        if config.theme not in own_names(themes) and config.theme not in (names := theme_names(themes)):
             raise document.wrong(f"there is no theme {shown(config.theme)}{_hint(config.theme, names)}", "theme")
     if config.keys:
         from dagtop_app.keymap import key_settings  # noqa: PLC0415 - it loads Textual's names of keys

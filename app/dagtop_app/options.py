@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
-
 if TYPE_CHECKING:
     from cyclopts import Parameter
 
@@ -228,7 +226,7 @@ def take_settings(output: OutputOptions) -> None:
     if output.config is not None or (not output.json and settings.can_draw() and (os.isatty(1) or os.isatty(2))):
         setting = config.read(output.config)
         if output.ascii:
-            setting = setting._replace(config=msgspec.structs.replace(setting.config, ascii=True))
+            setting = setting.in_ascii()
         config.use(setting)
 
 

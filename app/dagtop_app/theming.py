@@ -101,12 +101,16 @@ def _colours(document: Document, table: str, given: Mapping[str, Any], known: Ma
     return given
 
 
+def own_names(folder: Path) -> tuple[str, ...]:
+    """The names of our themes and of the user's."""
+    return tuple(dict.fromkeys(palette.name for palette in (*palettes(), *read_themes(folder).palettes)))
+
+
 def theme_names(folder: Path) -> tuple[str, ...]:
     """Those that can be chosen: ours, the user's, and Textual's."""
-    from textual.theme import BUILTIN_THEMES  # noqa: PLC0415 - only where one is chosen
+    from textual.theme import BUILTIN_THEMES  # noqa: PLC0415 - only where a theme is none of ours
 
-    own = [palette.name for palette in (*palettes(), *read_themes(folder).palettes)]
-    return tuple(dict.fromkeys([*own, *BUILTIN_THEMES]))
+    return tuple(dict.fromkeys([*own_names(folder), *BUILTIN_THEMES]))
 
 
 @contextmanager

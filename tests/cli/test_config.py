@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -181,6 +183,13 @@ class TestTheCommand:
 
         out = run("config", "--keys").stdout
         assert all(action.id in out for action in ACTIONS)
+
+
+def test_settings_of_the_console_load_no_textual_where_there_is_none(run, tmp_path) -> None:
+    (tmp_path / "config.toml").write_text('theme = "dagtop-cvd"\nrefresh = 3\n')
+    code = "from dagtop_app import config; import sys; config.read('config.toml'); raise SystemExit('textual' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=run.environ, check=False)
+    assert done.returncode == 0
 
 
 def test_what_is_in_force_is_said_once() -> None:
