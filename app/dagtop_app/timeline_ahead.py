@@ -98,7 +98,7 @@ def expected(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> tuple[bool, l
             spent += seconds
             cost += policies[index].weight
     for index, one in usual.items():
-        if index < len(rows) and measured[index] is None:
+        if index < len(rows) and (measured[index] is None or rows[index].state in ACTIVE):
             spent += one.median
             cost += policies[index].weight
     unit = spent / cost if spent and cost else 0.0

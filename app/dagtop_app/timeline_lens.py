@@ -118,7 +118,7 @@ def ticks(window: Window, gap: int) -> Iterator[Tick]:
     last = -inf
     while (at := number * step) < window.right:
         cell = window.cell(at)
-        if cell > last:
+        if last < cell < window.cells:
             yield Tick(cell, tick_text(at, step))
             last = cell
         number += 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from dagtop.core.snapshot import RunSnapshot, TaskRow
@@ -34,21 +34,36 @@ def amount(row: TaskRow, key: str) -> int:
     return int(row.policy.pool == name) if kind == "pool" else row.policy.resources.get(name, 0)
 
 
+def _none(index: int) -> str:
+    return ""
+
+
 class Gauges:
-    """Kept up with a story."""
+    """Kept up with a story: pools, resources, and groups of tasks that are one row each."""
 
     def __init__(self) -> None:
         self._story: Story | None = None
         self._seen = 0
         """Changes of the story's load that were looked at, with those that it keeps no more."""
         self._loads: dict[str, Load] = {}
+        self._groups: dict[str, Load] = {}
+        self._folded: Collection[str] = ()
 
-    def take(self, story: Story, snapshot: RunSnapshot) -> bool:
-        """Look at what has changed; a bit at a time. True if nothing is left."""
-        if story is not self._story:
-            self._story, self._seen, self._loads = story, 0, {}
+    def take(
+        self, story: Story, snapshot: RunSnapshot, groups: Collection[str] = (), key_of: Callable[[int], str] = _none
+    ) -> bool:
+        """Look at what has changed; a bit at a time. True if nothing is left.
+
+        Parameters
+        ----------
+        groups: keys of those that are one row.
+        key_of: the group of a task by its place in the graph.
+        """
+        if story is not self._story or groups != self._folded:
+            self._story, self._seen, self._loads, self._folded = story, 0, {}, groups
+            self._groups = {key: Load() for key in groups}
         keys = list(snapshot.limits)
-        if not keys:
+        if not keys and not groups:
             return True
         for key in keys:
             self._loads.setdefault(key, Load())
@@ -61,6 +76,8 @@ class Gauges:
             at = index.get(story.numbered(abs(change) - 1).name)
             if at is None or at >= len(rows):
                 continue  # a task that has come since the snapshot was made
+            if groups and (own := self._groups.get(key_of(at))) is not None:
+                own.step(when[place], change)
             row = rows[at]
             if row.policy.pool or row.policy.resources:
                 for key in keys:
@@ -69,10 +86,14 @@ class Gauges:
         self._seen = load.dropped + last
         return last == len(who)
 
+    def group(self, key: str) -> Load:
+        """How many tasks of a group ran at once."""
+        return self._groups.get(key) or Load()
+
     def slots(self, story: Story, snapshot: RunSnapshot, window: Window) -> Gauge:
         """The slots of the run."""
         load, limit, at = story.load, max(1, slots(snapshot)), snapshot.at
-        cells = _cells(load, window, at, limit)
+        cells = levels(load, window, at, limit)
         since = story.sessions[-1] if story.sessions else 0.0
         idle = 1 - min(1.0, load.mean(since, at) / limit) if at > since else 0.0
         now = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
@@ -90,14 +111,14 @@ class Gauges:
         return [
             Gauge(
                 f"{'pool ' if key.startswith('pool:') else ''}{name_of(key.partition(':')[2], 60)} {there:,}",
-                _cells(self._loads.get(key) or Load(), window, snapshot.at, max(1, there)),
+                levels(self._loads.get(key) or Load(), window, snapshot.at, max(1, there)),
                 (_who(snapshot, key) or f"{used:,} of {there:,}", f"{used:,}/{there:,}"),
             )
             for _, key, used, there in found[:most]
         ]
 
 
-def _cells(load: Load, window: Window, at: float, limit: int) -> str:
+def levels(load: Load, window: Window, at: float, limit: int) -> str:
     """The mean of each cell, up to now."""
     if not len(load):
         return " " * window.cells

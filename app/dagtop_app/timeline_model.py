@@ -10,18 +10,22 @@ from dagtop.core.forecast import Usual
 from dagtop.core.restart import RestartPolicy
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, RUN_OVER, TaskState
+from dagtop.observe.load import Load
 from dagtop.observe.spans import Kind
 from dagtop.observe.spans import Span as Piece
 from dagtop.observe.story import Story
 
 from dagtop_app import faces, upkeep
 from dagtop_app.faces import face_of, glyph_of, is_at_gate
-from dagtop_app.lines import Line, Span
+from dagtop_app.grouping import Pack
+from dagtop_app.grouping_texts import Rolled, figures
+from dagtop_app.lines import Line, Span, fit_line
 from dagtop_app.obstacles import breaker_of, obstacles
-from dagtop_app.text import clean, clock, clock_left, duration, fit
+from dagtop_app.text import clean, clock, clock_left, cut, duration, fit
 from dagtop_app.timeline_ahead import Ahead, lasts
-from dagtop_app.timeline_bars import cells, inked
+from dagtop_app.timeline_bars import BRUSHES, FAILED, cells, glyph, inked
 from dagtop_app.timeline_lens import Window
+from dagtop_app.timeline_load import levels
 
 _S = TaskState
 
@@ -133,7 +137,7 @@ def row_line(scene: Scene, row: TaskRow, pieces: Sequence[Piece], *, cursor: boo
     critical = scene.critical and row.index in scene.ahead.on_path
     quiet = (row.state in FINAL and row.state not in BAD) or row.state is _S.WAITING
     edge = (">" if faces.ASCII else "▌") if cursor else "*" if marked else " "
-    drawn = cells(pieces, scene.window, critical=critical, ahead=_coming(scene, row), now=scene.now)
+    drawn = cells(pieces, scene.window, critical=critical, ahead=coming(scene, row.index), now=scene.now)
     bound = "|" if faces.ASCII else "│"
     line: list[Span] = [
         (edge, "mark"),
@@ -154,6 +158,64 @@ def row_line(scene: Scene, row: TaskRow, pieces: Sequence[Piece], *, cursor: boo
     return tuple(line)
 
 
+def group_line(
+    scene: Scene,
+    pack: Pack,
+    rolled: Rolled,
+    load: Load,
+    label: str,
+    *,
+    cursor: bool,
+    marked: bool,
+    ahead: tuple[float, float] | None = None,
+) -> Line:
+    """A group of tasks in one line: how many of them ran at once, against the most that did. Where one failed that is seen."""
+    cols, window, snapshot = scene.columns, scene.window, scene.snapshot
+    face = face_of(rolled.worst)
+    over = rolled.done == rolled.total
+    edge = (">" if faces.ASCII else "▌") if cursor else "*" if marked else " "
+    bound = "|" if faces.ASCII else "│"
+    name = cut(label, cols.name - 2) + f" {faces.ENTERED}"
+    line: list[Span] = [
+        (edge, "mark"),
+        (f"{faces.drawn(face)} ", face.style),
+        (fit(name, cols.name) + " ", "strong" if cursor else "dim" if over and rolled.worst.state not in BAD else ""),
+        (bound, "rule"),
+        *_levels_inked(scene, pack, levels(load, window, snapshot.at, max(1, load.peak)), ahead, done=over),
+        (bound, "rule"),
+    ]
+    if cols.wait:
+        line.append((" " + fit("", cols.wait), ""))
+    took = "-"
+    if rolled.begun is not None:
+        took = clock(snapshot.at - rolled.begun) if rolled.ended is None else duration(rolled.ended - rolled.begun)
+    line.append((" " + fit(took, cols.run, right=True), "dim" if over else ""))
+    if cols.note:
+        line += fit_line([("  ", ""), *figures(rolled.counts)], cols.note + 1)
+    return tuple(line)
+
+
+def _levels_inked(
+    scene: Scene, pack: Pack, drawn: str, ahead: tuple[float, float] | None, *, done: bool
+) -> Iterator[Span]:
+    """Columns of a group, with what failed in front of them; where there is none now, and what is to come."""
+    window, rows = scene.window, scene.snapshot.rows
+    failed = {
+        window.cell(row.ended_at)
+        for row in (rows[index] for index in pack.members if index < len(rows))
+        if row.state in BAD and row.ended_at is not None
+    }
+    beyond = cells((), window, ahead=ahead, now=scene.now)
+    style = "ok" if done else "run"
+    for place, char in enumerate(drawn):
+        if place in failed:
+            yield glyph(FAILED), BRUSHES[FAILED].style
+        elif char == " " and beyond[place]:
+            yield glyph(beyond[place]), BRUSHES[beyond[place]].style
+        else:
+            yield char, style
+
+
 def empty_line(scene: Scene) -> Line:
     """A line without a task: the frame, and now."""
     bound = "|" if faces.ASCII else "│"
@@ -161,13 +223,13 @@ def empty_line(scene: Scene) -> Line:
     return ((" " * (LEAD + scene.columns.name + 1), ""), (bound, "rule"), *drawn, (bound, "rule"))
 
 
-def _coming(scene: Scene, row: TaskRow) -> tuple[float, float] | None:
-    """When the task is likely to run from now on."""
+def coming(scene: Scene, *tasks: int) -> tuple[float, float] | None:
+    """When these are likely to run from now on: from the first start to the last end."""
     ahead, at = scene.ahead, scene.snapshot.at
-    end = ahead.ends.get(row.index)
-    if end is None:
+    ends = [end for task in tasks if (end := ahead.ends.get(task)) is not None]
+    if not ends:
         return None
-    start = ahead.starts.get(row.index, at)
+    end, start = max(ends), min(ahead.starts.get(task, at) for task in tasks if task in ahead.ends)
     return (max(start, at), max(end, start + scene.window.step))
 
 

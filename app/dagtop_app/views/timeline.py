@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from dagtop_app.grouping_texts import group_side, group_title
 from dagtop_app.lines import Line, Span, fit_line, rule
 from dagtop_app.timeline_bars import spans_of
 from dagtop_app.timeline_detail import detail_lines, detail_title
@@ -41,7 +42,9 @@ class Timeline(View[TimelinePane]):
 
     def show(self, *, moved: bool = False) -> None:
         pane, height = self.pane, self.desk.size.height
-        pane.gauges.take(self.desk.bridge.story, self.desk.roster.snapshot)
+        grouping = self.desk.roster.grouping
+        groups = {pack.key for pack in grouping.packs.values()}
+        pane.gauges.take(self.desk.bridge.story, self.desk.roster.snapshot, groups, grouping.key_of)
         pane.show(moved=moved)
         head = head_lines(pane.scene, pane.order, axis=height >= _TALLER)
         _put(self._head, head)
@@ -78,12 +81,19 @@ class Timeline(View[TimelinePane]):
         if height < TALL or not self.desk.inspector_wanted:
             return lines
         row = self.desk.roster.row
+        most = 3 if height >= _TALLER else 2
+        pack = self.desk.roster.pack
+        if pack is not None:
+            rolled = self.pane.rolls.of(scene.snapshot, pack)
+            left, right = group_title(rolled, self.desk.roster.grouping.label(pack.key, pack.members))
+            told = group_side(scene.snapshot, pack, rolled, width, most)[:most]
+            return [*lines, *[()] * framed, rule(left, right, width), *told, *[()] * (most - len(told))]
         pieces = spans_of(scene.story, scene.snapshot, row) if row is not None else ()
         left, right = detail_title(scene, row)
         lines += [()] if framed else []
         lines.append(rule(left, right, width))
-        told = detail_lines(scene, row, pieces, width, 3 if height >= _TALLER else 2)
-        return [*lines, *told, *[()] * ((3 if height >= _TALLER else 2) - len(told))]
+        told = detail_lines(scene, row, pieces, width, most)
+        return [*lines, *told, *[()] * (most - len(told))]
 
     def _gauges(self, pools: int) -> list[Line]:
         scene, gauges = self.pane.scene, self.pane.gauges

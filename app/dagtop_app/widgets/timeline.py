@@ -19,6 +19,8 @@ from textual.strip import Strip
 
 from dagtop_app.actions import bindings
 from dagtop_app.faces import ENTERED
+from dagtop_app.grouping import Pack
+from dagtop_app.grouping_texts import Rolls
 from dagtop_app.level_texts import end_of
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
@@ -27,7 +29,18 @@ from dagtop_app.timeline_ahead import NOTHING, Ahead, look_ahead
 from dagtop_app.timeline_bars import spans_of
 from dagtop_app.timeline_lens import Lens, Window
 from dagtop_app.timeline_load import Gauges
-from dagtop_app.timeline_model import ORDERS, Columns, Scene, columns, empty_line, ordered, row_line, span_of
+from dagtop_app.timeline_model import (
+    ORDERS,
+    Columns,
+    Scene,
+    columns,
+    coming,
+    empty_line,
+    group_line,
+    ordered,
+    row_line,
+    span_of,
+)
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import PaintedScroll, paint
 
@@ -68,9 +81,11 @@ class TimelinePane(PaintedScroll):
         """The task under the cursor when it was last drawn, and its line."""
         self.ahead: Ahead = NOTHING
         self.gauges = Gauges()
+        self.rolls = Rolls()
         self.scene = Scene(desk.roster.snapshot, Story(), {}, NOTHING, Window(0.0, 1.0, 1), _NO_COLUMNS, critical=True)
         self._found: tuple[Plan, Ahead] | None = None
         """What was worked out beside, and not taken yet."""
+        self._groups_ahead: tuple[Ahead, dict[str, tuple[float, float] | None]] = (NOTHING, {})
         self._looking = False
         self._look_due = 0.0
         self._looked_at: Sequence[TaskRow] = ()
@@ -106,9 +121,24 @@ class TimelinePane(PaintedScroll):
         return rows[self.shown[place]] if place < len(self.shown) and self.shown[place] < len(rows) else None
 
     def _line(self, row: TaskRow, *, cursor: bool, marked: bool) -> Line:
-        scene = self.scene
+        scene, grouping = self.scene, self.desk.roster.grouping
+        pack = grouping.packs.get(row.index)
+        if pack is not None:
+            label = grouping.label(pack.key, pack.members)
+            rolled, load = self.rolls.of(scene.snapshot, pack), self.gauges.group(pack.key)
+            ahead = self._group_ahead(pack)
+            return group_line(scene, pack, rolled, load, label, cursor=cursor, marked=marked, ahead=ahead)
         pieces = spans_of(scene.story, scene.snapshot, row)
         return row_line(scene, row, pieces, cursor=cursor, marked=marked, name=self._called(row))
+
+    def _group_ahead(self, pack: Pack) -> tuple[float, float] | None:
+        """What is to come of a group; found once for each look ahead."""
+        if self._groups_ahead[0] is not self.ahead:
+            self._groups_ahead = (self.ahead, {})
+        known = self._groups_ahead[1]
+        if pack.key not in known:
+            known[pack.key] = coming(self.scene, *pack.members)
+        return known[pack.key]
 
     def _called(self, row: TaskRow) -> str:
         roster = self.desk.roster
@@ -143,7 +173,7 @@ class TimelinePane(PaintedScroll):
             if row is None:
                 self._drawn.pop(y, None)
                 continue
-            cursor, marked = top + y == self.place, row.index in roster.marks
+            cursor, marked = top + y == self.place, row.name in roster.marks
             if known is not None and known[0] is row and known[1:3] == (cursor, marked) and self._stands_still(row):
                 continue
             line = self._line(row, cursor=cursor, marked=marked)
@@ -158,7 +188,7 @@ class TimelinePane(PaintedScroll):
 
     def _stands_still(self, row: TaskRow) -> bool:
         """Whether its line is the same until the row is another one, or now is in another cell."""
-        return row.state in FINAL
+        return row.state in FINAL and row.index not in self.desk.roster.grouping.packs
 
     def render_line(self, y: int) -> Strip:
         """One visible line."""
@@ -166,7 +196,7 @@ class TimelinePane(PaintedScroll):
         row = self.row_at(place)
         if row is None:
             return paint(self, empty_line(self.scene), width_)
-        cursor, marked = place == self.place, row.index in self.desk.roster.marks
+        cursor, marked = place == self.place, row.name in self.desk.roster.marks
         line = self._line(row, cursor=cursor, marked=marked)
         self._drawn[y] = (row, cursor, marked, line)
         return paint(self, line, width_, "cursor" if cursor else "")
@@ -231,13 +261,21 @@ class TimelinePane(PaintedScroll):
 
     def _measure(self, snapshot: RunSnapshot) -> None:
         roster = self.desk.roster
-        level = roster.level if roster.by_level else None
+        level = roster.level if roster.by_level else f"/{len(roster.grouping.packs)}{roster.grouping.opened}"
         if self._measured[0] is not snapshot.plan or self._measured[1] != level:
             self._measured = (snapshot.plan, level)
             self._longest = max((width(name) for name in self._names(snapshot)), default=0)
 
     def _names(self, snapshot: RunSnapshot) -> Iterable[str]:
         roster, names = self.desk.roster, snapshot.plan.names
+        if roster.grouping.packs:
+            packs = roster.grouping.packs
+            return [
+                roster.grouping.label(pack.key, pack.members) + f" {ENTERED}"
+                if (pack := packs.get(index)) is not None
+                else name_of(names[index], 200)
+                for index in roster.order[:_MEASURED]
+            ]
         if not roster.by_level:
             return [name_of(name, 200) for name in names[:_MEASURED]]
         children = roster.levels.children(roster.level)[:_MEASURED]
