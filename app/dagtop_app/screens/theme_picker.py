@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 #: What our own themes are for.
 _MEANT: Mapping[str, str] = {
-    "dagtop-dark": "dark, the usual one",
+    "dagtop-dark": "usual",
     "dagtop-light": "light",
-    "dagtop-cvd": "red and green need not be told apart",
+    "dagtop-cvd": "colour-blind",
     "dagtop-contrast": "high contrast",
 }
 
@@ -30,7 +30,7 @@ def theme_choices(ours: Sequence[str], own: Sequence[str], others: Sequence[str]
     """One answer for each theme: ours, the user's, Textual's."""
     names = [*dict.fromkeys([*ours, *own, *others])]
     widest = max(len(name) for name in names)
-    notes = {**dict.fromkeys(others, "of Textual"), **_MEANT, **dict.fromkeys(own, "your own")}
+    notes = {**dict.fromkeys(others, "Textual"), **_MEANT, **dict.fromkeys(own, "yours")}
     return [Choice((), "", f"{name:<{widest}}  {notes.get(name, '')}", name) for name in names]
 
 
@@ -46,9 +46,7 @@ class ThemePicker(Popup):
     app: Themed
 
     def __init__(self, choices: Sequence[Choice], at: int) -> None:
-        super().__init__(
-            "Theme", [_sample()], choices, pick=True, at=at, note="↑↓ shows · ⏎ takes · s for good · esc as before"
-        )
+        super().__init__("Theme", [_sample()], choices, pick=True, at=at, note="⏎ takes · s for good · esc")
         self._shown_at = at
 
     def _draw(self) -> None:
