@@ -434,6 +434,11 @@ def refuse_to_watch(watch_file: bool) -> None:
         )
 
 
+def _say_no_words(talks: bool) -> None:
+    if talks:
+        headless.say("a graph with a schedule takes no commands here: `dagtop tell` gives them, --now runs it once")
+
+
 def run_command(
     where: str,
     signals: Signals,
@@ -461,6 +466,7 @@ def run_command(
         again = resume_command(keep) if can_be_resumed(journal) else ""
         if not now and (timetable := timetable_of(prepared)) is not None:
             refuse_to_watch(watch_file)
+            _say_no_words(talks)
             from dagtop_app.scheduling import run_by_schedule  # noqa: PLC0415 - only where something is scheduled
 
             return run_by_schedule(prepared, timetable, signals, output, out=out, journal=journal, resume_command=again)
@@ -468,6 +474,7 @@ def run_command(
             from dagtop_app.scheduling import run_with_scheduled_nodes  # noqa: PLC0415 - as above
 
             refuse_to_watch(watch_file)
+            _say_no_words(talks)
             return run_with_scheduled_nodes(
                 prepared, nodes, signals, output, out=out, journal=journal, resume_command=again
             )
