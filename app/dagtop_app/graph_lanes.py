@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import TaskRow
-from dagtop.core.states import FINAL
+from dagtop.core.states import FINAL, TaskState
 
 from dagtop_app.faces import ASCII as IN_ASCII
 from dagtop_app.faces import face_of, glyph_of
@@ -52,6 +52,10 @@ def lane_spans(lanes: Lanes, rows: Sequence[TaskRow], row: TaskRow) -> list[Span
     for text, owner in lanes.cells(row.index, glyph_of(row), ASCII if IN_ASCII else UNICODE):
         if owner == row.index:
             spans.append((text, face_of(row).style))
+        elif owner < -1:  # a line that many share
+            goal = rows[-2 - owner] if -2 - owner < len(rows) else row
+            waits = goal.state is TaskState.WAITING and not IN_ASCII
+            spans.append((text.translate(_DASHES) if waits else text, "faint" if waits else "dim"))
         elif owner < 0 or owner >= len(rows):
             spans.append((text, "faint"))
         elif rows[owner].state in FINAL:

@@ -21,7 +21,7 @@ from test_graph_view import Shown, graph
 pytestmark = pytest.mark.anyio
 
 
-def mapped(count: int = 100, **rows: dict[str, Any]) -> RunSnapshot:
+def mapped(count: int = 100, /, **rows: dict[str, Any]) -> RunSnapshot:
     """start, load[0..count-1], end; the first ten have succeeded, one has failed, two run."""
     edges: dict[str, tuple[str, ...]] = {"start": ()}
     edges |= {f"load[{n}]": ("start",) for n in range(count)}
@@ -93,7 +93,7 @@ class TestGroups:
 
     async def test_the_lines_of_a_group_are_dashed_until_all_of_it_is_over(self) -> None:
         done: dict[str, dict[str, Any]] = {f"load[{n}]": {"state": S.SUCCEEDED} for n in range(100)}
-        async with graph(mapped(**done), (120, 40)) as shown:
+        async with graph(mapped(100, **done), (120, 40)) as shown:
             await shown.press("home")
             assert "╟──" in shown.drawn or "╟━━" in shown.drawn
         async with graph(mapped(), (120, 40)) as shown:
