@@ -18,6 +18,9 @@ from dagtop_app.why import why
 
 _S = TaskState
 
+#: From this width on it is told of an attempt also when it ended.
+_WIDE = 120
+
 
 def detail_title(scene: Scene, row: TaskRow | None) -> tuple[list[Span], list[Span]]:
     """The line above what is told of the selected task."""
@@ -79,7 +82,7 @@ def attempts_line(pieces: Sequence[Piece], width_: int, *, dropped: int = 0) -> 
     told: list[list[Span]] = []
     room = width_ - 10
     for attempt in reversed(attempts):
-        spans = _attempt(attempt)
+        spans = _attempt(attempt, whole=width_ >= _WIDE)
         room -= line_width(spans) + 3
         if told and room < (12 if len(told) < len(attempts) - 1 else 0):
             break
@@ -94,8 +97,8 @@ def attempts_line(pieces: Sequence[Piece], width_: int, *, dropped: int = 0) -> 
     return fit_line(line, width_)
 
 
-def _attempt(attempt: Piece) -> list[Span]:
-    arrow = "->" if faces.ASCII else "→"
+def _attempt(attempt: Piece, *, whole: bool) -> list[Span]:
+    until = f" {'->' if faces.ASCII else '→'} {_moment(attempt.end)}" if whole else ""
     brush = {"succeeded": _S.SUCCEEDED, "running": _S.RUNNING, "cancelled": _S.CANCELLED, "lost": _S.CANCELLED}.get(
         attempt.ending, _S.FAILED
     )
@@ -107,7 +110,7 @@ def _attempt(attempt: Piece) -> list[Span]:
         what = f"timeout {what}"
     return [
         (f"{attempt.attempt}  ", "strong"),
-        (f"{_moment(attempt.start)} {arrow} {_moment(attempt.end)}  {duration(attempt.seconds)} ", "dim"),
+        (f"{_moment(attempt.start)}{until}  {duration(attempt.seconds)} ", "dim"),
         (f"{faces.glyph(brush)} {'' if attempt.ending == 'succeeded' else what}".rstrip(), face.style),
     ]
 

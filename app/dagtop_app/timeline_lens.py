@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from math import floor, inf
 from typing import NamedTuple
@@ -61,12 +62,12 @@ class Lens:
         self.step = 1.0
         self.left = 0.0
 
-    def window(self, start: float, now: float, end: float, cells: int) -> Window:
-        """What is seen of a run that began at `start`, and will go on to `end`."""
+    def window(self, start: float, now: float, end: float, cells: int, *, over: bool = False) -> Window:
+        """What is seen of a run that began at `start`, and will go on to `end`; one that is over fills the width."""
         cells = max(1, cells)
         if self.fitted:
-            self.step = fitting(end - start, cells)
-            self.left = _whole(start, self.step)
+            self.step = (end - start) / cells if over else fitting(end - start, cells)
+            self.left = start if over else _whole(start, self.step)
         elif self.following:
             self.left = max(_whole(start, self.step), _whole(now - self.step * cells * _AHEAD, self.step))
         else:
@@ -76,9 +77,11 @@ class Lens:
 
     def zoom(self, keys: int, window: Window, anchor: float) -> bool:
         """Closer (1) or farther (-1); `anchor` stays where it is, if it is seen. False if that is as far as it goes."""
-        place = STEPS.index(window.step) if window.step in STEPS else 0
+        place = bisect_left(STEPS, window.step * (1 - 1e-9))
+        if place < len(STEPS) and window.step < STEPS[place] * (1 - 1e-9) and keys < 0:
+            place -= 1  # of a step between two the next one is nearer
         wanted = max(0, min(len(STEPS) - 1, place - keys * _KEY))
-        if wanted == place:
+        if STEPS[wanted] == window.step:
             return False
         if not window.left <= anchor <= window.right:
             anchor = (window.left + window.right) / 2
@@ -138,11 +141,11 @@ def tick_text(at: float, step: float) -> str:
 def step_text(step: float) -> str:
     """How much a cell is: "3s/cell"."""
     if step < 1:
-        return f"{step * 1000:g}ms/cell"
+        return f"{step * 1000:.3g}ms/cell"
     for size, unit in ((86400.0, "d"), (3600.0, "h"), (60.0, "m")):
         if step >= size and (step / size).is_integer():
             return f"{step / size:g}{unit}/cell"
-    return f"{step:g}s/cell" if step < 90 else f"{clock(step)}/cell"
+    return f"{step:.3g}s/cell" if step < 90 else f"{clock(step)}/cell"
 
 
 def _whole(at: float, step: float) -> float:

@@ -173,6 +173,17 @@ class TestLens:
                 window = lens.window(0.0, 100.0, 100.0, 100)
             assert lens.step in {STEPS[0], STEPS[-1]}
 
+    def test_a_run_that_is_over_fills_the_width_and_is_zoomed_by_round_steps_from_there(self) -> None:
+        lens = Lens()
+        window = lens.window(0.0, 298.0, 298.0, 100, over=True)
+        assert (window.left, window.right) == (0.0, pytest.approx(298.0))
+        assert step_text(window.step) == "2.98s/cell"
+        assert lens.zoom(1, window, 100.0)
+        assert lens.step == 1.5
+        lens.fit()
+        assert lens.zoom(-1, lens.window(0.0, 298.0, 298.0, 100, over=True), 100.0)
+        assert lens.step == 5.0
+
     def test_pan_stays_within_sight_of_the_run(self) -> None:
         lens = Lens()
         for by in (-10_000, 10_000):

@@ -108,7 +108,8 @@ class TimelinePane(PaintedScroll):
         self._measure(snapshot)
         start, end = span_of(snapshot, story, self.ahead, whole=self.whole)
         cols = columns(self.cells, self._longest)
-        window = self.lens.window(start, snapshot.at, end, cols.chart)
+        over = snapshot.state in RUN_OVER
+        window = self.lens.window(start, snapshot.at, end, cols.chart, over=over)
         self.scene = Scene(snapshot, story, usual, self.ahead, window, cols, self.critical)
         self.resize_to(len(self.shown))
         if moved:
