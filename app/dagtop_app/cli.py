@@ -16,9 +16,11 @@ from dagtop_app.options import (
     GraphOptions,
     JournalOptions,
     KeepOptions,
+    LookOptions,
     OutputOptions,
     UsageError,
     checked,
+    take_settings,
     tell_parser,
 )
 from dagtop_app.version import VERSION
@@ -265,9 +267,11 @@ def replay(
     start: Annotated[
         bool, Parameter(negative="", show_default=False, help="Begin before its first event, not at its end.")
     ] = False,
+    look: LookOptions | None = None,
     keep: JournalOptions | None = None,
 ) -> int:
     """Open the console on a run that was kept, or goes on elsewhere: at any instant of it, or as it was. Nothing runs."""
+    take_settings(look or LookOptions())
     from dagtop_app.replaying import replay_command  # noqa: PLC0415 - the console loads Textual
 
     return replay_command(run, signals, (keep or JournalOptions()).db, from_start=start)

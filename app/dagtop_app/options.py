@@ -84,7 +84,19 @@ class JournalOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutputOptions:
+class LookOptions:
+    """How the console looks."""
+
+    config: Annotated[
+        Path | None, Parameter(help="The file of settings, instead of DAGTOP_CONFIG or the user's own.")
+    ] = None
+    ascii: Annotated[
+        bool, Parameter(negative="", show_default=False, help="Draw with ASCII only, as on the Linux console.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutputOptions(LookOptions):
     """What is printed and written."""
 
     json: Annotated[
@@ -111,12 +123,6 @@ class OutputOptions:
     no_plugins: Annotated[
         bool, Parameter(negative="", show_default=False, help="Leave out plugins that are merely installed.")
     ] = False
-    config: Annotated[
-        Path | None, Parameter(help="The file of settings, instead of DAGTOP_CONFIG or the user's own.")
-    ] = None
-    ascii: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Draw with ASCII only, as on the Linux console.")
-    ] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +137,7 @@ class KeepOptions(JournalOptions):
 def tell_parser(parameter: type[Parameter]) -> None:
     """Let the parser read the classes above. It is not imported here: not every command line needs it, and it is slow to load."""
     globals()["Parameter"] = parameter  # where the annotations look for it
-    for options in (GraphOptions, JournalOptions, OutputOptions, KeepOptions):
+    for options in (GraphOptions, JournalOptions, LookOptions, OutputOptions, KeepOptions):
         parameter(name="*")(options)
 
 
@@ -214,7 +220,7 @@ def check_output_options(options: OutputOptions) -> None:
             raise UsageError("--loop trio needs trio: pip install 'dagtop[trio]'")
 
 
-def take_settings(output: OutputOptions) -> None:
+def take_settings(look: LookOptions) -> None:
     """Have the person's own settings in force, where something is drawn. Before that is loaded: some of it asks them then.
 
     Raises
@@ -223,9 +229,10 @@ def take_settings(output: OutputOptions) -> None:
     """
     from dagtop_app import config, settings  # noqa: PLC0415 - `dagtop --version` needs none of it
 
-    if output.config is not None or (not output.json and settings.can_draw() and (os.isatty(1) or os.isatty(2))):
-        setting = config.read(output.config)
-        if output.ascii:
+    draws = not (isinstance(look, OutputOptions) and look.json) and settings.can_draw()
+    if look.config is not None or (draws and (os.isatty(1) or os.isatty(2))):
+        setting = config.read(look.config)
+        if look.ascii:
             setting = setting.in_ascii()
         config.use(setting)
 

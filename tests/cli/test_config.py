@@ -178,6 +178,12 @@ class TestTheCommand:
         assert done.stderr.startswith("dagtop: bad.toml:1: refresh takes a number from 1 to 60, not 1000")
         assert "started" not in done.stderr
 
+    @pytest.mark.parametrize("command", [["replay", "last"], ["resume", "last"], ["run", "graph.py"], ["graph.py"]])
+    def test_every_command_that_draws_takes_settings(self, run, command) -> None:
+        done = run(*command, "--config", "none.toml")
+        assert done.returncode == 2
+        assert done.stderr.startswith("dagtop: --config: there is no file none.toml")
+
     def test_keys_lists_every_action(self, run) -> None:
         from dagtop_app.actions import ACTIONS
 
