@@ -180,11 +180,7 @@ def turns_of(view: BreakerView, story: Story) -> Sequence[Turn]:
     told = story.breakers.get(view.name)
     if told:
         return tuple(told)
-    return tuple(
-        Turn(moved.at, moved.state, moved.reason, moved.by_force)
-        for moved in view.recent
-        if moved.state or moved.by_force
-    )
+    return tuple(Turn(moved.at, moved.state, moved.reason, moved.by_force) for moved in view.recent)
 
 
 class Stretch(NamedTuple):
@@ -203,7 +199,7 @@ def stretches(turns: Iterable[Turn], at: float) -> Iterator[Stretch]:
         if turn.forced:
             forced = turn.state
         else:
-            computed = turn.state
+            computed = turn.state or computed
         if (forced or computed) != was:
             begun = min(max(turn.at, since), at)
             if begun > since:

@@ -348,6 +348,8 @@ def _went(turns: Sequence[Turn]) -> Iterator[str]:
     for turn in turns:
         if turn.forced:
             yield f"held {_word(turn.state)}" if turn.state else "let go"
+        elif not turn.state:
+            yield "other settings"
         else:
             yield f"{_word(now)} → {_word(turn.state)}" if turn.state != now else f"{_word(turn.state)} again"
             now = turn.state

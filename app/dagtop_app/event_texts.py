@@ -150,6 +150,7 @@ _OF_BREAKERS: Mapping[type[ev.Event], _Entry] = {
     ev.BreakerHalfOpened: ("breaker", "retry", _N, lambda e: f"{_TO} half-open · {_reason(e.reason)}"),
     ev.BreakerClosed: ("breaker", "ok", _N, lambda e: f"{_TO} closed · {_reason(e.reason)}"),
     ev.BreakerForced: ("breaker", "held", _N, lambda e: (f"held {e.state.replace('_', '-')}" if e.state else "let go") + f" · {_reason(e.reason)}"),
+    ev.BreakerChanged: ("breaker", "key", _N, lambda e: f"has other settings: {_reason(e.reason)}"),
 }  # fmt: skip
 
 
@@ -181,6 +182,12 @@ def tell(event: AnyEvent) -> Told:
             word, tone = ("approved", "ok") if event.approved else ("rejected", "fail")
             by = _by(event.by, event.reason)
             return Told("gate", name_of(event.task, 200), word, by, tone, Weight.NEWS, event.task)
+        case ev.EscalationAcknowledged():
+            word = "nobody looks after any more" if event.withdrawn else "is looked after"
+            by = _by(event.by, event.note)
+            return Told(
+                "escalate", name_of(event.task, 200), f"ESC-{event.number} {word}", by, "held", Weight.NEWS, event.task
+            )
         case ev.Problem():
             who = name_of(event.task, 200) if event.task else clean(event.source, 200)
             return Told("problem", who, _reason(event.message), "", "warn", Weight.WARNING, event.task)

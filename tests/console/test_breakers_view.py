@@ -116,6 +116,7 @@ class TestTheStory:
             Turn(10.0, "open", ""),
             Turn(15.0, "closed", "", True),
             Turn(20.0, "half_open", ""),
+            Turn(22.0, "", "recovery_timeout 30 → 5, set by hand"),
             Turn(25.0, "", "", True),
         ]
         assert [tuple(one) for one in model.stretches(turns, 30.0)] == [

@@ -254,6 +254,7 @@ def test_limits_breakers_pauses_and_the_graph_are_told_over_time() -> None:
         ev.BreakerOpened(5.0, "api", "5 of 5 failed", 20.0),
         ev.BreakerForced(6.0, "api", "by ann", "closed"),
         ev.BreakerHalfOpened(25.0, "api", "its time has come"),
+        ev.BreakerChanged(25.5, "api", "recovery_timeout 30 → 5, set by ann", {"recovery_timeout": 5.0}),
         ev.RunPaused(26.0),
         ev.RunContinued(30.0),
         ev.GraphChanged(31.0, "spawned by a", (ev.AddedTask("b"),), ("c", "d")),
@@ -265,6 +266,7 @@ def test_limits_breakers_pauses_and_the_graph_are_told_over_time() -> None:
         Turn(5.0, "open", "5 of 5 failed", probe_in=20.0),
         Turn(6.0, "closed", "by ann", forced=True),
         Turn(25.0, "half_open", "its time has come"),
+        Turn(25.5, "", "recovery_timeout 30 → 5, set by ann"),
     ]
     assert list(made.pauses) == [(26.0, 30.0)]
     assert list(made.graph_edits) == [GraphEdit(31.0, "spawned by a", 1, 2, 0)]

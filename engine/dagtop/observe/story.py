@@ -58,7 +58,8 @@ class Turn(msgspec.Struct, frozen=True, gc=False):
 
     at: float
     state: str
-    """"open", "half_open" or "closed"; of one that a person forces, what it is held in, or "" if that was taken back."""
+    """"open", "half_open" or "closed"; of one that a person forces, what it is held in, or "" if that was taken back; "" as well
+    of one that is not forced, and only goes by other settings from now on."""
     reason: str
     forced: bool = False
     probe_in: float | None = None
@@ -320,6 +321,9 @@ class Story:
     def _forced(self, number: int, event: ev.BreakerForced) -> None:
         self._turn(event.breaker, Turn(event.at, event.state, event.reason, forced=True))
 
+    def _settings(self, number: int, event: ev.BreakerChanged) -> None:
+        self._turn(event.breaker, Turn(event.at, "", event.reason))
+
     def _turn(self, breaker: str, turn: Turn) -> None:
         self.breakers.setdefault(breaker, deque(maxlen=TURNS)).append(turn)
 
@@ -346,4 +350,5 @@ _STEPS: Mapping[type[ev.Event], Callable[[Story, int, Any], None]] = {
     ev.CommandRefused: Story._answered,
     **dict.fromkeys(_BREAKER_STATES, Story._breaker),
     ev.BreakerForced: Story._forced,
+    ev.BreakerChanged: Story._settings,
 }

@@ -18,6 +18,7 @@ from dagtop.core.described import breaker_of, policies_of
 from dagtop.core.events import (
     AddedTask,
     AnyEvent,
+    BreakerChanged,
     BreakerClosed,
     BreakerEvent,
     BreakerForced,
@@ -76,9 +77,15 @@ class Circuits:
         """A breaker moves."""
         view = self.views.get(event.breaker) or _closed(event.breaker, {})
         by_force = isinstance(event, BreakerForced)
-        if isinstance(event, BreakerForced):
+        if isinstance(event, BreakerChanged):
+            spec = dataclasses.replace(view.spec, **event.changes)
+            changes: dict[str, Any] = {"spec": spec}
+            if view.computed is BreakerState.OPEN and view.opened_at is not None:
+                changes["probe_due_at"] = view.opened_at + spec.recovery_timeout
+            to = ""
+        elif isinstance(event, BreakerForced):
             forced = BreakerState(event.state) if event.state else None
-            changes: dict[str, Any] = {"forced": forced, "state": forced or view.computed}
+            changes = {"forced": forced, "state": forced or view.computed}
             to = event.state
         else:
             state = _BREAKER_STATES[type(event)]
