@@ -117,6 +117,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.restart-downstream", "R", "R", "+Down", "Run the task and everything after it again.", "Steer", "restart(True)"),
     Action("task.hold", "p", "p", "Hold", "Hold the task before it starts, or release it.", "Steer", "hold"),
     Action("task.step", "comma", ",", "Step", "Release exactly one task that is held: the chosen one, or the first that would start.", "Steer", "step"),
+    Action("task.abandon", "X", "X", "Abandon", "Wait no longer for a task that was told to stop and does not; others are told to stop.", "Steer", "abandon"),
     Action("run.gate", "a", "a", "Gate", "Approve or reject the task that stands at its gate, with a reason.", "Steer", "gate"),
     Action("task.mark", "m", "m", "Mark", "Take the task as succeeded, with an output of yours, or skip it.", "Steer", "mark"),
     Action("task.succeed", "", "m", "Succeeded", "Mark the task as succeeded, with an output of yours.", "Steer", "mark('succeeded')"),

@@ -19,7 +19,6 @@ _S = TaskState
 SORTS: dict[str, str] = {
     "problems": "failed, at a gate, retrying, blocked, slow, running, queued, waiting, done",
     "graph": "as the graph declares them",
-    "lanes": "as they depend on each other, with lanes beside them",
     "name": "by name",
     "state": "by state, in the order of a task's life",
     "time": "longest attempt first",
@@ -27,6 +26,7 @@ SORTS: dict[str, str] = {
     "recent": "latest started first",
     "start": "earliest started first",
     "slow": "slowest against what is usual first",
+    "lanes": "as they depend on each other, with lanes beside them",
 }
 
 _RANK = {

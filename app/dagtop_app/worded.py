@@ -274,13 +274,17 @@ def _of_run(kind: Callable[[], do.Command]) -> Callable[[_Said], list[do.Command
     return make
 
 
+def _abandon(said: _Said) -> list[do.Command]:
+    return [do.AbandonTask(name) for name in said.tasks()] if said.words else [do.AbandonRun()]
+
+
 _MAKE: Mapping[str, Callable[[_Said], Sequence[do.Command]]] = {
     "cancel": _cancel, "restart": _restart, "retry": _retry, "hold": _hold, "release": _release, "skip": _skip, "mark": _mark,
     "approve": lambda said: _decide(said, approve=True), "reject": lambda said: _decide(said, approve=False), "gate": _gate,
     "ack": _ack,
     "policy": _policy, "stop": _stop, "start": _start, "scale": _scale, "limit": _limit, "pool": _pool, "breaker": _breaker,
     "pause": _of_run(do.PauseRun), "continue": _of_run(do.ContinueRun), "drain": _of_run(do.DrainRun),
-    "abandon": _of_run(do.AbandonRun),
+    "abandon": _abandon,
 }  # fmt: skip
 
 _DOING: Mapping[str, str] = {
@@ -317,6 +321,9 @@ def _saying(commands: Sequence[do.Command], said: _Said) -> str:
             return f"{first.verb.replace('-', ' ')} {clean(name, 60)}"
         case _:
             pass
+    if isinstance(first, do.AbandonTask):
+        whom = name_of(first.task, 60) if len(commands) == 1 else plural(len(commands), "task")
+        return f"waiting no longer for {whom}"
     doing = _DOING[said.words[0].text if said.entry.word == "gate" else said.entry.word]
     task = getattr(first, "task", None)
     if task is None:

@@ -46,7 +46,7 @@ VOCABULARY: tuple[Entry, ...] = (
     Entry("pause", "", "Start nothing new; what runs goes on."),
     Entry("continue", "", "Start tasks again after a pause.", ("go", "unpause")),
     Entry("drain", "", "Start nothing new, let what runs finish, then end."),
-    Entry("abandon", "", "Wait no longer for tasks that were told to stop and did not; end the run."),
+    Entry("abandon", "[TASK…]", "Wait no longer for tasks that were told to stop and did not; without a name for all of them, and end the run.", (), TASK, why=True),
     Entry("undo", "", "Take the latest live edit back: limits, policy, hold, pause, breaker."),
     Entry("why", "TASK…", "Why tasks are as they are, and what moves them.", ("explain",), TASK, asks=True),
     Entry("where", "TASK", "Where a running task is now: its stack.", (), TASK, asks=True),

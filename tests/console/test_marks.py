@@ -7,6 +7,7 @@ from console_fakes import FakeEngine, S, finished_with_failures, many, running_m
 from console_nested import nested
 from console_pilot import Seen, console
 from dagtop.core.commands import (
+    AbandonTask,
     CancelTask,
     HoldTask,
     MarkSucceeded,
@@ -277,3 +278,22 @@ async def test_a_command_for_more_tasks_than_a_snapshot_has_answers_of_is_answer
         assert "u undoes" in seen.text
         await seen.press("u")
         assert len(engine.sent) == 2 * len(waiting)
+
+
+class TestAbandon:
+    async def test_a_task_that_does_not_stop_is_waited_for_no_longer(self) -> None:
+        engine = FakeEngine(running_mix())
+        async with console(engine) as seen:
+            seen.app.main.select(engine.latest.plan.index["warm_cache"])
+            await seen.press("X")
+            assert "Wait no longer for warm_cache?" in seen.text
+            await seen.press("y")
+            assert engine.sent == [AbandonTask("warm_cache")]
+
+    async def test_one_that_was_not_told_to_stop_is_told_first(self) -> None:
+        engine = FakeEngine(running_mix())
+        async with console(engine) as seen:
+            seen.app.main.select(engine.latest.plan.index["extract_events"])
+            await seen.press("X", "y")
+            assert engine.sent == [CancelTask("extract_events")]
+            assert "X again waits for it no longer" in seen.text

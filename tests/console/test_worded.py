@@ -179,6 +179,7 @@ class TestCommands:
                 "drain",
                 "cancel run",
                 "abandon",
+                "abandon load",
             ),
             *("limit 3", "pool web 4", "breaker trip api", "breaker close api", "breaker force open api"),
             *("ack", "breaker window=60 api"),

@@ -306,6 +306,21 @@ class TestTheRun:
         assert "no longer waits" in run.result["stuck"].failure.message  # type: ignore[union-attr]
         assert run.engine.workers.threads_left == 1
 
+    async def test_B22_one_task_that_does_not_stop_is_abandoned_and_the_others_go_on(self, stuck: threading.Event) -> None:
+        graph = Graph("g")
+        graph.add("stuck", lambda: stuck.wait(60))
+        graph.add("other", lambda: stuck.wait(60))
+        async with live(graph) as run:
+            await run.until(ev.TaskStarted, "stuck")
+            await run.until(ev.TaskStarted, "other")
+            await run.command(cmd.CancelTask("stuck"))
+            await run.command(cmd.AbandonTask("stuck"))
+            assert run.state("stuck") is TaskState.CANCELLED
+            assert run.state("other") is TaskState.RUNNING
+            stuck.set()
+        assert run.result is not None
+        assert run.result["other"].state is TaskState.SUCCEEDED
+
     async def test_B22_a_run_that_is_cancelled_abandons_what_does_not_stop_within_the_grace(
         self, stuck: threading.Event
     ) -> None:

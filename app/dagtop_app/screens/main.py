@@ -282,6 +282,8 @@ class MainScreen(Levelled):
         match action.id:
             case "task.cancel":
                 return row is not None and row.state not in FINAL and row.state is not TaskState.CANCELLING
+            case "task.abandon":
+                return row is not None and row.state in ACTIVE
             case "task.restart" | "task.restart-downstream":
                 return row is not None and (row.state in FINAL or row.state in ACTIVE or row.state is TaskState.BACKOFF)
             case "task.hold":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from dagtop.core.commands import (
+    AbandonTask,
     BlastRadius,
     CancelRun,
     CancelTask,
@@ -102,6 +103,8 @@ def command_title(command: Command) -> str:
     match command:
         case CancelTask(task=name):
             return f"Cancel {name_of(name, 60)}?"
+        case AbandonTask(task=name):
+            return f"Wait no longer for {name_of(name, 50)}?"
         case RestartTask(task=name, downstream=True):
             return f"Restart {name_of(name, 50)} and everything after it?"
         case RestartTask(task=name):
@@ -134,6 +137,8 @@ def title_of_all(commands: Sequence[Command]) -> str:
     match first:
         case CancelTask():
             return f"Cancel {whom}?"
+        case AbandonTask():
+            return f"Wait no longer for {whom}?"
         case RestartTask(downstream=True):
             return f"Restart {whom} and everything after them?"
         case RestartTask():
@@ -185,6 +190,7 @@ def confirm_choices(command: Command, radius: BlastRadius, count: int = 1) -> li
     yes = {
         "restart": f"Restart {plural(again, 'task')}",
         "cancel": "Cancel it",
+        "abandon": "Abandon it",
         "skip": "Skip it",
         "stop": "Stop it, and keep it down",
         "start": "Start it",

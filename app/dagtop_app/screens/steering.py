@@ -198,6 +198,14 @@ class Steering(Screen[None]):
         """Cancel the chosen tasks."""
         self.order(do.CancelTask, "cancelling")
 
+    def action_abandon(self) -> None:
+        """Wait no longer for the chosen tasks that were told to stop and did not; tell the others to."""
+        rows = self.chosen_rows
+        if rows and not any(row.state is TaskState.CANCELLING for row in rows):
+            self.order(do.CancelTask, "cancelling", "; X again waits for it no longer" if len(rows) == 1 else "")
+        else:
+            self.order(do.AbandonTask, "abandoning")
+
     def action_restart(self, downstream: bool) -> None:
         """Restart the chosen tasks, perhaps with everything after them."""
         them = "it" if len(self.chosen_rows) == 1 else "them"

@@ -42,6 +42,7 @@ _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
 TaskCommand: TypeAlias = (
     cmd.CancelTask
     | cmd.SkipTask
+    | cmd.AbandonTask
     | cmd.MarkSucceeded
     | cmd.ApproveTask
     | cmd.RejectTask
@@ -162,6 +163,7 @@ def _no(reason: str) -> cmd.BlastRadius:
 def _of_run(
     now: Situation, command: cmd.PauseRun | cmd.ContinueRun | cmd.DrainRun | cmd.CancelRun | cmd.AbandonRun
 ) -> cmd.BlastRadius:
+            | cmd.AbandonTask(task=name)
     if now.run_state in RUN_OVER:
         return _no("the run is over")
     active = _named(now, lambda state: state in ACTIVE)
@@ -334,6 +336,8 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
 
 def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
+        case cmd.AbandonTask():
+            return _abandon(now, index)
     if state is TaskState.CANCELLING:
         if now.policies[index].restart.is_on and not is_unwanted(now, index):
             return cmd.BlastRadius(summary=f"{name} is being stopped, and stays down until it is started")
@@ -375,6 +379,15 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         return _no(f"{name} is up already ({state.value})")
     if torn := torn_down_for_good(now, index):
         return _no(_lacks(torn))
+def _abandon(now: Situation, index: int) -> cmd.BlastRadius:
+    name, state = now.plan.names[index], now.state[index]
+    if state is TaskState.CANCELLING:
+        return cmd.BlastRadius(summary=f"{name} is waited for no longer; what it does goes on unseen", stops=(name,))
+    if state in ACTIVE:
+        return _no(f"{name} was not told to stop; cancel it first")
+    return _no(f"{name} does not run ({state.value})")
+
+
     up = brought_up(now, [index])
     after = set(lost_because_of(now, index)).intersection(up)
     again = _thrown_away(now, up)

@@ -23,6 +23,13 @@ class CancelTask(_Command, frozen=True, tag="cancel"):
     reason: str = ""
 
 
+class AbandonTask(_Command, frozen=True, tag="abandon"):
+    """Wait no longer for one task that was told to stop and did not."""
+
+    task: str
+    reason: str = ""
+
+
 class RestartTask(_Command, frozen=True, tag="restart"):
     """Run one task again, and with `downstream` everything after it."""
 
@@ -215,6 +222,7 @@ class SetPolicy(_Command, frozen=True, tag="set-policy"):
 
 Command: TypeAlias = (
     CancelTask
+    | AbandonTask
     | RestartTask
     | RetryFailed
     | SkipTask

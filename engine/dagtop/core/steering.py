@@ -19,7 +19,7 @@ from dagtop.core.restarting import recount, reopen, start_over
 from dagtop.core.retrying import retime_backoff
 from dagtop.core.returning import withdrawn
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
-from dagtop.core.stopping import abandon_told, stop_attempt, stop_run
+from dagtop.core.stopping import abandon_attempt, abandon_told, stop_attempt, stop_run
 from dagtop.core.wanting import reconsider, want_down, want_up
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def _carry_out_on_task(machine: RunMachine, command: TaskCommand, index: int, at
                 want_down(machine, index, at, _said(f"cancelled by {by}", why))
             else:
                 _cancel(machine, index, at, _said(f"cancelled by {by}", why))
+        case cmd.AbandonTask():
+            abandon_attempt(machine, index, at)
         case cmd.StopTask(reason=why):
             want_down(machine, index, at, _said(f"stopped by {by}", why))
         case cmd.StartTask(reason=why):

@@ -36,11 +36,15 @@ def stop_attempt(machine: RunMachine, index: int, at: float, why: StopReason, re
 
 def abandon_told(machine: RunMachine, at: float) -> None:
     """Wait no longer for the attempts that were told to stop and have not."""
-    ledger = machine.ledger
+    for index in [i for i, state in enumerate(machine.ledger.state) if state is TaskState.CANCELLING]:
+        abandon_attempt(machine, index, at)
+
+
+def abandon_attempt(machine: RunMachine, index: int, at: float) -> None:
+    """Wait no longer for an attempt that was told to stop and has not."""
     failure = Failure(error="Abandoned", message="it was told to stop and did not; dagtop no longer waits for it")
-    for index in [i for i, state in enumerate(ledger.state) if state is TaskState.CANCELLING]:
-        machine.instruct(AbandonAttempt(index, ledger.attempt[index]))
-        stopped_attempt_ended(machine, index, at, failure, 0.0)
+    machine.instruct(AbandonAttempt(index, machine.ledger.attempt[index]))
+    stopped_attempt_ended(machine, index, at, failure, 0.0)
 
 
 def cancel_unstarted(machine: RunMachine, index: int, at: float, reason: str) -> None:

@@ -50,8 +50,10 @@ class Commanding:
         """Start nothing new, let what runs finish, then end the run."""
         return self.send(cmd.DrainRun())
 
-    def abandon(self) -> Answer:
-        """Wait no longer for tasks that were told to stop and did not; end the run."""
+    def abandon(self, task: TaskLike | None = None, *, reason: str = "") -> Answer:
+        """Wait no longer for one task that was told to stop and did not; without one for all of these, and end the run."""
+        if task is not None:
+            return self.send(cmd.AbandonTask(self._name_of(task), reason))
         return self.send(cmd.AbandonRun())
 
     def set_max_parallel(self, limit: int) -> Answer:

@@ -340,6 +340,8 @@ def command_text(command: cmd.Command) -> str:
     match command:
         case cmd.RestartTask(task, downstream):
             return f"restart {task}{' and everything after it' if downstream else ''}"
+        case cmd.AbandonTask(task):
+            return f"wait no longer for {task}"
         case cmd.CancelTask(task) | cmd.HoldTask(task) | cmd.ReleaseTask(task):
             return f"{command.verb} {task}"
         case cmd.CancelRun(reason):
