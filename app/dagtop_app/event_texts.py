@@ -85,10 +85,14 @@ def _counts(event: ev.RunFinished) -> str:
 
 
 def _graph(event: ev.GraphChanged) -> str:
+    returned, removed = {*event.returned}, {*event.removed}
     parts = (
-        (len(event.added), "added"), (len(event.removed), "removed"), (len(event.changed), "changed"),
-        (len(event.rewired), "with other dependencies"),
-    )  # fmt: skip
+        (len(event.added) + len(returned), "added"),
+        (len(removed), "removed"),
+        (len({*event.changed} - returned), "changed"),
+        (len({*event.rewired} - returned - removed), "with other dependencies"),
+        (len({*event.policies} - returned), "with other options"),
+    )
     told = ", ".join(f"{count:,} {word}" for count, word in parts if count)
     return f"{told or 'as it was'} · {_reason(event.reason)}"
 
@@ -223,7 +227,15 @@ def _command(event: ev.CommandApplied | ev.CommandRefused, text: str, weight: We
     thing = task if isinstance(task, str) else getattr(command, "breaker", getattr(command, "pool", ""))
     who = name_of(thing, 200) if isinstance(thing, str) and thing else "run"
     reason = str(getattr(command, "reason", "") or "")
-    return Told(_VERBS.get(command.verb, command.verb)[:8], who, text, _by(event.by, reason), tone, weight, task if isinstance(task, str) else "")
+    return Told(
+        _VERBS.get(command.verb, command.verb)[:8],
+        who,
+        text,
+        _by(event.by, reason),
+        tone,
+        weight,
+        task if isinstance(task, str) else "",
+    )
 
 
 def _other(event: AnyEvent) -> Told:

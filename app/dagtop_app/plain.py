@@ -167,12 +167,14 @@ class PlainLines:
         for task in event.added:
             for needed in task.upstream:
                 self._added.setdefault(needed, []).append(task.name)
-        parts = []
+        parts, told = [], {*event.removed, *event.returned}
         for names, word in (
             ([task.name for task in event.added], "new"),
-            (event.removed, "gone"),
-            (event.changed, "changed"),
-            ([*event.rewired], "waiting for others now"),
+            ([*event.returned], "there again"),
+            ([*event.removed], "gone"),
+            ([name for name in event.changed if name not in told], "changed"),
+            ([name for name in event.rewired if name not in told], "waiting for others now"),
+            ([name for name in event.policies if name not in told], "with other options"),
         ):
             if names:
                 parts.append(f"{plural(len(names), 'task')} {word}: {some(names)}")

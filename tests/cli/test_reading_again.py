@@ -240,3 +240,59 @@ def test_a_graph_that_is_read_again_ends_as_its_latest_version_does(file: Path, 
         write("g.py", GRAPH.replace("return a + 1", "raise ValueError(a)"))
         run.send(reloader.command(reloader.look())).wait(PATIENCE)
     assert run.result.state is RunState.FAILED
+
+
+SERVICES = """
+from dagtop import Graph, Probe, Reconciler
+
+graph = Graph("g")
+
+def well():
+    return True
+
+@graph.task(restart="always", alive=Probe(well, interval=1))
+def a():
+    return 1
+
+shop = Reconciler(graph)
+"""
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [("return True", "return not False"), ("Probe(well,", "Probe(lambda: True,"), ("interval=1", "interval=2")],
+    ids=["its body", "a lambda", "its interval"],
+)
+def test_B30_an_edited_probe_is_a_difference_that_disturbs_nothing(write: Write, edit: tuple[str, str]) -> None:
+    path = write("s.py", SERVICES)
+    prepared, executor = ready(path)
+    reloader = Reloader(prepared, executor)
+    with executor.start(hold_open=True) as run:
+        assert reloader.look().plan.is_empty
+        write("s.py", SERVICES.replace(*edit))
+        found = reloader.look()
+        assert reloader.lines(found) == ["= policies: a"]
+        assert not found.again
+        assert run.send(reloader.command(found)).wait(PATIENCE) == "1 task with other options"
+        assert reloader.look().plan.is_empty
+        run.cancel().wait(PATIENCE)
+
+
+ERRORS = """
+from dagtop import Graph, Retry
+from helper import OwnError
+
+graph = Graph("g")
+graph.add("a", lambda: 1, retries=Retry(3, on=(OwnError, OSError)))
+"""
+
+
+def test_error_types_of_a_module_that_was_read_again_are_no_difference(write: Write) -> None:
+    """Every reload named all tasks that retry after an error of the file's own, because its type is a new object each time."""
+    write("helper.py", "class OwnError(Exception): ...\n")
+    path = write("g.py", ERRORS)
+    reloader = Reloader(*ready(path))
+    write("g.py", ERRORS + "graph.add('b', lambda: 2)\n")
+    assert reloader.lines(reloader.look()) == ["+ added: b", "  1 task untouched"]
+    write("g.py", ERRORS.replace(", OSError", ""))
+    assert reloader.lines(reloader.look()) == ["= policies: a"]

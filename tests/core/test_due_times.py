@@ -267,3 +267,15 @@ def test_nothing_here_asks_what_time_it_is() -> None:
     tree = ast.parse(Path(dagtop.core.schedule.__file__).read_text(encoding="utf-8"))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert names & {"now", "utcnow", "today", "time", "localtime", "monotonic"} == set()
+
+
+class TestSeconds:
+    def test_B44_the_seconds_of_a_cron_line_come_first(self) -> None:
+        line = table(cron="30 0 2 * * *")
+        first = line.after(stamp("2026-05-01 00:00"), 0.0)
+        assert first == stamp("2026-05-01 02:00:30")
+
+    @pytest.mark.parametrize("wrong", ["0 2 * * * 75", "75 0 2 * * *", "* * * *"])
+    def test_a_line_that_cannot_be_read_is_told_that_seconds_come_first(self, wrong: str) -> None:
+        with pytest.raises(ValueError, match="or these with seconds before them"):
+            schedule_of(cron=wrong)

@@ -56,6 +56,26 @@ async def test_what_depends_on_them_starts_when_all_are_ready() -> None:
         assert [up[f"web[{number}]"].state for number in range(3)] == [TaskState.RUNNING] * 3
 
 
+async def test_B30_the_task_stands_for_all_of_them_when_it_is_stopped_started_restarted_or_given_a_policy() -> None:
+    async with Reconciler(services()) as up:
+        assert await up.wait_ready(timeout=20)
+        assert await up.stop_task("web") == "web: 3 replicas told to stop, all stay down until they are started"
+        assert await up.wait(timeout=20)
+        assert [up[f"web[{number}]"].state for number in range(3)] == [TaskState.CANCELLED] * 3
+        assert await up.start_task("web") == "web: 3 replicas started"
+        assert await up.wait_ready(timeout=20)
+        assert STARTS == {"web[0]": 2, "web[1]": 2, "web[2]": 2}
+        told = await up.restart("web")
+        assert told == "web: 3 replicas run again, 3 told to stop first, 1 task after them keeps old results"
+        assert await up.wait_ready(timeout=20)
+        assert await up.set_policy("web", restart="always") == "web: 3 replicas: restart = always"
+        assert up._run is not None
+        await up._run.shown()
+        policies = {row.name: str(row.policy.restart.policy) for row in up.snapshot.rows}
+        assert policies["web[2]"] == "always"
+        assert policies["web"] == "no"
+
+
 @pytest.mark.parametrize("wanted", [5, 1, 0])
 async def test_the_last_ones_come_and_go_without_a_disturbance_of_the_others(wanted: int) -> None:
     async with Reconciler(services()) as up:
@@ -106,3 +126,11 @@ async def test_B33_the_scale_outlives_the_process(tmp_path: Path) -> None:
         await up.scale("web", 5)
     async with Reconciler(services(), journal=tmp_path / "runs.db") as again:
         assert await again.wait_ready("web[4]", timeout=20)
+
+
+async def test_replicas_that_went_and_come_again_are_told_as_added() -> None:
+    async with Reconciler(services()) as up:
+        assert await up.wait_ready(timeout=20)
+        assert await up.scale("web", 0) == "3 tasks removed, 1 task with other dependencies"
+        assert await up.scale("web", 3) == "3 tasks added, 1 task with other dependencies"
+        assert await up.scale("web", 4) == "1 task added, 1 task with other dependencies"

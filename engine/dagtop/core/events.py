@@ -324,7 +324,11 @@ class GraphChanged(Event, frozen=True, tag="graph.changed"):
     spawner: str = ""
     """The task that asked for it, if one did."""
     changed: tuple[str, ...] = ()
-    """Tasks that were there before and have other code or options now."""
+    """Tasks that were there before and have other code now."""
+    returned: tuple[str, ...] = ()
+    """Those of `changed` that had been removed, and are there again."""
+    policies: tuple[str, ...] = ()
+    """Tasks that were there before and have other options now."""
 
 
 # -- everything else --------------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.plan import Plan
+from dagtop.core.policy import says_the_same
 from dagtop.core.probing import probes_changed
 from dagtop.core.restarting import recount, reopen, start_over
 from dagtop.core.returning import withdrawn
@@ -94,7 +95,7 @@ def _give_another_chance(machine: RunMachine, rewired: list[int], at: float, rea
 def _is_granted(machine: RunMachine, event: inp.GraphGiven) -> bool:
     """Answer the command that gave the graph."""
     at, change, refusal = event.at, event.change, ""
-    command = event.command or SwapGraph(event.version, _summary(change))
+    command = event.command or SwapGraph(event.version, _summary(machine, change))
     if machine.stopping is not None and not machine.is_over:
         refusal = "the run is stopping"
     else:
@@ -105,7 +106,7 @@ def _is_granted(machine: RunMachine, event: inp.GraphGiven) -> bool:
     if refusal:
         machine.emit(ev.CommandRefused(at, command, event.number, event.by, refusal))
     else:
-        machine.emit(ev.CommandApplied(at, command, event.number, event.by, _summary(change)))
+        machine.emit(ev.CommandApplied(at, command, event.number, event.by, _summary(machine, change)))
     return not refusal
 
 
@@ -113,13 +114,24 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     """Everything that is kept by task index takes the new plan."""
     change, ledger = event.change, machine.ledger
     first = len(machine.plan)
+    returned, options = _returned(machine, change), _with_other_options(machine, change)
     plan = grown(machine.plan, change.added, change.rewired, change.policies)
     plan = _with_surroundings(plan, change)
     machine.plan = ledger.next_plan = plan
     added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
     rewired = dict(change.rewired)
     machine.emit(
-        ev.GraphChanged(event.at, event.reason, added, change.removed, rewired, event.spawner, tuple(change.changed))
+        ev.GraphChanged(
+            event.at,
+            event.reason,
+            added,
+            change.removed,
+            rewired,
+            event.spawner,
+            tuple(change.changed),
+            returned,
+            options,
+        )
     )
     machine.unfinished += len(added)
     for name, policy in change.policies.items():
@@ -173,13 +185,28 @@ def _has_begun(state: TaskState) -> bool:
     return state in FINAL or state in ACTIVE or state is TaskState.BACKOFF
 
 
-def _summary(change: inp.GraphChange) -> str:
-    parts = [
-        f"{tasks(len(names))} {word}"
-        for names, word in ((change.added, "added"), (change.removed, "removed"), (change.changed, "changed"))
-        if names
-    ]
-    rewired = len(change.rewired.keys() - set(change.removed))
-    if rewired:
-        parts.append(f"{tasks(rewired)} with other dependencies")
-    return ", ".join(parts) or "nothing is different"
+def _returned(machine: RunMachine, change: inp.GraphChange) -> tuple[str, ...]:
+    """Tasks that had been removed, and are there again."""
+    index, gone = machine.plan.index, machine.ledger.desired.gone
+    return tuple(name for name in change.changed if index[name] in gone)
+
+
+def _with_other_options(machine: RunMachine, change: inp.GraphChange) -> tuple[str, ...]:
+    plan = machine.plan
+    return tuple(
+        name
+        for name, policy in change.policies.items()
+        if name in plan.index and not says_the_same(plan.policies[plan.index[name]], policy)
+    )
+
+
+def _summary(machine: RunMachine, change: inp.GraphChange) -> str:
+    returned = _returned(machine, change)
+    counts = (
+        (len(change.added) + len(returned), "added"),
+        (len(change.removed), "removed"),
+        (len(change.changed) - len(returned), "changed"),
+        (len(change.rewired.keys() - {*change.removed, *returned}), "with other dependencies"),
+        (len(set(_with_other_options(machine, change)) - set(returned)), "with other options"),
+    )
+    return ", ".join(f"{tasks(count)} {word}" for count, word in counts if count) or "nothing is different"

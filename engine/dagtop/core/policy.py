@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, cast
 
@@ -186,6 +186,21 @@ class TaskPolicy:
 
 
 DEFAULT_POLICY = TaskPolicy()
+
+
+def says_the_same(one: TaskPolicy, other: TaskPolicy) -> bool:
+    """Whether two policies mean the same to people: a type of errors whose module was read again is the one that it was."""
+    if one is other or one == other:
+        return True
+    return _names_of_types(one.retry) == _names_of_types(other.retry) and _without_types(one) == _without_types(other)
+
+
+def _names_of_types(retry: Retry) -> list[list[str]]:
+    return [[f"{kind.__module__}.{kind.__qualname__}" for kind in kinds] for kinds in (retry.on, retry.not_on)]
+
+
+def _without_types(policy: TaskPolicy) -> TaskPolicy:
+    return replace(policy, retry=replace(policy.retry, on=(), not_on=()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

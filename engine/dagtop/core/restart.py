@@ -121,6 +121,8 @@ class Probe:
     threshold: int | None = None
     timeout: float = 5.0
     delay: float = 0.0
+    mark: str = field(default="", repr=False)
+    """Tells the code of `check` from other code, where two versions of a graph are compared; made when the graph is checked."""
 
     def __post_init__(self) -> None:
         if self.check is not None and not callable(self.check):

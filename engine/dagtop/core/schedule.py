@@ -42,6 +42,12 @@ NICKNAMES = {
     "@annually": "0 0 1 1 *",
 }
 
+#: What a line of cron says, for people.
+_FIELDS = (
+    'minute, hour, day of the month, month and day of the week, such as "0 2 * * *", or these with seconds before them, such '
+    'as "30 0 2 * * *"'
+)
+
 #: From here it is looked whether a cron line ever comes due: every kind of year is near.
 _SOME_DAY = datetime(2001, 1, 1)  # noqa: DTZ001 - no place is meant
 
@@ -78,7 +84,7 @@ class Schedule:
     every: float | None = None
     """Seconds from one due time to the next, the first one so long after the waiting began."""
     cron: str = ""
-    """Five fields, or six with seconds at the end."""
+    """Five fields, or six with seconds before them."""
     at: tuple[datetime, ...] = ()
     """Moments; one without an offset is meant in the schedule's time zone."""
     timezone: str = ""
@@ -156,8 +162,7 @@ def _cron(value: object) -> str:
     except CronSimError as error:
         reason = str(error)
         raise ValueError(
-            f"cron {value!r} cannot be read: {reason[:1].lower()}{reason[1:]}; it takes minute, hour, day of the month, month "
-            'and day of the week, such as "0 2 * * *"'
+            f"cron {value!r} cannot be read: {reason[:1].lower()}{reason[1:]}; it takes {_FIELDS}"
         ) from None
     if comes is None:
         raise ValueError(f"cron {value!r} never comes due: there is no such day")

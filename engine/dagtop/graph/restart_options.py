@@ -8,6 +8,7 @@ from typing import Any
 
 from dagtop.core.checks import check_seconds, one_of
 from dagtop.core.restart import NO_RESTART, Probe, ProbeKind, Restart, RestartPolicy
+from dagtop.graph.source import mark_of
 
 #: Those that make a task's `Restart`, and its probes.
 RESTART_OPTIONS = ("restart", "max_restarts", "restart_backoff", "ready", "alive")
@@ -45,7 +46,7 @@ def restart_of(options: Mapping[str, Any], default: str | Restart | None) -> Res
 
 
 def probes_of(options: Mapping[str, Any]) -> dict[str, Probe]:
-    """The probes among the options, by kind.
+    """The probes among the options, by kind, each with the mark of its code.
 
     Raises
     ------
@@ -59,5 +60,5 @@ def probes_of(options: Mapping[str, Any]) -> dict[str, Probe]:
         probe = value if isinstance(value, Probe) else Probe(value) if callable(value) else None
         if probe is None or probe.check is None:
             raise ValueError(f"{kind.value} must be a function, or a Probe with one, not {value!r}")
-        found[kind.value] = probe
+        found[kind.value] = replace(probe, mark=mark_of(probe.check))
     return found

@@ -6,6 +6,7 @@ imported into it, and so on from those. Methods of other objects, and what is lo
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import os
 import re
@@ -54,6 +55,11 @@ def source_of(fn: Callable[..., Any], *, values: bool = False) -> str:
                 seen.add(id(other))
                 queue.append(other)
     return _BETWEEN.join(found)
+
+
+def mark_of(fn: Callable[..., Any]) -> str:
+    """A hash of that text."""
+    return hashlib.blake2b(source_of(fn).encode("utf-8", "backslashreplace"), digest_size=8).hexdigest()
 
 
 def _look_at(item: Any, values: bool) -> tuple[str, list[object]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
 
 from dagtop.core.plan import Plan
-from dagtop.core.policy import TaskPolicy
+from dagtop.core.policy import says_the_same
 from dagtop.core.wording import tasks
 from dagtop.runtime.swapping import Version
 
@@ -43,7 +42,10 @@ class UpdatePlan:
         lines = [
             f"{sign} {kind}: {_listed(getattr(self, kind))}" for kind, sign in signs.items() if getattr(self, kind)
         ]
-        lines.append(f"  {tasks(len(self.untouched))} untouched" if lines else "nothing is different")
+        if not lines:
+            return "nothing is different"
+        if self.untouched:
+            lines.append(f"  {tasks(len(self.untouched))} untouched")
         return "\n".join(lines)
 
 
@@ -74,7 +76,7 @@ def compare_plans(old: Plan, old_prints: Sequence[str], new: Plan, new_prints: S
             kinds.append("changed")
         if _upstream(old, was) != _upstream(new, index):
             kinds.append("rewired")
-        if not _same(old.policies[was], new.policies[index]):
+        if not says_the_same(old.policies[was], new.policies[index]):
             kinds.append("policies")
         for kind in kinds or ["untouched"]:
             found[kind].append(name)
@@ -84,7 +86,3 @@ def compare_plans(old: Plan, old_prints: Sequence[str], new: Plan, new_prints: S
 
 def _upstream(plan: Plan, index: int) -> set[str]:
     return {plan.names[above] for above in plan.upstream[index]}
-
-
-def _same(one: TaskPolicy, other: Any) -> bool:
-    return one is other or one == other
