@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from dagtop.core.commands import BlastRadius
+from dagtop.core.forecast import Usual
 from dagtop.core.nearest import nearest
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, TaskState
@@ -248,8 +249,8 @@ ANSWERS: Mapping[str, Callable[[RunSnapshot], Iterator[str]]] = {
 # -- questions -----------------------------------------------------------------------------------------------------------
 
 
-def blast_text(radius: BlastRadius) -> str:
-    """What a command would do, in one line of sentences."""
+def blast_text(radius: BlastRadius, snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> str:
+    """What a command would do, in one line of sentences, and how long that takes if it is known."""
     summary = clean(radius.summary, 400)
     told = [sentence(summary)]
     for what, names in (
@@ -260,7 +261,22 @@ def blast_text(radius: BlastRadius) -> str:
     ):
         if len(names) > 1 or (names and not summary.startswith(name_of(names[0], 80))):
             told.append(f"{what}: {some(names)}.")
+    if (seconds := _takes(radius, snapshot, usual)) is not None:
+        told.append(f"About {duration(seconds)}.")
     return " ".join(told)
+
+
+def _takes(radius: BlastRadius, snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> float | None:
+    """How long the tasks that run again usually take, one after the other where one needs the other."""
+    plan = snapshot.plan
+    again = {plan.index[name] for name in radius.runs_again if name in plan.index}
+    if not again or any(index not in usual for index in again):
+        return None
+    ends: dict[int, float] = {}
+    for index in plan.order:
+        before = max((ends.get(it, 0.0) for it in plan.upstream[index]), default=0.0)
+        ends[index] = before + (usual[index].median if index in again else 0.0)
+    return max(ends[index] for index in again)
 
 
 def quit_text(snapshot: RunSnapshot) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -181,7 +182,9 @@ class Talk(Watch):
     # -- what is typed ---------------------------------------------------------------------------------------
 
     def listen(self, descriptor: int = 0) -> None:
-        """Read lines on a thread of its own."""
+        """Read lines on a thread of its own. In the background of a shell there are none, and that must not stop the run."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTTIN, signal.SIG_IGN)
 
         def read() -> None:
             with contextlib.suppress(OSError, ValueError), open(os.dup(descriptor), "rb") as stream:
@@ -326,7 +329,7 @@ class Talk(Watch):
             else:
                 self._send(lambda: self.bridge.send_all(now.commands, said.saying, told=now.told))
 
-        self._ask(f"{answers.blast_text(made.radius)} Type yes:", answered)
+        self._ask(f"{answers.blast_text(made.radius, snapshot, self.bridge.usual)} Type yes:", answered)
 
     def _send(self, send: Callable[[], object]) -> None:
         """Give commands, and tell what becomes of them before anything else."""

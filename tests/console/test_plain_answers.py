@@ -7,6 +7,7 @@ from console_fakes import FakeLogs, finished_with_failures, hostile, many, runni
 from console_scenes import steered
 from console_services import services
 from dagtop.core import commands as do
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY
 from dagtop_app import plain_answers as answers
 from dagtop_app.node_commands import together
@@ -65,10 +66,21 @@ def test_names_are_given_as_they_can_be_typed() -> None:
 
 def test_what_a_command_would_do_is_told_in_one_line() -> None:
     snapshot = running_mix()
-    text = answers.blast_text(together(snapshot, [do.CancelTask("train_ltv")]).radius)
+    text = answers.blast_text(together(snapshot, [do.CancelTask("train_ltv")]).radius, snapshot, {})
     assert text.startswith("train_ltv will not run")
     assert "Will not run: train_ltv, score_ltv, publish." in text
-    assert answers.blast_text(together(steered(), [do.CancelTask("fetch_2")]).radius) == "fetch_2 is told to stop."
+    radius = together(steered(), [do.CancelTask("fetch_2")]).radius
+    assert answers.blast_text(radius, steered(), {}) == "fetch_2 is told to stop."
+
+
+def test_how_long_it_takes_is_told_where_it_is_known() -> None:
+    snapshot = finished_with_failures()
+    radius = together(snapshot, [do.RestartTask("clean_orders", downstream=True)]).radius
+    usual = {row.index: Usual(median=10.0, p95=12.0, runs=3) for row in snapshot.rows}
+    text = answers.blast_text(radius, snapshot, usual)
+    chain = ("clean_orders", "join_orders", "load_orders", "build_mart", "publish")
+    assert text.endswith(f"About 0:{10 * sum(name in radius.runs_again for name in chain)}.")
+    assert "About" not in answers.blast_text(radius, snapshot, {})
 
 
 def test_keys_of_the_console_are_left_out() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import pytest
 from console_fakes import FakeEngine, S, running_mix
@@ -41,13 +41,28 @@ class Heard(TalkPrinter):
         return "\n".join(self.said)
 
 
+_open: list[Conversation] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed_afterwards() -> Iterator[None]:
+    yield
+    while _open:
+        _open.pop().close()
+
+
 class Conversation:
     """A person, the one who listens, and an engine."""
 
     def __init__(self, engine: FakeEngine | None = None, confirm: Confirm | None = None) -> None:
         self.engine = engine if engine is not None else FakeEngine(running_mix())
         self.heard = Heard()
+        _open.append(self)
         self.talk = Talk(self.engine, self.heard, say=self.heard.said.append, grace=1.0, confirm=confirm or Confirm())
+
+    def close(self) -> None:
+        """Let go of the mailbox's pipe."""
+        self.talk.mailbox.close()
 
     def type(self, *lines: str) -> str:
         """Type lines; returns what is said to them."""
@@ -161,3 +176,4 @@ def test_any_lines_are_taken(lines: list[str]) -> None:
     for line in lines:
         if line.strip() != "now":  # that leaves at once
             talk.type(line)
+    _open.pop().close()
