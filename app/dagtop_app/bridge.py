@@ -92,6 +92,8 @@ class _Batch:
     """The answers to one command for many tasks."""
 
     left: int
+    told: str = ""
+    """What all of it comes to, if somebody has said it."""
     applied: int = 0
     effect: str = ""
     refusal: str = ""
@@ -209,9 +211,9 @@ class Bridge:
         self.word = Word(text=f"{saying}…", tone="warn")
         return number
 
-    def send_all(self, commands: Sequence[do.Command], saying: str) -> None:
-        """Give one command to many tasks: it is answered, and undone, as one."""
-        batch = _Batch(len(commands))
+    def send_all(self, commands: Sequence[do.Command], saying: str, *, told: str = "") -> None:
+        """Give one command to many tasks: it is answered, with `told` if all take it, and undone, as one."""
+        batch = _Batch(len(commands), told)
         for command in commands:
             self._batches[self.send(command, saying)] = batch
 
@@ -300,7 +302,11 @@ class Bridge:
             return
         if batch.backs and not undone:
             self._undo.append((command, tuple(batch.backs)))
-        more = f", and {plural(batch.applied - 1, 'task')} more" if batch.applied > 1 else ""
+        if batch.told and not batch.refusal and not undone:
+            batch.effect = batch.told
+            more = ""
+        else:
+            more = f", and {plural(batch.applied - 1, 'task')} more" if batch.applied > 1 else ""
         refused = f" · refused for some: {batch.refusal}" if batch.refusal else ""
         undo = " · u undoes it" if batch.backs and not undone else ""
         self.word = Word(text=f"{undone}{batch.effect or command.verb}{more}{refused}{undo}", tone="good")

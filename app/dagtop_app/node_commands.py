@@ -12,7 +12,7 @@ from dagtop.core import commands as do
 from dagtop.core.blast import blast_radii, blast_radius
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.spreading import spread
+from dagtop.core.spreading import replicas_of, spread
 from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach
 
@@ -27,6 +27,8 @@ class Orders(NamedTuple):
     radius: do.BlastRadius
     commands: Sequence[do.Command]
     """One for each task that it makes sense for."""
+    told: str = ""
+    """What is answered when all have taken it."""
 
 
 def radius_of(snapshot: RunSnapshot, command: do.Command) -> do.BlastRadius:
@@ -39,17 +41,28 @@ def orders(snapshot: RunSnapshot, command: do.Command) -> Orders | None:
     """What a command for a node comes to; None if it is for something else."""
     plan = snapshot.plan
     name = getattr(command, "task", None)
-    own = plan.index.get(name) if plan.nodes and isinstance(name, str) else None
-    if own is None or own not in plan.nodes or isinstance(command, do.MarkSucceeded):
+    own = plan.index.get(name) if isinstance(name, str) else None
+    if own is None or isinstance(command, (do.MarkSucceeded, do.ScaleTask)):
         return None
+    if own not in plan.nodes:
+        return _of_replicas(snapshot, command) if replicas_of(plan, own) else None
     each = {plan.index[task]: one for one in spread(plan, command) if (task := getattr(one, "task", ""))}
     match command:
         case do.RestartTask():
-            return _restart(snapshot, command, each)
+            made = _restart(snapshot, command, each)
         case do.CancelTask() | do.SkipTask() | do.StopTask():
-            return _end(snapshot, command, each)
+            made = _end(snapshot, command, each)
         case _:
-            return _others(snapshot, command, each)
+            made = _others(snapshot, command, each)
+    return made._replace(told=f"{name_of(plan.names[own], 60)}: {made.radius.summary}")
+
+
+def _of_replicas(snapshot: RunSnapshot, command: do.Command) -> Orders:
+    """What a command for a task with replicas comes to."""
+    radius = blast_radius(snapshot, command)
+    each = spread(snapshot.plan, command)
+    effects = zip(each, blast_radii(snapshot, each), strict=True)
+    return Orders(radius, [one for one, effect in effects if not effect.refusal], radius.summary)
 
 
 def together(snapshot: RunSnapshot, commands: Sequence[do.Command]) -> Orders:
@@ -74,7 +87,7 @@ def together(snapshot: RunSnapshot, commands: Sequence[do.Command]) -> Orders:
         case _:
             return _one_by_one(snapshot, commands)
     if not made.radius.refusal:
-        return made
+        return made._replace(told=made.radius.summary)
     reason = blast_radius(snapshot, first).refusal or made.radius.refusal
     return Orders(do.BlastRadius(summary=f"refused: {reason}", refusal=reason), ())
 
@@ -255,3 +268,15 @@ def _is_down(snapshot: RunSnapshot, index: int) -> bool:
 def _names(snapshot: RunSnapshot, chosen: Collection[int], wanted: Callable[[TaskState], bool]) -> tuple[str, ...]:
     names, rows = snapshot.plan.names, snapshot.rows
     return tuple(names[index] for index in sorted(chosen) if wanted(rows[index].state))
+
+
+def kept_rows(snapshot: RunSnapshot, rows: Sequence[TaskRow]) -> Sequence[TaskRow]:
+    """The rows that a change of restart policy, stop and start are about: those in nodes, and replicas, in the place of these."""
+    plan = snapshot.plan
+    chosen = {
+        plan.index[one.task]: None
+        for row in rows
+        for one in spread(plan, do.StopTask(row.name))
+        if isinstance(one, do.StopTask) and not snapshot.rows[plan.index[one.task]].gone
+    }
+    return [snapshot.rows[index] for index in sorted(chosen)] or rows

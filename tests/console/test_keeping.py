@@ -308,11 +308,13 @@ class TestPolicies:
             await seen.press("u")
             assert engine.sent[-1] == SetPolicy("api", restart="always")
 
-    async def test_P_and_enter_go_to_the_next_policy(self) -> None:
+    async def test_P_begins_at_the_policy_of_now(self) -> None:
         engine = FakeEngine(services())
         async with console(engine, (100, 30)) as seen:
             await select(seen, "worker")
             await seen.press("P", "enter")
+            assert engine.sent == []
+            await seen.press("P", "down", "enter")
             assert engine.sent == [SetPolicy("worker", restart="always")]
             await select(seen, "api")
             await seen.press("P", "3")

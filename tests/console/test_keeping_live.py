@@ -125,3 +125,23 @@ async def test_copies_come_and_go_by_key_and_undo() -> None:
         await seen.press("u")
         await seen.until(lambda: "5/6 up" in seen.text and "1 removed" in seen.text)
         await seen.until(lambda: "removed from the graph" in seen.text)
+
+
+async def test_the_row_that_stands_for_all_copies_stops_and_starts_them_and_gives_them_a_policy() -> None:
+    async with live() as seen:
+        await seen.until(lambda: "5/6 up" in seen.text)
+        await seen.on("copies", "d", "y")
+        await seen.until(lambda: seen.state("copies[0]") is seen.state("copies[1]") is TaskState.CANCELLED)
+        assert "copies: 2 replicas told to stop" in seen.text
+        await seen.press("d")
+        await seen.until(lambda: seen.state("copies[0]") is seen.state("copies[1]") is TaskState.RUNNING)
+        await seen.until(lambda: "copies: 2 replicas started" in seen.text)
+        await seen.press("P", "enter")
+        assert "nothing was changed" in seen.text
+        await seen.press("P", "2")
+        await seen.until(lambda: "copies: 2 replicas: restart = on-failure" in seen.text)
+        row = row_of(seen.app.bridge.snapshot, "copies")
+        assert row is not None
+        assert str(row.policy.restart.policy) == "no"
+        await seen.press("u")
+        await seen.until(lambda: "undone: copies[1]: restart = always" in seen.text)

@@ -244,7 +244,7 @@ class TestSteeringANode:
                 answer = do_applied(engine, command, number)
                 engine.show(answers=(*engine.latest.answers, answer))
             await seen.settle()
-            assert "held, and 1 task more · u undoes it" in seen.text
+            assert "ingest: 2 tasks will not start before they are released · u undoes it" in seen.text
             await seen.press("u")
             assert engine.sent[2:] == [do.ReleaseTask(task=one.task) for one in reversed(held)]
 
@@ -268,7 +268,7 @@ class TestSteeringANode:
         engine = engine_of()
         async with console(engine, (100, 30)) as seen:
             await go_to(seen, "report")
-            await seen.press("P", "enter")
+            await seen.press("P", "down", "enter")
             assert {type(one) for one in engine.sent} == {do.SetPolicy}
             assert [getattr(one, "task", "") for one in engine.sent] == ["report/total", "report/chart"]
 

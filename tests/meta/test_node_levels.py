@@ -375,8 +375,8 @@ def test_B35_what_a_command_for_a_node_would_do_is_told_before() -> None:
         _until_over(run, 1)
         effect = run.blast_radius(RestartTask("a"))
     assert effect.runs_again == ("a/x", "a/y")
-    assert effect.summary == "2 tasks of a, the first one: a/x runs again, 4 tasks after it keep old results"
-    assert effect.goes_stale == ("a", "b/z", "b")
+    assert effect.summary == "a: 2 tasks run again, 1 task after them keeps old results"
+    assert effect.goes_stale == ("b/z",)
 
 
 def test_a_command_for_a_pattern_that_fits_nothing_is_refused(go: threading.Event) -> None:

@@ -9,6 +9,7 @@ from dagtop.core.states import FINAL, GOOD
 from dagtop_app import filling, upkeep
 from dagtop_app.filling import Field
 from dagtop_app.marks import whom
+from dagtop_app.node_commands import kept_rows
 from dagtop_app.screens import questions
 from dagtop_app.screens.deciding import Deciding
 from dagtop_app.screens.form import Form
@@ -21,33 +22,38 @@ class Keeping(Deciding):
 
     def action_down(self) -> None:
         """Have the chosen tasks stay down; if they are down, or have ended badly, start them again."""
-        if all(not row.wanted or (row.state in FINAL and row.state not in GOOD) for row in self.chosen_rows):
+        rows = kept_rows(self.snapshot, self.chosen_rows)
+        rows = [row for row in rows if row.state not in GOOD or row.policy.restart.is_on] or rows  # jobs that are done
+        if all(not row.wanted or (row.state in FINAL and row.state not in GOOD) for row in rows):
             self.order(do.StartTask, "starting")
         else:
             self.order(do.StopTask, "stopping")
 
     def action_policy(self) -> None:
-        """The restart policy of the chosen tasks; the cursor stands on the next one."""
+        """The restart policy of the chosen tasks; the cursor stands on that of now."""
         rows = self._all_chosen()
         if not rows:
             return
         names = [row.name for row in rows]
-        same = len({str(row.policy.restart.policy) for row in rows}) == 1
-        now = RestartPolicy(rows[0].policy.restart.policy)
-        policies = [*upkeep.POLICIES]
-        following = policies[(policies.index(now) + 1) % len(policies)]
+        kept = kept_rows(self.snapshot, rows)
+        same = len({str(row.policy.restart.policy) for row in kept}) == 1
+        now = RestartPolicy(kept[0].policy.restart.policy)
         words = {
             policy.value: meaning + (" · now" if policy is now and same else "")
             for policy, meaning in upkeep.POLICIES.items()
         }
-        choices, at = questions.menu(words, following.value)
+        choices, at = questions.menu(words, now.value)
 
         def chosen(policy: str | None) -> None:
             if policy is None or (same and policy == now):
                 self.bridge.say("nothing was changed")
                 self.draw_word()
             else:
-                changed = [row.name for row in rows if row.policy.restart.policy != policy]
+                changed = [
+                    row.name
+                    for row in rows
+                    if any(one.policy.restart.policy != policy for one in kept_rows(self.snapshot, [row]))
+                ]
                 saying = f"{whom(changed, name_of(changed[0], 50))}: {f'{now} ' if same else ''}→ {policy}"
                 self.give_all([do.SetPolicy(task, restart=policy) for task in changed], saying)
 

@@ -79,7 +79,7 @@ class Steering(Screen[None]):
         elif made.radius.refusal:
             self.bridge.refuse(f"{command.verb}: {made.radius.refusal}")
         else:
-            self.bridge.send_all(made.commands, saying)
+            self.bridge.send_all(made.commands, saying, told=made.told)
 
     def give(self, command: do.Command, saying: str) -> None:
         """Send a command; where it would lose something, ask first."""
@@ -112,7 +112,7 @@ class Steering(Screen[None]):
         if made.radius.refusal:
             self.bridge.refuse(f"{commands[0].verb}: {made.radius.refusal}")
         else:
-            self.bridge.send_all(made.commands, saying)
+            self.bridge.send_all(made.commands, saying, told=made.told)
 
     def _ask_all(self, commands: Sequence[do.Command], radius: do.BlastRadius, saying: str) -> None:
         def reasoned(why: str) -> None:

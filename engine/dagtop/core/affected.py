@@ -144,7 +144,10 @@ def _has_services(plan: Plan) -> bool:
 def stale_after(now: Situation, again: Collection[int]) -> tuple[str, ...]:
     """Names of the tasks that keep what they made of what is made anew."""
     after = sorted(reach(now.plan.downstream, again).difference(again))
-    return tuple(now.plan.names[i] for i in after if now.state[i] in GOOD or now.state[i] in ACTIVE)
+    nodes = now.plan.nodes
+    return tuple(
+        now.plan.names[i] for i in after if i not in nodes and (now.state[i] in GOOD or now.state[i] in ACTIVE)
+    )
 
 
 def torn_down_for_good(now: Situation, index: int) -> str:

@@ -34,6 +34,7 @@ from dagtop.core.restart import NO_CEILING
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
+from dagtop.core.together import summary_of_all
 from dagtop.core.wording import do, tasks
 
 _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
@@ -41,8 +42,8 @@ _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
 
 TaskCommand: TypeAlias = (
     cmd.CancelTask
-    | cmd.SkipTask
     | cmd.AbandonTask
+    | cmd.SkipTask
     | cmd.MarkSucceeded
     | cmd.ApproveTask
     | cmd.RejectTask
@@ -89,24 +90,49 @@ def blast_radii(snapshot: RunSnapshot, commands: Sequence[cmd.Command]) -> list[
 
 
 def whole_radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
-    """As `radius`; of a command for a node or a pattern, all that it comes to."""
+    """As `radius`; of a command for a node, for a pattern, or for a task with replicas, all that it comes to."""
     each = spread(now.plan, command)
-    effects = [radius(now, one) for one in each]
-    useful = [effect for effect in effects if not effect.refusal]
-    if len(each) == 1 or not useful:
-        return effects[0]
+    if len(each) == 1:
+        return radius(now, each[0])
+    found = expected(now, command, each)
+    if not found:
+        return radius(now, each[0])
 
     def all_of(field: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(name for effect in useful for name in getattr(effect, field)))
+        return tuple(dict.fromkeys(name for _, effect in found for name in getattr(effect, field)))
 
     again = all_of("runs_again")
     return cmd.BlastRadius(
-        summary=f"{tasks(len(useful))} of {getattr(command, 'task', '')}, the first one: {useful[0].summary}",
+        summary=summary_of_all(now.plan, command, [(one.task, effect) for one, effect in found]),
         runs_again=again,
         stops=all_of("stops"),
         never_runs=all_of("never_runs"),
         goes_stale=tuple(name for name in all_of("goes_stale") if name not in again),
     )
+
+
+def expected(
+    now: Situation, command: cmd.Command, each: Sequence[cmd.Command]
+) -> list[tuple[TaskCommand, cmd.BlastRadius]]:
+    """The commands among those that one comes to which are not refused, with what each does.
+
+    A restart of what waits for another one of them by then is none of the refused ones.
+    """
+    found: list[tuple[TaskCommand, cmd.BlastRadius]] = []
+    for one in each:
+        effect = radius(now, one)
+        if effect.refusal and isinstance(one, cmd.RestartTask) and _has_begun(now, one.task):
+            effect = cmd.BlastRadius(summary=f"{one.task} runs again")
+        if not effect.refusal:
+            found.append((one, effect))  # type: ignore[arg-type]  # only those for tasks are spread
+    return found
+
+
+def _has_begun(now: Situation, task: str) -> bool:
+    index = now.plan.index[task]
+    state = now.state[index]
+    begun = state in FINAL or state in ACTIVE or state is TaskState.BACKOFF
+    return begun and now.run_state not in _STOPPED and index not in now.desired.gone
 
 
 def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
@@ -137,6 +163,7 @@ def radius(now: Situation, command: cmd.Command) -> cmd.BlastRadius:
             return cmd.BlastRadius(summary=summary or "goes on with another version of the graph")
         case (
             cmd.CancelTask(task=name)
+            | cmd.AbandonTask(task=name)
             | cmd.SkipTask(task=name)
             | cmd.MarkSucceeded(task=name)
             | cmd.ApproveTask(task=name)
@@ -163,7 +190,6 @@ def _no(reason: str) -> cmd.BlastRadius:
 def _of_run(
     now: Situation, command: cmd.PauseRun | cmd.ContinueRun | cmd.DrainRun | cmd.CancelRun | cmd.AbandonRun
 ) -> cmd.BlastRadius:
-            | cmd.AbandonTask(task=name)
     if now.run_state in RUN_OVER:
         return _no("the run is over")
     active = _named(now, lambda state: state in ACTIVE)
@@ -310,6 +336,8 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
             return cmd.BlastRadius(summary=f"{name} is rejected and will not run", never_runs=(name, *lost))
         case cmd.CancelTask():
             return _cancel(now, index)
+        case cmd.AbandonTask():
+            return _abandon(now, index)
         case cmd.RestartTask(downstream=downstream):
             return _restart(now, index, downstream=downstream)
         case cmd.StopTask():
@@ -336,8 +364,6 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
 
 def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
-        case cmd.AbandonTask():
-            return _abandon(now, index)
     if state is TaskState.CANCELLING:
         if now.policies[index].restart.is_on and not is_unwanted(now, index):
             return cmd.BlastRadius(summary=f"{name} is being stopped, and stays down until it is started")
@@ -351,6 +377,15 @@ def _cancel(now: Situation, index: int) -> cmd.BlastRadius:
     if state in ACTIVE:
         return cmd.BlastRadius(summary=f"{name} is told to stop{after}", stops=(name,), never_runs=lost)
     return cmd.BlastRadius(summary=f"{name} will not run{after}", never_runs=(name, *lost))
+
+
+def _abandon(now: Situation, index: int) -> cmd.BlastRadius:
+    name, state = now.plan.names[index], now.state[index]
+    if state is TaskState.CANCELLING:
+        return cmd.BlastRadius(summary=f"{name} is waited for no longer; what it does goes on unseen", stops=(name,))
+    if state in ACTIVE:
+        return _no(f"{name} was not told to stop; cancel it first")
+    return _no(f"{name} does not run ({state.value})")
 
 
 def _stop(now: Situation, index: int) -> cmd.BlastRadius:
@@ -379,15 +414,6 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         return _no(f"{name} is up already ({state.value})")
     if torn := torn_down_for_good(now, index):
         return _no(_lacks(torn))
-def _abandon(now: Situation, index: int) -> cmd.BlastRadius:
-    name, state = now.plan.names[index], now.state[index]
-    if state is TaskState.CANCELLING:
-        return cmd.BlastRadius(summary=f"{name} is waited for no longer; what it does goes on unseen", stops=(name,))
-    if state in ACTIVE:
-        return _no(f"{name} was not told to stop; cancel it first")
-    return _no(f"{name} does not run ({state.value})")
-
-
     up = brought_up(now, [index])
     after = set(lost_because_of(now, index)).intersection(up)
     again = _thrown_away(now, up)

@@ -213,6 +213,8 @@ class CommandGiven(_Input, frozen=True):
     command: Command
     id: int
     by: str
+    told: str = ""
+    """What is answered, if it is one of many that come to more than what it does by itself."""
 
 
 Input: TypeAlias = (

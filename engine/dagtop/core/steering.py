@@ -39,7 +39,7 @@ def obey(machine: RunMachine, event: inp.CommandGiven) -> None:
     if refusal:
         machine.emit(ev.CommandRefused(at, command, event.id, event.by, refusal))
         return
-    machine.emit(ev.CommandApplied(at, command, event.id, event.by, effect.summary))
+    machine.emit(ev.CommandApplied(at, command, event.id, event.by, event.told or effect.summary))
     _carry_out(machine, command, at, "hand" if event.by == _A_PERSON else event.by)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagtop.core.commands import Command
+from dagtop.core.commands import BlastRadius, Command
+from dagtop.core.plan import Plan
+from dagtop.core.together import summary_of_all
 from dagtop.errors import CommandRefused
 from dagtop.runtime.answer import Answer
 
@@ -12,10 +14,12 @@ from dagtop.runtime.answer import Answer
 class Answers(Answer):
     """Refused if it was refused for every one of them; what makes no sense for some is left out for these."""
 
-    def __init__(self, command: Command, each: Sequence[Answer]) -> None:
+    def __init__(self, command: Command, each: Sequence[tuple[Answer, BlastRadius | None]], plan: Plan) -> None:
         self.command = command
-        self.each = tuple(each)
+        self.each = tuple(answer for answer, _ in each)
         """The answer for each task."""
+        self._wanted = tuple(wanted for _, wanted in each)
+        self._plan = plan
 
     @property
     def done(self) -> bool:
@@ -30,8 +34,14 @@ class Answers(Answer):
     @property
     def effect(self) -> str:
         """What it did; "" unless it was applied."""
-        found = [answer.effect for answer in self.each if answer.applied]
-        return "; ".join(found) if self.done else ""
+        if not self.applied:
+            return ""
+        found = [
+            (str(getattr(answer.command, "task", "")), wanted or BlastRadius(summary=answer.effect))
+            for answer, wanted in zip(self.each, self._wanted, strict=True)
+            if answer.applied
+        ]
+        return summary_of_all(self._plan, self.command, found)
 
     @property
     def refusal(self) -> str:

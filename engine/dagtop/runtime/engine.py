@@ -16,14 +16,15 @@ import anyio
 import anyio.lowlevel
 
 from dagtop.core import inputs as inp
-from dagtop.core.blast import radius
-from dagtop.core.commands import CancelRun, Command, MarkSucceeded, RestartTask, ScaleTask, SwapGraph
+from dagtop.core.blast import expected
+from dagtop.core.commands import CancelRun, Command, MarkSucceeded, ScaleTask, SwapGraph
 from dagtop.core.escalation import Evidence
 from dagtop.core.events import AnyEvent, LoopBlocked, Problem, TaskRestarted
 from dagtop.core.machine import RunMachine
 from dagtop.core.snapshot import Blocked
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, RunState
+from dagtop.core.together import summary_of_all
 from dagtop.errors import DagtopError, GraphError
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import by_hand
@@ -230,14 +231,17 @@ class Engine:
                 cancelled = error
                 self._stop_from_outside()
 
-    def _each(self, command: Command) -> Sequence[Command]:
-        """The commands for single tasks that one for a node or a pattern comes to; the first one's answer is that of all."""
+    def _each(self, command: Command) -> tuple[Sequence[Command], str]:
+        """The commands for single tasks that one for a node or a pattern comes to, and what they do: the first one's answer."""
         each, ledger = spread(self.machine.plan, command), self.machine.ledger
-        if len(each) == 1 or isinstance(command, RestartTask):
-            return each
-        return [one for one in each if not radius(ledger, one).refusal] or each[:1]
+        if len(each) == 1:
+            return each, ""
+        found = expected(ledger, command, each)
+        if not found:
+            return each[:1], ""
+        return [one for one, _ in found], summary_of_all(ledger.plan, command, [(one.task, it) for one, it in found])
 
-    def _obey(self, command: Command, number: int, by: str) -> None:
+    def _obey(self, command: Command, number: int, by: str, told: str = "") -> None:
         if isinstance(command, SwapGraph) and (version := self.versions.take(command.version)) is not None:
             caused = self.growth.swap(version, self.versions, command, number, by)
             self.growth.start_over(self._forgotten(caused))
@@ -245,7 +249,7 @@ class Engine:
         if isinstance(command, ScaleTask) and self._scale(command, number, by):
             return
         machine, before = self.machine, len(self.machine.outbox)
-        instructions = machine.handle(inp.CommandGiven(self.now(), by_hand.recordable(command), number, by))
+        instructions = machine.handle(inp.CommandGiven(self.now(), by_hand.recordable(command), number, by, told))
         caused = machine.outbox[before:]
         again = self._forgotten(caused)
         if type(command) is MarkSucceeded:
@@ -280,8 +284,10 @@ class Engine:
         if self._patient.has_news:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
-            for command in self._each(told[0]):
-                self._obey(command, *told[1:])
+            each, answer = self._each(told[0])
+            for command in each:
+                self._obey(command, *told[1:], answer)
+                answer = ""
         if machine.expects_more is not self.expects_more:
             self.workers.obey(machine.handle(inp.Expecting(self.now(), self.expects_more)))
         if self.growth.waiting or self.growth.again:

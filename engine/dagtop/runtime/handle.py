@@ -6,12 +6,12 @@ import atexit
 import weakref
 from collections.abc import Callable, Generator, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 
 from dagtop.core import commands as cmd
-from dagtop.core.blast import whole_radius
+from dagtop.core.blast import expected, whole_radius
 from dagtop.core.ledger import Ledger
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.spreading import spread
@@ -30,6 +30,8 @@ from dagtop.runtime.thread import EngineThread
 
 if TYPE_CHECKING:
     from typing import Self
+
+T = TypeVar("T")
 
 #: Who gives the commands, as the events tell it, unless told otherwise.
 BY = "the program"
@@ -230,10 +232,12 @@ class Run(Commanding, Listening):
         TypeError: a value in it is of another type than it must be.
         """
         checked(command)
-        each = spread(self._engine.machine.plan, command)
-        if len(each) > 1:
-            return Answers(command, [self._send(one, by) for one in each])
-        return self._send(each[0], by)
+        plan = self._engine.machine.plan
+        each = spread(plan, command)
+        if len(each) == 1:
+            return self._send(each[0], by)
+        wanted = self._seen(lambda ledger: {one.task: effect for one, effect in expected(ledger, command, each)})
+        return Answers(command, [(self._send(one, by), wanted.get(getattr(one, "task", ""))) for one in each], plan)
 
     def _send(self, command: cmd.Command, by: str) -> Answer:
         answer = Answer(command, would_wait_for_itself=self._is_own_thread)
@@ -243,12 +247,7 @@ class Run(Commanding, Listening):
     def blast_radius(self, command: cmd.Command) -> cmd.BlastRadius:
         """What a command would do, or why it would be refused. Nothing is changed."""
         checked(command)
-        for _ in range(3):
-            try:
-                return whole_radius(self._engine.machine.ledger, command)
-            except RuntimeError:  # a set has grown while it was looked through: the engine does not wait for us
-                continue
-        return whole_radius(self._engine.machine.ledger, command)
+        return self._seen(lambda ledger: whole_radius(ledger, command))
 
     def swap(self, graph: Runnable) -> Answer:
         """Go on with another version of the graph: what is unchanged stays as it is.
@@ -269,6 +268,14 @@ class Run(Commanding, Listening):
         return str.__str__(task) if isinstance(task, str) else self.graph.name_of(task)
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _seen(self, look: Callable[[Ledger], T]) -> T:
+        for _ in range(3):
+            try:
+                return look(self._engine.machine.ledger)
+            except RuntimeError:  # a set has grown while it was looked through: the engine does not wait for us
+                continue
+        return look(self._engine.machine.ledger)
 
     def _is_over(self) -> bool:
         return self._history.over
