@@ -78,6 +78,10 @@ def _events(name: str, keys: str, shown: str, label: str, text: str, *, palette:
     )
 
 
+def _log(name: str, keys: str, shown: str, label: str, text: str, *, do: str = "", palette: bool = False) -> Action:
+    return Action(f"log.{name}", keys, shown, label, text, "Logs", f"do('{do or name}', 'logs')", palette, view="logs")
+
+
 ACTIONS: tuple[Action, ...] = (
     _move("down", "j,down", "j ↓", "Down"),
     _move("up", "k,up", "k ↑", "Up"),
@@ -113,11 +117,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("look.back", "escape", "Esc", "Back", "One step back: close, clear the filter, return to the table.", "Look", "back", in_palette=False),
     Action("task.where", "at", "@", "Where", "Where the running task is now: its stack, looked at again and again.", "Look", "where"),
     Action("task.cancel", "x", "x", "Cancel", "Tell the task to stop; what it would lose is shown first.", "Steer", "cancel"),
+    Action("task.abandon", "X", "X", "Abandon", "Wait no longer for a task that was told to stop and does not; others are told to stop.", "Steer", "abandon"),
     Action("task.restart", "r", "r", "Restart", "Run the task again.", "Steer", "restart(False)"),
     Action("task.restart-downstream", "R", "R", "+Down", "Run the task and everything after it again.", "Steer", "restart(True)"),
     Action("task.hold", "p", "p", "Hold", "Hold the task before it starts, or release it.", "Steer", "hold"),
     Action("task.step", "comma", ",", "Step", "Release exactly one task that is held: the chosen one, or the first that would start.", "Steer", "step"),
-    Action("task.abandon", "X", "X", "Abandon", "Wait no longer for a task that was told to stop and does not; others are told to stop.", "Steer", "abandon"),
     Action("run.gate", "a", "a", "Gate", "Approve or reject the task that stands at its gate, with a reason.", "Steer", "gate"),
     Action("task.mark", "m", "m", "Mark", "Take the task as succeeded, with an output of yours, or skip it.", "Steer", "mark"),
     Action("task.succeed", "", "m", "Succeeded", "Mark the task as succeeded, with an output of yours.", "Steer", "mark('succeeded')"),
@@ -171,16 +175,25 @@ ACTIONS: tuple[Action, ...] = (
     _events("weight", "s", "s", "Weight", "Events: all, without details, warnings, failures.", palette=True),
     _events("only", "o", "o", "Only", "Events: those of one task, or of all.", palette=True),
     _events("times", "t", "t", "Times", "Events: since the run began, or by the clock."),
-    Action("log.follow", "f", "f", "Follow", "Logs: follow the end, or stop.", "Logs", "log('follow')"),
-    Action("log.times", "t", "t", "Times", "Logs: timestamps on or off.", "Logs", "log('times')"),
-    Action("log.wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", "Logs", "log('wrap')"),
+    _log("follow", "f", "f", "Follow", "Logs: follow the end, or stop."),
+    _log("times", "t", "t", "Times", "Logs: when each line was written: since the run began, by the clock, or not.", palette=True),
+    _log("wrap", "W", "W", "Wrap", "Logs: wrap long lines, or cut them.", palette=True),
+    _log("tasks", "c", "c", "Whose", "Logs: of all tasks, the selected one, those that are marked, those that pass the filter.", palette=True),
+    _log("level", "greater_than_sign", ">", "Graver", "Logs: only graver lines: info, warning, error (stderr counts as a warning).", do="graver", palette=True),
+    _log("level-less", "less_than_sign", "<", "Less grave", "Logs: less grave lines too.", do="less"),
+    _log("stream", "H", "H", "Stream", "Logs: only what was logged, only stdout, only stderr, or all.", palette=True),
+    _log("since", "s", "s", "Since", "Logs: only those of the last minute, five, fifteen, or all.", palette=True),
+    _log("mark", "equals_sign", "=", "Line", "Logs: draw a line below what there is now.", palette=True),
+    _log("task-next", "right_square_bracket", "]", "Next task", "Logs: those of the next task of the table.", do="next-task"),
+    _log("task-previous", "left_square_bracket", "[", "Task back", "Logs: those of the task before.", do="previous-task"),
+    _log("pager", "o", "o", "Pager", "Logs: all that is shown in $PAGER, while the run goes on.", palette=True),
     _breaker("close", "c", "c", "Close", "Close the breaker, and forget its failures."),
     _breaker("trip", "t", "t", "Trip", "Open the breaker; it recovers as if it had opened by itself."),
     _breaker("half-open", "H", "H", "Half-open", "Hold the breaker half-open: one call at a time."),
     _breaker("force", "f", "f", "Force…", "Hold the breaker open, closed or half-open, or let it go."),
     _breaker("edit", "e", "e", "Edit", "Change the breaker's threshold, recovery, probes, window and rate, for all that ask it."),
-    _breaker("next-guard", "right_square_bracket,right", "] →", "Task", "Select the next task that asks the breaker."),
-    _breaker("previous-guard", "left_square_bracket,left", "[ ←", "Task back", "Select the one before."),
+    _breaker("next-guard", "right", "→", "Task", "Select the next task that asks the breaker."),
+    _breaker("previous-guard", "left", "←", "Task back", "Select the one before."),
     _breaker("copy", "y", "y", "Copy", "Copy all about the breaker as Markdown."),
     _escalation("trace", "t", "t", "Trace", "The escalation's traceback."),
     _escalation("open", "o", "o", "Open", "Only what stands open, or all."),

@@ -15,6 +15,7 @@ from dagtop.observe.story import Story
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
+from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
 from dagtop_app.running import (
     Prepared,
@@ -141,7 +142,7 @@ def _show(
     reports = Reports(output.report, prepared)
     executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
     past = None if resumption is None or journal is None else partial(_before, journal, resumption)
-    engine = EngineThread(executor, hold_open=True, loop=output.loop, story=Story(past=past))
+    engine = EngineThread(executor, hold_open=True, loop=output.loop, story=Story(past=past), logs=DeepLogs())
     if node_times is not None:
         node_times.serve(engine.expect_more)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show

@@ -16,6 +16,7 @@ from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
+from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import OutputOptions
 from dagtop_app.running import Prepared, Reports, executor_for
 from dagtop_app.signals import Signals
@@ -39,7 +40,9 @@ class _Runs:
         self._executor = executor_for(
             self._prepared, self._reports.recorders, journal=self._journal, output=self._output
         )
-        self.engine = EngineThread(self._executor, hold_open=True, loop=self._output.loop, story=Story())
+        self.engine = EngineThread(
+            self._executor, hold_open=True, loop=self._output.loop, story=Story(), logs=DeepLogs()
+        )
         return self.engine
 
     def write_reports(self) -> list[str]:

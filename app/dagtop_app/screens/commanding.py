@@ -75,6 +75,8 @@ class Commanding(Looking):
                 self.action_why()
             case "where":
                 self.action_where()
+            case "logs" if len(tasks) > 1:
+                self.show_logs(tasks)
             case "logs":
                 self.action_logs(bool(tasks))
             case "tasks":

@@ -218,7 +218,7 @@ class Levelled(Rereading):
         if index is None or not self.roster.levels.is_node(index):
             super()._open_log(task)
             return
-        self.log_pane.open(task, self.bridge.engine.logs, within=True)
+        self.logs_view.open_named(task, node=True)
         self.draw()
 
     def action_edit(self) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, cast
 
 from dagtop.core import commands as do
 from textual.containers import Vertical
@@ -25,6 +25,7 @@ from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.stage import Stage
 
 if TYPE_CHECKING:
+    from dagtop_app.views.logs import Logs
     from dagtop_app.widgets.graph_view import GraphView
     from dagtop_app.widgets.log_pane import LogPane
     from dagtop_app.widgets.task_table import TaskTable
@@ -66,10 +67,15 @@ class Looking(Keeping):
         return pane
 
     @property
-    def log_pane(self) -> LogPane:
+    def logs_view(self) -> Logs:
         """View 4."""
-        pane: LogPane = self.stage.view("logs").pane
-        return pane
+        found = self.stage.view("logs")
+        return cast("Logs", found)
+
+    @property
+    def log_pane(self) -> LogPane:
+        """Its lines."""
+        return self.logs_view.pane
 
     @property
     def pane(self) -> Widget:
@@ -169,24 +175,27 @@ class Looking(Keeping):
         self.action_do(what, "graph")
 
     def action_logs(self, selected: bool) -> None:
-        """Logs of the selected task, or of all."""
+        """Logs of the chosen tasks, or of all."""
         row = self.selected_row
         if selected and row is None:
             self.bridge.refuse("no task is selected")
             self.draw_word()
-            return
+        elif selected and len(self.roster.marks) > 1:
+            names = self.snapshot.plan.names
+            self.show_logs([names[place] for place in self.roster.marks.places(self.snapshot.plan)])
+        else:
+            self.action_view("logs")
+            self.call_after_refresh(self._open_log, row.name if selected and row is not None else None)
+
+    def show_logs(self, tasks: Sequence[str]) -> None:
+        """The lines of these tasks together."""
         self.action_view("logs")
-        self.call_after_refresh(self._open_log, row.name if selected and row is not None else None)
+        self.logs_view.open_merged(tasks)
+        self.call_after_refresh(self.draw)
 
     def _open_log(self, task: str | None) -> None:
-        self.log_pane.open(task, self.bridge.engine.logs)
+        self.logs_view.open_named(task)
         self.draw()
-
-    def action_log(self, what: str) -> None:
-        """A switch of the log view."""
-        if self.view == "logs":
-            self.bridge.say(self.log_pane.change(what))
-            self.draw()
 
     def action_inspector(self) -> None:
         """Show or hide the inspector."""

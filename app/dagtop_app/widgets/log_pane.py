@@ -1,220 +1,208 @@
-"""What tasks print and log, live: follow, search, timestamps, wrap. Bounded, and read in batches."""
+"""A window on the lines of a roll. Only what is visible is read and drawn, however many lines there are and however long."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import ClassVar
 
-from dagtop.core.levels import is_inside
+from textual import events
+from textual.binding import BindingType
 from textual.geometry import Size
+from textual.selection import Selection
 from textual.strip import Strip
 
-from dagtop_app.bridge import LogLine, Logs
-from dagtop_app.inspector_model import log_spans
-from dagtop_app.levels import relative
-from dagtop_app.lines import Line, Span, fit_line, line_width
-from dagtop_app.text import clean, fit, name_of, wrap
+from dagtop_app.actions import bindings
+from dagtop_app.lines import Line, fit_line
+from dagtop_app.log_roll import LogRoll, Look, rows_of
+from dagtop_app.log_store import Kept
 from dagtop_app.widgets.painted import PaintedScroll, paint
 
-#: Lines kept on screen; older ones stay in the log book and the journal.
-KEPT = 20_000
-#: Lines read at one look.
-BATCH = 2_000
+#: Rows that one turn of the mouse wheel goes.
+_WHEEL = 3
 
 
 class LogPane(PaintedScroll):
-    """A window on a `LogBook`: one task's lines, or everybody's."""
+    """The lines of a roll.
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    A line takes as many rows as it needs. What stands at the top is a line (the scroll offset) and one of its rows (`inside`),
+    so that nothing has to be known of the lines that are not seen.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings("logs")]
+
+    def __init__(self, roll: LogRoll, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
-        self.subject: str | None = None
-        self.within = False
-        """Whether the subject is a node, and the lines those of all tasks in it."""
+        self.roll = roll
+        self.look = Look()
         self.following = True
-        self.times = True
-        self.wrapping = False
-        self.needle = ""
-        self._number = 0
-        self._source: deque[LogLine] = deque(maxlen=KEPT)
-        self._drawn: list[Line] = []
-        self._matches: list[int] = []
+        self.inside = 0
+        """The row of the top line that stands at the top."""
+        self.header: Callable[[Kept], str] = lambda line: f"attempt {line.attempt}"
+        self.nothing: Callable[[], Sequence[str]] = tuple
+        """What stands here while there is no line."""
+        self._visible: list[Line] | None = None
 
     @property
-    def lines(self) -> list[Line]:
-        """What is shown, wrapped if so chosen."""
-        return self._drawn
+    def subject(self) -> str | None:
+        """The task whose lines are shown, if it is one."""
+        return self.roll.choice.subject.one
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is no line yet."""
-        return not self._source
+    def top(self) -> int:
+        """The place of the line at the top."""
+        return min(self.scroll_offset.y, max(0, len(self.roll) - 1))
 
-    @property
-    def match_count(self) -> int:
-        """How many lines match the search."""
-        return len(self._matches)
+    def rows(self, place: int) -> list[Line]:
+        """All that is drawn for the line at a place."""
+        return list(rows_of(self.roll, place, self.look, self.cells, self.header))
 
-    def open(self, task: str | None, logs: Logs, *, within: bool = False) -> None:
-        """Show the lines of another task, of all (None), or of all `within` a node."""
-        self.subject, self.within = task, within
-        self._source.clear()
-        self._drawn.clear()
-        self._number = 0
-        self.following = True
-        latest = logs.tail(self._asked, min(KEPT, BATCH))
-        self._take(latest)
-        self._settle()
+    # -- where it stands -------------------------------------------------------------------------------------
 
-    def show(self, logs: Logs) -> bool:
-        """Read what is new. True if anything was."""
-        new = logs.since(self._number, self._asked, BATCH)
-        if not new:
-            return False
-        self._take(new)
-        self._settle()
-        return True
-
-    @property
-    def _asked(self) -> str | None:
-        return None if self.within else self.subject
-
-    def _take(self, lines: object) -> None:
-        for line in lines:  # type: ignore[attr-defined]
-            self._number = max(self._number, line.number)
-            if self.within and not is_inside(line.task, self.subject or ""):
-                continue
-            self._source.append(line)
-            self._drawn.extend(self._spread(line))
-        if len(self._drawn) > 2 * KEPT:
-            self._redraw()
-
-    def _spread(self, line: LogLine) -> Iterator[Line]:
-        spans = log_spans(line, times=self.times, task=self.subject is None)
-        if self.within:
-            who = name_of(relative(line.task, self.subject or ""), 100)
-            spans.insert(1 if self.times else 0, (f"{fit(who, 16)} ", "key"))
-        cells = max(20, self.cells - 1)
-        if not self.wrapping or line_width(spans) < cells:
-            yield ((" ", ""), *spans)
-            return
-        *lead, (text, style) = spans
-        indent = line_width(lead)
-        first, *rest = wrap(text, max(10, cells - indent - 1))
-        yield ((" ", ""), *lead, (first, style))
-        for part in rest:
-            yield ((" " * (indent + 1), ""), (part, style))
-
-    def _redraw(self) -> None:
-        self._drawn = [drawn for line in self._source for drawn in self._spread(line)]
-
-    def _settle(self) -> None:
-        size = Size(self.cells, len(self._drawn))
+    def settle(self, moved: int = 0) -> None:
+        """There are more lines, `moved` of them before all others: follow the end, or stay with the line that was at the top."""
+        count, height = len(self.roll), max(1, self.size.height)
+        # Any line may stand at the top: how many rows those below it take is not known.
+        size = Size(self.cells, count + height - 1 if count else 0)
         if size != self.virtual_size:
             self.virtual_size = size
         if self.following:
-            self.scroll_to(y=max(0, len(self._drawn) - self.size.height), animate=False, force=True)
-        if self.needle:
-            self._find_matches()
+            self._go(*self._last_page())
+        elif moved:
+            self._go(self.scroll_offset.y + moved, self.inside)
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Everything may look different."""
+        self._visible = None
         self.refresh()
 
-    def change(self, what: str) -> str:
-        """Switch "follow", "times" or "wrap"; says what it is now."""
-        if what == "follow":
-            self.following = not self.following
-        elif what == "times":
-            self.times = not self.times
-        else:
-            self.wrapping = not self.wrapping
-        self._redraw()
-        self._settle()
-        on = {"follow": self.following, "times": self.times, "wrap": self.wrapping}[what]
-        return f"{what} {'on' if on else 'off'}"
+    def _go(self, place: int, inside: int) -> None:
+        self.inside = inside
+        self._visible = None
+        self.scroll_to(y=place, animate=False, force=True, immediate=True)
+        self.refresh()
 
-    def on_resize(self) -> None:
-        """Wrapped lines depend on the width."""
-        if self.wrapping:
-            self._redraw()
-        self._settle()
-        super().on_resize()
+    def _last_page(self) -> tuple[int, int]:
+        return self._above(len(self.roll), 0, max(1, self.size.height))
+
+    def _above(self, place: int, inside: int, rows: int) -> tuple[int, int]:
+        """What stands so many rows above a row."""
+        rows -= inside
+        while rows > 0 and place > 0:
+            place -= 1
+            rows -= len(self.rows(place))
+        return (place, -rows) if rows <= 0 else (0, 0)
+
+    def _below(self, place: int, inside: int, rows: int) -> tuple[int, int]:
+        """What stands so many rows below a row; not below the last page."""
+        end = self._last_page()
+        while place < len(self.roll) and (place, inside) < end:
+            height = len(self.rows(place))
+            if inside + rows < height:
+                return min((place, inside + rows), end)
+            rows -= height - inside
+            place, inside = place + 1, 0
+        return min((place, inside), end)
 
     def move(self, how: str) -> None:
         """Scroll; going up stops following, the end takes it up again."""
-        self.following = how == "bottom"
-        super().move(how)
+        page = max(1, self.size.height)
+        rows = {"up": -1, "down": 1, "half-up": -page // 2, "half-down": page // 2, "page-up": -page, "page-down": page}
+        if how == "bottom":
+            self.following = True
+            self._go(*self._last_page())
+        elif how == "top":
+            self.following = False
+            self._go(0, 0)
+        elif how in rows:
+            self.scroll_rows(rows[how])
 
-    def _on_mouse_scroll_up(self, event: object) -> None:
+    def scroll_rows(self, rows: int) -> None:
+        """Go so many rows down, or up."""
         self.following = False
-        super()._on_mouse_scroll_up(event)  # type: ignore[arg-type]
+        here = self.top, self.inside
+        self._go(*(self._below(*here, rows) if rows > 0 else self._above(*here, -rows)))
 
-    def _nothing(self) -> tuple[str, ...]:
-        """What stands here while there is no line."""
-        one = self.subject is not None
-        return (
-            "",
-            "This task has printed and logged nothing yet." if one else "Nothing has been printed or logged yet.",
-            "What tasks print, log with logging, or with ctx.log.info(…), comes here.",
-            "4 shows the logs of all tasks, Esc goes back."
-            if one
-            else "Esc goes back to the tasks; l there shows the log of one.",
-        )
+    def look_at(self, place: int) -> None:
+        """Have a line in the middle."""
+        self.following = False
+        self._go(*min(self._above(place, 0, self.size.height // 2), self._last_page()))
 
-    # -- search ----------------------------------------------------------------------------------------------
-
-    def search(self, needle: str) -> int:
-        """Mark every line that has this text and go to the latest; says how many there are."""
-        self.needle = clean(needle).lower()
-        self._find_matches()
-        if self._matches:
-            self._look_at(self._matches[-1])
-        self.refresh()
-        return len(self._matches)
-
-    def _find_matches(self) -> None:
-        needle = self.needle
-        self._matches = (
-            [y for y, line in enumerate(self._drawn) if needle in "".join(text for text, _ in line).lower()]
-            if needle
-            else []
-        )
+    @property
+    def middle(self) -> int:
+        """The place of the line in the middle."""
+        left, place = self.size.height // 2 + self.inside, self.top
+        while place < len(self.roll) - 1 and (left := left - len(self.rows(place))) >= 0:
+            place += 1
+        return place
 
     def find(self, step: int) -> bool:
         """To the next or previous match, around the end."""
-        if not self._matches:
-            return False
-        here = self.scroll_offset.y + self.size.height // 2
-        if step > 0:
-            place = next((y for y in self._matches if y > here), self._matches[0])
-        else:
-            place = next((y for y in reversed(self._matches) if y < here), self._matches[-1])
-        self._look_at(place)
-        return True
+        place = self.roll.match(self.middle, step)
+        if place is not None:
+            self.look_at(place)
+        return place is not None
 
-    def _look_at(self, y: int) -> None:
-        self.following = False
-        self.scroll_to(y=max(0, y - self.size.height // 2), animate=False, force=True)
+    # -- what Textual asks -----------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        """The rows of a line depend on the width."""
+        self.settle()
+        super().on_resize()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """The scroll bar was dragged, or we moved."""
+        super().watch_scroll_y(old_value, new_value)
+        self._visible = None
+
+    def _on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        event.prevent_default()
+        self.scroll_rows(-_WHEEL)
+
+    def _on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        event.prevent_default()
+        self.scroll_rows(_WHEEL)
+        self.following = (self.top, self.inside) == self._last_page()
+
+    @property
+    def on_screen(self) -> Sequence[Line]:
+        """The rows on the screen."""
+        if self._visible is None:
+            self._visible = list(self._from_the_top())
+        return self._visible
+
+    def _from_the_top(self) -> Iterator[Line]:
+        height, place, skipped = self.size.height, self.top, self.inside
+        while height > 0 and place < len(self.roll):
+            rows = self.rows(place)[skipped : skipped + height]
+            yield from rows
+            height -= len(rows)
+            place, skipped = place + 1, 0
 
     def render_line(self, y: int) -> Strip:
-        """One visible line, matches marked."""
-        cells, place = self.cells, self.scroll_offset.y + y
-        if not self._source and y < len(nothing := self._nothing()):
+        """One visible row."""
+        cells = self.cells
+        if not len(self.roll) and y < len(nothing := self.nothing()):
             return paint(self, fit_line((("  ", ""), (nothing[y], "dim")), cells), cells)
-        if place >= len(self._drawn):
+        if y >= len(self.on_screen):
             return Strip.blank(cells, self.base)
-        line = self._drawn[place]
-        if self.needle:
-            line = tuple(_marked(line, self.needle))
-        return paint(self, fit_line(line, cells), cells)
+        strip = paint(self, fit_line(self.on_screen[y], cells), cells)
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(y)) is not None:
+            start, end = span
+            end = cells if end == -1 else end
+            style = self.screen.get_visual_style("screen--selection").rich_style
+            parts = strip.divide([start, min(end, cells), cells]) if start < cells else [strip]
+            if len(parts) == 3:
+                strip = Strip.join([parts[0], parts[1].apply_style(style), parts[2]])
+        return strip.apply_offsets(0, y)
 
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """What is selected with the mouse."""
+        return selection.extract("\n".join("".join(text for text, _ in row).rstrip() for row in self.on_screen)), "\n"
 
-def _marked(line: Line, needle: str) -> Iterator[Span]:
-    for text, style in line:
-        low, start = text.lower(), 0
-        if len(low) != len(text):  # a letter whose small form is longer: leave the piece unmarked
-            yield text, style
-            continue
-        while (found := low.find(needle, start)) >= 0:
-            if found > start:
-                yield text[start:found], style
-            yield text[found : found + len(needle)], "match"
-            start = found + len(needle)
-        yield text[start:], style
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Show what is selected."""
+        self.refresh()

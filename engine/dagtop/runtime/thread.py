@@ -43,6 +43,7 @@ class EngineThread:
         hold_open: bool = False,
         loop: str = "asyncio",
         story: Story | None = None,
+        logs: LogBook | None = None,
     ) -> None:
         self._executor = executor
         self._loop = loop
@@ -55,7 +56,7 @@ class EngineThread:
         """By number of a command: it, who gave it, and who waits for the answer."""
         self.at_end: list[Callable[[], None]] = []
         """Called on the engine's thread when all is over."""
-        self.logs = LogBook()
+        self.logs = LogBook() if logs is None else logs
         """The latest lines of every task; safe to read from any thread."""
         self._engine = executor.prepare()
         self._engine.publisher = Publisher(self._box)
