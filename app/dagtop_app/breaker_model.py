@@ -285,8 +285,12 @@ def by_trouble(snapshot: RunSnapshot, tasks: Iterable[int]) -> list[TaskRow]:
 
 
 def held_up(snapshot: RunSnapshot, waiting: Iterable[int]) -> list[TaskRow]:
-    """What cannot start before one of these tasks has run, nearest first as the graph has it."""
-    after = reach(snapshot.plan.downstream, waiting)
+    """What cannot start before one of these tasks has run, as the graph has it; in a large one only what is next to them."""
+    downstream = snapshot.plan.downstream
+    if len(snapshot.rows) > MOST:
+        after = {below for index in waiting for below in downstream[index]}
+    else:
+        after = reach(downstream, waiting)
     return [row for index in sorted(after) if (row := snapshot.rows[index]).state not in FINAL]
 
 

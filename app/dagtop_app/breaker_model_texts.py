@@ -337,8 +337,9 @@ def _history(turns: Sequence[Turn], cells: int, most: int) -> list[Line]:
             spans = [*piece, *spans]
         return _labelled("history", spans)
     lines: list[Line] = []
+    widest = max(width(went) for _, went in told[-most:])
     for place, (turn, went) in enumerate(told[-most:]):
-        lines += _labelled("" if place else "history", _turn(turn, went, max(20, cells - 44)))
+        lines += _labelled("" if place else "history", _turn(turn, fit(went, widest), max(20, cells - widest - 24)))
     return lines
 
 
@@ -364,7 +365,10 @@ _STYLES = {"open": "fail", "half_open": "retry", "closed": "ok"}
 
 def _turn(turn: Turn, went: str, room: int) -> list[Span]:
     style = "held" if turn.forced else _STYLES.get(turn.state, "")
-    return [(f"{clock(turn.at):<5} ", "faint"), (went, style), (f"  {cut(clean(turn.reason, 300), room)}", "dim")]
+    reason = clean(turn.reason, 300)
+    if reason.endswith(" by hand"):
+        reason = f"{reason.removesuffix('hand')}you"
+    return [(f"{clock(turn.at):<5} ", "faint"), (went, style), (f"  {cut(reason, room)}", "dim")]
 
 
 def _everybody(scene: Scene, rows: Sequence[TaskRow], cells: int, most: int) -> Iterator[Line]:

@@ -242,7 +242,7 @@ class TestKeys:
             assert seen.selected == "notify_ops"
             await seen.press("G")
             assert "▌● crm" in seen.text
-            await seen.press("g", "g", "right_square_bracket")
+            await seen.press("g", "g", "right")
             assert seen.selected == "fetch_fx_rates"
             await seen.press("left")
             assert seen.selected == "fetch_fx_past"

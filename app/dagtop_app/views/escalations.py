@@ -93,12 +93,9 @@ class Escalations(View[EscalationList]):
     def scene(self, entry: Entry) -> texts.Scene:
         """What is told of one. What the keys would do is worked out anew once a second at most."""
         snapshot = self.desk.snapshot
-        key = (
-            entry.report.number,
-            entry.status,
-            entry.row,
-            int(snapshot.at) // (5 if len(snapshot.rows) > model.MOST else 1),
-        )
+        # To try it on a large graph takes longer than a frame: then only anew when the task itself is another.
+        second = int(snapshot.at) if len(snapshot.rows) <= model.MOST else 0
+        key = (entry.report.number, entry.status, entry.row, second)
         if self._dry[0] != key:
             self._dry = (key, model.deeds(snapshot, entry), model.way(snapshot, entry))
         return texts.Scene(snapshot, self.desk.bridge.story, entry, self._dry[1], self._dry[2])
