@@ -82,7 +82,7 @@ def foot(
     if sheet is None:
         return sides(left, right, cells)
     if group:
-        left += group
+        left += group if line_width(left) + line_width(group) <= room else group[:-1]
     if (group or sheet.scale.is_small) and selected is not None:
         face = face_of(selected)
         if group:
@@ -92,7 +92,7 @@ def foot(
             (cut(name_of(selected.name, 200), max(8, room - 10 - line_width(left))), "strong"),
             (f" {face.word}", face.style),
         ]
-    elif not sheet.scale.is_small:
+    elif not group and not sheet.scale.is_small:
         for entry in _legend(critical=critical, groups=bool(sheet.bundles)):
             if line_width(left) + line_width(entry) + 2 <= room:
                 left += [*entry, ("  ", "")]

@@ -31,6 +31,8 @@ class Pack(NamedTuple):
     key: str
     members: Sequence[int]
     """Places in the graph, of those that are shown in this row."""
+    label: str = ""
+    """What it is called on screen, if its key does not tell."""
 
 
 class Grouping:

@@ -43,12 +43,29 @@ class TestGroups:
             assert "█" in shown.drawn
             assert "103 tasks · 3 levels · boxes · 1 group folded · fit" in shown.seen.text
 
-    async def test_the_line_below_says_what_is_in_the_group_and_which_task_keys_act_on(self) -> None:
+    async def test_the_line_below_says_what_is_in_the_group_and_that_keys_act_on_all_of_it(self) -> None:
         async with graph(mapped(), (120, 40)) as shown:
             await shown.press("end", "h")
             foot = shown.seen.lines[shown.view.region.bottom]
-            assert "load[0..99]  ✖1 ●2 ○87 ✔10 · keys act on ✖ load[10] FAILED" in foot
+            assert "load[0..99]  ✖1 ●2 ○87 ✔10 · keys act on all of it · Enter opens" in foot
             assert shown.seen.selected == "load[10]"
+            assert len(shown.seen.app.main.chosen_rows) == 100
+
+    async def test_keys_act_on_all_of_a_group_after_what_it_would_lose_was_told(self) -> None:
+        async with graph(mapped(), (120, 40)) as shown:
+            await shown.press("end", "h", "x")
+            assert shown.seen.app.screen is not shown.seen.app.main
+            assert "2" in shown.seen.text
+            await shown.press("enter")
+            named = {getattr(command, "task", None) for command in shown.seen.engine.sent}
+            assert {"load[11]", "load[12]"} <= named
+
+    async def test_the_first_task_of_a_group_that_is_drawn_by_itself_stands_for_itself(self) -> None:
+        async with graph(mapped(), (120, 40)) as shown:
+            await shown.press("H", "home", "l")
+            while shown.cursor != "load[0]":
+                await shown.press("k")
+            assert [row.name for row in shown.seen.app.main.chosen_rows] == ["load[0]"]
 
     async def test_enter_opens_a_group_in_its_place_and_escape_closes_it(self) -> None:
         async with graph(mapped(), (120, 40)) as shown:

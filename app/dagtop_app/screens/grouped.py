@@ -32,6 +32,8 @@ class Grouped(Commanding):
     @property
     def pack(self) -> Pack | None:
         """The group under the cursor, where groups are shown."""
+        if self.view == "graph":
+            return self.graph.pack
         return self.roster.pack if self.view in _FOLDED else None
 
     @property
@@ -52,9 +54,15 @@ class Grouped(Commanding):
         pack = self.pack
         return self.table.rolls.of(self.roster.snapshot, pack).some if pack is not None else ()
 
+    @property
+    def telling_row(self) -> TaskRow | None:
+        """The task under the cursor; of a group the one that is most in need of a look."""
+        pack = self.pack
+        return self.selected_row if pack is None else self.table.rolls.of(self.roster.snapshot, pack).worst
+
     def action_detail(self) -> None:
         """Go into a group; of a task everything, full size."""
-        if (pack := self.pack) is not None:
+        if (pack := self.pack) is not None and self.view != "graph":
             self.roster.open_group(pack.key)
             self.bridge.say("")
             self.draw()
@@ -89,7 +97,8 @@ class Grouped(Commanding):
             return False
         from dagtop_app.grouping_texts import group_side, group_title  # noqa: PLC0415 - few runs have groups
 
-        snapshot, label = self.roster.snapshot, self.roster.grouping.label(pack.key, pack.members)
+        snapshot = self.roster.snapshot
+        label = pack.label or self.roster.grouping.label(pack.key, pack.members)
         rolled = self.table.rolls.of(snapshot, pack)
         left, right = group_title(rolled, label)
         painted.set_lines([rule(left, right, painted.size.width)])

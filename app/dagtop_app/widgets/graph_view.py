@@ -12,6 +12,7 @@ from dagtop_app.graph_critical import CriticalPath
 from dagtop_app.graph_ground import Focus
 from dagtop_app.graph_loading import DEEPEST, Sheet
 from dagtop_app.graphview import Cursor, Direction, Scale, first_cursor, move
+from dagtop_app.grouping import Pack
 from dagtop_app.widgets.laid_out_graph import LaidOutGraph
 from dagtop_app.widgets.messages import Opened, Selected
 
@@ -26,6 +27,15 @@ class GraphView(LaidOutGraph):
     """A `View`. It follows the selection of the other views, and they follow its own."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("graph")]
+
+    @property
+    def pack(self) -> Pack | None:
+        """The group at the cursor: keys act on all of it."""
+        sheet, cursor = self.sheet, self.cursor
+        bundle = sheet.bundles.get(cursor.node) if sheet is not None and cursor is not None else None
+        if sheet is None or bundle is None or bundle.is_level or not sheet.is_folded or not self._fits(sheet):
+            return None
+        return Pack(bundle.key, bundle.tasks, bundle.label)
 
     def move(self, how: str) -> None:
         """Along the edges, or scroll by pages."""

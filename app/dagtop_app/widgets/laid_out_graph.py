@@ -139,8 +139,10 @@ class LaidOutGraph(DrawnGraph):
         if cursor is not None and sheet is not None and words is not None and cursor.node in sheet.bundles:
             bundle = sheet.bundles[cursor.node]
             group = [(f"{cut(bundle.label, 32)}  ", "strong"), *counted_spans(words.counts(cursor.node))]
-            if bundle.is_level:
-                row = None  # the counts say it all, and keys act on the node
+            if bundle.is_level or sheet.is_folded:
+                row = None  # the counts say it all, and keys act on all of it
+            if sheet.is_folded and not bundle.is_level:
+                group.append((" · keys act on all of it · Enter opens", "dim"))
         line = foot(
             self.hidden, sheet, row, group, critical=bool(self.critical), cells=self._foot.size.width
         )  # fmt: skip
