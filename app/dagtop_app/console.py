@@ -186,6 +186,7 @@ def run_console(
     keeper: Keeper | None = None,
     reloader: Reloader | None = None,
     watch_file: bool = False,
+    word: str = "",
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
@@ -195,6 +196,8 @@ def run_console(
     With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest, and `resume` lacks
     the id of the run.
 
+    `word` is what the line above the footer says first.
+
     With a `reloader` the file is read again by a key, and with `watch_file` when it is written.
 
     After the screen is back to normal a summary is written to `summary` (stderr). The engine is closed and given ten
@@ -202,6 +205,8 @@ def run_console(
     """
     app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin, keeper=keeper)
     app.main.reloader = reloader
+    if word:
+        app.bridge.say(word)
     patience = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
     watching = reloader.watching(app.main.hear_of_file) if reloader is not None and watch_file else nullcontext()

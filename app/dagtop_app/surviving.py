@@ -8,6 +8,7 @@ from dagtop.errors import JournalError
 from dagtop.ports.journal import Journal
 
 from dagtop_app.headless import say
+from dagtop_app.options import UsageError
 from dagtop_app.running import Prepared
 from dagtop_app.text import clean, name_of, plural
 
@@ -19,12 +20,23 @@ _NAMED = 5
 
 
 def desired_state(prepared: Prepared, journal: Journal | None, *, afresh: bool) -> Resumption | None:
-    """What the latest run of the file left, if it is a Reconciler's and nobody has it open; says so."""
+    """What the latest run of the file left, if it is a Reconciler's; says so.
+
+    Raises
+    ------
+    UsageError: another process has it open: a second set of services would come up beside the first one.
+    """
     if prepared.reconciler is None or journal is None or afresh:
         return None
-    from dagtop.journal.desired import go_on_with, latest_of  # noqa: PLC0415 - only for a desired state
+    from dagtop.journal.desired import go_on_with, latest_of, open_elsewhere  # noqa: PLC0415 - only for a desired state
 
     try:
+        if (other := open_elsewhere(journal, prepared.source, prepared.graph.name)) is not None:
+            name, run = name_of(prepared.graph.name, 60), clean(other.run)
+            raise UsageError(
+                f"{name} is running already (run {run}, process {other.pid}): `dagtop replay {run}` looks at it, "
+                f"`dagtop tell {run}` … steers it, --new starts another one"
+            )
         stored = latest_of(journal, prepared.source, prepared.graph.name)
         if stored is None:
             return None
@@ -34,11 +46,12 @@ def desired_state(prepared: Prepared, journal: Journal | None, *, afresh: bool) 
         say(f"begins anew, since it cannot be seen how it was left: {error}")
         return None
     if found is not None:
-        say(_sentence(found))
+        say(sentence(found))
     return found
 
 
-def _sentence(found: Resumption) -> str:
+def sentence(found: Resumption) -> str:
+    """With what it goes on, for people."""
     parts = [f"goes on with run {clean(found.run)}"]
     if found.stops:
         more = f" and {len(found.stops) - _NAMED:,} more" if len(found.stops) > _NAMED else ""

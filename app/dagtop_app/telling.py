@@ -64,7 +64,7 @@ def decide_command(run: str, task: str, reason: str, db: Path | None, *, approve
     """
     command = cmd.ApproveTask(task, reason) if approved else cmd.RejectTask(task, reason)
     journal = settings.journal_at(db)
-    stored = journal.load(run)
+    stored = journal.load(going_on(journal, run))
     return _give(journal, stored.record.run, command, hint=lambda: _names_waiting(journal, stored.record.run))
 
 
@@ -77,7 +77,19 @@ def tell_command(run: str, verb: str, values: Sequence[str], db: Path | None) ->
     JournalError: there is no such run, nobody runs it, or it does not answer.
     """
     command = parse_command(verb, values)
-    return _give(settings.journal_at(db), run, command, hint=str)
+    journal = settings.journal_at(db)
+    return _give(journal, going_on(journal, run), command, hint=str)
+
+
+def going_on(journal: Journal, run: str) -> str:
+    """Of "last" the run that was taken up latest among those that go on, however old it is; anything else as it is.
+
+    Raises
+    ------
+    JournalError: the file cannot be read.
+    """
+    alive = [summary for summary in journal.runs() if summary.alive] if run == "last" else []
+    return max(alive, key=lambda summary: summary.opened_at).run if alive else run
 
 
 def _give(journal: Journal, run: str, command: cmd.Command, hint: Any) -> int:

@@ -117,13 +117,22 @@ def _watch(
         from dagtop_app.timekeeper import NodeKeeper  # noqa: PLC0415 - as above
 
         keeper = NodeKeeper(nodes, prepared.graph.validate(prepared.config))
-    left = None
+    left, word = None, ""
     if prepared.reconciler is not None:
-        from dagtop_app.surviving import desired_state  # noqa: PLC0415 - only for a desired state
+        from dagtop_app.surviving import desired_state, sentence  # noqa: PLC0415 - only for a desired state
 
         left = desired_state(prepared, journal, afresh=afresh)
+        word = sentence(left) if left is not None else ""
     return _show(
-        prepared, signals, output, journal, again=again, resumption=left, node_times=keeper, watch_file=watch_file
+        prepared,
+        signals,
+        output,
+        journal,
+        again=again,
+        resumption=left,
+        node_times=keeper,
+        watch_file=watch_file,
+        word=word,
     )
 
 
@@ -137,8 +146,9 @@ def _show(
     resumption: Resumption | None = None,
     node_times: NodeKeeper | None = None,
     watch_file: bool = False,
+    word: str = "",
 ) -> int:
-    """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does."""
+    """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does. `word`: told first."""
     reports = Reports(output.report, prepared)
     executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
     past = None if resumption is None or journal is None else partial(_before, journal, resumption)
@@ -155,6 +165,8 @@ def _show(
     def begin() -> None:
         gc.freeze()  # none of what start-up made is garbage: no need to look at it again while tasks run
         gc.enable()
+        if word:
+            to_the_logs("dagtop", word)
         engine.start()
 
     signals.restore()  # from here on the console answers them
@@ -168,6 +180,7 @@ def _show(
             summary=terminal.file,
             reloader=Reloader(prepared, executor),
             watch_file=watch_file,
+            word=word,
         )
     for path in reports.write(executor.result()):
         print(f"  report: {path}", file=sys.stderr)

@@ -76,10 +76,10 @@ class Console:
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, *options: str) -> None:
+    def start(self, *options: str, file: str = "services.py") -> None:
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dagtop_app", "run", "--plain", *options, "services.py"],
+            [sys.executable, "-m", "dagtop_app", "run", "--plain", *options, file],
             cwd=self.folder,
             env=self._environ,
             stdin=subprocess.DEVNULL,
@@ -191,13 +191,39 @@ def test_B33_what_was_removed_stays_removed_and_comes_back_when_the_file_names_i
     assert console.starts() == ["db", "extra", "web"]
 
 
-def test_B33_a_run_that_another_process_has_open_is_left_alone(console: Console, tmp_path: Path) -> None:
+def test_B33_a_second_start_of_what_runs_already_is_refused_and_told_the_ways_out(
+    console: Console, tmp_path: Path
+) -> None:
+    """A second set of services came up beside the first one, and what was decided there was lost for the third start."""
     console.start()
     console.until("web is ready")
     other = Console(tmp_path)
     other.start()
     try:
-        other.until("run 2")
-        assert "goes on" not in "".join(other.lines)
+        other.until("services is running already (run ", "--new starts another one")
+        assert other.process is not None
+        assert other.process.wait(PATIENCE) == 2
     finally:
         other.kill()
+    other.start("--new")
+    try:
+        other.until("run 2")
+    finally:
+        other.kill()
+
+
+def test_last_is_the_run_that_was_taken_up_latest_among_those_that_go_on(console: Console, tmp_path: Path) -> None:
+    """A Reconciler that goes on keeps its id: a run that began after it, and is over, was told what was meant for it."""
+    console.start()
+    console.until("web is ready")
+    console.kill()
+    (tmp_path / "short.py").write_text("from dagtop import Graph\ngraph = Graph('short').add('a', lambda: 1)\n")
+    other = Console(tmp_path)
+    other.start(file="short.py")
+    other.until("a succeeded")
+    assert other.process is not None
+    other.process.wait(PATIENCE)
+    other.kill()
+    console.start()
+    console.until("goes on with run", "web is ready")
+    assert "extra" in console.tell("stop", "task=extra")

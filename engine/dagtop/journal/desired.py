@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
 from dagtop.journal.resume import Resumption, plan_resumption
-from dagtop.ports.journal import Journal, StoredRun
+from dagtop.ports.journal import Journal, RunSummary, StoredRun
 
 #: How a run stands that was not brought to its end by its own tasks.
 _GOES_ON = frozenset({"crashed", "incomplete", RunState.CANCELLED.value})
@@ -23,6 +24,19 @@ def latest_of(journal: Journal, source: str, graph: str) -> StoredRun | None:
     for summary in journal.runs():
         if (summary.source, summary.graph) == (source, graph):
             return journal.load(summary.run) if not summary.alive and summary.state in _GOES_ON else None
+    return None
+
+
+def open_elsewhere(journal: Journal, source: str, graph: str) -> RunSummary | None:
+    """The run of that graph from that file that another process has open now, if one has.
+
+    Raises
+    ------
+    JournalError: the journal cannot be read.
+    """
+    for summary in journal.runs():
+        if (summary.source, summary.graph) == (source, graph) and summary.alive and summary.pid != os.getpid():
+            return summary
     return None
 
 

@@ -33,7 +33,8 @@ from dagtop.ports.journal import OnProblem, Reply, RunRecord, RunSummary, Sessio
 _WRITER_TIMEOUT = 0.25
 
 _RUNS = """
-    SELECT runs.run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at
+    SELECT runs.run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at,
+        began_at
     FROM runs JOIN sessions ON sessions.run = runs.id
     WHERE number = (SELECT max(number) FROM sessions WHERE run = runs.id)
     ORDER BY runs.id DESC
@@ -340,7 +341,9 @@ def _summaries(connection: sqlite3.Connection) -> dict[str, RunSummary]:
     """By id, latest first."""
     found: dict[str, RunSummary] = {}
     for row in connection.execute(_RUNS):
-        run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at = row
+        run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at, began_at = (
+            row
+        )
         alive = closed_at is None and is_alive(process)
         counts = chunks.from_json(counts, dict[str, int])
         found[run] = RunSummary(
@@ -352,6 +355,7 @@ def _summaries(connection: sqlite3.Connection) -> dict[str, RunSummary]:
             finished_at=finished_at,
             counts=counts,
             tasks=tasks,
+            opened_at=began_at,
             alive=alive,
             pid=pid_of(process),
             incomplete=incomplete,

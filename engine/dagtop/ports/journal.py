@@ -72,6 +72,8 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: float | None = None
     counts: Mapping[str, int] = {}
     tasks: int = 0
+    opened_at: float = 0.0
+    """When the process that had it open last took it up; wall clock."""
     alive: bool = False
     """A process has it open. A finished run may be: a console can reopen it."""
     pid: int = 0
