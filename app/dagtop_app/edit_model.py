@@ -27,7 +27,7 @@ FIELDS: Mapping[str, str] = {
     "retry_on_timeout": "yes or no",
     "backoff": "none linear exponential",
     "base": "first delay in seconds",
-    "factor": "how much longer each, 2 doubles",
+    "factor": "growth, 2 doubles each",
     "cap": "longest delay in seconds",
     "jitter": "share left to chance, 0 to 1",
     "trigger": "how its upstream must end",

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+from dagtop.core.blast import BROKEN as BROKEN_TEXT
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
+from dagtop.errors import DagtopError
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -40,6 +42,10 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
+
+
+#: Names of the actions that change something about the run.
+_STEERS = frozenset(action.do.partition("(")[0] for action in ACTIONS if action.group == "Steer") - {"do"}
 
 
 class MainScreen(Levelled):
@@ -194,9 +200,17 @@ class MainScreen(Levelled):
             self._foot = Foot(id="foot")
             self.mount(self._foot, before="#word")
         elif self._foot is not None and shown:
-            row = self.roster.row
+            row = self.telling_row
             logs = self.bridge.engine.logs.tail(row.name, 8) if row is not None else ()
             self._foot.show(self.bridge.story, self.roster.snapshot, row, logs)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that steer are refused at once where there is no engine any more."""
+        if action in _STEERS and self.snapshot.broken:
+            self.bridge.refuse(BROKEN_TEXT)
+            self.draw_word()
+            return False
+        return super().check_action(action, parameters)
 
     async def on_panel_clicked(self, message: Panel.Clicked) -> None:
         """One of the panels below the table was clicked."""
@@ -216,7 +230,9 @@ class MainScreen(Levelled):
         if wrong and self.view == "tasks":
             return rule([(clean(wrong, 200), "bad")], [], cells)
         if bridge.engine.error is not None:
-            return rule([(f"the engine broke down: {clean(repr(bridge.engine.error), 300)}", "bad")], [], cells)
+            ours = not isinstance(bridge.engine.error, DagtopError)
+            told = bridge.word.text or ("this is a bug of dagtop, please report it" if ours else BROKEN_TEXT)
+            return rule([(clean(told, 300), "bad"), (" · q leaves", "dim")], [], cells)
         if gates := at_gates(snapshot):
             right = [(f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"), ("  ", "")]
         next_run = "" if self.header.tells(self._next_run) else self._next_run
