@@ -133,7 +133,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.policy", "P", "P", "Policy", "When the task is started again: no, on-failure, always.", "Steer", "policy"),
     Action("task.scale", "C", "C", "Copies", "Change how many replicas there are of the task.", "Steer", "scale"),
     Action("run.retry-failed", "F", "F", "Retry failed", "Run all that failed again, and what was skipped because of it.", "Steer", "retry_failed"),
-    Action("run.acknowledge", "A", "A", "Ack", "Say that you look after the escalation of the selected task, with a note; or no longer.", "Steer", "do('acknowledge', 'escalations')"),
+    Action("run.acknowledge", "A", "A", "Ack", "Say that you look after the escalation of the selected task, with a note; or no longer.", "Steer", "acknowledge"),
     Action("run.breaker", "b", "b", "Breaker", "Trip, close, hold or let go the task's circuit breaker, or another.", "Steer", "breaker"),
     Action("run.pool", "number_sign", "#", "Pool", "Change how many tasks may run at once in the task's pool, or another.", "Steer", "pool"),
     Action("run.more", "plus", "+", "More", "Let one more task run at once.", "Steer", "limit(1)"),

@@ -170,6 +170,10 @@ class Looking(Keeping):
             self.action_view(view)
         self.stage.current.do(what)
 
+    def action_acknowledge(self) -> None:
+        """Look after the escalation of the selected task, in the view that tells of it."""
+        self.action_do("acknowledge", "escalations")
+
     def action_graph(self, what: str) -> None:
         """A key of the graph."""
         self.action_do(what, "graph")

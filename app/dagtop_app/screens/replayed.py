@@ -105,7 +105,7 @@ class Replayed(MainScreen):
 
     def is_useful(self, action: Action) -> bool:
         """Whether a key would do something."""
-        return action.group != "Steer" and super().is_useful(action)
+        return not _steers(action) and super().is_useful(action)
 
     def refuse_to_steer(self, *_: object) -> None:
         """What every key that steers does here."""
@@ -123,9 +123,16 @@ class Replayed(MainScreen):
     def draw_footer(self) -> None:
         """Those of the view, behind the player's most important."""
         first = [BY_ID[name] for name in ("replay.play", "replay.next", "replay.problem", "replay.faster")]
-        seen = [action for action in self.footer_actions() if action.group != "Steer"]
+        seen = [action for action in self.footer_actions() if not _steers(action)]
         self.footer.show([(action, self.is_useful(action)) for action in (*first, *seen)])
 
+
+def _steers(action: Action) -> bool:
+    """Whether a key changes something: those of the view of breakers do too, and are refused by the replay itself."""
+    return action.group == "Steer" or action.id in _OF_BREAKERS
+
+
+_OF_BREAKERS = frozenset({"breaker.close", "breaker.trip", "breaker.half-open", "breaker.force", "breaker.edit"})
 
 for _action in ACTIONS:
     if _action.group == "Steer":
