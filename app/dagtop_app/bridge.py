@@ -170,16 +170,20 @@ class Bridge:
         if fresh:
             self._end = ended_at(latest)
         at = latest.at if self._end is None or self._stands else self._end
-        goes_on = self._end is None and not self._stands
+        goes_on = self._end is None and not self._stands and not latest.broken
         if goes_on and latest.state is not RunState.PENDING:
             at += self._now() - self._published_at
         if not fresh and int(at) == int(self.snapshot.at) and story.seen == seen:
             return False
-        if latest.run == self.snapshot.run and goes_on:
+        if latest.run == self.snapshot.run and (goes_on or latest.broken):
             at = max(at, self.snapshot.at)
         self.snapshot = latest if at == latest.at else msgspec.structs.replace(latest, at=at)
         if fresh:
             self._take_answers(latest)
+        if latest.broken and self._pending:  # nobody answers these any more
+            self._pending.clear()
+            self._batches.clear()
+            self.word = Word(text="", tone="")
         return True
 
     @property

@@ -49,6 +49,8 @@ GATE_FACE = Face("◫", "?", "GATE", "alarm")
 #: A task that was removed from the graph while the run went on: to the engine it was cancelled.
 GONE_FACE = Face("□", "_", "REMOVED", "dim")
 
+#: Of a run whose engine is gone.
+BROKEN = Face("✖", "!", "BROKEN", "alarm")
 RUN_FACES: Mapping[RunState, Face] = {
     RunState.PENDING: Face("○", ".", "STARTING", "wait"),
     RunState.RUNNING: Face("●", "R", "RUNNING", "run"),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from dagtop.core import commands as do
-from dagtop.core.blast import blast_radii, blast_radius
+from dagtop.core.blast import BROKEN, blast_radii, blast_radius
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.spreading import replicas_of, spread
@@ -46,6 +46,8 @@ def orders(snapshot: RunSnapshot, command: do.Command) -> Orders | None:
         return None
     if own not in plan.nodes:
         return _of_replicas(snapshot, command) if replicas_of(plan, own) else None
+    if snapshot.broken:
+        return _refused(plan.names[own], BROKEN)
     each = {plan.index[task]: one for one in spread(plan, command) if (task := getattr(one, "task", ""))}
     match command:
         case do.RestartTask():
@@ -70,6 +72,8 @@ def together(snapshot: RunSnapshot, commands: Sequence[do.Command]) -> Orders:
     if len(commands) == 1:
         made = orders(snapshot, commands[0])
         return made if made is not None else Orders(blast_radius(snapshot, commands[0]), commands)
+    if snapshot.broken:
+        return Orders(blast_radius(snapshot, commands[0]), ())
     plan, first = snapshot.plan, commands[0]
     each = {
         plan.index[task]: one

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagtop.core.blast import BROKEN
 from dagtop.core.commands import SwapGraph
 from dagtop.core.events import CommandApplied, CommandRefused
 from dagtop.core.plan import Plan
@@ -216,7 +217,9 @@ def applying_changes(reloader: Reloader, engine: EngineThread) -> Generator[None
     """Without a console: what has changed is said and applied at once, for as long as this is open."""
 
     def answered(event: CommandApplied | CommandRefused) -> None:
-        if isinstance(event, CommandRefused):
+        if engine.error is not None:
+            say(clean(event.reason if isinstance(event, CommandRefused) else BROKEN, 500))
+        elif isinstance(event, CommandRefused):
             say(f"the run goes on as it was: {clean(event.reason, 500)}")
 
     def changed() -> None:

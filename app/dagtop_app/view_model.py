@@ -9,7 +9,7 @@ from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app import upkeep
-from dagtop_app.faces import ASCII, ENTERED, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
+from dagtop_app.faces import ASCII, BROKEN, ENTERED, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
 from dagtop_app.table_columns import (
@@ -42,8 +42,10 @@ FOOT_WIDE, FOOT_HIGH = 160, 40
 
 def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "", crumbs: Sequence[str] = ()) -> Line:
     """First line: where it comes from, the level that is shown, when it runs next if there is room, how the run stands."""
-    face = RUN_FACES[snapshot.state]
+    face, glyph = RUN_FACES[snapshot.state], run_glyph(snapshot.state)
     word = "WAITING" if next_run and snapshot.state is RunState.PENDING else face.word
+    if snapshot.broken:
+        face, glyph, word = BROKEN, drawn(BROKEN), BROKEN.word
     total = _total(snapshot)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
     wide = cells >= 120
@@ -53,7 +55,7 @@ def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "", 
         done, total = level.well, level.wanted
     figures = f" {done:,}/{total:,} {'up ' if serves else ''}"
     state: list[Span] = [
-        (f" {run_glyph(snapshot.state)} {word} ", face.style),
+        (f" {glyph} {word} ", face.style),
         (clock(snapshot.at), "strong"),
     ]
     percent = f" {_percent(done, total):>4}"
@@ -116,6 +118,8 @@ def _shares(counts: Sequence[int], cells: int) -> list[int]:
 
 def tally_line(snapshot: RunSnapshot, cells: int) -> Line:
     """Second line: how many tasks are in each state, and how many slots are taken; or what keeps all of it from going on."""
+    if snapshot.broken:
+        return sides([(f" {drawn(BROKEN)} {broken_text(snapshot)} ", "alarm")], [(" q leaves ", "dim")], cells)
     if snapshot.blocked is not None:
         return _blocked_line(snapshot.blocked, cells)
     counted = [(tally, count) for tally, count in tallied(snapshot) if count or tally is TALLIES[0]]
@@ -152,6 +156,11 @@ def _slots(snapshot: RunSnapshot, *, long: bool) -> list[Span]:
 
 def _blocked_line(blocked: Blocked, cells: int) -> Line:
     return fit_line([(" ▲ " if not ASCII else " ! ", "alarm"), (f"{blocked_text(blocked)} ", "alarm")], cells)
+
+
+def broken_text(snapshot: RunSnapshot) -> str:
+    """What the engine broke down over."""
+    return f"the engine broke down, nothing goes on: {clean(snapshot.broken, 300)}"
 
 
 def blocked_text(blocked: Blocked) -> str:
@@ -212,7 +221,10 @@ def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
     """All that a terminal too small for the console gets."""
     face = RUN_FACES[snapshot.state]
     lines: list[Line] = [((f"{run_glyph(snapshot.state)} {face.word} {clock(snapshot.at)}", face.style),)]
-    if snapshot.blocked is not None:
+    if snapshot.broken:
+        lines = [((f"{drawn(BROKEN)} {BROKEN.word} {clock(snapshot.at)}", BROKEN.style),)]
+        lines.append(((broken_text(snapshot), "alarm"),))
+    elif snapshot.blocked is not None:
         lines.append(((blocked_text(snapshot.blocked), "alarm"),))
     for tally, count in tallied(snapshot):
         if count:

@@ -536,10 +536,19 @@ class TestTruth:
         engine = FakeEngine(running_mix())
         async with console(engine) as seen:
             engine.error = RuntimeError("a [bug] \x1b")
-            engine.show()
+            engine.show(broken="RuntimeError: a [bug] \x1b")
             await seen.settle()
-            assert "the engine broke down" in seen.text
-            await seen.press("r", "x", "w", "escape", "q")
+            assert "BROKEN 4:12" in seen.lines[0]
+            assert "the engine broke down, nothing goes on: RuntimeError: a [bug] ␛" in seen.lines[1]
+            seen.clock.now += 60
+            await seen.settle()
+            assert "BROKEN 4:12" in seen.lines[0]
+            for key in ("r", "R", "x", "P", "e", "m", "d", "C", "K", "D", "Z", "plus", "F", "u", "p"):
+                await seen.press(key)
+                assert not isinstance(seen.app.screen, Popup), key
+                assert "the engine broke down: nothing goes on any more" in seen.lines[-2], key
+            assert engine.sent == []
+            await seen.press("w", "escape", "q")
             assert seen.app._exit
 
     async def test_a_run_that_has_not_begun_is_no_problem(self) -> None:

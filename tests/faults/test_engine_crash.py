@@ -9,6 +9,8 @@ import anyio
 import pytest
 from dagtop import DAGExecutor, Graph
 from dagtop.core import inputs as inp
+from dagtop.core.commands import RetryFailed
+from dagtop.core.events import CommandRefused
 from dagtop.core.machine import RunMachine
 from dagtop.errors import IllegalTransitionError
 from dagtop.runtime.engine import Engine
@@ -70,6 +72,11 @@ async def test_the_thread_keeps_the_error_and_ends() -> None:
     assert await anyio.to_thread.run_sync(thread.join, 20)
     assert isinstance(thread.error, IllegalTransitionError)
     assert thread.result is None
+    assert thread.latest.broken == "a bug of ours"
+    thread.send(RetryFailed(), by="test")
+    refused = thread.latest.answers[-1]
+    assert isinstance(refused, CommandRefused)
+    assert refused.reason.startswith("the engine broke down: ")
     assert "dagtop:engine" not in {other.name for other in threading.enumerate()}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dagtop.core.blast import BROKEN as BROKEN_TEXT
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
-from dagtop.errors import DagtopError
+from dagtop.errors import DagtopError, IllegalTransitionError
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -230,7 +230,8 @@ class MainScreen(Levelled):
         if wrong and self.view == "tasks":
             return rule([(clean(wrong, 200), "bad")], [], cells)
         if bridge.engine.error is not None:
-            ours = not isinstance(bridge.engine.error, DagtopError)
+            error = bridge.engine.error
+            ours = isinstance(error, IllegalTransitionError) or not isinstance(error, DagtopError)
             told = bridge.word.text or ("this is a bug of dagtop, please report it" if ours else BROKEN_TEXT)
             return rule([(clean(told, 300), "bad"), (" · q leaves", "dim")], [], cells)
         if gates := at_gates(snapshot):

@@ -37,6 +37,9 @@ from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, Tas
 from dagtop.core.together import summary_of_all
 from dagtop.core.wording import do, tasks
 
+#: Why nothing can be done to a run whose engine is gone.
+BROKEN = "the engine broke down: nothing goes on any more"
+
 _STOPPED = frozenset({RunState.DRAINING, RunState.CANCELLING})
 
 
@@ -80,11 +83,15 @@ class _Seen:
 
 def blast_radius(snapshot: RunSnapshot, command: cmd.Command) -> cmd.BlastRadius:
     """What `command` would do to the run that `snapshot` shows. Nothing is changed."""
+    if snapshot.broken:
+        return _no(BROKEN)
     return whole_radius(_Seen(snapshot), command)
 
 
 def blast_radii(snapshot: RunSnapshot, commands: Sequence[cmd.Command]) -> list[cmd.BlastRadius]:
     """What each of several commands would do by itself: the snapshot is gone through once for all of them."""
+    if snapshot.broken:
+        return [_no(BROKEN)] * len(commands)
     now = _Seen(snapshot)
     return [whole_radius(now, command) for command in commands]
 

@@ -129,6 +129,8 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """By number of the escalation that somebody looks after. The same object as long as nothing changes."""
     blocked: Blocked | None = None
     """Set while something keeps the event loop from going round; the rest is then as it was before."""
+    broken: str = ""
+    """What the engine broke down over: the rest is as it was then, and nothing goes on any more."""
 
 
 EMPTY = RunSnapshot()

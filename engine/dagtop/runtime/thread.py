@@ -14,6 +14,7 @@ from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.errors import DagtopError
 from dagtop.observe.logs import LogBook
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.publisher import ANSWERS, PROBLEMS, Publisher, SnapshotBox
@@ -148,9 +149,15 @@ class EngineThread:
         with self._border:
             self._over = True
             self._tell_late_problems()
+            reason = "the engine ended before it could answer"
+            if self.error is not None:
+                reason = f"the engine broke down: {broken_text(self.error)}"
+                latest = self._box.latest
+                self._box.latest = structs.replace(
+                    latest, version=latest.version + 1, broken=broken_text(self.error), blocked=None
+                )
             self._refuse_the_rest()
             for number, (command, by, _) in list(self._asked.items()):  # taken by an engine that broke down over it
-                reason = "the engine ended before it could answer"
                 self._answer(CommandRefused(self._box.latest.at, command, number, by, reason))
         for told in self.at_end:
             told()
@@ -160,7 +167,10 @@ class EngineThread:
         while (told := self._engine.inbox.take()) is not None:
             command, number, by = told
             latest = self._box.latest
-            refused = CommandRefused(latest.at, command, number, by, "the run is over and its engine has ended")
+            reason = "the run is over and its engine has ended"
+            if latest.broken:
+                reason = f"the engine broke down: {latest.broken}"
+            refused = CommandRefused(latest.at, command, number, by, reason)
             self._box.latest = structs.replace(
                 latest, version=latest.version + 1, answers=(*latest.answers, refused)[-ANSWERS:]
             )
@@ -180,3 +190,9 @@ class EngineThread:
     def threads_left(self) -> int:
         """Threads of abandoned attempts that may run still: they keep the process from ending until they return."""
         return self._engine.workers.threads_left
+
+
+def broken_text(error: BaseException) -> str:
+    """What an engine broke down over, in one line: of what we say ourselves without the name of its type."""
+    said = " ".join(str(error).split())
+    return said if isinstance(error, DagtopError) and said else f"{type(error).__name__}: {said}".removesuffix(": ")
