@@ -9,6 +9,7 @@ nothing else is left to do, the source is let go of. All levels share two writer
     dagtop sample_graphs/nightly_meta.py
     dagtop sample_graphs/nightly_meta.py -p pace=0.2 -p pages=30 -p folder=out
 
+Without `folder` the files are in a new one in the temporary directory; they stay, for `dagtop resume` and for readers.
 With `cron="0 2 * * *"` in the line that begins with `nightly =` it would run every night.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import random
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -78,7 +80,8 @@ def addresses() -> Iterator[Addresses]:
 @source.task(resources={"disk": 1})
 def generate(folder: str, pages: int, seed: int, ctx: TaskContext) -> str:
     """Make the readings of all stations, once: the folder that they are in."""
-    place = Path(folder or ctx.scratch_dir).absolute()
+    # Not ctx.scratch_dir, which goes with the run: a run that is resumed takes the folder from here.
+    place = Path(folder or tempfile.mkdtemp(prefix="dagtop-nightly-")).absolute()
     for done, station in enumerate(STATIONS, 1):
         write(place / "source" / f"{station}.csv", [*readings(station, pages, seed)])
         ctx.progress(done, len(STATIONS), station)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagtop import MetaDAG, RunState, TaskState
+from dagtop import Graph, MetaDAG, RunState, TaskState
 from dagtop.loaders.python import load
 
 SAMPLES = Path(__file__).parents[2] / "sample_graphs"
@@ -75,3 +75,16 @@ def test_the_source_is_let_go_of_also_after_a_bad_night(sample: tuple[MetaDAG, A
     assert failure.error == "ZeroDivisionError"
     assert (result["clean"].state, result["report"].state) == (TaskState.FAILED, TaskState.SKIPPED)
     assert (result["source/archive"].state, result["source"].state) == (TaskState.SUCCEEDED, TaskState.SUCCEEDED)
+
+
+def test_its_files_outlive_the_run_so_that_another_one_goes_on_with_them(
+    sample: tuple[MetaDAG, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl+C `dagtop resume` kept what `generate` had given: a folder that was gone, and every fetch failed for 21 s."""
+    _, module = sample
+    monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
+    graph = Graph("source", inputs={"pages": 1, "seed": 1, "folder": ""}, resources={"disk": 1})
+    graph.add("generate", module.generate, resources={"disk": 1})
+    place = Path(graph.run()["generate"].output)
+    assert place.parent == tmp_path
+    assert {file.stem for file in (place / "source").iterdir()} == set(module.STATIONS)
