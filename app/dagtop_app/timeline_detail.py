@@ -11,8 +11,9 @@ from dagtop.observe.spans import Span as Piece
 
 from dagtop_app import faces
 from dagtop_app.faces import face_of, glyph_of
+from dagtop_app.grouping_texts import Rolled, figures
 from dagtop_app.lines import Line, Span, fit_line, line_width
-from dagtop_app.text import clean, clock, cut, duration, name_of, plural, width
+from dagtop_app.text import bar, clean, clock, cut, duration, name_of, plural, width
 from dagtop_app.timeline_model import Scene, seconds_taken
 from dagtop_app.why import why
 
@@ -175,3 +176,15 @@ def _around(steps: Sequence[Sequence[Span]], here: int, room: int, gap: int) -> 
             room, first, grown = room - cost, first - 1, True
         if not grown:
             return first, last
+
+
+def group_lines(rolled: Rolled, width_: int) -> list[Line]:
+    """How a group stands."""
+    filled, rest = bar(rolled.done / max(1, rolled.total), max(8, min(60, width_ - 30)))
+    return [
+        fit_line(
+            [(" done     ", "head"), (filled, "ok"), (rest, "bar-rest"), (f" {rolled.done:,}/{rolled.total:,}", "")],
+            width_,
+        ),
+        fit_line([(" tasks    ", "head"), *figures(rolled.counts)], width_),
+    ]

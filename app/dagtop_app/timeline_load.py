@@ -16,7 +16,7 @@ from dagtop_app.timeline_bars import level_glyph
 from dagtop_app.timeline_lens import Window
 
 #: Changes of the load that are looked at in one drawing, so that none takes long.
-_PIECE = 20_000
+_PIECE = 5_000
 
 
 class Gauge(NamedTuple):
@@ -103,19 +103,22 @@ class Gauges:
         return Gauge(f"slots of {limit:,}", cells, notes)
 
     def pools(self, snapshot: RunSnapshot, window: Window, most: int) -> list[Gauge]:
-        """The pools and resources, those that are waited for or fullest first."""
-        found = sorted(
-            ((used / there if there else 0.0, key, used, there) for key, (used, there) in snapshot.limits.items()),
-            key=lambda one: (-one[0], one[1]),
+        """The pools and resources, of many the fullest, in the order in which they were declared."""
+        keys = list(snapshot.limits)
+        if len(keys) > most:
+            share = {key: used / there if there else 0.0 for key, (used, there) in snapshot.limits.items()}
+            fullest = sorted(keys, key=lambda key: (-share[key], key))[:most]
+            keys = [key for key in keys if key in fullest]
+        return [self._pool(snapshot, window, key) for key in keys]
+
+    def _pool(self, snapshot: RunSnapshot, window: Window, key: str) -> Gauge:
+        used, there = snapshot.limits[key]
+        kind, _, name = key.partition(":")
+        return Gauge(
+            f"{'pool ' if kind == 'pool' else ''}{name_of(name, 60)} {there:,}",
+            levels(self._loads.get(key) or Load(), window, snapshot.at, max(1, there)),
+            (_who(snapshot, key) or f"{used:,} of {there:,}", f"{used:,}/{there:,}"),
         )
-        return [
-            Gauge(
-                f"{'pool ' if key.startswith('pool:') else ''}{name_of(key.partition(':')[2], 60)} {there:,}",
-                levels(self._loads.get(key) or Load(), window, snapshot.at, max(1, there)),
-                (_who(snapshot, key) or f"{used:,} of {there:,}", f"{used:,}/{there:,}"),
-            )
-            for _, key, used, there in found[:most]
-        ]
 
 
 def levels(load: Load, window: Window, at: float, limit: int) -> str:

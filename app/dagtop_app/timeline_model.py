@@ -160,16 +160,16 @@ def row_line(scene: Scene, row: TaskRow, pieces: Sequence[Piece], *, cursor: boo
 
 def group_line(
     scene: Scene,
-    pack: Pack,
     rolled: Rolled,
     load: Load,
     label: str,
     *,
     cursor: bool,
     marked: bool,
+    failed: Sequence[float] = (),
     ahead: tuple[float, float] | None = None,
 ) -> Line:
-    """A group of tasks in one line: how many of them ran at once, against the most that did. Where one failed that is seen."""
+    """A group of tasks in one line: how many of them ran at once, against the most that did. `failed`: when some did."""
     cols, window, snapshot = scene.columns, scene.window, scene.snapshot
     face = face_of(rolled.worst)
     over = rolled.done == rolled.total
@@ -181,7 +181,7 @@ def group_line(
         (f"{faces.drawn(face)} ", face.style),
         (fit(name, cols.name) + " ", "strong" if cursor else "dim" if over and rolled.worst.state not in BAD else ""),
         (bound, "rule"),
-        *_levels_inked(scene, pack, levels(load, window, snapshot.at, max(1, load.peak)), ahead, done=over),
+        *_levels_inked(scene, levels(load, window, snapshot.at, max(1, load.peak)), failed, ahead, done=over),
         (bound, "rule"),
     ]
     if cols.wait:
@@ -195,20 +195,22 @@ def group_line(
     return tuple(line)
 
 
+def failures(snapshot: RunSnapshot, pack: Pack) -> Sequence[float]:
+    """When members of a group failed for good."""
+    rows = [snapshot.rows[index] for index in pack.members]
+    return [row.ended_at for row in rows if row.state in BAD and row.ended_at is not None]
+
+
 def _levels_inked(
-    scene: Scene, pack: Pack, drawn: str, ahead: tuple[float, float] | None, *, done: bool
+    scene: Scene, drawn: str, failed: Sequence[float], ahead: tuple[float, float] | None, *, done: bool
 ) -> Iterator[Span]:
     """Columns of a group, with what failed in front of them; where there is none now, and what is to come."""
-    window, rows = scene.window, scene.snapshot.rows
-    failed = {
-        window.cell(row.ended_at)
-        for row in (rows[index] for index in pack.members if index < len(rows))
-        if row.state in BAD and row.ended_at is not None
-    }
+    window = scene.window
+    bad = {window.cell(at) for at in failed}
     beyond = cells((), window, ahead=ahead, now=scene.now)
     style = "ok" if done else "run"
     for place, char in enumerate(drawn):
-        if place in failed:
+        if place in bad:
             yield glyph(FAILED), BRUSHES[FAILED].style
         elif char == " " and beyond[place]:
             yield glyph(beyond[place]), BRUSHES[beyond[place]].style
@@ -292,7 +294,13 @@ def _running_note(scene: Scene, row: TaskRow) -> Span:
         return against_usual(usual, taken) or ("-", "faint")
     end = scene.ahead.ends.get(row.index)
     known = usual is not None or (row.progress is not None and row.progress[1])
-    return (f"~{clock(end - at)} left", "dim") if end is not None and known else ("-", "faint")
+    if end is not None and known:
+        return f"~{clock(end - at)} left", "dim"
+    full = (
+        key for key, _ in _wants(row) if (limit := scene.snapshot.limits.get(key)) is not None and limit[0] >= limit[1]
+    )
+    held = next(full, "")
+    return (f"holds {clean(held.partition(':')[2], 40)}", "dim") if held else ("-", "faint")
 
 
 def _backoff_note(scene: Scene, row: TaskRow) -> Span:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop_app.grouping_texts import group_side, group_title
+from dagtop_app.grouping_texts import group_title
 from dagtop_app.lines import Line, Span, fit_line, rule
 from dagtop_app.timeline_bars import spans_of
-from dagtop_app.timeline_detail import detail_lines, detail_title
+from dagtop_app.timeline_detail import detail_lines, detail_title, group_lines
 from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, title
 from dagtop_app.view_model import TALL
 from dagtop_app.views.base import View
@@ -86,7 +86,7 @@ class Timeline(View[TimelinePane]):
         if pack is not None:
             rolled = self.pane.rolls.of(scene.snapshot, pack)
             left, right = group_title(rolled, self.desk.roster.grouping.label(pack.key, pack.members))
-            told = group_side(scene.snapshot, pack, rolled, width, most)[:most]
+            told = group_lines(rolled, width)
             return [*lines, *[()] * framed, rule(left, right, width), *told, *[()] * (most - len(told))]
         pieces = spans_of(scene.story, scene.snapshot, row) if row is not None else ()
         left, right = detail_title(scene, row)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 from dagtop.core.forecast import Usual
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import FINAL, RUN_OVER
+from dagtop.core.states import BAD, FINAL, RUN_OVER
 from dagtop.observe.story import Story
 from textual import events
 from textual.binding import BindingType
@@ -20,7 +20,7 @@ from textual.strip import Strip
 from dagtop_app.actions import bindings
 from dagtop_app.faces import ENTERED
 from dagtop_app.grouping import Pack
-from dagtop_app.grouping_texts import Rolls
+from dagtop_app.grouping_texts import Rolled, Rolls
 from dagtop_app.level_texts import end_of
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
@@ -36,6 +36,7 @@ from dagtop_app.timeline_model import (
     columns,
     coming,
     empty_line,
+    failures,
     group_line,
     ordered,
     row_line,
@@ -86,6 +87,7 @@ class TimelinePane(PaintedScroll):
         self._found: tuple[Plan, Ahead] | None = None
         """What was worked out beside, and not taken yet."""
         self._groups_ahead: tuple[Ahead, dict[str, tuple[float, float] | None]] = (NOTHING, {})
+        self._groups_failed: dict[str, tuple[Rolled, Sequence[float]]] = {}
         self._looking = False
         self._look_due = 0.0
         self._looked_at: Sequence[TaskRow] = ()
@@ -127,10 +129,19 @@ class TimelinePane(PaintedScroll):
         if pack is not None:
             label = grouping.label(pack.key, pack.members)
             rolled, load = self.rolls.of(scene.snapshot, pack), self.gauges.group(pack.key)
-            ahead = self._group_ahead(pack)
-            return group_line(scene, pack, rolled, load, label, cursor=cursor, marked=marked, ahead=ahead)
+            failed, ahead = self._group_failed(pack, rolled), self._group_ahead(pack)
+            return group_line(scene, rolled, load, label, cursor=cursor, marked=marked, failed=failed, ahead=ahead)
         pieces = spans_of(scene.story, scene.snapshot, row)
         return row_line(scene, row, pieces, cursor=cursor, marked=marked, name=self._called(row))
+
+    def _group_failed(self, pack: Pack, rolled: Rolled) -> Sequence[float]:
+        """When members of a group failed; found once for each look at how it stands."""
+        if not any(rolled.counts.get(state) for state in BAD):
+            return ()
+        known = self._groups_failed.get(pack.key)
+        if known is None or known[0] is not rolled:
+            known = self._groups_failed[pack.key] = (rolled, failures(self.scene.snapshot, pack))
+        return known[1]
 
     def _group_ahead(self, pack: Pack) -> tuple[float, float] | None:
         """What is to come of a group; found once for each look ahead."""
