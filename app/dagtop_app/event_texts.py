@@ -128,6 +128,7 @@ _OF_TASKS: Mapping[type[ev.Event], _Entry] = {
     ev.TaskStale: ("stale", "wait", _N, lambda e: f"may be out of date: {name_of(e.because, 80)} ran again"),
     ev.TaskProgress: ("progress", "dim", _D, _progress),
     ev.TaskServing: ("up", "ok", _N, lambda e: "is up" if e.opens else "is ready"),
+    ev.TaskNotReady: ("notready", "retry", _W, lambda e: f"is not ready · {_reason(e.reason)}"),
     ev.TaskEscalated: ("escalate", "alarm", _B, _escalated),
     ev.TaskTearingDown: ("teardown", "dim", _D, lambda e: "is torn down"),
     ev.TaskNotCached: ("cache", "dim", _D, lambda e: f"runs all the same: {_reason(e.reason)}"),

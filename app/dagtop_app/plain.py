@@ -299,6 +299,8 @@ def _rest(event: ev.TaskEvent) -> str:
             return "is ready: what depends on it may start"
         case ev.TaskServing():
             return "is ready"
+        case ev.TaskNotReady():
+            return f"is not ready: {clean(event.reason)}"
         case ev.TaskWanted(up=True):
             return f"is wanted up: {clean(event.reason)}"
         case ev.TaskWanted():

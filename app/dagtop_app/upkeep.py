@@ -135,6 +135,8 @@ def running_text(snapshot: RunSnapshot, row: TaskRow) -> str:
     if not (row.policy.is_supervised or row.serving):
         return ""
     parts = ["up" if row.serving else "not ready yet"]
+    if row.reason and row.state is _S.RUNNING and not row.serving:
+        parts.append(clean(row.reason, 200))
     if is_looping(snapshot, row):
         parts.append(f"crash loop: {counted_crashes(row.crashes)} so far")
     elif row.restarts:
@@ -287,6 +289,8 @@ def _running(snapshot: RunSnapshot, row: TaskRow, name: str) -> Iterator[tuple[s
     else:
         yield f"{name} has been running for {taken}, and is not ready yet: what depends on it waits.", "retry"
         yield not_ready_text(row), ""
+        if row.reason:
+            yield f"{clean(row.reason, 300)}.", "fail"
     if row.restarts:
         times = f"{plural(row.restarts, 'restart')} since it was healthy, {row.crashes} of them after a failure"
         yield f"{times}.", "fail" if is_looping(snapshot, row) else ""

@@ -255,3 +255,24 @@ class TestAlive:
         driver.change("a newer version", policies={"db": asked})
         driver.advance(0.0)
         assert [kind for _, kind in driver.probes] == [ProbeKind.ALIVE]
+
+
+def test_B31_a_readiness_probe_that_raises_is_told_once_for_all_errors_that_look_alike() -> None:
+    """A probe with a mistake in it held everything up for ever, and nothing anywhere said why."""
+    driver = pair(kept("always", ready=Probe()))
+
+    def told() -> list[str]:
+        return [event.reason for event in driver.of(ev.TaskNotReady)]
+
+    def answer(ok: bool, said: str) -> None:
+        driver.tell(inp.Probed(driver.at, 0, 1, ProbeKind.READY, ok, said))
+
+    answer(False, "OSError: no answer on port 80")
+    answer(False, "OSError: no answer on port 81")
+    answer(False, "")
+    assert told() == ["readiness probe: OSError: no answer on port 80"]
+    assert driver.machine.ledger.reason[0] == told()[0]
+    answer(False, "no answer within 5 s")
+    assert len(told()) == 2
+    answer(True, "")
+    assert 0 not in driver.machine.ledger.reason

@@ -219,6 +219,12 @@ class TaskServing(TaskEvent, frozen=True, tag="task.serving"):
     """It is supervised: what depends on it may start."""
 
 
+class TaskNotReady(TaskEvent, frozen=True, tag="task.not_ready"):
+    """The readiness probe of a running task went wrong: it raised, or did not answer. Told once for all that look alike."""
+
+    reason: str
+
+
 class TaskEscalated(TaskEvent, frozen=True, tag="task.escalated"):
     """It failed for good, and this is what a person needs to know of it."""
 
@@ -419,6 +425,7 @@ AnyEvent: TypeAlias = (
     | TaskStale
     | TaskProgress
     | TaskServing
+    | TaskNotReady
     | TaskEscalated
     | EscalationAcknowledged
     | TaskTearingDown

@@ -310,6 +310,11 @@ class Ledger:
     def _serving(self, index: int, event: ev.TaskServing) -> None:
         if event.opens:
             self.desired.serving.add(index)
+        if self.reason and self.state[index] is _RUNNING:
+            self.reason.pop(index, None)
+
+    def _not_ready(self, index: int, event: ev.TaskNotReady) -> None:
+        self.reason[index] = event.reason
 
     def _wanted(self, index: int, event: ev.TaskWanted) -> None:
         if event.up:
@@ -393,7 +398,7 @@ class Ledger:
         self.run_state = RunState.PAUSED
 
     def _run_continued(self, event: ev.RunContinued) -> None:
-        self.run_state = RunState.RUNNING
+        self.run_state, self.run_reason = RunState.RUNNING, ""
 
     def _run_stopping(self, event: ev.RunStopping) -> None:
         self.run_state = RunState.CANCELLING if event.cancel else RunState.DRAINING
@@ -513,6 +518,7 @@ _TASK_STEPS: dict[type, Callable[[Ledger, int, Any], None]] = {
     ev.TaskBlocked: Ledger._blocked,
     ev.TaskRestarting: Ledger._restarting,
     ev.TaskServing: Ledger._serving,
+    ev.TaskNotReady: Ledger._not_ready,
     ev.TaskWanted: Ledger._wanted,
     ev.TaskHeld: Ledger._held,
     ev.TaskReleased: Ledger._released,

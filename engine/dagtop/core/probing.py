@@ -9,6 +9,7 @@ from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
 from dagtop.core.instructions import RunProbe, StopReason
 from dagtop.core.restart import Probe, ProbeKind
+from dagtop.core.signs import without_ids
 from dagtop.core.states import ACTIVE, TaskState
 from dagtop.core.stopping import stop_attempt
 from dagtop.core.supervising import count_as_ready
@@ -98,6 +99,8 @@ def probed(machine: RunMachine, event: inp.Probed) -> None:
     streak = machine.streaks.get((index, kind), 0) + 1 if counts else 0
     machine.streaks[index, kind] = streak
     needed = probe.threshold or _THRESHOLD[kind]
+    if kind is ProbeKind.READY and event.said and not event.ok:
+        _tell_why_not(machine, index, at, event.said)
     if streak < needed:
         _ask_later(machine, index, at, event.attempt, kind, probe.interval)
     elif kind is ProbeKind.READY:
@@ -107,6 +110,13 @@ def probed(machine: RunMachine, event: inp.Probed) -> None:
         reason = f"liveness probe {times}" + (f": {event.said}" if event.said else "")
         stop_attempt(machine, index, at, StopReason.UNWELL, reason)
     machine.fill(at)
+
+
+def _tell_why_not(machine: RunMachine, index: int, at: float, said: str) -> None:
+    """What a readiness probe raised; that it only says no is what every start looks like."""
+    reason = f"readiness probe: {said}"
+    if without_ids(machine.ledger.reason.get(index, "")) != without_ids(reason):
+        machine.emit(ev.TaskNotReady(at, machine.plan.names[index], reason))
 
 
 def _probe(machine: RunMachine, index: int, kind: ProbeKind) -> Probe | None:
