@@ -60,6 +60,17 @@ class TestGroups:
             named = {getattr(command, "task", None) for command in shown.seen.engine.sent}
             assert {"load[11]", "load[12]"} <= named
 
+    async def test_space_marks_all_of_a_group_or_one_task_and_shows_it(self) -> None:
+        async with graph(mapped(), (120, 40)) as shown:
+            await shown.press("end", "space")
+            assert "○*end" in shown.drawn
+            await shown.press("h", "space")
+            assert "✖*load[0..99]" in shown.drawn
+            assert len(shown.seen.app.main.chosen_rows) == 101
+            await shown.press("space", "end", "space")
+            assert not shown.seen.app.main.roster.marks
+            assert "*" not in shown.drawn
+
     async def test_the_first_task_of_a_group_that_is_drawn_by_itself_stands_for_itself(self) -> None:
         async with graph(mapped(), (120, 40)) as shown:
             await shown.press("H", "home", "l")

@@ -60,6 +60,18 @@ class Grouped(Commanding):
         pack = self.pack
         return self.selected_row if pack is None else self.table.rolls.of(self.roster.snapshot, pack).worst
 
+    def action_select(self) -> None:
+        """Mark what is under the cursor: of the graph the group that is drawn as one, or the one task."""
+        row = self.selected_row
+        if self.view != "graph" or row is None:
+            super().action_select()
+            return
+        pack = self.pack
+        self.roster.marks.toggle(
+            [row.name] if pack is None else [self.snapshot.rows[index].name for index in pack.members]
+        )
+        self.draw()
+
     def action_detail(self) -> None:
         """Go into a group; of a task everything, full size."""
         if (pack := self.pack) is not None and self.view != "graph":

@@ -13,6 +13,7 @@ from textual.strip import Strip
 from dagtop_app.graph_extents import Extents, Hidden
 from dagtop_app.graph_words import NodeWords
 from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run, Wall
+from dagtop_app.marks import SIGN
 from dagtop_app.widgets.graph_inks import PLAIN, Inks, bar_look, cell_look, dashed, line_look, node_look, pair_text
 from dagtop_app.widgets.graph_map import MapCorner
 from dagtop_app.widgets.painted import PaintedScroll
@@ -32,6 +33,8 @@ class DrawnGraph(PaintedScroll):
         self.drawing: Drawing | None = None
         self.sought: frozenset[int] | None = None
         """The nodes that a filter wants; None without one."""
+        self.marked: frozenset[int] = frozenset()
+        """Nodes with a task that a person has marked."""
         self._words: NodeWords | None = None
         self._extents: Extents | None = None
         self._inks = Inks(self)
@@ -261,6 +264,8 @@ class DrawnGraph(PaintedScroll):
                 shown, ink = self._pair(run)
             else:
                 ink = self._node_style(run, idle=idle, small=small)
+                if run.part is Part.GLYPH and run.owner in self.marked:
+                    shown = SIGN if small else shown.rstrip(" ") + SIGN
             if ink is not style:
                 if text:
                     yield Segment(text, style)

@@ -33,6 +33,7 @@ from dagtop_app.graphview import (
     first_cursor,
 )
 from dagtop_app.lines import Span
+from dagtop_app.marks import Marks
 from dagtop_app.text import clean, cut, name_of, plural
 from dagtop_app.widgets.drawn_graph import DrawnGraph
 from dagtop_app.widgets.painted import Painted
@@ -80,6 +81,7 @@ class LaidOutGraph(DrawnGraph):
         self._outside: int | None = -1
         self._posted: list[int] = []
         self._tasks_sought: frozenset[int] | None = None
+        self._marks_drawn: tuple[int, Sheet | None] = (0, None)
         self._worker: Worker[Picture | None] | None = None
         self._lineage = 0
         self._rest: Timer | None = None
@@ -119,6 +121,18 @@ class LaidOutGraph(DrawnGraph):
             self._find_critical(old)
         self._repaint_changed(sheet, old, moved)
         self.draw_foot()
+
+    def mark(self, marks: Marks) -> None:
+        """Show what is marked."""
+        known = (marks.version, self.sheet)
+        if known == self._marks_drawn:
+            return
+        self._marks_drawn = known
+        nodes = self.sheet.nodes if self.sheet is not None else {}
+        found = frozenset(nodes[task] for task in marks.places(self._snapshot.plan) if task in nodes)
+        if found != self.marked:
+            self.marked = found
+            self.refresh()
 
     def title(self) -> tuple[list[Span], list[Span]]:
         """What the line above the drawing says: (left, right)."""
