@@ -59,6 +59,8 @@ def node_look(run: Run, state: TaskState, *, apart: bool, sought: bool | None) -
             return Look("key")
         case Part.GLYPH:
             return Look(tone, ground="cursor" if selected else "")
+        case _ if apart and any(char.isalnum() for char in run.text):  # a line may fade, a word may not
+            return Look("off")
         case _:
             return Look(tone, faded=apart, ground="cursor" if selected and run.part is Part.NOTE else "")
 
