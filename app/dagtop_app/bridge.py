@@ -15,7 +15,7 @@ from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RUN_OVER, RunState
 from dagtop.observe.story import Story
 
-from dagtop_app.text import plural
+from dagtop_app.text import name_of, plural
 from dagtop_app.undo import inverse
 
 #: Who gives the commands, as the events tell it.
@@ -130,6 +130,8 @@ class Bridge:
         self._end: float | None = None
         self._undo: list[tuple[do.Command, Sequence[do.Command]]] = []
         self._batches: dict[int, _Batch] = {}
+        self._escalations = ("", 0)
+        """The run that was looked at last, and how many it had had."""
         self._read = 0
         """Number of the latest event that was looked at for answers."""
 
@@ -179,6 +181,7 @@ class Bridge:
             at = max(at, self.snapshot.at)
         self.snapshot = latest if at == latest.at else msgspec.structs.replace(latest, at=at)
         if fresh:
+            self._take_escalations(latest)
             self._take_answers(latest)
         if latest.broken and self._pending:  # nobody answers these any more
             self._pending.clear()
@@ -244,6 +247,17 @@ class Bridge:
     def say(self, text: str) -> None:
         """Tell something that is neither good nor bad."""
         self.word = Word(text=text, tone="dim")
+
+    def _take_escalations(self, snapshot: RunSnapshot) -> None:
+        """Tell in a line of those that were raised since the last look: of the latest, and how many there are."""
+        before, self._escalations = self._escalations, (snapshot.run, snapshot.escalation_count)
+        new = snapshot.escalation_count - before[1]
+        if before[0] != snapshot.run or new <= 0 or not snapshot.escalations or self._stands or self._pending:
+            return
+        report = snapshot.escalations[-1]
+        more = f" · and {new - 1:,} more" if new > 1 else ""
+        told = f"ESC-{report.number} {name_of(report.task, 60)}: {report.cause.words}{more} · 6 tells of it"
+        self.word = Word(text=told, tone="bad")
 
     def _take_answers(self, snapshot: RunSnapshot) -> None:
         for answer in snapshot.answers:

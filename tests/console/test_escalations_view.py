@@ -374,6 +374,22 @@ class TestWhatIsSeen:
             assert "ESC-7" in seen.text
             assert "3 open" in seen.text
 
+    async def test_a_new_one_is_told_in_every_view_but_not_over_a_command_that_is_under_way(self) -> None:
+        async with console(alarmed()) as seen:
+            assert "6 tells of it" not in seen.text
+            known = seen.engine.latest.escalations
+            seen.engine.show(escalations=(*known, report_of("fetch_fx_past", number=7)), escalation_count=7)
+            await seen.settle()
+            assert "ESC-7 fetch_fx_past: bug or bad input · 6 tells of it" in seen.text
+            more = (report_of("a", number=8), report_of("b", number=9))
+            seen.engine.show(escalations=(*known, *more), escalation_count=9)
+            await seen.settle()
+            assert "ESC-9 b: bug or bad input · and 1 more · 6 tells of it" in seen.text
+            await seen.press("plus")
+            seen.engine.show(escalations=(*known, report_of("c", number=10)), escalation_count=10)
+            await seen.settle()
+            assert "ESC-10" not in seen.lines[-2]
+
     async def test_what_became_of_it_is_told(self) -> None:
         async with view6() as seen:
             seen.engine.story.record(
