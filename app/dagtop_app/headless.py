@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -16,7 +17,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from typing import NoReturn, Protocol
 
-from dagtop.core.commands import AbandonRun, CancelRun, Command
+from dagtop.core.commands import AbandonRun, CancelRun, Command, DrainRun
 from dagtop.core.events import AnyEvent
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, RUN_OVER, RunState
@@ -24,6 +25,7 @@ from dagtop.runtime.result import RunResult
 
 from dagtop_app import farewell
 from dagtop_app.mailbox import Mailbox
+from dagtop_app.options import OnHangup
 from dagtop_app.plain import some
 from dagtop_app.signals import EXIT_CODES, Signals, name_of_signal
 from dagtop_app.terminal import flush_standard_streams
@@ -92,6 +94,7 @@ class Watch:
         """Exit code that stopped the run from outside, if something did."""
         self.stuck: tuple[str, ...] = ()
         """Tasks that were abandoned because they did not stop."""
+        self.on_hangup: OnHangup = "cancel"
 
     def signal(self, number: int) -> None:
         """Take a signal; may be called from a handler."""
@@ -147,6 +150,11 @@ class Watch:
 
     def _signalled(self, number: int) -> None:
         code = EXIT_CODES[number]
+        if number == signal.SIGHUP and self.on_hangup != "cancel" and not self._ended:
+            if self.on_hangup == "drain":
+                self._engine.send(DrainRun(), by=name_of_signal(number))
+            self._say(f"SIGHUP: {'starting nothing new' if self.on_hangup == 'drain' else 'the run goes on'}")
+            return
         if self._ended or (self.code is not None and self.code != NOBODY_READS):
             self.leave_at_once(self.code or code)
         name = name_of_signal(number)
@@ -222,8 +230,9 @@ def say(text: str) -> None:
 
     def write_line() -> None:
         # Nobody may be left to tell.
-        with contextlib.suppress(OSError, ValueError):
-            print(f"dagtop: {text}", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"dagtop: {text}\n")  # in one piece: other threads write there too
+            sys.stderr.flush()
 
     at_most_a_second(write_line)
 

@@ -59,10 +59,10 @@ def give_up_stderr_if_it_cannot_be_written() -> None:
         return  # a task closed it, or put something else there
 
 
-def tell(text: str) -> None:
+def tell(text: str, file: TextIO | None = None) -> None:
     """Lines for people, on stderr; where that cannot be written they are lost, and what was to be told stays as it is."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        print(text, file=sys.stderr)
+        (file if file is not None else sys.stderr).write(f"{text}\n")  # in one piece: other threads write there too
 
 
 def flush_standard_streams() -> None:

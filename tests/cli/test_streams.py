@@ -14,9 +14,10 @@ from dagtop.core.commands import CancelTask
 from dagtop.core.failure import Failure
 from dagtop.core.states import RunState
 from dagtop.observe.wire import encode, iso
+from dagtop_app.headless import say
 from dagtop_app.printers import StreamPrinter, Wire
 from dagtop_app.spool import Spool
-from dagtop_app.terminal import own_terminal, stdout_reserved, write_all
+from dagtop_app.terminal import own_terminal, stdout_reserved, tell, write_all
 
 # -- whose descriptors they are ---------------------------------------------------------------------------------------
 
@@ -35,6 +36,20 @@ def test_stdout_comes_back_when_something_goes_wrong(capfd):
         raise ZeroDivisionError
     os.write(1, b"back\n")
     assert capfd.readouterr().out == "back\n"
+
+
+@pytest.mark.parametrize("speak", [say, tell])
+def test_a_line_for_people_and_its_end_are_one_piece(speak, monkeypatch):
+    """The lines of a run came between them: "up to 10 s for clean-up17:16:28 SIGTERM: ..."."""
+    pieces = []
+
+    class Stream:
+        write = staticmethod(pieces.append)
+        flush = staticmethod(lambda: None)
+
+    monkeypatch.setattr(sys, "stderr", Stream())
+    speak("a line")
+    assert [piece.removeprefix("dagtop: ") for piece in pieces] == ["a line\n"]
 
 
 def test_an_owned_terminal_hands_on_every_line_of_everybody(capfd):

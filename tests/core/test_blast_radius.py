@@ -125,3 +125,11 @@ def test_what_a_restart_does_is_told_in_the_right_number() -> None:
     assert blast_radius(snapshot, cmd.RestartTask("a")).summary == "a runs again, 1 task after it keeps old results"
     assert blast_radius(snapshot, cmd.RestartTask("c", downstream=True)).summary == "1 task runs again"
     assert blast_radius(snapshot, cmd.RetryFailed()).summary == "1 task that failed runs again"
+
+
+def test_what_there_is_none_of_is_left_out() -> None:
+    driver = Driver({"only": []})
+    assert blast_radius(snapshot_of(driver), cmd.CancelRun()).summary == "1 task told to stop"
+    assert blast_radius(snapshot_of(driver), cmd.PauseRun()).summary == "starts nothing new; 1 task may finish"
+    driver.succeed("only")
+    assert "0 task" not in blast_radius(snapshot_of(driver), cmd.PauseRun()).summary

@@ -23,6 +23,7 @@ from dagtop.core.affected import (
     torn_down_before,
     torn_down_for_good,
     wanted_up,
+    was_drained,
 )
 from dagtop.core.breaker_settings import changes_of
 from dagtop.core.changes import NO_COST, OF_RESTART, changed_policy
@@ -30,7 +31,7 @@ from dagtop.core.checks import MOST_REPLICAS
 from dagtop.core.desired import Desired
 from dagtop.core.guards import BreakerState
 from dagtop.core.nearest import nearest
-from dagtop.core.restart import NO_CEILING
+from dagtop.core.restart import NO_CEILING, RestartPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
@@ -205,22 +206,19 @@ def _of_run(
         case cmd.PauseRun():
             if now.run_state is not RunState.RUNNING:
                 return _no(f"the run is {now.run_state.value} already")
-            return cmd.BlastRadius(summary=f"starts nothing new; {tasks(len(active))} may finish")
+            finish = f"; {tasks(len(active))} may finish" if active else ""
+            return cmd.BlastRadius(summary=f"starts nothing new{finish}")
         case cmd.ContinueRun():
-            if now.run_state is not RunState.PAUSED:
-                return _no("the run is not paused")
-            return cmd.BlastRadius(summary="starts tasks again")
+            return _continue(now)
         case cmd.DrainRun():
             if now.run_state in _STOPPED:
                 return _no("the run is stopping already")
-            return cmd.BlastRadius(
-                summary=f"{tasks(len(active))} may finish, {tasks(len(unstarted))} will not run", never_runs=unstarted
-            )
+            return _drain(now, active, unstarted)
         case cmd.CancelRun():
             if now.run_state is RunState.CANCELLING:
                 return _no("the run is being cancelled already")
             return cmd.BlastRadius(
-                summary=f"{tasks(len(active))} told to stop, {tasks(len(unstarted))} will not run",
+                summary=_counted((active, "told to stop"), (unstarted, "will not run")) or "nothing runs",
                 stops=active,
                 never_runs=unstarted,
             )
@@ -231,6 +229,39 @@ def _of_run(
             return cmd.BlastRadius(summary=f"no longer waits for {tasks(len(stuck))}", stops=stuck)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _counted(*parts: tuple[tuple[str, ...], str]) -> str:
+    """ "2 tasks told to stop, 1 task will not run", without what there is none of."""
+    return ", ".join(f"{tasks(len(names))} {words}" for names, words in parts if names)
+
+
+def _continue(now: Situation) -> cmd.BlastRadius:
+    if now.run_state is RunState.DRAINING:
+        again = sum(was_drained(now, index) for index in range(len(now.state)) if index not in now.plan.nodes)
+        more = f", {tasks(again)} that {'was' if again == 1 else 'were'} not to run may run" if again else ""
+        return cmd.BlastRadius(summary=f"the run is not drained any more{more}")
+    if now.run_state is not RunState.PAUSED:
+        return _no("the run is not paused")
+    return cmd.BlastRadius(summary="starts tasks again")
+
+
+def _drain(now: Situation, active: tuple[str, ...], unstarted: tuple[str, ...]) -> cmd.BlastRadius:
+    services = tuple(name for name in active if _serves(now, now.plan.index[name]))
+    unstarted = tuple(name for name in unstarted if now.plan.index[name] not in now.plan.nodes)
+    jobs = len(active) - len(services)
+    parts = [f"{tasks(jobs)} may finish"] if jobs or not services else []
+    if unstarted:
+        parts.append(f"{tasks(len(unstarted))} will not run")
+    if services:
+        many = "1 service is" if len(services) == 1 else f"{len(services):,} services are"
+        parts.append(f"then {many} stopped" if jobs else f"{many} stopped, for nothing else runs")
+    return cmd.BlastRadius(summary=", ".join(parts), stops=services, never_runs=unstarted)
+
+
+def _serves(now: Situation, index: int) -> bool:
+    restart = now.policies[index].restart
+    return restart.policy is RestartPolicy.ALWAYS or (restart.is_on and index in now.desired.serving)
 
 
 def _limit(now: Situation, limit: int) -> cmd.BlastRadius:
