@@ -30,21 +30,37 @@ class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     cancel: Asking = "loss"
     restart: Asking = "loss"
+    abandon: Asking = "loss"
     skip: Asking = "loss"
     mark_succeeded: Asking = "loss"
+    approve: Asking = "loss"
+    reject: Asking = "loss"
     stop: Asking = "loss"
     start: Asking = "loss"
+    scale: Asking = "loss"
+    hold: Asking = "loss"
+    release: Asking = "loss"
     set_policy: Asking = "loss"
     retry_failed: Asking = "loss"
     pause: Asking = "loss"
+    continue_: Asking = msgspec.field(default="loss", name="continue")
     drain: Asking = "loss"
     cancel_run: Asking = "loss"
+    abandon_run: Asking = "loss"
     start_run: Asking = "loss"
+    set_max_parallel: Asking = "loss"
+    set_pool_limit: Asking = "loss"
+    trip_breaker: Asking = "loss"
+    reset_breaker: Asking = "loss"
+    force_breaker: Asking = "loss"
+    set_breaker: Asking = "loss"
+    acknowledge: Asking = "loss"
     quit: Literal["always", "loss"] = "loss"
 
     def of(self, verb: str) -> Asking:
         """When it is asked before a command of that name."""
-        asking: Asking = getattr(self, verb.replace("-", "_"), "loss")
+        name = "continue_" if verb == "continue" else verb.replace("-", "_")
+        asking: Asking = getattr(self, name, "loss")
         return asking
 
 

@@ -69,10 +69,9 @@ def effective(setting: Setting) -> Iterator[str]:
         yield f"{text}{'  # usual' if usual and value is not None else ''}"
     yield ""
     yield "[confirm]"
-    asked = given.get("confirm", {})
-    for field in msgspec.structs.fields(Confirm):
-        name = field.encode_name
-        yield f'{name} = "{one.confirm.of(name)}"{"" if name in asked else "  # usual"}'
+    for name in given.get("confirm", {}):
+        yield f'{name} = "{one.confirm.of(name)}"'
+    yield f'# everything{" else" if given.get("confirm") else ""}: "loss"'
     if setting.document is not None and one.keys:
         yield ""
         yield "[keys]"

@@ -6,8 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
+import msgspec
 import pytest
+from dagtop.core import commands as do
 from dagtop_app import config
 from dagtop_app.config import Config, Confirm, read
 from dagtop_app.config_command import default_text
@@ -101,6 +104,12 @@ class TestReading:
     def test_what_is_no_toml_is_told_with_its_line(self, tmp_path: Path, text: str) -> None:
         """What exactly is wrong about it is said in the words of the standard library."""
         assert wrong(tmp_path / "config.toml", text).startswith(":1: it is no TOML: ")
+
+    def test_every_command_can_be_asked_about_by_its_name(self) -> None:
+        verbs = {str(kind.__struct_config__.tag) for kind in get_args(do.Command)} - {"swap-graph"}
+        assert verbs == {field.encode_name for field in msgspec.structs.fields(Confirm)} - {"quit"}
+        assert all(Confirm().of(verb) == "loss" for verb in verbs)
+        assert Confirm(continue_="always").of("continue") == "always"
 
     def test_a_file_that_is_named_must_be_there(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"^--config: there is no file "):
