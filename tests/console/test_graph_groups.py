@@ -95,6 +95,14 @@ class TestGroups:
             await shown.press("end", "enter")
             assert shown.seen.app.screen is not shown.seen.app.main
 
+    async def test_the_inspector_is_about_the_group_or_the_task_as_it_is_drawn(self) -> None:
+        async with graph(mapped(), (120, 40)) as shown:
+            await shown.press("end", "h")
+            assert "load[0..99] · 100 tasks" in shown.seen.text
+            await shown.press("H")
+            assert "load[0..99] · 100 tasks" not in shown.seen.text
+            assert "── load[10] ──" in shown.seen.text
+
     async def test_capital_h_shows_every_task_and_folds_them_again(self) -> None:
         async with graph(mapped(), (120, 40)) as shown:
             await shown.press("H")

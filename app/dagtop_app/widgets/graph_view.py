@@ -13,7 +13,7 @@ from dagtop_app.graph_ground import Focus
 from dagtop_app.graph_loading import DEEPEST, Sheet
 from dagtop_app.graphview import Cursor, Direction, Scale, first_cursor, move
 from dagtop_app.grouping import Pack
-from dagtop_app.widgets.laid_out_graph import LaidOutGraph
+from dagtop_app.widgets.laid_out_graph import LaidOutGraph, Picture
 from dagtop_app.widgets.messages import Opened, Selected
 
 _SCALES = (Scale.WALL, Scale.OVERVIEW, Scale.PILL, Scale.BOX)
@@ -36,6 +36,13 @@ class GraphView(LaidOutGraph):
         if sheet is None or bundle is None or bundle.is_level or not sheet.is_folded or not self._fits(sheet):
             return None
         return Pack(bundle.key, bundle.tasks, bundle.label)
+
+    def _take(self, picture: Picture) -> None:
+        """In another drawing the selected task may stand for itself, or be in a group: everybody is told."""
+        before = self.pack
+        super()._take(picture)
+        if self.pack != before and self._selected is not None:
+            self._tell(self._selected)
 
     def move(self, how: str) -> None:
         """Along the edges, or scroll by pages."""
