@@ -12,6 +12,8 @@ from dagtop_app.groups import BRACKETED, NUMBERED, group_of, label_of
 
 #: So many elements of one map are folded by themselves; fewer are seen one by one.
 FOLDED_FROM = 12
+#: Of more tasks the first and the last one are taken for the least and the greatest number.
+_MEASURED = 5_000
 
 
 class Folding(StrEnum):
@@ -143,7 +145,8 @@ class Grouping:
         known = self._labels.get(key)
         if known is None or known[0] != len(members):
             names = self._plan.names
-            known = self._labels[key] = (len(members), label_of(key, [names[index] for index in members]))
+            named = members if len(members) <= _MEASURED else (members[0], members[-1])
+            known = self._labels[key] = (len(members), label_of(key, [names[index] for index in named]))
         return known[1]
 
     def opened_label(self, shown: Sequence[int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from heapq import nsmallest
 from typing import NamedTuple
 
 from dagtop.core.snapshot import RunSnapshot, TaskRow
@@ -18,9 +19,10 @@ from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, plur
 from dagtop_app.why import error_line, why
 
 #: Members looked at per second, at most, to tell how a group stands.
-_PACE = 400_000
+_PACE = 100_000
 #: Members that are named.
 _NAMED = 12
+_TELLING = BAD | ACTIVE | {TaskState.BACKOFF}
 
 
 class Rolled(NamedTuple):
@@ -34,6 +36,9 @@ class Rolled(NamedTuple):
     """None while one of them is still to end."""
     some: Sequence[TaskRow] = ()
     """One of each state."""
+    telling: Sequence[TaskRow] = ()
+    """What is wrong, then what goes on: the first few."""
+    telling_count: int = 0
 
     @property
     def total(self) -> int:
@@ -71,8 +76,10 @@ def rolled_up(snapshot: RunSnapshot, pack: Pack) -> Rolled:
     begun = min((row.started_at for row in rows if row.started_at is not None), default=None)
     over = all(state in FINAL for state in counts)
     ended = max((row.ended_at for row in rows if row.ended_at is not None), default=None) if over else None
-    some = {(row.state, row.held): row for row in rows}
-    return Rolled(counts, min(rows, key=rank), begun, ended, tuple(some.values()))
+    some = tuple({(row.state, row.held, row.gate is None): row for row in reversed(rows)}.values())
+    telling = [row for row in rows if row.state in _TELLING]
+    first = nsmallest(_NAMED, telling, key=rank)
+    return Rolled(counts, min(some, key=rank), begun, ended, some, first, len(telling))
 
 
 def figures(counts: Mapping[TaskState, int]) -> list[Span]:
@@ -140,14 +147,14 @@ def group_title(rolled: Rolled, label: str) -> tuple[list[Span], list[Span]]:
     ]
 
 
-def group_side(snapshot: RunSnapshot, pack: Pack, rolled: Rolled, cells: int, height: int) -> list[Line]:
+def group_side(snapshot: RunSnapshot, rolled: Rolled, cells: int, height: int) -> list[Line]:
     """How the group stands, and its most telling members."""
     filled, rest = bar(rolled.done / max(1, rolled.total), max(8, min(40, cells - 20)))
     lines: list[Line] = [
         ((" done    ", "head"), (filled, "ok"), (rest, "bar-rest"), (f" {rolled.done:,}/{rolled.total:,}", "")),
         ((" tasks   ", "head"), *figures(rolled.counts)),
     ]
-    named = list(_named(snapshot, pack, max(1, height - len(lines) - 1)))
+    named = list(_named(snapshot, rolled, max(1, height - len(lines) - 1)))
     if named:
         lines += [(), *named]
     lines.append(
@@ -161,18 +168,15 @@ def group_side(snapshot: RunSnapshot, pack: Pack, rolled: Rolled, cells: int, he
     return [fit_line(line, cells) for line in lines[: max(2, height)]]
 
 
-def _named(snapshot: RunSnapshot, pack: Pack, most: int) -> Iterator[Line]:
+def _named(snapshot: RunSnapshot, rolled: Rolled, most: int) -> Iterator[Line]:
     """What is wrong first, then what goes on."""
-    rows = [snapshot.rows[index] for index in pack.members]
-    telling = [row for row in rows if row.state in BAD or row.state is TaskState.BACKOFF or row.state in ACTIVE]
-    telling.sort(key=rank)
-    most = min(most, _NAMED)
-    for row in telling[:most]:
+    telling = rolled.telling[: min(most, _NAMED)]
+    for row in telling:
         told = why(snapshot, row)
         yield (
             (f" {glyph_of(row)} ", face_of(row).style),
             (f"{name_of(row.name, 40)}  ", ""),
             (told.text, "error" if told.style == "fail" else told.style),
         )
-    if len(telling) > most:
-        yield ((f"   and {len(telling) - most:,} more", "dim"),)
+    if rolled.telling_count > len(telling):
+        yield ((f"   and {rolled.telling_count - len(telling):,} more", "dim"),)

@@ -241,3 +241,24 @@ SIZES = {"80x24": (80, 24), "100x30": (100, 30), "132x40": (132, 40), "160x45": 
 def test_pictures(snap_compare: Any, size: tuple[int, int]) -> None:
     app = ConsoleApp(FakeEngine(mapped(10_000)), title="nightly.py", now=lambda: 0.0)
     assert snap_compare(app, press=["home"], terminal_size=size)
+
+
+async def test_a_map_inside_a_node_is_one_row_of_its_level() -> None:
+    from console_nested import with_nodes
+
+    names = [f"ingest/load[{n}]" for n in range(20)]
+    failed = {"state": S.FAILED, "attempt": 1, "started_at": 1.0, "ended_at": 2.0}
+    edges: dict[str, tuple[str, ...]] = {**dict.fromkeys(names, ()), "ingest": tuple(names)}
+    engine = FakeEngine(with_nodes(snapshot_of(edges, {names[3]: failed}), ["ingest"]))
+    async with console(engine) as seen:
+        main = seen.app.main
+        (node,) = [index for index in main.roster.order if main.roster.levels.is_node(index)]
+        main.select(node)
+        await seen.press("enter")
+        assert any("load[0..19] ▸" in line and "ingest/" not in line for line in seen.lines)
+        await seen.press("home", "enter")
+        assert seen.selected == "ingest/load[3]"
+        await seen.press("escape")
+        assert any("load[0..19] ▸" in line for line in seen.lines)
+        await seen.press("escape")
+        assert main.roster.level == ""

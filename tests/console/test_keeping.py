@@ -11,7 +11,17 @@ from console_nested import with_nodes
 from console_pilot import Seen, console
 from console_scenes import report_of
 from console_services import services
-from dagtop.core.commands import CancelRun, CancelTask, ScaleTask, SetPolicy, StartRun, StartTask, StopTask
+from dagtop.core.commands import (
+    CancelRun,
+    CancelTask,
+    ContinueRun,
+    DrainRun,
+    ScaleTask,
+    SetPolicy,
+    StartRun,
+    StartTask,
+    StopTask,
+)
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import NO_RESTART, Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
@@ -287,9 +297,36 @@ class TestDownAndUp:
             await seen.press("K")
             assert engine.sent[-1] == StartRun()
 
-    def test_to_drain_services_is_to_wait_until_they_end_by_themselves(self) -> None:
-        labels = [choice.label for choice in questions.quit_choices(services())]
-        assert labels[0] == "Drain: leave when the 5 end, which services never do, with code 1"
+    def test_to_drain_services_is_to_stop_them_when_all_else_has_ended(self) -> None:
+        """They never end by themselves: it went on for ever."""
+        alone = services()
+        assert [choice.label.partition(" ")[0] for choice in questions.quit_choices(alone)] == [
+            "Cancel",
+            "Leave",
+            "Stay",
+        ]
+        rows = [
+            msgspec.structs.replace(one, policy=TaskPolicy()) if one.name == "api" else one for one in alone.rows
+        ]
+        first = questions.quit_choices(msgspec.structs.replace(alone, rows=tuple(rows)))[0].label
+        assert first == "Drain: start nothing new, leave when the one ends, and stop 4 services, with code 1"
+
+    async def test_D_on_services_asks_first_and_can_be_undone_while_it_goes_on(self) -> None:
+        engine = FakeEngine(services())
+        async with console(engine, (100, 30)) as seen:
+            await seen.press("D")
+            assert "services are stopped" in seen.text
+            assert engine.sent == []
+            await seen.press("y")
+            assert engine.sent == [DrainRun()]
+            engine.apply()
+            engine.show(state=RunState.DRAINING)
+            await seen.settle()
+            assert "Z goes on · K stops all" in seen.text
+            await seen.press("u")
+            assert engine.sent[-1] == ContinueRun()
+            await seen.press("Z")
+            assert engine.sent[-1] == ContinueRun()
 
 
 class TestPolicies:
@@ -423,7 +460,7 @@ async def test_the_footer_and_the_palette_offer_the_keys() -> None:
         await select(seen, "api")
         assert "d Down/up" in seen.lines[-1]
         assert "P Policy" in seen.lines[-1]
-        await seen.press("colon")
+        await seen.press("ctrl+p")
         await seen.press(*"copies")
         await seen.app.workers.wait_for_complete()
         await seen.pilot.pause()

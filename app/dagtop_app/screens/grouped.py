@@ -114,5 +114,5 @@ class Grouped(Commanding):
         rolled = self.table.rolls.of(snapshot, pack)
         left, right = group_title(rolled, label)
         painted.set_lines([rule(left, right, painted.size.width)])
-        self.inspector.draw(pack.key, lambda cells, height: group_side(snapshot, pack, rolled, cells, height))
+        self.inspector.draw(pack.key, lambda cells, height: group_side(snapshot, rolled, cells, height))
         return True
