@@ -52,6 +52,8 @@ class PlanFacts:
     """Tasks that will wait for a person, and for how long at most."""
     due: tuple[datetime, ...] = ()
     """The next due times."""
+    is_past: bool = False
+    """It has a schedule, and is never due any more."""
     nodes_due: tuple[tuple[str, datetime], ...] = ()
     """The next due times of nodes that have their own, in order."""
     restarts: Mapping[str, Restart] = field(default_factory=dict)
@@ -65,6 +67,7 @@ def facts_of(
     options: Mapping[str, Any],
     usual: Mapping[int, Usual] = MappingProxyType({}),
     due: tuple[datetime, ...] = (),
+    is_past: bool = False,
     nodes_due: tuple[tuple[str, datetime], ...] = (),
 ) -> PlanFacts:
     """Count levels, and look ahead."""
@@ -86,6 +89,7 @@ def facts_of(
             if policy.gate is not None
         },
         due=due,
+        is_past=is_past,
         nodes_due=nodes_due,
         restarts={
             name: policy.restart for name, policy in zip(plan.names, plan.policies, strict=True) if policy.restart.is_on
@@ -128,6 +132,8 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
         ]
         yield f"  waits at gates    {_some(waits, MOST_ON_PATH, ', ')}"
     yield from _restart_lines(facts.restarts)
+    if facts.is_past:
+        yield "  next due          never: every moment that at= names is past"
     for number, due in enumerate(facts.due):
         yield f"  {'' if number else 'next due':<17} {_moment(due)}"
     for number, (node, due) in enumerate(facts.nodes_due):
@@ -187,12 +193,14 @@ def check_command(
 
 def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
     plan = prepared.graph.validate(prepared.config)
+    due = _next_due(prepared)
     return facts_of(
         plan,
         source=prepared.source,
         options=options_in_force(prepared.config),
         usual=history_of(prepared, plan, keep),
-        due=_next_due(prepared),
+        due=due,
+        is_past=not due and timetable_of(prepared) is not None,
         nodes_due=_nodes_next_due(prepared),
     )
 

@@ -156,7 +156,8 @@ class _Waiting:
                 now = self._wall()
                 due = self.agenda.next_due(now)
                 if due is None:
-                    say(f"{self.name} is not due any more")
+                    all_past = ": every moment that at= names is past" if self.agenda.timetable.schedule.at else ""
+                    say(f"{self.name} is not due any more{all_past}")
                     return None
                 if due != told:
                     told = due

@@ -134,7 +134,10 @@ def test_B44_now_runs_once_at_once_and_leaves(write, run) -> None:
 def test_B44_moments_that_have_passed_leave_nothing_to_do(write, run) -> None:
     write("past.py", 'from dagtop import Graph\ngraph = Graph("past", at="2020-01-01").add("one", lambda: 1)')
     done = run("run", "past.py")
-    assert (done.returncode, done.stderr) == (0, "dagtop: past is not due any more\n")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "dagtop: past is not due any more: every moment that at= names is past\n",
+    )
 
 
 def test_B44_check_lists_the_next_five_due_times(write, dagtop_here) -> None:
@@ -214,3 +217,23 @@ def test_B44_a_node_with_a_schedule_starts_over_in_a_run_that_lasts_and_a_signal
     assert "next run of ingest at " in err
     assert [event["task"] for event in events if event["type"] == "task.succeeded"].count("report/total") == 1
     assert len({event["run"] for event in events}) == 1
+
+
+def test_a_schedule_that_is_all_past_is_told_by_check(write, dagtop_here) -> None:
+    write("past.py", "from dagtop import Graph\ngraph = Graph('past', at='2020-01-01').add('a', lambda: 1)\n")
+    assert "  next due          never: every moment that at= names is past" in dagtop_here("check", "past.py").out
+
+
+@pytest.mark.parametrize(
+    "make", ["Graph('g', {}).add('a', lambda: 1)", "MetaDAG('m', {}).add(Graph('g').add('a', lambda: 1))"]
+)
+def test_how_a_schedule_is_kept_is_refused_where_there_is_none(make, write, dagtop_here) -> None:
+    """It was accepted without a word, and the graph ran once and at once."""
+    write(
+        "idle.py", "from dagtop import Graph, MetaDAG\ngraph = " + make.format("timezone='UTC', missed='once'") + "\n"
+    )
+    told = dagtop_here("check", "idle.py")
+    assert told.code == 2
+    assert "timezone= and missed= without a schedule: say when with every=, cron= or at=" in told.err
+    write("idle.py", "from dagtop import Graph, MetaDAG\ngraph = " + make.format("timezone='UTC', every=5") + "\n")
+    assert dagtop_here("check", "idle.py").code == 0

@@ -58,6 +58,7 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
     if not names:
         flaws.add(GraphError, f"graph {name!r} has no tasks; add one with @graph.task or graph.add", place)
         flaws.raise_all()
+    check_schedule(config, flaws, place)
     index = _check_names(columns, flaws)
     if columns.specs is not None:
         return _check_specs(name, columns, config, index, flaws, place)
@@ -69,6 +70,12 @@ def check(name: str, columns: Columns, config: ExecutorConfig, by_function: Mapp
     if config.adaptive:
         plan = replace(plan, kinds=kinds_of(columns.fns))
     return Checked(plan, calls, around=around.found, by_function=by_function, config=config)
+
+
+def check_schedule(config: ExecutorConfig, flaws: Flaws, place: str) -> None:
+    """See that a schedule is there where something says how it is kept."""
+    if idle := config.idle_schedule_options:
+        flaws.add(OptionError, f"{idle} without a schedule: say when with every=, cron= or at=, or leave it out", place)
 
 
 def kinds_of(fns: Sequence[Any]) -> list[int]:

@@ -11,7 +11,7 @@ from dagtop.core.nearest import nearest
 from dagtop.core.policy import OnUpstreamFailure, Trigger
 from dagtop.core.topology import find_cycle, topological_order
 from dagtop.errors import CycleError, DuplicateTaskError, Flaw, GraphError, OptionError, UnknownDependencyError
-from dagtop.graph.check import Checked
+from dagtop.graph.check import Checked, check_schedule
 from dagtop.graph.declare import Graph
 from dagtop.graph.flattening import Entry, Flat
 from dagtop.graph.flaws import Flaws
@@ -205,6 +205,7 @@ class MetaDAG(Runnable):
         check_config(config)
         whole = (config or ExecutorConfig()).over(self.config)
         flat = Flat(Flaws())
+        check_schedule(whole, flat.flaws, self.place)
         self._lay(flat, Level.outermost(self.own, whole, self._brought()), Entry(), {})
         self._check_breakers(flat.flaws)
         flat.flaws.raise_all()

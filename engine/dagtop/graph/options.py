@@ -163,7 +163,7 @@ class ExecutorConfig:
 
     def schedule(self) -> Schedule | None:
         """When it is due; None if it says nothing of that."""
-        given = {name: getattr(self, name) for name in (*_WHEN, "timezone", "missed", "overlap")}
+        given = {name: getattr(self, name) for name in (*_WHEN, *_HOW)}
         if all(value is None for value in given.values()):
             return None
         from dagtop.core.schedule import schedule_of  # noqa: PLC0415 - only where something is scheduled
@@ -172,6 +172,13 @@ class ExecutorConfig:
         if self.timezone is not None:
             zone_named(self.timezone)
         return schedule_of(**given)
+
+    @property
+    def idle_schedule_options(self) -> str:
+        """What says how a schedule is kept, where there is none: "timezone= and missed="; "" if that is as it should be."""
+        if any(getattr(self, name) is not None for name in _WHEN):
+            return ""
+        return " and ".join(f"{name}=" for name in _HOW if getattr(self, name) is not None)
 
     def over(self, base: ExecutorConfig) -> ExecutorConfig:
         """This config, with what it leaves open taken from `base`."""
@@ -194,6 +201,9 @@ _MERGED = frozenset({"inputs", "pools", "resources"})
 
 #: Options of which one says when a graph is due.
 _WHEN = ("every", "cron", "at")
+
+#: Options that mean something only beside one of those.
+_HOW = ("timezone", "missed", "overlap")
 
 GRAPH_OPTIONS = tuple(item.name for item in fields(ExecutorConfig))
 
