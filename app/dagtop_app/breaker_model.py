@@ -230,7 +230,10 @@ def effect(snapshot: RunSnapshot, story: Story, turns: Sequence[Turn], users: Se
     waited = {index: pieces for index in users if (pieces := [*_waited(snapshot, story, index, shut)])}
     if not waited:
         return Effect(0.0, 0.0, 0)
-    path = set(critical_path(snapshot.plan, durations(snapshot)))
+    took = durations(snapshot)
+    for index, pieces in waited.items():  # what they waited made them late
+        took[index] += _covered(pieces)
+    path = set(critical_path(snapshot.plan, took))
     on_path = [piece for index in waited if index in path for piece in waited[index]]
     return Effect(_covered(piece for them in waited.values() for piece in them), _covered(on_path), len(waited))
 

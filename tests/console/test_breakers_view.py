@@ -129,6 +129,16 @@ class TestTheStory:
         assert cost is not None
         assert (cost.tasks, cost.seconds) == (2, 72.0), "from 170 to 190, and from 200 to now, less than both together"
 
+    def test_what_tasks_of_the_critical_path_waited_is_told_apart(self) -> None:
+        engine = FakeEngine(alarms())
+        engine.change("heartbeat", started_at=251.0)  # else that alone is longer than everything else
+        scene = scene_of("fx-api")._replace(snapshot=engine.latest)
+        cost = texts.cost_of(scene)
+        assert cost is not None
+        assert cost.critical == 65.0, "fetch_fx_rates waited from 170 to 190 and from 200 to 245"
+        text = shown(texts.detail(scene, 100, 30, cost=cost))
+        assert "+1:05 on the critical path so far" in text
+
     def test_one_that_was_always_closed_cost_nothing(self) -> None:
         assert texts.cost_of(scene_of("crm")) == (0.0, 0.0, 0)
 
