@@ -283,10 +283,10 @@ def quit_text(snapshot: RunSnapshot) -> str:
     """What is asked before leaving a run that goes on."""
     count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
     run = f"{plural(count, 'task')} {'runs' if count == 1 else 'run'}" if count else "The run is not over"
-    return (
-        f"{run}. Type drain to let them finish and leave then, cancel to stop everything, now to leave at once; "
-        "anything else stays."
-    )
+    services = sum(row.state in ACTIVE and upkeep.is_service(row) for row in snapshot.rows)
+    them = "what comes to an end" if services else "them"
+    drain = f"drain to let {them} finish and leave then, " if count > services or not services else ""
+    return f"{run}. Type {drain}cancel to stop everything, now to leave at once; anything else stays."
 
 
 def over_text(snapshot: RunSnapshot) -> str:

@@ -44,7 +44,7 @@ def inverse(snapshot: RunSnapshot, command: do.Command) -> do.Command | None:
             return do.ReleaseTask(task=command.task)
         case do.ReleaseTask():
             return do.HoldTask(task=command.task)
-        case do.PauseRun():
+        case do.PauseRun() | do.DrainRun():
             return do.ContinueRun()
         case do.ContinueRun():
             return do.PauseRun()

@@ -64,6 +64,12 @@ def serves(snapshot: RunSnapshot) -> bool:
     return _serves(snapshot.plan) or (keeps(snapshot) and level_of(snapshot).up > 0)
 
 
+def is_service(row: TaskRow) -> bool:
+    """Whether the task, as it runs, would not come to an end by itself: it is stopped when a run is drained."""
+    restart = row.policy.restart
+    return restart.policy is RestartPolicy.ALWAYS or (restart.is_on and row.serving)
+
+
 class Level(NamedTuple):
     """How far the run is what it should be, in tasks."""
 

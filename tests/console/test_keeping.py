@@ -305,9 +305,7 @@ class TestDownAndUp:
             "Leave",
             "Stay",
         ]
-        rows = [
-            msgspec.structs.replace(one, policy=TaskPolicy()) if one.name == "api" else one for one in alone.rows
-        ]
+        rows = [msgspec.structs.replace(one, policy=TaskPolicy()) if one.name == "api" else one for one in alone.rows]
         first = questions.quit_choices(msgspec.structs.replace(alone, rows=tuple(rows)))[0].label
         assert first == "Drain: start nothing new, leave when the one ends, and stop 4 services, with code 1"
 

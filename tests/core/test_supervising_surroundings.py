@@ -115,9 +115,52 @@ def test_B28_a_drained_run_lets_a_run_end_and_starts_nothing_again() -> None:
     driver.fail("b")
     driver.fail("b")
     driver.command(cmd.DrainRun())
-    assert driver.states() == {"a": "running", "b": "cancelled"}
-    driver.succeed("a")
+    assert driver.states() == {"a": "cancelling", "b": "cancelled"}
+    driver.stopped("a")
     assert driver.run_state is RunState.CANCELLED
+
+
+def test_B28_a_drained_reconciler_lets_jobs_finish_and_then_stops_its_services() -> None:
+    """It was DRAINING for ever."""
+    policies = {"db": kept("always"), "job": kept(), "later": kept()}
+    driver = Driver({"db": [], "job": ["db"], "later": ["job"]}, policies, supervises=True)
+    driver.say_ready("db")
+    answer = driver.command(cmd.DrainRun())
+    assert isinstance(answer, ev.CommandApplied)
+    assert answer.effect == "1 task may finish, 1 task will not run, then 1 service is stopped"
+    assert driver.states() == {"db": "running", "job": "running", "later": "cancelled"}
+    driver.succeed("job")
+    assert driver.state("db") is TaskState.CANCELLING
+    driver.stopped("db")
+    assert driver.states() == {"db": "succeeded", "job": "succeeded", "later": "cancelled"}
+    assert driver.run_state is RunState.CANCELLED
+
+
+def test_B26_a_run_that_was_drained_and_has_not_ended_goes_on_and_nothing_is_lost() -> None:
+    policies = {"db": kept("always"), "job": kept(), "later": kept(), "down": kept()}
+    driver = Driver({"db": [], "job": ["db"], "later": ["job"], "down": ["db"]}, policies, supervises=True)
+    driver.say_ready("db")
+    driver.command(cmd.StopTask("down"))
+    driver.stopped("down")
+    driver.command(cmd.DrainRun())
+    driver.succeed("job")
+    assert driver.state("db") is TaskState.CANCELLING
+    answer = driver.command(cmd.ContinueRun())
+    assert isinstance(answer, ev.CommandApplied)
+    assert answer.effect == "the run is not drained any more, 1 task that was not to run may run"
+    driver.stopped("db")
+    driver.say_ready("db")
+    assert driver.states() == {"db": "running", "job": "succeeded", "later": "running", "down": "cancelled"}
+    driver.succeed("later")
+    assert driver.run_state is RunState.RUNNING
+
+
+def test_B26_a_run_that_ends_for_another_reason_does_not_go_on() -> None:
+    driver = Driver({"a": [], "b": []}, fail_fast=True)
+    driver.fail("b")
+    answer = driver.command(cmd.ContinueRun())
+    assert isinstance(answer, ev.CommandRefused)
+    assert answer.reason == "the run is ending: fail_fast: b failed"
 
 
 def test_B28_the_fifth_crash_in_a_row_is_told_to_people_and_so_is_the_end() -> None:

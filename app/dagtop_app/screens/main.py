@@ -245,6 +245,12 @@ class MainScreen(Levelled):
             count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
             told = f"leaves when {plural(count, 'task')} {'has' if count == 1 else 'have'} ended"
             return rule([(told, "warn"), (" · Ctrl+c leaves at once", "dim")], right, cells)
+        if snapshot.state is RunState.DRAINING and bridge.word.tone != "bad" and not bridge.is_over:
+            draining: list[Span] = [
+                ("draining: it ends when what runs has", "warn"),
+                (" · Z goes on · K stops all", "dim"),
+            ]
+            return rule(draining, right, cells)
         if bridge.word.text:
             return rule([(clean(bridge.word.text, 300), bridge.word.tone)], right, cells)
         if bridge.is_over:

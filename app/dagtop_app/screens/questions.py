@@ -32,7 +32,7 @@ from dagtop_app.node_commands import radius_of, together
 from dagtop_app.screens.popup import Choice, Question
 from dagtop_app.text import clean, fit, name_of, plural, wrap
 from dagtop_app.undo import row_of
-from dagtop_app.upkeep import serves
+from dagtop_app.upkeep import is_service
 
 #: Tasks that a line of a dialog names before it counts the rest.
 _NAMED = 4
@@ -251,13 +251,14 @@ def quit_title(snapshot: RunSnapshot) -> str:
 
 def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     """The four ways to leave, or not to. Ctrl+c again is the stronger one."""
-    count = _count(snapshot, ACTIVE)
+    services = [row for row in snapshot.rows if row.state in ACTIVE and is_service(row)]
+    count = _count(snapshot, ACTIVE) - len(services)
     ends = f"leave when the {count} end" if count > 1 else "leave when the one ends" if count else "leave"
-    drain = f"start nothing new, {ends}"
-    if serves(snapshot) and count:
-        drain = f"{ends}, which services never do"
+    also = f", and stop {plural(len(services), 'service')}" if services else ""
+    drain = f"start nothing new, {ends}{also}"
+    draining = [Choice(("d",), "d", f"Drain: {drain}, with code {_drain_code(snapshot)}", "drain")]
     return [
-        Choice(("d",), "d", f"Drain: {drain}, with code {_drain_code(snapshot)}", "drain"),
+        *(draining if count or not services else ()),  # else it is what the next one does
         Choice(("k", "ctrl+c"), "k", "Cancel all now, let them clean up, leave with code 130", "cancel"),
         Choice(("exclamation_mark",), "!", "Leave at once, without clean-up, with code 130", "now", "bad"),
         _STAY,

@@ -244,7 +244,7 @@ class Steering(Screen[None]):
 
     def action_pause(self) -> None:
         """Pause the run, or go on."""
-        if self.snapshot.state is RunState.PAUSED:
+        if self.snapshot.state in (RunState.PAUSED, RunState.DRAINING):
             self.give(do.ContinueRun(), "going on")
         else:
             self.give(do.PauseRun(), "pausing the run")

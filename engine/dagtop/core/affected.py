@@ -15,7 +15,7 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 from dagtop.core.topology import reach
-from dagtop.core.wording import NOT_NEEDED, is_blame
+from dagtop.core.wording import DRAINED, NOT_NEEDED, is_blame
 
 
 class Situation(Protocol):
@@ -95,7 +95,7 @@ def wanted_up(now: Situation) -> set[int]:
 def _is_well(now: Situation, index: int, state: TaskState) -> bool:
     if state is TaskState.SKIPPED:
         return not is_blame(now.reason.get(index, ""))
-    return state in GOOD and not _never_ends(now, index)
+    return state in GOOD and not _never_ends(now, index) and not was_let_go(now, index)
 
 
 def _never_ends(now: Situation, index: int) -> bool:
@@ -129,6 +129,15 @@ def torn_down_before(now: Situation, chosen: Collection[int]) -> set[int]:
     torn = {i for i in above if i in now.torn_down or was_let_go(now, i)}
     between = reach(now.plan.downstream, torn) & above
     return {i for i in torn | between if now.state[i] is not TaskState.WAITING and not is_unwanted(now, i)}
+
+
+def was_drained(now: Situation, index: int) -> bool:
+    """Whether it was not to run any more because the run was drained."""
+    return (
+        now.state[index] is TaskState.CANCELLED
+        and now.reason.get(index, "").startswith(DRAINED)
+        and not is_unwanted(now, index)
+    )
 
 
 def was_let_go(now: Situation, index: int) -> bool:

@@ -376,6 +376,7 @@ class RunMachine:
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
+            self.recount_services()
         if self.cleanup is not None:
             self.tear_down(self.cleanup.ended(index), at)
 
@@ -398,6 +399,10 @@ class RunMachine:
             self.told_of_ends or self.guarded or self.has_gates or self.may_wait_longer or self.cleanup is not None
         )
         """Whether any of these is there."""
+
+    def recount_services(self) -> None:
+        """Policies, or whether the run is to end, have changed."""
+        self.backgrounds = background.count(self)
 
     def new_question(self, index: int) -> int:
         """A token for a question about a task; answers to older ones do not count any more."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
+from dagtop.core.affected import was_drained, was_let_go
 from dagtop.core.instructions import StopReason
 from dagtop.core.levels import with_nodes
 from dagtop.core.returning import withdrawn
@@ -20,11 +21,29 @@ if TYPE_CHECKING:
 def reopen(machine: RunMachine, at: float) -> None:
     if machine.is_over:
         machine.stopping = None
+        machine.recount_services()
         machine.emit(ev.RunReopened(at))
         machine.admission.due(at)  # nobody looked at breakers and rates meanwhile
         open_doors(machine)
     elif machine.winding_down:
         machine.starts_allowed = False  # what is being closed is closed first
+
+
+def go_on(machine: RunMachine, at: float, reason: str) -> None:
+    """A run that was drained, and has not ended yet, goes on: what was not to run any more is to run again."""
+    ledger = machine.ledger
+    again = [index for index in machine.plan.order if was_drained(ledger, index)]
+    if machine.policy.supervises:
+        again += [index for index in machine.plan.order if was_let_go(ledger, index)]
+    machine.stopping = None
+    machine.recount_services()
+    for index, why in machine.stop_reasons.items():
+        if why is StopReason.DONE:
+            machine.stop_reasons[index] = StopReason.RESTART
+    machine.emit(ev.RunContinued(at))
+    if again:
+        chosen = set(again)
+        start_over(machine, [index for index in machine.plan.order if index in chosen], at, reason, again)
 
 
 def recount(machine: RunMachine, put_back: list[int]) -> list[int]:

@@ -15,12 +15,13 @@ from dagtop.core.changes import OF_RESTART, OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
-from dagtop.core.restarting import recount, reopen, start_over
+from dagtop.core.restarting import go_on, recount, reopen, start_over
 from dagtop.core.retrying import retime_backoff
 from dagtop.core.returning import withdrawn
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 from dagtop.core.stopping import abandon_attempt, abandon_told, stop_attempt, stop_run
 from dagtop.core.wanting import reconsider, want_down, want_up
+from dagtop.core.wording import DRAINED
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -50,9 +51,13 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
             machine.emit(ev.RunPaused(at))
         case cmd.ContinueRun():
             machine.starts_allowed = not machine.setting_up and not machine.winding_down
-            machine.emit(ev.RunContinued(at))
+            if machine.stopping is None:
+                machine.emit(ev.RunContinued(at))
+            else:
+                go_on(machine, at, f"gone on with by {by}")
         case cmd.DrainRun():
-            stop_run(machine, at, StopReason.CANCEL, f"drained by {by}", cancel=False)
+            stop_run(machine, at, StopReason.CANCEL, f"{DRAINED}{by}", cancel=False)
+            machine.recount_services()
         case cmd.CancelRun(reason=reason):
             stop_run(machine, at, StopReason.CANCEL, reason, cancel=True)
         case cmd.AbandonRun():
@@ -192,6 +197,10 @@ def _flaw(machine: RunMachine, command: cmd.Command) -> str:
     ):
         return "everything has ended, and services are being closed; wait until the run is over"
     match command:
+        case cmd.ContinueRun() if machine.stopping is not None:
+            if machine.winding_down or machine.stopping is not StopReason.CANCEL:
+                return f"the run is ending: {machine.ledger.run_reason}"
+            return ""
         case cmd.SetPolicy():
             return _policy_flaw(machine, command)
         case cmd.SetBreaker(breaker=name):

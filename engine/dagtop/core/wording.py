@@ -8,6 +8,9 @@ from dagtop.core.ledger import Ledger
 from dagtop.core.policy import Trigger
 from dagtop.core.states import FINAL, GOOD, TaskState
 
+#: Why a run was drained, and what was not to run any more because of it; and by whom.
+DRAINED = "drained by "
+
 #: Why a service is let go of.
 NOT_NEEDED = "everything else has ended"
 
