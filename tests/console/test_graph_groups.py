@@ -12,7 +12,7 @@ from dagtop.core.breakers import BreakerView
 from dagtop.core.guards import Breaker, BreakerState
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
-from dagtop_app.graph_loading import Wish, load
+from dagtop_app.graph_loading import Sheet, Wish, load
 from dagtop_app.graph_words import NodeWords, bar_of, inset_of
 from dagtop_app.graphview import Scale
 from dagtop_app.lines import line_width
@@ -281,6 +281,37 @@ class TestBoxes:
         assert (words.counts(node)[S.RUNNING], words.counts(node)[S.SUCCEEDED]) == (1, 11)
         words.take(msgspec.structs.replace(engine.latest, version=99), None)
         assert words.counts(node)[S.SUCCEEDED] == 11
+
+
+class TestGrowing:
+    def test_a_group_that_grows_stays_where_it_is(self) -> None:
+        def drawn(count: int, before: Sheet | None) -> Sheet:
+            sheet = load(
+                Wish(plan=mapped(count).plan, room=(120, 40), opened=frozenset({"other"})), before, lambda: False
+            )
+            assert sheet is not None
+            return sheet
+
+        first = drawn(100, None)
+        second = drawn(140, first)
+        assert second.is_folded
+        assert first.layout.model.names == second.layout.model.names
+        assert first.layout.rows == second.layout.rows
+        assert {bundle.label for bundle in second.bundles.values()} == {"load[0..139]"}
+
+    def test_another_scale_of_a_folded_graph_takes_the_same_order(self) -> None:
+        plan = mapped().plan
+        first = load(Wish(plan=plan, room=(120, 40), folded=True), None, lambda: False)
+        assert first is not None
+        second = load(Wish(plan=plan, room=(120, 40), folded=True, scale=Scale.PILL), first, lambda: False)
+        assert second is not None
+        assert second.atlas.layout is first.atlas.layout
+
+    async def test_three_quick_steps_are_three_sizes(self) -> None:
+        async with graph(mapped(1000), (120, 40)) as shown:
+            await shown.seen.pilot.press("less_than_sign", "less_than_sign", "less_than_sign")
+            await shown.press("k")
+            assert shown.sheet.scale is Scale.WALL
 
 
 class TestLanes:

@@ -62,7 +62,7 @@ class GraphView(LaidOutGraph):
             case "more" | "less":
                 self._change_reach(1 if what == "more" else -1)
             case "size":
-                now = self.sheet.scale if self.sheet is not None else Scale.PILL
+                now = self._scale_now(self.sheet)
                 self._set_scale(_SCALES[(_SCALES.index(now) - 1) % len(_SCALES)])
             case "fit":
                 self.folded, self.opened = None, ()
@@ -139,9 +139,13 @@ class GraphView(LaidOutGraph):
                 self.focus_part = Focus(self.focus_part.task, depth)
                 self._order()
             return
-        place = _SCALES.index(sheet.scale) + step
+        place = _SCALES.index(self._scale_now(sheet)) + step
         if 0 <= place < len(_SCALES):
             self._set_scale(_SCALES[place])
+
+    def _scale_now(self, sheet: Sheet | None) -> Scale:
+        """The one that is wished, even while its drawing is being made."""
+        return self.scale or (sheet.scale if sheet is not None else Scale.PILL)
 
     def _set_scale(self, scale: Scale | None) -> None:
         if scale is not None and self.folded is None and self.sheet is not None and not self.sheet.scale.is_small:
