@@ -338,3 +338,22 @@ class TestUpAndDown:
         result = Reconciler(pages.graph({"a": {}, "b": {}}), capture=False).run()
         assert result.state.value == "succeeded"
         assert pages.runs == {"a": 1, "b": 1}
+
+
+def test_with_is_refused_with_the_way_out() -> None:
+    with pytest.raises(TypeError, match="entered with `async with`; from code that is not async, begin"):  # noqa: SIM117
+        with Reconciler(Graph("g").add("a", lambda: 1)):
+            pass
+
+
+async def test_what_is_ready_is_so_in_the_snapshot_too() -> None:
+    graph = Graph("g")
+
+    @graph.task(restart="always")
+    async def a(ctx: TaskContext) -> None:
+        ctx.ready()
+        await anyio.sleep_forever()
+
+    async with Reconciler(graph, capture=False) as up:
+        assert await up.wait_ready(timeout=PATIENCE)
+        assert up.snapshot.rows[0].serving

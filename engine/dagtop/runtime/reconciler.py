@@ -6,7 +6,7 @@ import threading
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import anyio
 
@@ -325,6 +325,20 @@ class Reconciler(Commanding, Listening):
         with anyio.CancelScope(shield=True):
             await self.close()
 
+    def __enter__(self) -> NoReturn:
+        """It is entered by `async with` only.
+
+        Raises
+        ------
+        TypeError: always.
+        """
+        raise TypeError(
+            "a Reconciler is entered with `async with`; from code that is not async, begin() starts it and gives its run, and "
+            "run() blocks until nothing can change any more"
+        )
+
+    def __exit__(self, *_: object) -> None: ...
+
     def run(self) -> RunResult:
         """Start, and block until nothing can change any more: its result. Ctrl+C stops everything first."""
         run = self.begin()
@@ -378,6 +392,7 @@ class Reconciler(Commanding, Listening):
 
         with anyio.fail_after(timeout):
             await run.until(is_settled)
+            await run.shown()
         return all(index in ledger.desired.serving or ledger.state[index] in GOOD for index in asked_for())
 
     def __await__(self) -> Generator[Any, Any, bool]:
