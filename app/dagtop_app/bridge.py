@@ -20,8 +20,8 @@ from dagtop_app.undo import inverse
 
 #: Who gives the commands, as the events tell it.
 BY = "console"
-#: Seconds that one look at the engine may take for what has happened since the last one.
-CATCH_UP = 0.01
+#: Seconds that one look at the engine may take for what has happened since the last one; and of a run that is over.
+CATCH_UP, CATCH_UP_AFTER = 0.01, 0.03
 
 
 class LogLine(Protocol):
@@ -161,7 +161,7 @@ class Bridge:
         """Take the latest snapshot. True if there is anything new to draw: a new one, or another second."""
         story = self.story
         seen = story.seen
-        story.catch_up(CATCH_UP)
+        story.catch_up(CATCH_UP if self._end is None else CATCH_UP_AFTER)
         self._take_told(story)
         latest = self.engine.latest
         if latest is EMPTY and self.snapshot is not EMPTY:  # a new engine that has told nothing yet

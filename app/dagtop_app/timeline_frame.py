@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import NamedTuple
 
 from dagtop_app import faces
 from dagtop_app.lines import Line, Span, fit_line, line_width
@@ -37,10 +39,51 @@ def head_lines(scene: Scene, order: str, *, axis: bool) -> list[Line]:
     if not axis:
         return [tuple(line)]
     left, flat, right, up = ("+", "-", "+", "+") if faces.ASCII else ("├", "─", "┤", "┴")
-    cells_ = [flat] * cols.chart
+    axis_cells: list[Span] = [(flat, "rule")] * cols.chart
     for tick in marks:
-        cells_[tick.cell] = up
-    return [tuple(line), ((" " * (LEAD + cols.name + 1), ""), (left + "".join(cells_) + right, "rule"))]
+        axis_cells[tick.cell] = (up, "rule")
+    for cell, happened in signs(scene).items():
+        axis_cells[cell] = (happened.plain if faces.ASCII else happened.glyph, happened.style)
+    lead: Span = (" " * (LEAD + cols.name + 1), "")
+    return [tuple(line), (lead, (left, "rule"), *_joined(axis_cells), (right, "rule"))]
+
+
+class Sign(NamedTuple):
+    """What happened to the run at a moment, on its axis."""
+
+    glyph: str
+    plain: str
+    style: str
+    word: str
+
+
+PAUSED = Sign("‖", '"', "held", "paused")
+EDITED = Sign("◆", "*", "key", "live edit")
+OPENED = Sign("▲", "^", "warn", "breaker opened")
+
+
+def signs(scene: Scene) -> dict[int, Sign]:
+    """What was done to the run, and what tripped, by cell; of several in one cell the gravest."""
+    story, window = scene.story, scene.window
+    found: dict[int, Sign] = {}
+    pauses = [*story.pauses, *([(story.paused_at, scene.snapshot.at)] if story.paused_at is not None else [])]
+    for start, end in pauses:
+        for cell in range(max(0, window.cell(start)), min(window.cells - 1, window.cell(end)) + 1):
+            found[cell] = PAUSED
+    for edit in story.edits:
+        if edit.applied:
+            found[window.cell(edit.at)] = EDITED
+    for turns in story.breakers.values():
+        for turn in turns:
+            if turn.state == "open" and not turn.forced:
+                found[window.cell(turn.at)] = OPENED
+    return {cell: sign for cell, sign in found.items() if 0 <= cell < window.cells}
+
+
+def _joined(axis: Sequence[Span]) -> Iterator[Span]:
+    """Neighbours of one style as one span."""
+    for style, spans in groupby(axis, key=lambda span: span[1]):
+        yield "".join(text for text, _ in spans), style
 
 
 def edge_line(scene: Scene, *, last: bool) -> Line:
@@ -70,12 +113,15 @@ def gauge_line(scene: Scene, gauge: Gauge, style: str) -> Line:
     )
 
 
-def legend_line(width_: int) -> Line:
-    """What the glyphs mean, as many as fit."""
-    long = _legend((*LEGEND, *LEGEND_TOO), short=False)
-    for line in (long, _legend(LEGEND, short=False), _legend(LEGEND, short=True)):
-        if line_width(line) <= width_:
-            return tuple(line)
+def legend_line(width_: int, told: Iterable[Sign] = ()) -> Line:
+    """What the glyphs mean, as many as fit; those of the axis only if they are on it."""
+    for brushes, short in (((*LEGEND, *LEGEND_TOO), False), (LEGEND, False), (LEGEND, True)):
+        line = _legend(brushes, short=short)
+        more: list[Span] = []
+        for sign in told:
+            more += [(f" {sign.plain if faces.ASCII else sign.glyph}", sign.style), (f" {sign.word} ", "dim")]
+        if line_width(line) + line_width(more) <= width_:
+            return (*line, *more)
     return fit_line(_legend(LEGEND, short=True), width_)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -93,7 +94,7 @@ class Gauges:
     def slots(self, story: Story, snapshot: RunSnapshot, window: Window) -> Gauge:
         """The slots of the run."""
         load, limit, at = story.load, max(1, slots(snapshot)), snapshot.at
-        cells = levels(load, window, at, limit)
+        cells = levels(load, window, at, limit, _SlotLimits(story).at)
         since = story.sessions[-1] if story.sessions else 0.0
         idle = 1 - min(1.0, load.mean(since, at) / limit) if at > since else 0.0
         now = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
@@ -121,18 +122,44 @@ class Gauges:
         )
 
 
-def levels(load: Load, window: Window, at: float, limit: int) -> str:
-    """The mean of each cell, up to now."""
+class _SlotLimits:
+    """How many slots there were at any moment: `max_parallel`, or what an adaptive run allowed below that."""
+
+    def __init__(self, story: Story) -> None:
+        changes = [(one.at, False, one.limit) for one in story.limits.get("max_parallel", ())]
+        changes += [(one.at, True, one.limit) for one in story.limits.get("window", ())]
+        changes.sort()
+        self._since: list[float] = []
+        self._slots: list[int] = []
+        most = window = 0
+        for at, narrows, limit in changes:
+            most, window = (most, limit) if narrows else (limit, limit)
+            self._since.append(at)
+            self._slots.append(min(most, window) if most else window)
+
+    def at(self, moment: float) -> int | None:
+        """At that moment; None if that is not known."""
+        place = bisect_right(self._since, moment) - 1
+        return self._slots[place] if place >= 0 else None
+
+
+def levels(
+    load: Load, window: Window, at: float, limit: int, limit_at: Callable[[float], int | None] | None = None
+) -> str:
+    """The mean of each cell, up to now, as a share of the limit, or of what that was then."""
     if not len(load):
         return " " * window.cells
-    edges: Sequence[float] = [min(window.left + place * window.step, at) for place in range(window.cells + 1)]
+    edges = [min(window.left + place * window.step, at) for place in range(window.cells + 1)]
     areas = [load.until(edge) for edge in edges]
-    return "".join(
-        level_glyph((areas[place + 1] - areas[place]) / (edges[place + 1] - edges[place]) / limit)
-        if edges[place + 1] > edges[place]
-        else " "
-        for place in range(window.cells)
-    )
+    drawn: list[str] = []
+    for place in range(window.cells):
+        start, end = edges[place], edges[place + 1]
+        if end <= start:
+            drawn.append(" ")
+            continue
+        most = (limit_at(end) if limit_at is not None else None) or limit
+        drawn.append(level_glyph((areas[place + 1] - areas[place]) / (end - start) / most))
+    return "".join(drawn)
 
 
 #: Where more tasks run than these it is not told who holds what.

@@ -8,6 +8,9 @@ from itertools import pairwise
 import msgspec
 import pytest
 from console_fakes import S, counts_of, hostile, many, plan_of, running_mix, snapshot_of
+from dagtop.core import commands as do
+from dagtop.core import events as ev
+from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.core.policy import Restart, Retry, TaskPolicy, Trigger
 from dagtop.core.snapshot import RunSnapshot
@@ -20,7 +23,7 @@ from dagtop_app.text import width
 from dagtop_app.timeline_ahead import NOTHING, look_ahead
 from dagtop_app.timeline_bars import BRUSHES, cells, glyph, inked, level_glyph, spans_of
 from dagtop_app.timeline_detail import attempts_line, detail_lines, detail_title, path_line
-from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, title
+from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, signs, title
 from dagtop_app.timeline_lens import STEPS, Lens, Window, fitting, step_text, tick_text, ticks
 from dagtop_app.timeline_load import Gauges
 from dagtop_app.timeline_model import (
@@ -420,6 +423,7 @@ class TestRows:
         snapshot = pooled()
         scene = scene_of(snapshot)
         assert note(scene, snapshot.rows[1], ())[0] == "gpu 1/1"
+        assert note(scene, snapshot.rows[0], ())[0] == "holds gpu"
 
 
 class TestAround:
@@ -437,6 +441,14 @@ class TestAround:
         assert line_width(gauge_line(scene, gpu, "queue")) <= 160
         assert gauges.take(Story(), snapshot)
         assert gauges.pools(snapshot, scene.window, 4)[0].cells.strip() == ""
+
+    def test_how_full_the_slots_were_is_told_against_how_many_there_were_then(self) -> None:
+        engine = resumed()
+        engine.story.take(20, [ev.LimitChanged(86410.0, 1, "by ann"), ev.LimitChanged(86415.0, 2, "by ann")])
+        scene = scene_of(engine.latest, engine.story)
+        drawn = Gauges().slots(engine.story, engine.latest, scene.window).cells
+        cell = scene.window.cell
+        assert [drawn[cell(at)] for at in (86405.0, 86412.0, 86418.0)] == ["▂", "█", "▄"]
 
     def test_a_long_story_is_looked_at_a_bit_at_a_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(timeline_load, "_PIECE", 3)
@@ -469,6 +481,32 @@ class TestAround:
         assert text_of(axis).index("┴") == text_of(times).index("0:00")
         assert "┴" in text_of(edge_line(scene, last=False))
         assert "┴" not in text_of(edge_line(scene, last=True))
+
+    def test_what_was_done_to_the_run_and_what_tripped_is_on_the_axis(self) -> None:
+        engine = engine_of(running_mix())
+        told: list[AnyEvent] = [
+            ev.CommandApplied(20.0, do.SetMaxParallel(4), 1, "ann", "max_parallel is 4"),
+            ev.CommandRefused(40.0, do.SetMaxParallel(0), 2, "ann", "that is none"),
+            ev.RunPaused(60.0),
+            ev.RunContinued(90.0),
+            ev.BreakerOpened(130.0, "api", "5 of 5 failed", 20.0),
+            ev.BreakerForced(160.0, "api", "by ann", "open"),
+            ev.RunPaused(250.0),
+        ]
+        engine.story.take(500, told)
+        scene = scene_of(engine.latest, engine.story)
+        found = {cell: sign.word for cell, sign in signs(scene).items()}
+        cell = scene.window.cell
+        assert found[cell(20.0)] == "live edit"
+        assert cell(40.0) not in found
+        assert {found[place] for place in range(cell(60.0), cell(90.0) + 1)} == {"paused"}
+        assert found[cell(130.0)] == "breaker opened"
+        assert cell(160.0) not in found
+        assert found[cell(251.0)] == "paused"
+        axis = text_of(head_lines(scene, "start", axis=True)[1])
+        assert all(glyph_ in axis for glyph_ in "◆‖▲")
+        assert "◆ live edit" in text_of(legend_line(200, sorted(set(signs(scene).values()))))
+        assert "◆" not in text_of(legend_line(200))
 
     def test_of_many_attempts_the_latest_are_told(self) -> None:
         spans = [run(n, n + 0.5, "failed", n + 1) for n in range(40)]

@@ -533,6 +533,15 @@ def test_a_load_keeps_its_latest_changes_and_still_knows_the_level(monkeypatch: 
     assert (made.now, made.mean(480.0, 500.0)) == (1, pytest.approx(0.5))
 
 
+def test_some_take_more_than_one() -> None:
+    made = Load()
+    made.step(0.0, 1, 3)
+    made.step(1.0, 2)
+    assert (made.now, made.peak, made.mean(0.0, 1.0)) == (4, 4, 3.0)
+    made.step(2.0, -1, 3)
+    assert (made.now, made.peak, made.most(0.5, 5.0)) == (1, 4, 4)
+
+
 def test_time_that_goes_backwards_is_taken_to_stand_still() -> None:
     made = Load()
     made.step(5.0, 1)

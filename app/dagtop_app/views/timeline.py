@@ -8,7 +8,7 @@ from dagtop_app.grouping_texts import group_title
 from dagtop_app.lines import Line, Span, fit_line, rule
 from dagtop_app.timeline_bars import spans_of
 from dagtop_app.timeline_detail import detail_lines, detail_title, group_lines
-from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, title
+from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, signs, title
 from dagtop_app.view_model import TALL
 from dagtop_app.views.base import View
 from dagtop_app.widgets.painted import Painted
@@ -77,7 +77,8 @@ class Timeline(View[TimelinePane]):
         if framed:
             lines.append(edge_line(scene, last=True))
         if height >= TALL:
-            lines.append(legend_line(width))
+            on_axis = signs(scene).values() if height >= _TALLER else ()
+            lines.append(legend_line(width, sorted(set(on_axis))))
         if height < TALL or not self.desk.inspector_wanted:
             return lines
         row = self.desk.roster.row
