@@ -215,7 +215,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.command", "colon", ":", "Cmd", "Type a command: policy always load_*, cancel tag:etl, limit 8, goto name; Tab completes it.", "Console", "command", in_palette=False),
     Action("app.palette", "ctrl+p", "Ctrl+p", "Palette", "Every key and every task by name.", "Console", "palette", in_palette=False),
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
-    Action("app.copy", "y", "y", "Copy", "Copy the task's name and error.", "Console", "copy"),
+    Action("app.copy", "y", "y", "Copy", "Copy the task's name, its error, its traceback, or all of it as Markdown; in logs also the lines.", "Console", "copy"),
+    Action("app.shell", "ctrl+z", "Ctrl+z", "Shell", "A shell, while the run goes on; exit comes back.", "Console", "app.shell"),
+    Action("app.mouse", "f10", "F10", "Mouse", "Give the mouse to the terminal, to select text as ever, or take it back.", "Console", "app.mouse"),
     Action("app.help", "question_mark,f1", "? F1", "Help", "This list.", "Console", "help"),
     Action("app.quit", "q", "q", "Quit", "Leave; asks if tasks run (also Ctrl+q, Ctrl+c).", "Console", "quit"),
 )  # fmt: skip

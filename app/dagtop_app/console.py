@@ -20,12 +20,16 @@ from dagtop_app import config, keymap
 from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.commands import ActionProvider, TaskProvider
 from dagtop_app.farewell import exit_code, farewell
+from dagtop_app.hangup import run_on
+from dagtop_app.manners import Mannered
+from dagtop_app.options import OnHangup
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
-from dagtop_app.themed import Themed
+from dagtop_app.terminal import tell
 from dagtop_app.theming import keep_theme, watching_themes
 
 if TYPE_CHECKING:
+    from dagtop.core.snapshot import RunSnapshot
     from dagtop.runtime.replay import Replay
 
     from dagtop_app.config import Setting
@@ -40,7 +44,7 @@ _SWITCH = 0.0005
 _GRACE = 10.0
 
 
-class ConsoleApp(Themed):
+class ConsoleApp(Mannered):
     """The whole of the terminal."""
 
     CSS = dagtop_themes.stylesheet()
@@ -73,6 +77,9 @@ class ConsoleApp(Themed):
         self.main = screen_for(engine, self.bridge, title, now=now, keeper=keeper)
         self.terminated: int | None = None
         """The signal that told us to end, if one did."""
+        self.on_hangup: OnHangup = "cancel"
+        self.hung_up = False
+        """Whether the terminal has gone."""
         self._begin = begin
         self.main.rate = self.setting.config.refresh
         self.main.confirm = self.setting.config.confirm
@@ -92,6 +99,7 @@ class ConsoleApp(Themed):
         told = self._take_keys()
         self.begin_themes()
         self.tell_of_settings(told)
+        self.begin_signs(self.main.source_title)
         if self._begin is not None:
             self.call_after_refresh(self._begin)
         loop = self._loop
@@ -145,7 +153,26 @@ class ConsoleApp(Themed):
             self.bridge.refuse(f"{problems[0].removeprefix(folder)}{more}")
             self.main.call_after_refresh(self.main.draw_word)
 
+    def latest(self) -> RunSnapshot:
+        """The run as it is."""
+        return self.bridge.snapshot
+
+    def hang_up(self, *, ignored: bool = False) -> None:
+        """The terminal has gone: nothing can be drawn any more. What becomes of the run is `on_hangup`'s to say."""
+        if self.hung_up:
+            return
+        self.hung_up = True
+        if ignored:
+            self.on_hangup = "run-on"
+        if not self.bridge.is_over and self.on_hangup == "cancel":
+            self.terminated = signal.SIGHUP
+        self.main.leaving = "hangup"
+        self.exit()
+
     def _terminate(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self.hang_up()
+            return
         if self.terminated is None and not (self.main.keeper is not None and self.bridge.is_over):
             self.terminated = number
         reason = f"interrupted by {name_of_signal(number)}"
@@ -187,6 +214,7 @@ def run_console(
     reloader: Reloader | None = None,
     watch_file: bool = False,
     word: str = "",
+    on_hangup: OnHangup = "cancel",
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
@@ -200,11 +228,14 @@ def run_console(
 
     With a `reloader` the file is read again by a key, and with `watch_file` when it is written.
 
+    When the terminal goes away `on_hangup` says what becomes of the run: it is cancelled, or this waits for its end.
+
     After the screen is back to normal a summary is written to `summary` (stderr). The engine is closed and given ten
     seconds to end, unless the user left at once: then it may still run, and the caller ends the process all the same.
     """
     app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin, keeper=keeper)
     app.main.reloader = reloader
+    app.on_hangup = on_hangup
     if word:
         app.bridge.say(word)
     patience = sys.getswitchinterval()
@@ -220,18 +251,17 @@ def run_console(
         broken = engine.error is None and app._exception is not None
         if broken:
             engine.send(do.CancelRun(reason="the console broke down"), by="console")
+    if app.hung_up:
+        run_on(engine, app.on_hangup, grace=_GRACE)
     engine.close()
     ended = app.main.leaving != "now" and engine.join(_GRACE)
     snapshot = settled(engine.latest)
     if app.bridge.has_not_begun:
-        print(f"{title}: nothing was due yet; nothing ran", file=summary if summary is not None else sys.stderr)
+        tell(f"{title}: nothing was due yet; nothing ran", summary)
         return 1 if app.return_code == 1 else 0
     if keeper is not None and resume:
         resume = f"{resume} {snapshot.run}"
-    print(
-        farewell(snapshot, title=title, report=report, resume=resume, error=engine.error),
-        file=summary if summary is not None else sys.stderr,
-    )
+    tell(farewell(snapshot, title=title, report=report, resume=resume, error=engine.error), summary)
     if not ended and app.terminated is None:
         return 130 if engine.error is None else 1
     return exit_code(snapshot.state, terminated=app.terminated, broken=engine.error is not None)

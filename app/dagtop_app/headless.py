@@ -141,6 +141,10 @@ class Watch:
     def look(self) -> None:
         """That time has come."""
 
+    def as_told(self, text: str) -> str:
+        """What is told after the run, as the one who is told it reads."""
+        return text
+
     def take(self, item: object) -> None:
         """Something else was put into the mailbox."""
 

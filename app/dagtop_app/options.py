@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from cyclopts import Parameter
 
 Loop = Literal["asyncio", "trio"]
+OnHangup = Literal["cancel", "drain", "run-on"]
+"""What becomes of the run when its terminal goes away."""
 
 
 class UsageError(Exception):
@@ -93,6 +95,10 @@ class LookOptions:
     ascii: Annotated[
         bool, Parameter(negative="", show_default=False, help="Draw with ASCII only, as on the Linux console.")
     ] = False
+    on_hangup: Annotated[
+        OnHangup,
+        Parameter(help="What becomes of the run when its terminal goes away: cancelled, drained, or gone on with."),
+    ] = "cancel"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

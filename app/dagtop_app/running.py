@@ -265,6 +265,7 @@ def run_to_the_end(
         watch: headless.Watch = conversation.watch(engine, grace=grace)
     else:
         watch = headless.Watch(engine, printer, say=headless.say, grace=grace)
+    watch.on_hangup = output.on_hangup
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
     for number in signals.received:  # they came while we got ready
         watch.signal(number)
@@ -363,7 +364,7 @@ def _tell(
     written = reports.write(engine.result if engine.result is not None else executor.result())
     snapshot = engine.latest
     resume = f"{resume_command} {snapshot.run}" if resume_command else ""
-    tell(farewell.farewell(snapshot, report=", ".join(written), resume=resume))
+    tell(watch.as_told(farewell.farewell(snapshot, report=", ".join(written), resume=resume)))
     if watch.stuck:
         tell(f"  left behind, still running: {some(watch.stuck)}")
     return headless.exit_code(snapshot.state, watch.code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import islice
@@ -30,7 +29,7 @@ from dagtop_app.running import (
     timetable_of,
 )
 from dagtop_app.signals import Signals
-from dagtop_app.terminal import own_terminal
+from dagtop_app.terminal import own_terminal, tell
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
@@ -181,9 +180,10 @@ def _show(
             reloader=Reloader(prepared, executor),
             watch_file=watch_file,
             word=word,
+            on_hangup=output.on_hangup,
         )
     for path in reports.write(executor.result()):
-        print(f"  report: {path}", file=sys.stderr)
+        tell(f"  report: {path}")
     signals.install()
     if not engine.join(0):
         headless.end_process(code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import OutputOptions
 from dagtop_app.running import Prepared, Reports, executor_for
 from dagtop_app.signals import Signals
-from dagtop_app.terminal import own_terminal
+from dagtop_app.terminal import own_terminal, tell
 from dagtop_app.timekeeper import NotBegun, Timekeeper
 
 
@@ -89,9 +88,10 @@ def show_by_schedule(
             resume=again,
             summary=terminal.file,
             keeper=keeper,
+            on_hangup=output.on_hangup,
         )
     for path in runs.write_reports():
-        print(f"  report: {path}", file=sys.stderr)
+        tell(f"  report: {path}")
     signals.install()
     if runs.engine is not None and not runs.engine.join(0):
         headless.end_process(code)

@@ -11,16 +11,16 @@ from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
 
+from dagtop_app.copying import LOG_LINES, pieces
 from dagtop_app.filters import Filter, is_problem
 from dagtop_app.inspector_model import full
 from dagtop_app.roster import Roster
 from dagtop_app.row_orders import SORTS
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
-from dagtop_app.screens.popup import Popup
+from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, name_of
 from dagtop_app.themed import Themed
-from dagtop_app.why import error_line
 from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.stage import Stage
 
@@ -330,15 +330,29 @@ class Looking(Keeping):
             app.pick_theme()
 
     def action_copy(self) -> None:
-        """The task's name and error to the clipboard."""
-        row = self.selected_row
-        if row is None:
+        """The menu of what can be copied of the chosen task; of several, their names."""
+        row, names = self.selected_row, [row.name for row in self.chosen_rows]
+        if len(names) > 1:
+            self.copy(f"{len(names):,} names", "\n".join(map(clean, names)))
             return
-        text = clean(row.name)
-        if row.failure is not None:
-            text = f"{text}\n{error_line(row.failure)}\n{row.failure.traceback}"
-        self.app.copy_to_clipboard(text[:70_000])
-        self.bridge.say(f"copied {name_of(row.name, 60)}" + (" and its error" if row.failure else ""))
+        found = pieces(self.snapshot, row, self.bridge.engine.logs.tail(row.name, LOG_LINES)) if row is not None else []
+        found = [*self.stage.current.pieces(), *found]
+        if not found:
+            return
+        texts = {piece.key: piece for piece in found}
+        choices = [Choice((piece.key,), piece.key, piece.label, piece.key) for piece in found]
+
+        def chosen(key: str | None) -> None:
+            if key is not None:
+                self.copy(texts[key].label, texts[key].text)
+
+        title = f"Copy of {name_of(row.name, 60)}" if row is not None else "Copy"
+        self.app.push_screen(Popup(title, [], choices, pick=True, note="⏎ takes · esc"), chosen)
+
+    def copy(self, what: str, text: str) -> None:
+        """Copy a text and say so; unless there is more to be said of it."""
+        self.bridge.say(f"copied {what}")
+        self.app.copy_to_clipboard(text)
         self.draw_word()
 
     # -- leaving ---------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from textual.widget import Widget
 from dagtop_app.lines import Span
 
 if TYPE_CHECKING:
+    from dagtop_app.copying import Piece
     from dagtop_app.screens.main import MainScreen
 
 
@@ -77,6 +78,10 @@ class View(Generic[P]):
     def opened(self) -> bool:
         """Enter: whether the view does something of its own. If not, the selected task is shown full size."""
         return False
+
+    def pieces(self) -> Sequence[Piece]:
+        """What y offers besides what there is of the task."""
+        return ()
 
     def next(self, step: int) -> bool:
         """n and N: whether there was a next one, or one before."""

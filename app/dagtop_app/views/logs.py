@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from dagtop_app.copying import Piece
 from dagtop_app.lines import Span
 from dagtop_app.log_roll import (
     LEVELS,
@@ -17,9 +18,11 @@ from dagtop_app.log_roll import (
     Subject,
     next_of,
     of_tasks,
+    plain_line,
     told_of,
 )
 from dagtop_app.log_store import Kept, Source
+from dagtop_app.manners import Mannered
 from dagtop_app.text import clean, clock, name_of, plural
 from dagtop_app.views.base import View
 from dagtop_app.widgets.log_pane import LogPane
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
 
     from dagtop_app.screens.main import MainScreen
 
+#: Lines that are copied at most.
+COPIED = 5_000
 #: Between two slices of work on a log that is long.
 _PAUSE = 0.02
 
@@ -262,6 +267,26 @@ class Logs(View[LogPane]):
 
     def open_pager(self) -> None:
         """All that is shown in $PAGER, while the graph goes on."""
+        app, roll = self.desk.app, self.roll
+        if not len(roll):
+            self._say("there is no line to show")
+        elif isinstance(app, Mannered):
+            last = len(roll)
+            app.page((self._plain(place) for place in range(last)), "log")
+            self._say(f"{plural(last, 'line')} to the pager")
+
+    def _plain(self, place: int) -> str:
+        return plain_line(self.roll.line(place), self.subject, self.pane.look)
+
+    def pieces(self) -> Sequence[Piece]:
+        count = len(self.roll)
+        if not count:
+            return ()
+        first = max(0, count - COPIED)
+        label = (
+            f"the {'last ' if first else ''}{plural(count - first, 'line')} that {'are' if count > 1 else 'is'} shown"
+        )
+        return [Piece("s", label, "\n".join(self._plain(place) for place in range(first, count)))]
 
     def back(self) -> bool:
         choice = self.roll.choice
