@@ -38,9 +38,14 @@ _HINT = re.compile(r" · (?:[A-Za-z#@.]|Ctrl\+\w) (?:[a-z]+s|has) [^·]*")
 _KEYS = re.compile(r"(?:^|[.;,] )(?:[A-Za-z#@+]|Ctrl\+\w) (?:[a-z]+s|has|ceiling|its) ")
 
 
+def spoken(text: str) -> str:
+    """A text of the console without its glyphs."""
+    return _GLYPHS.sub("", text)
+
+
 def without_keys(text: str) -> str:
     """A text of the console without glyphs and what it says of keys; "" if it says nothing else."""
-    text = _RELEASED.sub(r"\1 it is released", _HINT.sub("", _GLYPHS.sub("", text)))
+    text = _RELEASED.sub(r"\1 it is released", _HINT.sub("", spoken(text)))
     return "" if _KEYS.search(text) else text.strip(" ·")
 
 

@@ -219,6 +219,10 @@ class Talk(Watch):
             return time.monotonic() + _LOOK
         return self._held_until
 
+    def as_told(self, text: str) -> str:
+        """Without glyphs."""
+        return answers.spoken(text)
+
     def look(self) -> None:
         """That time has come."""
         self.bridge.poll()

@@ -100,7 +100,7 @@ def test_what_would_be_lost_is_told_first_and_a_yes_is_typed(talk):
     child.expect_exact("load started")
     child.expect_exact("The run is over: 1 task failed.")
     child.sendline("quit")
-    child.expect_exact("etl: failed")
+    child.expect_exact("\netl: failed")
     child.expect_exact(pexpect.EOF)
     child.wait()
     assert child.exitstatus == 1
