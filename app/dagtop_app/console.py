@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from dagtop_app.config import Setting
     from dagtop_app.reloading import Reloader
+    from dagtop_app.reloading_schedule import RereadForNextRun
     from dagtop_app.timekeeper import Keeper
 
 #: Seconds after which a thread that computes must let another one have the interpreter. With Python's own 5 ms and six tasks that
@@ -211,7 +212,7 @@ def run_console(
     now: Callable[[], float] = time.monotonic,
     begin: Callable[[], None] | None = None,
     keeper: Keeper | None = None,
-    reloader: Reloader | None = None,
+    reloader: Reloader | RereadForNextRun | None = None,
     watch_file: bool = False,
     word: str = "",
     on_hangup: OnHangup = "cancel",

@@ -16,7 +16,9 @@ from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless
 from dagtop_app.log_store import DeepLogs
+from dagtop_app.next_run import NextRun
 from dagtop_app.options import OutputOptions
+from dagtop_app.reloading_schedule import RereadForNextRun
 from dagtop_app.running import Prepared, Reports, executor_for
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal, tell
@@ -27,7 +29,7 @@ class _Runs:
     """Makes the engines, and knows the latest."""
 
     def __init__(self, prepared: Prepared, output: OutputOptions, journal: Journal | None) -> None:
-        self._prepared, self._output, self._journal = prepared, output, journal
+        self.prepared, self._output, self._journal = prepared, output, journal
         self.engine: EngineThread | None = None
         self._executor: DAGExecutor | None = None
         self._reports: Reports | None = None
@@ -35,9 +37,9 @@ class _Runs:
     def make(self) -> EngineThread:
         """The engine of the next run. The reports of the one before are written: they may be all that is left of it."""
         self.write_reports()
-        self._reports = Reports(self._output.report, self._prepared)
+        self._reports = Reports(self._output.report, self.prepared)
         self._executor = executor_for(
-            self._prepared, self._reports.recorders, journal=self._journal, output=self._output
+            self.prepared, self._reports.recorders, journal=self._journal, output=self._output
         )
         self.engine = EngineThread(
             self._executor, hold_open=True, loop=self._output.loop, story=Story(), logs=DeepLogs()
@@ -71,6 +73,11 @@ def show_by_schedule(
     nothing_yet = NotBegun(plan, prepared.config.run_policy().max_parallel)
     keeper = Timekeeper(Agenda(timetable, time.time()), runs.make)
 
+    def take_over(found: NextRun) -> None:
+        runs.prepared = found.prepared
+        if found.timetable is not None:
+            keeper.go_by(Agenda(found.timetable, time.time()))
+
     def to_the_logs(stream: str, line: str) -> None:
         engine = runs.engine or nothing_yet
         engine.logs.record(0, [Log(at=engine.latest.at, task="", attempt=0, stream=stream, level="", line=line)])
@@ -88,6 +95,7 @@ def show_by_schedule(
             resume=again,
             summary=terminal.file,
             keeper=keeper,
+            reloader=RereadForNextRun(prepared, take_over),
             on_hangup=output.on_hangup,
         )
     for path in runs.write_reports():

@@ -17,6 +17,7 @@ from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState, TaskState
 from dagtop_app.console import ConsoleApp
 from dagtop_app.due_texts import at_text, left_text, missed_text
+from dagtop_app.next_run import NextRun
 from dagtop_app.timekeeper import NotBegun, Timekeeper
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
@@ -214,3 +215,47 @@ class TestTexts:
     def test_what_was_missed_is_counted_up_to_a_thousand(self) -> None:
         assert missed_text(1, 1000) == "1 due time was missed, and left out"
         assert missed_text(1000, 1000) == "at least 1,000 due times were missed, and left out"
+
+
+class Again:
+    """A reader of the file that has its answer ready."""
+
+    is_busy = False
+
+    def __init__(self, found: NextRun | str) -> None:
+        self._found = found
+        self._ready: NextRun | str | None = None
+
+    def begin(self) -> bool:
+        self._ready = self._found
+        return True
+
+    def take(self) -> NextRun | str | None:
+        answer, self._ready = self._ready, None
+        return answer
+
+
+@pytest.mark.anyio
+async def test_ctrl_r_has_the_next_run_be_of_the_file_as_it_is_now() -> None:
+    async with console() as seen:
+        idle = NotBegun(snapshot_of({"fetch": ()}, {}).plan, 8)
+        prepared: Any = None
+        found = NextRun(prepared, None, "+ added: fetch · - removed: load, publish", idle)
+        seen.app.main.reloader = Again(found)  # type: ignore[assignment]
+        await seen.press("ctrl+r")
+        await seen.settle()
+        assert "the next run is of the file as it is now: + added: fetch" in seen.text
+        assert "WAITING" in seen.lines[0]
+        assert any(line.split()[:3].count("fetch") for line in seen.lines[3:10])
+
+
+@pytest.mark.anyio
+async def test_other_due_times_hold_from_now_on() -> None:
+    async with console() as seen:
+        schedule = schedule_of(every=60)
+        assert schedule is not None
+        keeper = seen.app.main.keeper
+        assert isinstance(keeper, Timekeeper)
+        keeper.go_by(Agenda(Timetable(schedule, UTC), BEGIN))
+        await seen.settle()
+        assert "next run at 12:01" in seen.lines[0]

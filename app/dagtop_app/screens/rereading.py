@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from dagtop.core.states import RUN_OVER
 from dagtop.errors import DagtopError
 
 from dagtop_app.lines import Line
+from dagtop_app.next_run import NextRun
 from dagtop_app.screens.grouped import Grouped
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, plural, wrap
 
 if TYPE_CHECKING:
     from dagtop_app.reloading import Difference, Reloader
+    from dagtop_app.reloading_schedule import RereadForNextRun
 
 _STYLES = {"+": "good", "~": "retry", "-": "fail", ">": "wait", "=": "wait"}
 
@@ -21,7 +23,7 @@ _STYLES = {"+": "good", "~": "retry", "-": "fail", ">": "wait", "=": "wait"}
 class Rereading(Grouped):
     """What becomes of a changed file."""
 
-    reloader: Reloader | None = None
+    reloader: Reloader | RereadForNextRun | None = None
     """None: the run is not of one that can be read again."""
     file_changed = False
     """Set, from any thread, when the file was written and is to be read."""
@@ -30,9 +32,7 @@ class Rereading(Grouped):
     def action_reload(self) -> None:
         """Read the graph file again."""
         if self.reloader is None:
-            self.bridge.refuse(
-                "this run has no file of its own that could be read again; that of a schedule is read when dagtop starts"
-            )
+            self.bridge.refuse("this run has no file of its own that could be read again")
         elif self.leaving:
             self.bridge.refuse("the console is about to leave")
         elif self.reloader.begin():
@@ -56,11 +56,27 @@ class Rereading(Grouped):
             return
         if isinstance(answer, str):
             self._tell_why_not(answer)
+        elif isinstance(answer, NextRun):
+            self._tell_of_next_run(answer)
         elif answer.plan.is_empty:
             self.bridge.say("the file says what it said: nothing is different")
         else:
-            self._ask_about(reloader, answer)
+            self._ask_about(cast("Reloader", reloader), answer)
         self.draw_word()
+
+    def _tell_of_next_run(self, found: NextRun) -> None:
+        """Of a graph with a schedule: nothing that runs is touched."""
+        if self.bridge.has_not_begun:
+            self.bridge.attach(found.idle)
+            self.on_attached()
+        if found.text:
+            self.bridge.say(f"the next run is of the file as it is now: {found.text}")
+        else:
+            self.bridge.say("the file says what it said: nothing is different")
+
+    def on_attached(self) -> None:
+        """Another engine."""
+        raise NotImplementedError
 
     def _tell_why_not(self, why: str) -> None:
         self.bridge.refuse(f"the run goes on as it was: {why.splitlines()[0]}")

@@ -1,0 +1,25 @@
+"""What the next run of a graph with a schedule is of, after its file was read again. Light: every console loads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dagtop.core.schedule import Timetable
+
+    from dagtop_app.running import Prepared
+    from dagtop_app.timekeeper import NotBegun
+
+
+@dataclass(frozen=True, slots=True)
+class NextRun:
+    """What the file says now."""
+
+    prepared: Prepared
+    timetable: Timetable | None
+    """When it is due, if the file says that otherwise now."""
+    text: str
+    """What is different, for people; "" if nothing is."""
+    idle: NotBegun
+    """Its tasks, to be shown if there was no run yet."""

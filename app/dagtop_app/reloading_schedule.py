@@ -1,0 +1,102 @@
+"""The file of a graph with a schedule, read again between two runs or during one: the next run is of what it says then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+
+from dagtop.errors import DagtopError, LoadError
+from dagtop.loaders.again import PATIENCE, read_again
+from dagtop.loaders.python import split
+from dagtop.runtime.comparing import compare
+from dagtop.runtime.swapping import Version
+
+from dagtop_app.next_run import NextRun
+from dagtop_app.running import Prepared, timetable_of
+from dagtop_app.text import clean
+from dagtop_app.timekeeper import NotBegun
+
+
+class RereadForNextRun:
+    """Reads the file of a graph with a schedule again.
+
+    Parameters
+    ----------
+    prepared: what the latest run was made of.
+    take_over: makes the next run of what the file says now.
+    """
+
+    def __init__(self, prepared: Prepared, take_over: Callable[[NextRun], None], *, patience: float = PATIENCE) -> None:
+        self._prepared = prepared
+        self._take_over = take_over
+        self._patience = patience
+        self.path, _ = split(prepared.source)
+        self._asked = threading.Lock()
+        self._answer: NextRun | str | None = None
+
+    def look(self) -> NextRun:
+        """Read it and compare; it takes as long as the file does.
+
+        Raises
+        ------
+        DagtopError: it is broken, or is no graph with a schedule any more.
+        """
+        return read_again(self.path, self._read, patience=self._patience)
+
+    def _read(self) -> NextRun:
+        before, again = self._prepared, self._prepared.again
+        if again is None:
+            raise LoadError("it cannot be read again", place=self.path)
+        now = again()
+        timetable = timetable_of(now)
+        if timetable is None:
+            raise LoadError("it does not say any more when it is due; start dagtop anew for that", place=self.path)
+        plan = compare(_version(before), _version(now))
+        other = now.config.schedule() != before.config.schedule()
+        parts = [] if plan.is_empty else [clean(line.strip(), 200) for line in str(plan).splitlines()]
+        if other:
+            parts.append("it is due at other times")
+        idle = NotBegun(now.graph.validate(now.config), now.config.run_policy().max_parallel)
+        return NextRun(now, timetable if other else None, " · ".join(parts), idle)
+
+    # -- for whoever must not wait ------------------------------------------------------------------------------------
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it is being read now."""
+        return self._asked.locked()
+
+    def begin(self) -> bool:
+        """Read it on a thread; False if that is under way already. `take` gives what came of it."""
+        if not self._asked.acquire(blocking=False):
+            return False
+        threading.Thread(target=self._look_aside, name="reads the graph file again", daemon=True).start()
+        return True
+
+    def _look_aside(self) -> None:
+        try:
+            self._answer = self.look()
+        except DagtopError as error:
+            self._answer = str(error)
+        except Exception as error:  # noqa: BLE001 - nothing that a file holds may end the console
+            self._answer = f"{self.path}: {type(error).__name__}: {error}"
+        finally:
+            self._asked.release()
+
+    def take(self) -> NextRun | str | None:
+        """What came of it, once; the next run is of that. None as long as there is no answer."""
+        answer, self._answer = self._answer, None
+        if isinstance(answer, NextRun):
+            self._prepared = answer.prepared
+            self._take_over(answer)
+        return answer
+
+    def watching(self, changed: Callable[[], None]) -> AbstractContextManager[None]:
+        """Nobody watches it: `--watch` is for one run that goes on."""
+        raise NotImplementedError
+
+
+def _version(prepared: Prepared) -> Version:
+    graph, config = prepared.graph, prepared.config
+    return Version(graph.checked(config), graph.fingerprints(config), graph)
