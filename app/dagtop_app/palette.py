@@ -10,9 +10,10 @@ from dagtop.core.commands import BlastRadius
 from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.faces import face_of
+from dagtop_app.lines import Line
 from dagtop_app.node_commands import together
 from dagtop_app.row_orders import SORTS
-from dagtop_app.text import clean, name_of, plural
+from dagtop_app.text import clean, name_of, plural, wrap
 from dagtop_app.worded import Worded, WordError, parse
 from dagtop_app.worded_edits import FIELDS
 from dagtop_app.worded_vocabulary import BY_WORD, TASK, VOCABULARY, Entry
@@ -91,6 +92,27 @@ def offers(text: str, snapshot: RunSnapshot, *, views: Iterable[str] = (), theme
         first = len(before.split()) == 1
         return _begun(before, last, ((name, "") for name in known[entry.takes])) if first else []
     return list(islice(_after(entry, before, last, snapshot), OFFERED))
+
+
+def word_lines(begun: str, cells: int) -> list[Line]:
+    """Every word with what comes after it and what it does; those that begin so, or all if none does."""
+    wanted = begun.strip().lower()
+    chosen = [entry for entry in WORDS if any(one.startswith(wanted) for one in (entry.word, *entry.aliases))] or WORDS
+    lines: list[Line] = []
+    for entry in chosen:
+        also = f"   also {', '.join(entry.aliases)}" if entry.aliases else ""
+        lines.append(((entry.word, "key"), (f" {entry.usage}", ""), (also, "faint")))
+        lines += [((f"    {part}", "dim"),) for part in wrap(entry.help.replace("`", ""), cells - 4)]
+    lines += [
+        (),
+        (
+            (
+                "TASK… is names, patterns (load_*) and what the filter takes (state:failed, tag:etl, /re/, !not).",
+                "faint",
+            ),
+        ),
+    ]
+    return [*lines, (("“because …” at the end is kept with the run.", "faint"),)]
 
 
 def _parted(text: str) -> tuple[str, str]:
@@ -207,7 +229,7 @@ def _terms(before: str, last: str, snapshot: RunSnapshot) -> Iterator[Offer]:
 def _counted(names: Iterable[str]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for name in names:
-        if name and " " not in name:
+        if name and " " not in name and name.isprintable():
             counts[name] = counts.get(name, 0) + 1
     return dict(sorted(counts.items(), key=lambda it: -it[1]))
 
@@ -231,7 +253,7 @@ def _tasks(before: str, last: str, snapshot: RunSnapshot) -> Iterator[Offer]:
         begin += list(islice((i for i, name in enumerate(names) if i not in found and wanted in name.lower()), OFFERED))
     for index in begin:
         name = names[index]
-        if name.strip() and index < len(snapshot.rows) and '"' not in name:
+        if name.strip() and name.isprintable() and index < len(snapshot.rows) and '"' not in name:
             yield Offer(f"{before}{_quoted(name)} ", name_of(name, 80), face_of(snapshot.rows[index]).word.lower())
 
 

@@ -64,9 +64,12 @@ class TestOffers:
         assert lines("sort pro") == ["sort problems "]
 
     def test_names_that_are_no_word_are_quoted_and_hostile_ones_shown_safely(self) -> None:
-        for offer in offers("cancel ", hostile()):
-            assert "\x1b" not in offer.shown
-            assert "\n" not in offer.shown
+        found = offers("cancel ", hostile())
+        assert "[bold]x[/bold] [b +" in {offer.shown for offer in found}
+        assert 'cancel "[bold]x[/bold] [b +" ' in {offer.line for offer in found}
+        for offer in found:
+            assert offer.shown.isprintable()
+            assert offer.line.isprintable(), "it is put into the line as it is"
 
     def test_of_very_many_tasks_some_are_offered(self) -> None:
         found = offers("cancel load_0", many(20_000))
@@ -155,6 +158,14 @@ class TestTheLine:
             assert "there are the views" in seen.text
             await seen.press("colon", *"why publish", "enter")
             assert "Why publish" in seen.text
+
+    async def test_help_tells_the_words(self) -> None:
+        async with console(FakeEngine(running_mix()), (100, 40)) as seen:
+            await seen.press("colon", *"help lim", "enter")
+            assert "limit N | +N | -N" in seen.text
+            assert "cancel TASK" not in seen.text
+            await seen.press("escape", "colon", *"help", "enter")
+            assert "cancel TASK… | run" in seen.text
 
     async def test_an_error_is_told_and_sends_nothing(self) -> None:
         engine = FakeEngine(running_mix())

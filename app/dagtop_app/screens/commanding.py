@@ -9,6 +9,7 @@ from dagtop.core.snapshot import RunSnapshot
 from dagtop_app.faces import GATE_FACE
 from dagtop_app.row_orders import SORTS
 from dagtop_app.screens.looking import Looking
+from dagtop_app.screens.popup import Popup
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import counted
 from dagtop_app.views.listed import BY_NAME, VIEWS
@@ -95,11 +96,18 @@ class Commanding(Looking):
             case "status":
                 self.bridge.say(status_text(self.snapshot))
             case "help":
-                self.action_help()
+                self._tell_words(rest)
             case "quit":
                 self.action_quit()
             case _:  # what was to be shown is selected now
                 pass
+
+    def _tell_words(self, word: str) -> None:
+        """All words of the line, or those that begin so."""
+        from dagtop_app.palette import word_lines  # noqa: PLC0415 - when it is first needed
+
+        lines = word_lines(word, min(100, max(40, self.app.size.width - 14)))
+        self.app.push_screen(Popup("Commands", lines, note="↑↓ scroll · ? keys · esc"))
 
     def _view_or(self, name: str) -> None:
         if name in BY_NAME:
