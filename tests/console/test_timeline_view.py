@@ -250,6 +250,30 @@ async def test_levels_have_a_row_for_each_node_and_are_entered() -> None:
         assert set(pane_of(seen).shown) == before
 
 
+async def test_a_command_of_the_timeline_shows_it_first() -> None:
+    async with console(nightly(), (160, 45)) as seen:
+        await seen.app.main.run_action("do('closer', 'timeline')")
+        await seen.settle()
+        await seen.settle()
+        assert "follows now" in seen.text
+        assert 0.5 <= pane_of(seen).scene.window.step < 10
+
+
+async def test_what_was_scrolled_to_stays_in_sight_when_rows_come() -> None:
+    engine = engine_of(many(400))
+    async with console(engine, (100, 30)) as seen:
+        await seen.press("3", "home")
+        pane_of(seen).scroll_to(y=100, animate=False, force=True)
+        await seen.settle()
+        engine.story.record(90_000, [ev.TaskReady(900.0, "load_000399")])
+        engine.change("load_000399", state=S.READY)
+        seen.clock.now += 60
+        await seen.settle()
+        assert pane_of(seen).scroll_offset.y == 100
+        await seen.press("j")
+        assert pane_of(seen).scroll_offset.y < 10
+
+
 async def test_ten_thousand_rows_are_gone_through_and_only_those_in_sight_are_made() -> None:
     async with console(FakeEngine(many(10_000)), (160, 45)) as seen:
         await seen.press("3", "G", "pageup", *"kkkkk", "o", "o", ">", "h", "home", "end")

@@ -58,7 +58,10 @@ class Timeline(View[TimelinePane]):
         waiting = self.desk.bridge.story.statistics().waiting
         return title(pane.scene, pane.lens, pane.order, self.desk.size.width, reading=waiting if waiting > _MANY else 0)
 
-    def do(self, what: str) -> object:
+    def do(self, what: str, *, again: bool = True) -> object:
+        if again and not self.pane.cells:  # it is shown for the first time, and has no size yet
+            self.desk.call_after_refresh(self.do, what, again=False)
+            return None
         said = self.pane.do(what)
         if said:
             self.desk.bridge.say(said)

@@ -257,15 +257,12 @@ class TimelinePane(PaintedScroll):
             return
         stays, before = self._stood
         self._stood = (selected, self.place)
-        if (
-            top
-            and stays == selected
-            and self.desk.roster.touched
-            and 0 <= before - top < height
-            and before != self.place
-        ):
-            self.scroll_to(y=max(0, top + self.place - before), animate=False, force=True)
-            top = self.scroll_offset.y
+        if stays == selected:
+            if not 0 <= before - top < height:
+                return  # it was scrolled out of sight, by the mouse
+            if top and self.desk.roster.touched and before != self.place:
+                self.scroll_to(y=max(0, top + self.place - before), animate=False, force=True)
+                top = self.scroll_offset.y
         if self.place < top:
             self.scroll_to(y=self.place, animate=False, force=True)
         elif self.place >= top + height:
