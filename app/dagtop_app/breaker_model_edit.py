@@ -15,11 +15,11 @@ from dagtop_app.text import plural
 _COUNTS = frozenset({"failure_threshold", "success_threshold"})
 #: What the fields are called, and what they mean.
 _FIELDS: Mapping[str, tuple[str, str]] = {
-    "failure_threshold": ("trips at", "failures"),
-    "recovery_timeout": ("probes after", "seconds"),
-    "success_threshold": ("closes after", "probes"),
-    "window": ("window", "seconds; empty: in a row"),
-    "failure_rate": ("rate", "e.g. 50%; empty: none"),
+    "failure_threshold": ("trips", "at so many failures"),
+    "recovery_timeout": ("probes", "after so many seconds"),
+    "success_threshold": ("closes", "after so many good probes"),
+    "window": ("window", "seconds; empty: failures in a row"),
+    "failure_rate": ("rate", "50%, of all in the window; or empty"),
 }
 
 

@@ -19,6 +19,7 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.observe.story import Story, Turn
 from dagtop_app import badges, faces
 from dagtop_app import breaker_model as model
+from dagtop_app import breaker_model_rows as rows
 from dagtop_app import breaker_model_texts as texts
 from dagtop_app.breaker_model_edit import breaker_fields, breaker_settings
 from dagtop_app.breaker_model_machine import drawing
@@ -174,7 +175,7 @@ class TestTheMachine:
 class TestTheTexts:
     def test_next_says_what_happens_or_who_holds_it(self) -> None:
         snapshot = alarms()
-        told = {view.name: texts.next_text(snapshot, view) for view in snapshot.breakers}
+        told = {view.name: rows.next_text(snapshot, view) for view in snapshot.breakers}
         assert told == {"crm": "-", "fx-api": "probe 2/2", "maps": "open, you 3:58", "smtp": "in 12s"}
 
     def test_those_that_need_attention_come_first(self) -> None:
@@ -204,9 +205,9 @@ class TestTheForm:
         return breaker_settings(spec, 3)({**values, **{name.replace("_", " "): text for name, text in fields.items()}})
 
     def test_only_what_is_different_is_sent(self) -> None:
-        made = self.typed(self.SPEC, trips_at="3", window="60", rate="50%")
+        made = self.typed(self.SPEC, trips="3", window="60", rate="50%")
         assert made.result == do.SetBreaker("api", failure_threshold=3, window=60.0, failure_rate=0.5)
-        assert made.outlook == "trips at 5 → 3, window none → 60, rate none → 0.5 · for 3 tasks"
+        assert made.outlook == "trips 5 → 3, window none → 60, rate none → 0.5 · for 3 tasks"
 
     def test_as_it_is_it_changes_nothing(self) -> None:
         assert self.typed(self.SPEC).result is None
@@ -220,11 +221,11 @@ class TestTheForm:
     @pytest.mark.parametrize(
         ("fields", "where"),
         [
-            ({"trips_at": "0"}, "trips at"),
-            ({"trips_at": "²"}, "trips at"),
-            ({"trips_at": "many"}, "trips at"),
-            ({"probes_after": "-1"}, "probes after"),
-            ({"probes_after": "nan"}, "probes after"),
+            ({"trips": "0"}, "trips"),
+            ({"trips": "²"}, "trips"),
+            ({"trips": "many"}, "trips"),
+            ({"probes": "-1"}, "probes"),
+            ({"probes": "nan"}, "probes"),
             ({"rate": "50%"}, "rate"),
             ({"window": "60", "rate": "200%"}, "rate"),
         ],
@@ -316,7 +317,7 @@ class TestKeys:
             await seen.press("0")
             assert "a whole number of at least 1" in seen.text
             await seen.press("backspace", "7")
-            assert "trips at 3 → 7 · for 2 tasks" in seen.text
+            assert "trips 3 → 7 · for 2 tasks" in seen.text
             await seen.press("enter")
             assert seen.engine.sent == [do.SetBreaker("fx-api", failure_threshold=7)]
             seen.engine.apply("breaker fx-api: failure_threshold = 7")

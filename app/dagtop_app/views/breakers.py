@@ -11,6 +11,7 @@ from dagtop.core.guards import OnOpen
 from dagtop.core.states import TaskState
 from textual.binding import BindingType
 
+from dagtop_app import breaker_model_rows as rows
 from dagtop_app import breaker_model_texts as texts
 from dagtop_app.actions import bindings
 from dagtop_app.breaker_model import Calls, Effect, Users, by_trouble, order_of
@@ -90,14 +91,14 @@ class Breakers(View[BreakerList]):
         if not cells:
             return
         longest = max((width(clean(view.name, 200)) for view in shown), default=4)
-        cols = texts.columns(cells, longest)
-        self._head.set_lines([texts.head_line(cols)])
+        cols = rows.columns(cells, longest)
+        self._head.set_lines([rows.head_line(cols)])
         names = [view.name for view in shown]
         if self.pane.key not in names:
             self.pane.key = names[0] if names else None
         self._be_about()
         lines = [
-            texts.row_line(snapshot, view, self.users, self.calls, cols, cursor=view.name == self.pane.key)
+            rows.row_line(snapshot, view, self.users, self.calls, cols, cursor=view.name == self.pane.key)
             for view in shown
         ]
         self._fit(len(shown))
@@ -135,7 +136,7 @@ class Breakers(View[BreakerList]):
             self._detail.set_lines([])
             return
         left: list[Span] = [(clean(view.name, 40), "title")]
-        told = texts.settings_text(view, short=cells < 100)
+        told = rows.settings_text(view, short=cells < 100)
         self._rule.set_lines([rule(left, [(told, "dim")], cells)])
         height = self._detail.size.height
         lines: list[Line] = []
@@ -151,7 +152,7 @@ class Breakers(View[BreakerList]):
         return self._cost[2]
 
     def title(self) -> tuple[list[Span], list[Span]]:
-        left, right = texts.rule_of(self.desk.snapshot.breakers)
+        left, right = rows.rule_of(self.desk.snapshot.breakers)
         if self._sought:
             left += [("  ", ""), (clean(self._sought, 24), "match")]
         return left, right
@@ -281,12 +282,15 @@ class Breakers(View[BreakerList]):
         if not shown:
             return False
         names = [view.name for view in shown]
-        here = names.index(self.pane.key) if self.pane.key in names else -step
+        keys: list[object] = [*names]
+        here = keys.index(self.pane.key) if self.pane.key in keys else -step
         self.pane.key = names[(here + step) % len(names)]
         self._moved()
         return True
 
-    nothing_next = "every breaker is closed"
+    @property
+    def nothing_next(self) -> str:
+        return "every breaker is closed"
 
     def back(self) -> bool:
         if not self._sought:

@@ -270,12 +270,15 @@ class Escalations(View[EscalationList]):
         numbers = [entry.report.number for entry in self._shown() if entry.status is Status.OPEN]
         if not numbers:
             return False
-        here = numbers.index(self.pane.key) if self.pane.key in numbers else -step
+        keys: list[object] = [*numbers]
+        here = keys.index(self.pane.key) if self.pane.key in keys else -step
         self.pane.key = numbers[(here + step) % len(numbers)]
         self._moved()
         return True
 
-    nothing_next = "nothing stands open"
+    @property
+    def nothing_next(self) -> str:
+        return "nothing stands open"
 
     def back(self) -> bool:
         if self._sought:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from dagtop.core.escalation import EscalationReport
@@ -107,7 +108,7 @@ def _traceback(failure: Failure) -> Iterator[str]:
 
 def _runs(line: str) -> list[str]:
     """Backticks that stand side by side."""
-    return "".join(char if char == "`" else " " for char in line).split()
+    return re.findall("`+", line)
 
 
 def text(value: str) -> str:
