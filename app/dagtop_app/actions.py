@@ -106,7 +106,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("task.logs", "l", "l", "Logs", "The log of the selected task.", "Look", "logs(True)"),
     Action("task.detail", "enter", "⏎", "Detail", "Everything about the selected task, full size.", "Look", "detail"),
     Action("task.why", "w", "w", "Why", "Why the task is as it is, at length.", "Look", "why"),
-    Action("look.filter", "slash", "/", "Filter", "Filter: text  /re/  !not  ~fuzzy  state:gate  tag:x  pool:x. In logs: search.", "Look", "filter"),
+    Action("look.filter", "slash", "/", "Filter", "Filter: text  /re/  !not  ~fuzzy  state:gate  policy:x  tag:x  pool:x  circuit:x  node:x  error:x. In logs: search.", "Look", "filter"),
     Action("look.problems", "exclamation_mark", "!", "Problems", "Only what failed, is retried, blocked, stopping or at a gate.", "Look", "problems"),
     Action("look.sort", "s", "s", "Sort", "Choose the order.", "Look", "sort"),
     Action("look.reverse", "S", "S", "Reverse", "Turn the order round.", "Look", "reverse"),

@@ -329,6 +329,15 @@ class TestEdit:
     def typed(self, **fields: str) -> object:
         return draft("t", self.policy, initial(self.policy) | fields)
 
+    def test_the_shape_of_delays_is_checked_as_it_is_typed(self) -> None:
+        assert self.typed(factor="3", cap="9", jitter="0.5").result == SetPolicy(task="t", factor=3.0, cap=9.0, jitter=0.5)
+        assert self.typed(factor="3", cap="9", retries="3").outlook.endswith("30s each at most")
+        assert "waits 1s, 3s, 9s" in self.typed(factor="3", cap="9", retries="3").outlook
+        assert self.typed(factor="0.5").errors == {"factor": "1 or more"}
+        assert self.typed(factor="x").errors == {"factor": "a number, 1 or more"}
+        assert self.typed(jitter="2").errors == {"jitter": "from 0 to 1"}
+        assert self.typed(cap="-1").errors == {"cap": "0 or more seconds"}
+
     def test_only_what_changed_is_sent(self) -> None:
         assert self.typed(retries="4").result == SetPolicy(task="t", retries=4)
         assert self.typed(timeout="0", backoff="lin").result == SetPolicy(task="t", timeout=0.0, backoff="linear")

@@ -36,7 +36,7 @@ class View(Generic[P]):
     """Where the inspector may stand: "beside" it if the screen is wide, else below; "below" always; "" nowhere."""
     footer: ClassVar[str] = ""
     """Ids of what its footer offers, the most important first; "" for those of the table."""
-    asks: ClassVar[str] = "text  /re/  !not  ~fuzzy  state:retry  tag:x  pool:x"
+    asks: ClassVar[str] = "text  /re/  !not  ~fuzzy  state:retry  tag:x  pool:x  policy:x  circuit:x  node:x  error:x"
     """What stands in the empty line that `/` opens."""
     parts: Sequence[Widget]
     """All of it, from top to bottom."""
