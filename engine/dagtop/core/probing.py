@@ -9,7 +9,6 @@ from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
 from dagtop.core.instructions import RunProbe, StopReason
 from dagtop.core.restart import Probe, ProbeKind
-from dagtop.core.signs import without_ids
 from dagtop.core.states import ACTIVE, TaskState
 from dagtop.core.stopping import stop_attempt
 from dagtop.core.supervising import count_as_ready
@@ -114,6 +113,8 @@ def probed(machine: RunMachine, event: inp.Probed) -> None:
 
 def _tell_why_not(machine: RunMachine, index: int, at: float, said: str) -> None:
     """What a readiness probe raised; that it only says no is what every start looks like."""
+    from dagtop.core.signs import without_ids  # noqa: PLC0415 - only where a probe raises
+
     reason = f"readiness probe: {said}"
     if without_ids(machine.ledger.reason.get(index, "")) != without_ids(reason):
         machine.emit(ev.TaskNotReady(at, machine.plan.names[index], reason))
