@@ -17,6 +17,7 @@ from dagtop_app.options import GraphOptions, JournalOptions, OutputOptions
 from dagtop_app.running import Prepared, prepare, run_to_the_end
 from dagtop_app.running import resume_command as command_again
 from dagtop_app.signals import Signals
+from dagtop_app.surviving import live_changes
 from dagtop_app.terminal import stdout_reserved, tell
 from dagtop_app.text import clean, name_of, plural
 
@@ -154,5 +155,7 @@ def resumption_lines(resumption: Resumption, plan: Plan) -> Iterator[str]:
         yield f"  … and {len(again) - REASONS_SHOWN:,} more run again"
     if again and any("changed" in why for why in again.values()):
         yield "  (--trust-changes keeps the results of tasks whose code changed)"
+    if changes := live_changes(resumption):
+        yield f"  {', '.join(changes)}"
     for name in resumption.record.lost:
         yield f"  {clean(name, 80)} could not be stored: it is what the file says now"

@@ -52,7 +52,15 @@ def desired_state(prepared: Prepared, journal: Journal | None, *, afresh: bool) 
 
 def sentence(found: Resumption) -> str:
     """With what it goes on, for people."""
-    parts = [f"goes on with run {clean(found.run)}"]
+    parts = [f"goes on with run {clean(found.run)}", *live_changes(found)]
+    if found.kept:
+        parts.append(f"{plural(len(found.kept), 'finished task')} kept")
+    return f"{', '.join(parts)}; --new starts afresh"
+
+
+def live_changes(found: Resumption) -> list[str]:
+    """What a person had stopped and changed, and is so again."""
+    parts = []
     if found.stops:
         more = f" and {len(found.stops) - _NAMED:,} more" if len(found.stops) > _NAMED else ""
         named = ", ".join(name_of(name, 40) for name in list(found.stops)[:_NAMED])
@@ -60,6 +68,4 @@ def sentence(found: Resumption) -> str:
     changed = len(found.policies) + len(found.replicas) + len(found.limits)
     if changed:
         parts.append(f"{plural(changed, 'live change')} in force again")
-    if found.kept:
-        parts.append(f"{plural(len(found.kept), 'finished task')} kept")
-    return f"{', '.join(parts)}; --new starts afresh"
+    return parts

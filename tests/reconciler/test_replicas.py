@@ -70,8 +70,8 @@ async def test_B30_the_task_stands_for_all_of_them_when_it_is_stopped_started_re
         assert await up.wait_ready(timeout=20)
         assert await up.set_policy("web", restart="always") == "web: 3 replicas: restart = always"
         assert up._run is not None
-        await up._run.shown()
-        policies = {row.name: str(row.policy.restart.policy) for row in up.snapshot.rows}
+        ledger = up._run.ledger
+        policies = {name: str(ledger.policies[i].restart.policy) for i, name in enumerate(ledger.plan.names)}
         assert policies["web[2]"] == "always"
         assert policies["web"] == "no"
 

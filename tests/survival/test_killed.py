@@ -76,10 +76,10 @@ class Console:
         self.lines: list[str] = []
         self.process: subprocess.Popen[str] | None = None
 
-    def start(self, *options: str, file: str = "services.py") -> None:
+    def start(self, *options: str, file: str = "services.py", how: str = "run") -> None:
         self.lines = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "dagtop_app", "run", "--plain", *options, file],
+            [sys.executable, "-m", "dagtop_app", how, "--plain", *options, file],
             cwd=self.folder,
             env=self._environ,
             stdin=subprocess.DEVNULL,
@@ -164,6 +164,35 @@ def test_B33_after_kill_9_what_ran_runs_again_and_what_a_person_had_stopped_or_c
     console.start("--new")
     console.until("web is ready", "extra is ready", "seed succeeded")
     assert console.starts() == ["db", "extra", "migrate", "seed", "web"]
+
+
+def test_B33_in_a_node_too_what_a_person_had_stopped_or_changed_stays_so_after_kill_9_and_resume(
+    console: Console,
+) -> None:
+    """It was forgotten: the services of a node came up as the file says."""
+    text = dedent(SERVICES) + dedent("""
+        from dagtop import MetaDAG
+        import anyio
+        work = Graph("work").add("long", lambda: time.sleep(1000), timeout=2000)
+        meta = MetaDAG("meta").add(services, name="north").add(work)
+        del services, graph, work
+    """)
+    (console.folder / "meta.py").write_text(text)
+    console.start(file="meta.py")
+    console.until("north/web is ready", "north/extra is ready", "north/seed succeeded", "work/long started")
+    assert console.starts() == ["db", "extra", "migrate", "seed", "web"]
+    console.tell("stop", "task=north/extra")
+    console.tell("set-policy", "task=north/web", "restart=always", "max_restarts=9")
+    console.tell("set-policy", "task=work/long", "retries=3")
+    console.kill()
+
+    console.start(file="last", how="resume")
+    console.until("north/web is ready", "max_restarts")
+    told = "".join(console.lines)
+    assert "north/extra stays stopped, 1 live change in force again" in told
+    assert "max_restarts" in told
+    assert "retries" not in told
+    assert console.starts() == ["db", "web"]
 
 
 def test_B33_what_was_removed_stays_removed_and_comes_back_when_the_file_names_it_again(console: Console) -> None:

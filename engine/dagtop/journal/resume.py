@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagtop.core.changes import OF_RESTART
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.levels import is_inside
@@ -55,9 +56,9 @@ class Resumption:
     ended: RunState | None = None
     """How the run ended; None if it never did."""
     stops: Mapping[str, str] = field(default_factory=dict)
-    """Tasks that a person wants down, with the reason."""
+    """Tasks that a person wants down, with the reason; of a run that is to come to an end only its services."""
     policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """By task: what was changed of its policy while the run went on, as fields of `SetPolicy`."""
+    """By task: what was changed of its policy while the run went on, as fields of `SetPolicy`; of services only, as above."""
     replicas: Mapping[str, int] = field(default_factory=dict)
     """By task: how many replicas a person wants of it."""
     removed: tuple[str, ...] = ()
@@ -136,15 +137,29 @@ def plan_resumption(
         attempts={name: task.attempts for name, task in history.tasks.items() if task.attempts},
         left=tuple(name for index, name in enumerate(plan.names) if index in judge.left),
         ended=history.ended,
-        stops={name: task.down for name, task in known.items() if task.down is not None},
-        policies={name: task.policy for name, task in known.items() if task.policy},
-        replicas={name: task.replicas for name, task in known.items() if task.replicas is not None},
+        stops={
+            name: task.down
+            for name, task in known.items()
+            if task.down is not None and (supervises or _is_kept_up(plan, name, task))
+        },
+        policies={
+            name: task.policy
+            for name, task in known.items()
+            if task.policy and (supervises or _is_kept_up(plan, name, task))
+        },
+        replicas={name: task.replicas for name, task in known.items() if task.replicas is not None and supervises},
         removed=tuple(name for name in plan.names if name in history.removed),
-        limits=history.limits,
+        limits=history.limits if supervises else {},
         breakers=history.breakers,
         escalations=tuple(history.escalations),
         acknowledged=history.acknowledged,
     )
+
+
+def _is_kept_up(plan: Plan, name: str, task: TaskHistory) -> bool:
+    """Whether it is a service beside tasks that come to an end, as in a node: what a person wants of it outlives the process."""
+    index = plan.index.get(name)
+    return index is not None and (plan.policies[index].is_supervised or not OF_RESTART.keys().isdisjoint(task.policy))
 
 
 def _known_last(stored: StoredRun, history: History) -> dict[str, TaskHistory]:

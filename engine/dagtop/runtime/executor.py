@@ -148,8 +148,9 @@ class DAGExecutor(Listening):
         started_at = time.time() if resume is None else resume.record.started_at
         policy = replace(self.config.run_policy(), supervises=self.supervises)
         orders: Sequence[Command] = ()
-        if resume is not None and self.supervises:
-            policy, orders = with_limits(policy, resume), orders_of(resume, self.plan)
+        if resume is not None:
+            orders = orders_of(resume, self.plan, supervises=self.supervises)
+            policy = with_limits(policy, resume) if self.supervises else policy
         ledger, reruns, outputs = self._resumed(policy.max_parallel)
         job = Job(
             run_id=self.run_id,
@@ -164,7 +165,7 @@ class DAGExecutor(Listening):
             ledger=ledger,
             reruns=reruns,
             skips=self._numbered(resume.skipped.items()) if resume is not None else (),
-            stops=self._numbered(resume.stops.items()) if resume is not None and self.supervises else (),
+            stops=self._numbered(resume.stops.items()) if resume is not None else (),
             orders=orders,
             approved=tuple(map(self.plan.index.__getitem__, resume.approved)) if resume is not None else (),
             outputs=outputs,

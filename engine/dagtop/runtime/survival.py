@@ -24,9 +24,14 @@ def with_limits(policy: RunPolicy, resume: Resumption) -> RunPolicy:
     return replace(policy, max_parallel=resume.limits.get("max_parallel", policy.max_parallel), pools=pools)
 
 
-def orders_of(resume: Resumption, plan: Plan) -> tuple[cmd.Command, ...]:
-    """The commands that make tasks and breakers what they were made, as far as the graph still has them."""
-    policies = (cmd.SetPolicy(name, **fields) for name, fields in resume.policies.items() if name in plan.index)
+def orders_of(resume: Resumption, plan: Plan, *, supervises: bool = True) -> tuple[cmd.Command, ...]:
+    """The commands that make tasks and breakers what they were made, as far as the graph still has them.
+
+    Of a run that is to come to an end, and has services, only these.
+    """
+    policies = tuple(cmd.SetPolicy(name, **fields) for name, fields in resume.policies.items() if name in plan.index)
+    if not supervises:
+        return policies
     scales = (cmd.ScaleTask(name, count) for name, count in resume.replicas.items() if name in plan.index)
     breakers = (cmd.SetBreaker(name, **settings) for name, settings in resume.breakers.items())
     return (*policies, *scales, *breakers)
