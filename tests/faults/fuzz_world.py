@@ -299,6 +299,10 @@ class World:
             lambda: cmd.TripBreaker(dice.choice(self.breakers)),
             lambda: cmd.ResetBreaker(dice.choice(self.breakers)),
             lambda: cmd.ForceBreaker(dice.choice(self.breakers), dice.choice(["open", "closed", "half_open", ""])),
+            lambda: cmd.SetBreaker(
+                dice.choice(self.breakers), failure_threshold=limit, recovery_timeout=dice.choice([None, 0.0, 2.5])
+            ),
+            lambda: cmd.AcknowledgeEscalation(limit, dice.choice(["", "seen"]), withdraw=self.chance(0.2)),
             lambda: cmd.AbandonRun(),
             lambda: dice.choice([cmd.DrainRun(), cmd.CancelRun(), cmd.ContinueRun()]),
         ]
