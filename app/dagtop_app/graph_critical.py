@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, GOOD, TaskState
+from collections.abc import Mapping
+
+from dagtop.core.forecast import Usual
+from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.graph_loading import Sheet
+from dagtop_app.timeline_ahead import expected
+
+_NOTHING: Mapping[int, Usual] = {}
 
 
 class CriticalPath:
@@ -15,13 +20,15 @@ class CriticalPath:
         self.tasks: tuple[int, ...] = ()
         self.seconds = 0.0
         """How long all of it takes."""
+        self.usual: Mapping[int, Usual] = _NOTHING
+        """What tasks took in earlier runs."""
 
     def __bool__(self) -> bool:
         return bool(self.tasks)
 
     def find(self, sheet: Sheet, snapshot: RunSnapshot) -> None:
         """Work it out."""
-        taken = durations(snapshot)
+        taken = durations(snapshot, self.usual)
         if sheet.wish.level is not None:  # of nothing that is elsewhere
             taken = [seconds if task in sheet.nodes else 0.0 for task, seconds in enumerate(taken)]
         self.tasks = sheet.ground.model.critical_path(taken)
@@ -44,27 +51,10 @@ class CriticalPath:
         return [piece for piece in pieces if piece]
 
 
-def durations(snapshot: RunSnapshot) -> list[float]:
-    """How long each task took, takes, or is likely to take, in seconds.
+def durations(snapshot: RunSnapshot, usual: Mapping[int, Usual] = _NOTHING) -> list[float]:
+    """How long each task took, takes, or is likely to take, in seconds; as long as nothing is known of that, what they cost.
 
-    Of a task that has not run yet only the cost is known: it is taken to be as many seconds as a unit of cost took on average
-    so far.
+    `usual` is what they took in earlier runs.
     """
-    rows, plan = snapshot.rows, snapshot.plan
-    known = [_measured(row, snapshot.at) for row in rows]
-    spent = sum(seconds for seconds in known if seconds is not None)
-    cost = sum(plan.policies[task].weight for task, seconds in enumerate(known) if seconds is not None)
-    unit = spent / cost if spent and cost else 1.0
-    guesses = [plan.policies[task].weight * unit for task in range(len(rows))]
-    return [
-        guess if seconds is None else max(seconds, guess) if row.state in ACTIVE else seconds
-        for row, seconds, guess in zip(rows, known, guesses, strict=True)
-    ]
-
-
-def _measured(row: TaskRow, at: float) -> float | None:
-    if row.started_at is None:
-        return 0.0 if row.state in GOOD or row.state is TaskState.SKIPPED else None
-    if row.state in ACTIVE:
-        return max(0.0, at - row.started_at)
-    return max(0.0, row.ended_at - row.started_at) if row.ended_at is not None else None
+    known, seconds = expected(snapshot, usual)
+    return seconds if known else [policy.weight for policy in snapshot.plan.policies[: len(snapshot.rows)]]

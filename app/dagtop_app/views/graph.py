@@ -33,6 +33,7 @@ class Graph(View[GraphView]):
     def show(self, *, moved: bool = False) -> None:
         roster = self.desk.roster
         self.pane.mark(roster.marks)
+        self.pane.critical.usual = self.desk.bridge.usual
         self.pane.show(roster.snapshot, roster.selected, self.desk.sought(), roster.drawn_level)
 
     def title(self) -> tuple[list[Span], list[Span]]:

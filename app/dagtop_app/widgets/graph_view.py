@@ -98,6 +98,7 @@ class GraphView(LaidOutGraph):
         path: list[int] = []
         if direction in {Direction.HOME, Direction.END}:
             critical = CriticalPath()
+            critical.usual = self.critical.usual
             critical.find(sheet, self._snapshot)
             path = [node for piece in critical.pieces(sheet) for node in piece]
         cursor = move(sheet.layout, self.cursor, direction, path)
