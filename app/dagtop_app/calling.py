@@ -44,7 +44,7 @@ def call(arguments: Sequence[str]) -> int:
         code = _do(arguments)
         sys.stdout.flush()
     except UsageError as error:
-        return _refuse(str(error), arguments)
+        return _refuse(error, arguments)
     except KeyboardInterrupt:
         return _interrupted() or 130
     except BrokenPipeError:
@@ -84,11 +84,13 @@ def _interrupted() -> int | None:
     return signals.exit_code
 
 
-def _refuse(message: str, arguments: Sequence[str]) -> int:
+def _refuse(error: UsageError, arguments: Sequence[str]) -> int:
     from dagtop_app.cli import commands  # noqa: PLC0415 - only for errors
     from dagtop_app.text import clean  # noqa: PLC0415 - as above
 
-    tell(f"dagtop: {clean(message, 1000)}")
+    tell(f"dagtop: {clean(str(error), 1000)}")
+    if not error.help_helps:
+        return USAGE_ERROR
     command = f" {arguments[0]}" if arguments and arguments[0] in commands() else ""
     tell(f"Try 'dagtop{command} --help'.")
     return USAGE_ERROR

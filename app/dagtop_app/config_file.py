@@ -25,6 +25,8 @@ Path_ = tuple[str, ...]
 class ConfigError(UsageError):
     """A file of settings cannot be followed. The message begins with its name and the line."""
 
+    help_helps = False
+
 
 class Document(NamedTuple):
     """A file that was read."""

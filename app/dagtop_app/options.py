@@ -22,6 +22,9 @@ OnHangup = Literal["cancel", "drain", "run-on"]
 class UsageError(Exception):
     """What was typed cannot be done; the message says what would. Exit code 2."""
 
+    help_helps = True
+    """Whether `--help` says more."""
+
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|m|h|d)")

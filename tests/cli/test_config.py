@@ -184,8 +184,7 @@ class TestTheCommand:
         write("bad.toml", "refresh = 1000\n")
         done = run("run", "graph.py", "--config", "bad.toml", "--no-journal")
         assert done.returncode == 2
-        assert done.stderr.startswith("dagtop: bad.toml:1: refresh takes a number from 1 to 60, not 1000")
-        assert "started" not in done.stderr
+        assert done.stderr == "dagtop: bad.toml:1: refresh takes a number from 1 to 60, not 1000\n"
 
     @pytest.mark.parametrize("command", [["replay", "last"], ["resume", "last"], ["run", "graph.py"], ["graph.py"]])
     def test_every_command_that_draws_takes_settings(self, run, command) -> None:
