@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.widgets import Input
 
 
 @pytest.fixture
@@ -14,3 +15,6 @@ def anyio_backend() -> str:
 def _plain_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr(
+        Input, "_toggle_cursor", lambda self: None
+    )  # a picture that takes long shows the cursor all the same
