@@ -145,6 +145,10 @@ def _ways_out(snapshot: RunSnapshot, row: TaskRow) -> list[str]:
         return [f"approve {name}", f"reject {name}"]
     if row.held:
         return [f"release {name}"]
+    if upkeep.is_kept(row):
+        if row.state in FINAL:
+            return [f"start {name}", f"policy always {name}", f"logs {name}"]
+        return [f"where {name}", f"logs {name}", f"restart {name}", f"stop {name}"]
     if row.state in ACTIVE:
         return [f"where {name}", f"logs {name}", f"cancel {name}"]
     if row.state in GOOD:

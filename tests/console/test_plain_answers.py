@@ -9,6 +9,7 @@ from console_services import services
 from dagtop.core import commands as do
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY
+from dagtop.core.states import FINAL
 from dagtop_app import plain_answers as answers
 from dagtop_app.node_commands import together
 from dagtop_app.worded import WordError
@@ -56,6 +57,15 @@ def test_why_ends_with_the_words_that_would_move_the_task() -> None:
     told = [*answers.reasons(steered(), ["deploy"])]
     assert told[-1] == "Words: approve deploy; reject deploy."
     assert any("Deploy 14 pages to production?" in line for line in told)
+
+
+def test_what_is_kept_up_is_stopped_and_started() -> None:
+    snapshot = services()
+    for row in snapshot.rows:
+        if row.policy.restart.is_on and not row.held and row.gate is None:
+            (words,) = [line for line in answers.reasons(snapshot, [row.name]) if line.startswith("Words: ")]
+            assert ("stop " in words) is (row.state not in FINAL)
+            assert ("start " in words.replace("restart ", "")) is (row.state in FINAL)
 
 
 def test_names_are_given_as_they_can_be_typed() -> None:
