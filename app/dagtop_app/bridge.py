@@ -100,6 +100,16 @@ class _Batch:
     backs: list[do.Command] = field(default_factory=list)
 
 
+def _told_of(backs: Sequence[do.Command]) -> str:
+    """What taking a start or a stop of services back comes to, in plain words; "" of anything else."""
+    for kind, how in ((do.StopTask, "down"), (do.StartTask, "up")):
+        names = [back.task for back in backs if isinstance(back, kind)]
+        if names and len(names) == len(backs):
+            who = f"{name_of(names[0], 60)} is" if len(names) == 1 else f"{plural(len(names), 'task')} are"
+            return f"{who} to be {how} again"
+    return ""
+
+
 def ended_at(snapshot: RunSnapshot) -> float | None:
     """When a run that is over was over: the engine may have been kept open since. None while it goes on."""
     if snapshot.state not in RUN_OVER:
@@ -230,7 +240,7 @@ class Bridge:
             self.word = Word(text="nothing to undo", tone="dim")
             return False
         command, backs = self._undo.pop()
-        batch = _Batch(len(backs))
+        batch = _Batch(len(backs), _told_of(backs))
         for back in backs:
             number = self.engine.send(back, by=BY)
             self._pending[number] = (back, None)
@@ -292,7 +302,8 @@ class Bridge:
                 if back is not None:
                     self._undo.append((command, (back,)))
                 undo = " · u undoes it" if back is not None else ""
-                self.word = Word(text=f"{undone}{answer.effect or command.verb}{undo}", tone="good")
+                effect = (_told_of([command]) if undone else "") or answer.effect or command.verb
+                self.word = Word(text=f"{undone}{effect}{undo}", tone="good")
             case CommandRefused():
                 self.word = Word(text=f"{command.verb} refused: {answer.reason}", tone="bad")
 
@@ -320,7 +331,7 @@ class Bridge:
             return
         if batch.backs and not undone:
             self._undo.append((command, tuple(batch.backs)))
-        if batch.told and not batch.refusal and not undone:
+        if batch.told and not batch.refusal:
             batch.effect = batch.told
             more = ""
         else:

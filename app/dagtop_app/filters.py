@@ -128,6 +128,7 @@ def _test(word: str) -> Test:
 #: What `state:` understands besides states: how tasks are that are kept at a desired state.
 _STANDINGS: dict[str, Test] = {
     "up": lambda row: row.state is TaskState.RUNNING and row.serving,
+    "notready": lambda row: row.state is TaskState.RUNNING and row.policy.is_supervised and not row.serving,
     "down": lambda row: not row.wanted,
     "removed": lambda row: row.gone,
 }

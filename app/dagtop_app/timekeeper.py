@@ -79,6 +79,11 @@ class NotBegun(Idle):
 class Keeper(Protocol):
     """What the screen asks ten times a second."""
 
+    @property
+    def runs_all(self) -> bool:
+        """Whether a due time is one of the whole graph, so that it can be run at once; False: of nodes of it."""
+        ...
+
     def tick(self, bridge: Bridge) -> bool:
         """Look at the clock. True if a run has begun, with an engine of its own."""
         ...
@@ -94,6 +99,8 @@ class Keeper(Protocol):
 
 class NodeKeeper:
     """Lets nodes of a run that lasts start over at their due times."""
+
+    runs_all = False
 
     def __init__(self, nodes: dict[str, Timetable], plan: Plan, *, wall: Callable[[], float] = time.time) -> None:
         self._times = NodeTimes(nodes, plan, wall())
@@ -140,6 +147,8 @@ class Timekeeper:
     ----------
     make: an engine for the next run, not started.
     """
+
+    runs_all = True
 
     def __init__(self, agenda: Agenda, make: Callable[[], Startable], *, wall: Callable[[], float] = time.time) -> None:
         self._agenda = agenda

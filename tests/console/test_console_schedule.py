@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from console_fakes import FakeEngine, snapshot_of
+from console_nested import with_nodes
 from console_pilot import Clock, Seen
 from dagtop.core import commands as do
 from dagtop.core.agenda import Agenda
@@ -18,7 +19,7 @@ from dagtop.core.states import RunState, TaskState
 from dagtop_app.console import ConsoleApp
 from dagtop_app.due_texts import at_text, left_text, missed_text
 from dagtop_app.next_run import NextRun
-from dagtop_app.timekeeper import NotBegun, Timekeeper
+from dagtop_app.timekeeper import NodeKeeper, NotBegun, Timekeeper
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 EDGES: dict[str, tuple[str, ...]] = {"load": (), "publish": ("load",)}
@@ -259,3 +260,42 @@ async def test_other_due_times_hold_from_now_on() -> None:
         keeper.go_by(Agenda(Timetable(schedule, UTC), BEGIN))
         await seen.settle()
         assert "next run at 12:01" in seen.lines[0]
+
+
+@pytest.mark.anyio
+async def test_of_nodes_with_schedules_nothing_is_offered_that_would_be_refused() -> None:
+    async with console() as seen:
+        schedule = schedule_of(every=60)
+        assert schedule is not None
+        engine = FakeEngine(with_nodes(snapshot_of({"in/a": (), "in": ("in/a",)}, {}), ["in"]))
+        seen.app.bridge.attach(engine)
+        seen.app.main.keeper = NodeKeeper(
+            {"in": Timetable(schedule, UTC)}, engine.latest.plan, wall=lambda: seen.wall.now
+        )
+        done = {"state": TaskState.SUCCEEDED, "attempt": 1, "started_at": 0.0, "ended_at": 2.0}
+        over = snapshot_of(
+            {"in/a": (), "in": ("in/a",)}, {"in/a": done, "in": done}, version=9, state=RunState.SUCCEEDED
+        )
+        engine.latest = with_nodes(over, ["in"])
+        await seen.settle()
+        assert "all is done until then" in seen.text
+        assert "the run is over" not in seen.text
+        assert "Run now" not in seen.text
+        await seen.press("full_stop")
+        assert "only nodes of it have schedules" in seen.text
+
+
+@pytest.mark.anyio
+async def test_the_detail_that_is_open_follows_the_task_into_the_next_run() -> None:
+    """It said "the run has not begun" through all the runs of a schedule."""
+    async with console() as seen:
+        await seen.press("enter")
+        before = seen.text
+        seen.wall.now += 3600
+        await seen.settle()
+        seen.made[0].goes_on()
+        await seen.settle()
+        seen.app.screen.renew()  # type: ignore[attr-defined]  # which it does ten times a second
+        await seen.settle()
+        assert "the run has not begun" in before
+        assert "the run has not begun" not in seen.text

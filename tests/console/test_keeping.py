@@ -441,6 +441,7 @@ class TestEditing:
     [
         ("state:up", ["api", "copies[0]", "copies[1]"]),
         ("state:down", ["mailer"]),
+        ("state:notready", ["warmup", "crasher"]),
         ("state:removed", ["old_api"]),
         ("policy:on-failure", ["worker", "importer", "mart", "copies"]),
         ("policy:no", ["migrate"]),

@@ -71,6 +71,12 @@ class Keeping(Deciding):
             self.bridge.refuse(f"{name} has no replicas; it is declared with replicas=N")
             self.draw_word()
             return
+        if self.snapshot.plan.nodes:
+            self.bridge.refuse(
+                f"in a graph of graphs the number of replicas is that of the file: replicas={now} of {name}"
+            )
+            self.draw_word()
+            return
 
         def typed(wanted: int | None) -> None:
             if wanted is None:

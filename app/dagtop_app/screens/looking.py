@@ -18,9 +18,10 @@ from dagtop_app.roster import Roster
 from dagtop_app.row_orders import SORTS
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
-from dagtop_app.screens.popup import Choice, Popup
+from dagtop_app.screens.popup import Choice, Popup, Question
 from dagtop_app.text import clean, name_of
 from dagtop_app.themed import Themed
+from dagtop_app.undo import row_of
 from dagtop_app.widgets.inspector import Inspector
 from dagtop_app.widgets.stage import Stage
 
@@ -301,10 +302,23 @@ class Looking(Keeping):
         if not self.stage.current.opened() and row is not None:
             logs = self.bridge.engine.logs.tail(row.name, 200)
             cells = max(30, self.app.size.width * 94 // 100 - 8)
-            lines = full(self.snapshot, row, logs, cells)
-            self.app.push_screen(
-                Popup(name_of(row.name, 80), lines, full=True, note="esc back · y copies on the table")
-            )
+            title, lines = name_of(row.name, 80), full(self.snapshot, row, logs, cells)
+            renew = self._renewed(title, row.name, cells)
+            self.app.push_screen(Popup(title, lines, full=True, note="esc back · y copies on the table", renew=renew))
+
+    def _renewed(self, title: str, name: str, cells: int) -> Callable[[], Question | None]:
+        """The detail of the task of that name anew, whenever there is something new of the run, or another run."""
+        shown = self.snapshot
+
+        def renew() -> Question | None:
+            nonlocal shown
+            now = self.snapshot
+            if now is shown or (row := row_of(now, name)) is None:
+                return None
+            shown = now
+            return Question(title, full(now, row, self.bridge.engine.logs.tail(name, 200), cells), ())
+
+        return renew
 
     def action_why(self) -> None:
         """The long answer."""

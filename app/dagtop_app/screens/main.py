@@ -126,6 +126,8 @@ class MainScreen(Levelled):
         """Run beside the schedule."""
         if self.keeper is None:
             self.bridge.refuse("the graph has no schedule; r and R run tasks again")
+        elif not self.keeper.runs_all:
+            self.bridge.refuse("only nodes of it have schedules; r and R on a node run it again")
         elif self.keeper.run_now(self.bridge):
             self.on_attached()
         self.draw_word()
@@ -274,6 +276,8 @@ class MainScreen(Levelled):
                 (" · n next · r runs one again · q leaves", "dim"),
             ]
         good = self.bridge.snapshot.state.value == "succeeded"
+        if good and " next at " in self._next_run and self.keeper is not None and not self.keeper.runs_all:
+            return [("all is done until then", "good"), (" · q leaves", "dim")]
         word = "the run is over: all is well" if good else f"the run is over: {self.bridge.snapshot.state.value}"
         return [(word, "good" if good else "warn"), (" · q leaves", "dim")]
 
@@ -288,7 +292,7 @@ class MainScreen(Levelled):
         actions = tuple(self.with_levels(KEPT_FOOTER if kept else footer_of(self.stage.current.footer)))
         if self.view != "logs" and at_gates(self.snapshot):
             actions = (BY_ID["run.gate"], *actions)
-        if self.keeper is not None and self.bridge.is_over:
+        if self.keeper is not None and self.keeper.runs_all and self.bridge.is_over:
             actions = (BY_ID["run.now"], *actions)
         return actions
 
@@ -328,6 +332,7 @@ class MainScreen(Levelled):
             case "task.scale":
                 return (
                     row is not None
+                    and not self.snapshot.plan.nodes
                     and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) is not None
                 )
             case "run.start":
@@ -335,7 +340,7 @@ class MainScreen(Levelled):
             case "run.reload":
                 return self.reloader is not None
             case "run.now":
-                return self.keeper is not None and self.bridge.is_over
+                return self.keeper is not None and self.keeper.runs_all and self.bridge.is_over
             case "run.more" | "run.fewer" | "run.pause" | "run.drain":
                 return self.may_steer
             case _:

@@ -269,12 +269,15 @@ def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
     """Every key, by group; those for levels only where there are `levels`."""
     groups = [group for group in GROUPS if levels or group != "Levels"]
     blocks = {group: [action for action in ACTIONS if action.group == group] for group in groups}
+    keys = {(action.group, action.shown) for action in ACTIONS if action.keys}
     lines: list[Line] = []
     for group, actions in blocks.items():
         if lines:
             lines.append(())
         lines.append(((group.upper(), "head"),))
-        lines.extend(((fit(shown_of(action), 8), "key"), (action.help, "")) for action in actions)
+        for action in actions:
+            in_menu = not action.keys and (group, action.shown) in keys  # of the key that is listed already
+            lines.append(((fit("" if in_menu else shown_of(action), 8), "key"), (action.help, "")))
     lines += [(), (("STATES", "head"),)]
     row: list[Span] = []
     for place, face in enumerate((*TASK_FACES.values(), GATE_FACE)):

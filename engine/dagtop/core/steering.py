@@ -208,6 +208,8 @@ def _flaw(machine: RunMachine, command: cmd.Command) -> str:
         case cmd.SwapGraph():
             return "the graph of this run cannot be swapped"
         case cmd.ScaleTask(task=task):
+            if machine.plan.nodes and f"{task}[0]" in machine.plan.index:
+                return f"in a graph of graphs the number of replicas is that of the file: change it where {task} is declared"
             return f"{task} was not declared with replicas"
         case _:
             return ""
