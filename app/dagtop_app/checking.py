@@ -13,9 +13,10 @@ from typing import Any
 
 from dagtop.core.forecast import Usual
 from dagtop.core.plan import Plan
-from dagtop.core.restart import Restart, ceiling_of
+from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
 from dagtop.core.schedule import Timetable
-from dagtop.core.topology import levels
+from dagtop.core.spreading import replicas_of
+from dagtop.core.topology import levels, reach
 from dagtop.errors import DagtopError, GraphError, LoadError
 from dagtop.graph import ExecutorConfig
 from dagtop.observe.describe import describe_named
@@ -58,6 +59,8 @@ class PlanFacts:
     """The next due times of nodes that have their own, in order."""
     restarts: Mapping[str, Restart] = field(default_factory=dict)
     """Tasks that are started again, and by which policy."""
+    never_say: tuple[str, ...] = ()
+    """Services that others wait for, and that have no way to say that they are ready."""
 
 
 def facts_of(
@@ -69,6 +72,7 @@ def facts_of(
     due: tuple[datetime, ...] = (),
     is_past: bool = False,
     nodes_due: tuple[tuple[str, datetime], ...] = (),
+    never_say: tuple[str, ...] = (),
 ) -> PlanFacts:
     """Count levels, and look ahead."""
     level = levels(plan)
@@ -91,6 +95,7 @@ def facts_of(
         due=due,
         is_past=is_past,
         nodes_due=nodes_due,
+        never_say=never_say,
         restarts={
             name: policy.restart for name, policy in zip(plan.names, plan.policies, strict=True) if policy.restart.is_on
         },
@@ -132,6 +137,9 @@ def plan_lines(facts: PlanFacts) -> Iterator[str]:
         ]
         yield f"  waits at gates    {_some(waits, MOST_ON_PATH, ', ')}"
     yield from _restart_lines(facts.restarts)
+    if facts.never_say:
+        yield f"  never say ready   {_some([name_of(name, 80) for name in facts.never_say], MOST_ON_PATH, ', ')}"
+        yield f"{'':<20}what waits for them starts when they have succeeded once; a service needs ctx.ready() or ready=Probe(…)"
     if facts.is_past:
         yield "  next due          never: every moment that at= names is past"
     for number, due in enumerate(facts.due):
@@ -202,6 +210,23 @@ def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
         due=due,
         is_past=not due and timetable_of(prepared) is not None,
         nodes_due=_nodes_next_due(prepared),
+        never_say=_never_say(prepared),
+    )
+
+
+def _never_say(prepared: Prepared) -> tuple[str, ...]:
+    checked = prepared.graph.checked(prepared.config)
+    plan, shared = checked.plan, checked.specs is not None
+    return tuple(
+        plan.names[index]
+        for index, policy in enumerate(plan.policies)
+        if policy.restart.policy is RestartPolicy.ALWAYS
+        and policy.ready is None
+        and not checked.calls[0 if shared else index].wants_context
+        and any(
+            below not in plan.nodes and not replicas_of(plan, below)
+            for below in reach(plan.downstream, [index]) - {index}
+        )
     )
 
 

@@ -248,7 +248,7 @@ def not_ready_text(row: TaskRow) -> str:
     """What a running task has to do to be ready."""
     if row.policy.ready is not None:
         return f"Its readiness probe has not passed yet; it is asked every {seconds_of(row.policy.ready.interval)}."
-    return "It is ready when it says ctx.ready(), or succeeds."
+    return "It is ready when it says ctx.ready(), passes a probe (ready=Probe(…) in the file), or has succeeded once."
 
 
 def allowance(row: TaskRow) -> str:

@@ -244,3 +244,23 @@ def test_each_event_of_a_task_that_is_kept_is_a_json_object(event: ev.TaskEvent,
     told = json.loads(Wire(run="r-1", started_at=0.0).encode(1, [event]))
     assert told["task"] == "api"
     assert {name: told.get(name) for name in fields} == fields
+
+
+def test_B31_check_names_services_that_others_wait_for_and_that_never_say_that_they_are_ready(
+    write, dagtop_here
+) -> None:
+    write(
+        "mute.py",
+        """
+        from dagtop import Graph, Probe, Reconciler
+        graph = Graph("mute")
+        for name in ("api", "alone"):
+            graph.add(name, lambda: 1, restart="always")
+        graph.add("probed", lambda: 1, restart="always", ready=Probe(lambda: True))
+        graph.add("says", lambda ctx: ctx.ready(), restart="always")
+        graph.add("uses", lambda api, probed, says: 2)
+        services = Reconciler(graph)
+        """,
+    )
+    told = dagtop_here("check", "mute.py").out
+    assert "  never say ready   api\n" in told

@@ -202,7 +202,7 @@ class TestTheLongAnswer:
             ("importer", ["is started no more: restarted 5 times", "bad header", "higher max_restarts"]),
             (
                 "crasher",
-                ["6 restarts since it was healthy, 6 of them after a failure", "says ctx.ready(), or succeeds"],
+                ["6 restarts since it was healthy, 6 of them after a failure", "says ctx.ready(), passes a probe"],
             ),
             ("ticker", ["ticker came to its end, and is started again by its policy"]),
             ("mailer", ["is to be down: stopped by console", "d starts it"]),

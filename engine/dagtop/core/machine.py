@@ -84,6 +84,7 @@ class RunMachine:
         "joins",
         "keeps_count",
         "ledger",
+        "may_say",
         "may_time_out",
         "may_wait_longer",
         "outbox",
@@ -157,6 +158,8 @@ class RunMachine:
         self.winding_down = False
         """Whether the runtime was told to close what there is to close."""
         self.evidence = evidence
+        self.may_say: Callable[[int], bool] | None = None
+        """Whether a task's function has a way to say that it is ready; None if nobody knows."""
         self._questions = 0
         self._instructions: list[Instruction] = []
         self._ended: deque[int] = deque()

@@ -8,10 +8,12 @@ from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.deadlines import Due
 from dagtop.core.instructions import RunProbe, StopReason
-from dagtop.core.restart import Probe, ProbeKind
+from dagtop.core.restart import Probe, ProbeKind, RestartPolicy
+from dagtop.core.spreading import replicas_of
 from dagtop.core.states import ACTIVE, TaskState
 from dagtop.core.stopping import stop_attempt
 from dagtop.core.supervising import count_as_ready
+from dagtop.core.topology import reach
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -51,6 +53,19 @@ def attempt_begun(machine: RunMachine, index: int, at: float, attempt: int) -> N
         _ask_later(machine, index, at, attempt, ProbeKind.READY, policy.ready.delay)
     elif policy.alive is not None:
         _ask_later(machine, index, at, attempt, ProbeKind.ALIVE, policy.alive.delay)
+    if _is_ready_at_once(machine, index):
+        machine.deadlines.push(at, Due.READY_PROBE, index, attempt)
+
+
+def _is_ready_at_once(machine: RunMachine, index: int) -> bool:
+    """Whether it is to run always, has no way to say that it is ready, and nothing waits for that but nodes that end with it."""
+    policy = machine.ledger.policies[index]
+    if machine.may_say is None or policy.ready is not None or policy.restart.policy is not RestartPolicy.ALWAYS:
+        return False
+    if index in machine.joins.early or machine.may_say(index):
+        return False
+    plan = machine.plan
+    return all(i in plan.nodes or replicas_of(plan, i) for i in reach(plan.downstream, [index]).difference([index]))
 
 
 def probes_changed(machine: RunMachine, index: int, at: float) -> None:
@@ -69,11 +84,13 @@ def _ask_later(machine: RunMachine, index: int, at: float, attempt: int, kind: P
     machine.deadlines.push(at + wait, _DUE[kind], index, attempt)
 
 
-def probe_due(machine: RunMachine, index: int, attempt: int, kind: ProbeKind) -> None:
+def probe_due(machine: RunMachine, index: int, at: float, attempt: int, kind: ProbeKind) -> None:
     """It is time to ask a running task how it is."""
     if machine.ledger.state[index] is not TaskState.RUNNING:
         return
-    if _is_asked(machine, index, kind):
+    if kind is ProbeKind.READY and _is_ready_at_once(machine, index):
+        _serve(machine, index, at)
+    elif _is_asked(machine, index, kind):
         machine.instruct(RunProbe(index, attempt, kind))
     else:
         machine.streaks.pop((index, kind), None)

@@ -40,9 +40,9 @@ def tick(machine: RunMachine, event: inp.Tick) -> None:
         elif kind is Due.GATE:
             gate_due(machine, index, at)
         elif kind is Due.READY_PROBE:
-            probe_due(machine, index, attempt, ProbeKind.READY)
+            probe_due(machine, index, at, attempt, ProbeKind.READY)
         elif kind is Due.ALIVE_PROBE:
-            probe_due(machine, index, attempt, ProbeKind.ALIVE)
+            probe_due(machine, index, at, attempt, ProbeKind.ALIVE)
         elif ledger.state[index] is TaskState.RUNNING:
             check_timeout(machine, index, at)
     machine.fill(at)

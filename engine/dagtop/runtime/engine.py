@@ -78,6 +78,7 @@ class Engine:
         self.machine = RunMachine(job.plan, job.policy, job.ledger, breakers=self.breakers, evidence=self._evidence)
         self.calls = Calls(job, self.reports)
         self.calls.ledger = self.machine.ledger
+        self.machine.may_say = lambda index: self.calls.call_of(index).wants_context
         self.publisher: Publisher | None = None
         self.hold_open = False
         """Stay when the run is over, for commands that may give it something to do again."""
