@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from dagtop.core import events as ev
 from dagtop.core.breakers import BreakerView
+from dagtop.core.forecast import Usual
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL, TaskState
@@ -220,7 +221,9 @@ class Effect(NamedTuple):
     """How many waited."""
 
 
-def effect(snapshot: RunSnapshot, story: Story, turns: Sequence[Turn], users: Sequence[int]) -> Effect | None:
+def effect(
+    snapshot: RunSnapshot, story: Story, turns: Sequence[Turn], users: Sequence[int], usual: Mapping[int, Usual]
+) -> Effect | None:
     """How long tasks waited at it; None if there are too many to tell."""
     if len(snapshot.rows) > MOST:
         return None
@@ -230,7 +233,7 @@ def effect(snapshot: RunSnapshot, story: Story, turns: Sequence[Turn], users: Se
     waited = {index: pieces for index in users if (pieces := [*_waited(snapshot, story, index, shut)])}
     if not waited:
         return Effect(0.0, 0.0, 0)
-    took = durations(snapshot)
+    took = durations(snapshot, usual)
     for index, pieces in waited.items():  # what they waited made them late
         took[index] += _covered(pieces)
     path = set(critical_path(snapshot.plan, took))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from dagtop.core.breakers import BreakerView
+from dagtop.core.forecast import Usual
 from dagtop.core.guards import BreakerState, OnOpen
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import TaskState
@@ -48,6 +49,8 @@ class Scene(NamedTuple):
     calls: Calls
     selected: int | None = None
     """The task that keys act on."""
+    usual: Mapping[int, Usual] = {}
+    """How long tasks took in earlier runs, by index."""
 
 
 def detail(scene: Scene, cells: int, height: int, *, cost: Effect | None) -> list[Line]:
@@ -291,7 +294,7 @@ def _md(text: str) -> str:
 def cost_of(scene: Scene) -> Effect | None:
     """What the breaker has cost so far."""
     users = scene.users.tasks(scene.view.name)[:_LOOKED_AT]
-    return effect(scene.snapshot, scene.story, turns_of(scene.view, scene.story), users)
+    return effect(scene.snapshot, scene.story, turns_of(scene.view, scene.story), users, scene.usual)
 
 
 def paragraphs(scene: Scene, cells: int) -> list[Line]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from dagtop.core.blast import blast_radii
 from dagtop.core.escalation import Cause, EscalationReport
 from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, GOOD, TaskState
 from dagtop.core.topology import reach
@@ -24,6 +25,7 @@ from dagtop_app.graph_critical import durations
 NEAR = 60.0
 #: With more tasks than this it is not estimated how long a restart would take.
 MOST = 20_000
+_NOTHING: Mapping[int, Usual] = {}
 #: Tasks up a chain of failures.
 _CHAIN = 8
 
@@ -296,25 +298,31 @@ class Way(NamedTuple):
     """About how long that takes; None if nobody knows."""
 
 
-def way(snapshot: RunSnapshot, entry: Entry) -> Way | None:
-    """The tasks that a restart runs, and about how long they take; None if it is not possible, or too large to tell."""
+def way(snapshot: RunSnapshot, entry: Entry, usual: Mapping[int, Usual] = _NOTHING) -> Way | None:
+    """The tasks that a restart runs, and about how long they take; None if it is not possible, or too large to tell.
+
+    Parameters
+    ----------
+    usual: how long tasks took in earlier runs, by index.
+    """
     row = entry.row
     if row is None or len(snapshot.rows) > MOST:
         return None
     plan = snapshot.plan
     after = {index for index in reach(plan.downstream, [row.index]) if not snapshot.rows[index].gone}
     chosen = [index for index in plan.order if index == row.index or index in after]
-    took = durations(snapshot)
+    took = durations(snapshot, usual)
     ran = [one.index for one in snapshot.rows if one.started_at is not None]
     cost = sum(plan.policies[index].weight for index in ran)
     unit = sum(took[index] for index in ran) / cost if cost else 0.0
     for index in chosen:
         if snapshot.rows[index].started_at is None:
-            took[index] = plan.policies[index].weight * unit
+            known = usual.get(index)
+            took[index] = known.median if known is not None else plan.policies[index].weight * unit
     ends: dict[int, float] = {}
     for index in chosen:
         ends[index] = took[index] + max((ends.get(above, 0.0) for above in plan.upstream[index]), default=0.0)
-    return Way(tuple(plan.names[index] for index in chosen), max(ends.values()) if ran else None)
+    return Way(tuple(plan.names[index] for index in chosen), max(ends.values()) if ran or usual else None)
 
 
 def resolved_at(story: Story, entry: Entry) -> float | None:

@@ -14,6 +14,7 @@ from console_scenes import report_of
 from dagtop.core import commands as do
 from dagtop.core import events as ev
 from dagtop.core.escalation import Cause
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.report.ticket import ticket
 from dagtop.observe.story import Story
@@ -162,6 +163,13 @@ class TestWhatIsTold:
         assert way.tasks == ("load_orders", "build_mart", "publish")
         assert way.seconds is not None
         assert way.seconds > 30
+
+    def test_how_long_that_takes_is_known_from_earlier_runs(self) -> None:
+        snapshot = alarms()
+        usual = {snapshot.plan.index[name]: Usual(10.0, 12.0, 3) for name in ("build_mart", "publish")}
+        way = model.way(snapshot, entry(5), usual)
+        assert way is not None
+        assert way.seconds == 30.0 + 10.0 + 10.0
 
     def test_when_it_was_resolved_is_known_from_the_story(self) -> None:
         story = Story()

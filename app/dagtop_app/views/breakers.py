@@ -78,8 +78,9 @@ class Breakers(View[BreakerList]):
 
     def scene(self, view: BreakerView) -> texts.Scene:
         """What is told of one."""
-        desk = self.desk
-        return texts.Scene(desk.snapshot, desk.bridge.story, view, self.users, self.calls, desk.roster.selected)
+        desk, bridge = self.desk, self.desk.bridge
+        selected = desk.roster.selected
+        return texts.Scene(desk.snapshot, bridge.story, view, self.users, self.calls, selected, bridge.usual)
 
     def show(self, *, moved: bool = False) -> None:
         snapshot = self.desk.snapshot

@@ -97,7 +97,7 @@ class Escalations(View[EscalationList]):
         second = int(snapshot.at) if len(snapshot.rows) <= model.MOST else 0
         key = (entry.report.number, entry.status, entry.row, second)
         if self._dry[0] != key:
-            self._dry = (key, model.deeds(snapshot, entry), model.way(snapshot, entry))
+            self._dry = (key, model.deeds(snapshot, entry), model.way(snapshot, entry, self.desk.bridge.usual))
         return texts.Scene(snapshot, self.desk.bridge.story, entry, self._dry[1], self._dry[2])
 
     def show(self, *, moved: bool = False) -> None:
