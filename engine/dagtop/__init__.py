@@ -29,6 +29,7 @@ from dagtop.errors import (
     TaskTimeoutError,
     TransferError,
     UnknownDependencyError,
+    UnwellError,
     WorkerDiedError,
 )
 from dagtop.graph import ExecutorConfig, Graph, MetaDAG
@@ -88,6 +89,7 @@ __all__ = [
     "TaskTimeoutError",
     "TransferError",
     "UnknownDependencyError",
+    "UnwellError",
     "UpdatePlan",
     "WorkerDiedError",
     "breakers",

@@ -9,6 +9,7 @@
     ├── LoadError                   a graph file cannot be loaded
     ├── TaskError                   a task did not do what was asked of it
     │   ├── TaskTimeoutError        an attempt took longer than `timeout`
+    │   ├── UnwellError             its liveness probe said that it was not well
     │   ├── TaskExitError           the task called `sys.exit` or raised KeyboardInterrupt
     │   ├── BackendError            the place where the task was to run cannot be had
     │   ├── WorkerDiedError         the process that ran the task is gone
@@ -108,6 +109,10 @@ class TaskError(DagtopError):
 
 class TaskTimeoutError(TaskError):
     """An attempt took longer than its `timeout`."""
+
+
+class UnwellError(TaskError):
+    """A running task was stopped because its liveness probe said no."""
 
 
 #: The message of the TypeError of a plain function that called an async one.
