@@ -262,3 +262,13 @@ async def test_a_map_inside_a_node_is_one_row_of_its_level() -> None:
         assert any("load[0..19] ▸" in line for line in seen.lines)
         await seen.press("escape")
         assert main.roster.level == ""
+
+
+async def test_in_the_events_space_marks_the_task_and_not_its_group() -> None:
+    from dagtop.core.events import TaskSucceeded
+
+    engine = FakeEngine(mapped())
+    engine.story.record(1, [TaskSucceeded(20.0, "load[0]", 1)])
+    async with console(engine) as seen:
+        await seen.press("7", "home", "space")
+        assert seen.app.main.roster.marks.names == {"load[0]"}

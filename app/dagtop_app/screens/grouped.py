@@ -61,15 +61,13 @@ class Grouped(Commanding):
         return self.selected_row if pack is None else self.table.rolls.of(self.roster.snapshot, pack).worst
 
     def action_select(self) -> None:
-        """Mark what is under the cursor: of the graph the group that is drawn as one, or the one task."""
-        row = self.selected_row
-        if self.view != "graph" or row is None:
+        """Mark what is under the cursor, the group that is shown as one or the one task, and go on to the next line."""
+        if (pack := self.pack) is None:
             super().action_select()
             return
-        pack = self.pack
-        self.roster.marks.toggle(
-            [row.name] if pack is None else [self.snapshot.rows[index].name for index in pack.members]
-        )
+        rows = self.snapshot.rows
+        self.roster.marks.toggle([rows[index].name for index in pack.members if index < len(rows)])
+        self.step_on()
         self.draw()
 
     def action_detail(self) -> None:

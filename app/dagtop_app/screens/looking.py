@@ -146,6 +146,7 @@ class Looking(Keeping):
         elif not self.roster.select(index):
             self.set_filter("", problems=False)
             self.roster.select(index)
+        self.roster.extend()
         self.draw()
 
     def action_pane(self, step: int) -> None:

@@ -32,7 +32,7 @@ class Marking(Steering):
         """Mark the task under the cursor, or unmark it, and go on to the next line."""
         if (row := self._chosen()) is None:
             return
-        self.roster.marks.toggle(self.roster.names_at(row.index))
+        self.roster.marks.toggle([row.name])
         self.step_on()
         self.draw()
 
