@@ -11,7 +11,8 @@ from dagtop.core import commands as do
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState
 from dagtop_app.config import Confirm
-from dagtop_app.plain_console import Talk, TalkPrinter
+from dagtop_app.plain_console import Talk
+from dagtop_app.plain_printer import TalkPrinter
 from dagtop_app.worded_vocabulary import BY_WORD
 from hypothesis import given
 from hypothesis import strategies as st
