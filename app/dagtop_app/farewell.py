@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
+from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState, TaskState
 
 from dagtop_app.ascii_form import ascii_of
 from dagtop_app.faces import ASCII, RUN_FACES, glyph, run_glyph
@@ -34,6 +36,12 @@ def exit_code(state: RunState, *, terminated: int | None = None, broken: bool = 
             return 130
 
 
+def _counts(snapshot: RunSnapshot) -> Counter[TaskState]:
+    """Without what was removed while it went on."""
+    gone = Counter(row.state for row in snapshot.rows if row.gone and row.state in FINAL)
+    return Counter(snapshot.counts) - gone
+
+
 def farewell(
     snapshot: RunSnapshot, *, title: str = "", report: str = "", resume: str = "", error: BaseException | None = None
 ) -> str:
@@ -41,7 +49,7 @@ def farewell(
     face = RUN_FACES[snapshot.state]
     word = face.word.lower() if snapshot.state in RUN_OVER else f"left while {face.word.lower()}"
     name = name_of(snapshot.graph or title or "run", 60)
-    lines = [f"{run_glyph(snapshot.state)} {name}: {word} after {duration(snapshot.at)} · {counted(snapshot.counts)}"]
+    lines = [f"{run_glyph(snapshot.state)} {name}: {word} after {duration(snapshot.at)} · {counted(_counts(snapshot))}"]
     if snapshot.reason:
         lines.append(f"  {clean(snapshot.reason, 200)}")
     bad = [row for row in snapshot.rows if row.state in BAD]

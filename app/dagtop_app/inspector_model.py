@@ -22,6 +22,8 @@ from dagtop_app.why import error_line, gate_deadline, why
 _S = TaskState
 #: Width of the words at the left of the short form.
 _LABEL = 9
+#: So many lines of its log go before a policy that is long.
+_LOGS_KEPT = 3
 
 
 def title(snapshot: RunSnapshot, row: TaskRow | None) -> tuple[list[Span], list[Span]]:
@@ -66,6 +68,14 @@ def short(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: i
         where = where_text(snapshot, row)
         facts.append(("policy", [(policy_text(row) + (f" · {where}" if where else ""), "dim")]))
     lines: list[Line] = [((f" {fit(label, _LABEL - 2)} ", "head"), *spans) for label, spans in facts]
+    room = height - len(lines) - min(len(logs), _LOGS_KEPT)
+    if height > 5 and room > 0:  # there are lines free: the policy need not be cut
+        text = lines.pop()[1][0]
+        words = wrap(text, max(10, cells - _LABEL))[: room + 1]
+        lines += [
+            ((f" {fit('' if place else 'policy', _LABEL - 2)} ", "head"), (part, "dim"))
+            for place, part in enumerate(words)
+        ]
     room = height - len(lines)
     latest = list(logs)[-max(1, room) :]
     if latest and room < 1:

@@ -113,6 +113,17 @@ def replicas_of(snapshot: RunSnapshot, task: str) -> int | None:
     return count
 
 
+def replicas_text(snapshot: RunSnapshot, row: TaskRow) -> str:
+    """Of a task that stands for replicas: how many of them are up; "" of any other."""
+    count = replicas_of(snapshot, row.name)
+    if not count:
+        return ""
+    rows = [snapshot.rows[snapshot.plan.index[f"{row.name}[{number}]"]] for number in range(count)]
+    return (
+        f"{sum(one.state is _S.RUNNING and one.serving for one in rows)}/{count} up" if any(map(is_kept, rows)) else ""
+    )
+
+
 def whole_of(snapshot: RunSnapshot, task: str) -> str:
     """The task that one is a replica of; any other is itself."""
     name, bracket, number = task.rpartition("[")

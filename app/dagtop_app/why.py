@@ -100,7 +100,7 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
         case _S.CACHED:
             return _aged(row, Why(clean(row.reason) or "result of an earlier run", "dim"))
         case _S.SUCCEEDED:
-            return _aged(row, Why(_why_ok(row), "dim"))
+            return _aged(row, Why(_joined(upkeep.replicas_text(snapshot, row), _why_ok(row)), "dim"))
 
 
 def _aged(row: TaskRow, told: Why) -> Why:
