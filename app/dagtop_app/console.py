@@ -25,7 +25,7 @@ from dagtop_app.manners import Mannered
 from dagtop_app.options import OnHangup
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
-from dagtop_app.terminal import tell
+from dagtop_app.terminal import shield_terminal, tell
 from dagtop_app.theming import keep_theme, watching_themes
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class ConsoleApp(Mannered):
 
     def on_mount(self) -> None:
         """A signal from outside must leave the terminal as it was. The run begins once there is something to see."""
+        shield_terminal()
         told = self._take_keys()
         self.begin_themes()
         self.tell_of_settings(told)
@@ -106,7 +107,7 @@ class ConsoleApp(Mannered):
         loop = self._loop
         if loop is None:
             return
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
                 continue
             try:
@@ -248,9 +249,10 @@ def run_console(
     finally:
         sys.setswitchinterval(patience)
     engine = app.bridge.engine
+    crashed = False
     if app.return_code == 1 and app.main.leaving == "":  # Textual's own crash; it has shown the traceback
-        broken = engine.error is None and app._exception is not None
-        if broken:
+        crashed = engine.error is None and app._exception is not None
+        if crashed:
             engine.send(do.CancelRun(reason="the console broke down"), by="console")
     if app.hung_up:
         run_on(engine, app.on_hangup, grace=_GRACE)
@@ -265,4 +267,4 @@ def run_console(
     tell(farewell(snapshot, title=title, report=report, resume=resume, error=engine.error), summary)
     if not ended and app.terminated is None:
         return 130 if engine.error is None else 1
-    return exit_code(snapshot.state, terminated=app.terminated, broken=engine.error is not None)
+    return exit_code(snapshot.state, terminated=app.terminated, broken=crashed or engine.error is not None)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import io
 import os
 import select
 import sys
 import termios
 import threading
 from collections.abc import Callable, Generator
-from typing import TextIO
+from typing import Any, TextIO
 
 #: A line is handed on at this length, whether it has ended or not.
 LONGEST_LINE = 8 * 1024
@@ -86,12 +87,52 @@ def stdout_reserved() -> Generator[int, None, None]:
         os.close(real)
 
 
+class _Tough(io.TextIOWrapper):
+    """Loses what cannot be written: the terminal has gone, and who draws on it is told so in another way."""
+
+    def write(self, text: str, /) -> int:
+        with contextlib.suppress(OSError):
+            return super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            super().flush()
+
+
+class _Sized:
+    """What `sys.__stdout__` is while the console draws: writes go where standard output goes, its size is the terminal's."""
+
+    def __init__(self, stream: TextIO, terminal: TextIO) -> None:
+        self._stream, self._terminal = stream, terminal
+
+    def fileno(self) -> int:
+        """That of the terminal: it is asked for its size."""
+        return self._terminal.fileno()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_shields: list[Callable[[], None]] = []
+
+
+def shield_terminal() -> None:
+    """From now on also what is written to `sys.__stdout__` and `sys.__stderr__` is kept off the terminal.
+
+    Called once Textual has taken them: it draws on what it has taken.
+    """
+    if _shields:
+        _shields[-1]()
+
+
 class Terminal:
     """The terminal while descriptors 1 and 2 are ours. `restore` gives them back; calling it again does nothing."""
 
-    def __init__(self, on_line: Callable[[str, str], None], real: int) -> None:
+    def __init__(self, on_line: Callable[[str, str], None], real: int, *, tough: bool = False) -> None:
         flush_standard_streams()
-        self.file: TextIO = open(os.dup(real), "w", encoding="utf-8", errors="replace", buffering=1)  # noqa: SIM115 - restore closes it
+        kind = _Tough if tough else io.TextIOWrapper
+        self.file: TextIO = kind(os.fdopen(os.dup(real), "wb"), encoding="utf-8", errors="replace", line_buffering=True)
         """Writes to the real terminal."""
         self._saved = {1: os.dup(1), 2: os.dup(2)}
         self._stop, self._stopped = os.pipe()
@@ -213,14 +254,23 @@ def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = Fal
     `for_textual` the names that Textual draws on and asks the size of, `sys.__stdout__` and `sys.__stderr__`, are the
     terminal behind standard output.
     """
-    terminal = Terminal(on_line, real=1 if for_textual else 2)
-    before = sys.__stdout__, sys.__stderr__
+    terminal = Terminal(on_line, real=1 if for_textual else 2, tough=for_textual)
+    before, streams = (sys.__stdout__, sys.__stderr__), (sys.stdout, sys.stderr)
+
+    def shield() -> None:
+        # Textual has put streams there without a descriptor, for which children, faulthandler and others would fail.
+        sys.stdout, sys.stderr = streams
+        sys.__stdout__ = _Sized(before[0] or sys.stdout, terminal.file)  # type: ignore[assignment,misc]  # declared Final
+        sys.__stderr__ = before[1]  # type: ignore[misc]  # as above
+
     if for_textual:
         sys.__stdout__ = sys.__stderr__ = terminal.file  # type: ignore[assignment,misc]  # declared Final, but Textual draws on them
+        _shields.append(shield)
     try:
         with _modes_kept() if for_textual else contextlib.nullcontext():
             yield terminal
     finally:
         if for_textual:
+            _shields.remove(shield)
             sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]  # as above
         terminal.restore()
