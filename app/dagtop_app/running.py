@@ -258,7 +258,7 @@ def run_to_the_end(
     conversation = _conversation(prepared, out, resume) if talks else None
     printer = conversation.printer if conversation is not None else _printer(prepared, output, out, resume)
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
-    executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=_file_of(journal)))
+    executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=file_of(journal)))
     engine = EngineThread(executor, hold_open=hold_open or watch_file or talks, loop=output.loop)
     grace = executor.config.run_policy().cancel_grace
     if conversation is not None:
@@ -292,7 +292,7 @@ def _applying(
     return applying_changes(Reloader(prepared, executor), engine)
 
 
-def _file_of(journal: Journal | None) -> Path | None:
+def file_of(journal: Journal | None) -> Path | None:
     """The file of a journal, if another terminal has to be told which one it is."""
     path = getattr(journal, "path", None)
     return path if path is not None and path != settings.journal_at(environ={}).path else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from dagtop.errors import JournalError
@@ -9,7 +10,7 @@ from dagtop.ports.journal import Journal
 
 from dagtop_app.headless import say
 from dagtop_app.options import UsageError
-from dagtop_app.running import Prepared
+from dagtop_app.running import Prepared, file_of
 from dagtop_app.text import clean, name_of, plural
 
 if TYPE_CHECKING:
@@ -32,10 +33,11 @@ def desired_state(prepared: Prepared, journal: Journal | None, *, afresh: bool) 
 
     try:
         if (other := open_elsewhere(journal, prepared.source, prepared.graph.name)) is not None:
-            name, run = name_of(prepared.graph.name, 60), clean(other.run)
+            name, run, file = name_of(prepared.graph.name, 60), clean(other.run), file_of(journal)
+            db = f"--db {shlex.quote(str(file))} " if file is not None else ""
             raise UsageError(
-                f"{name} is running already (run {run}, process {other.pid}): `dagtop replay {run}` looks at it, "
-                f"`dagtop tell {run}` … steers it, --new starts another one"
+                f"{name} is running already (run {run}, process {other.pid}): `dagtop replay {db}{run}` looks at it, "
+                f"`dagtop tell {db}{run} …` steers it, --new starts another one"
             )
         stored = latest_of(journal, prepared.source, prepared.graph.name)
         if stored is None:
