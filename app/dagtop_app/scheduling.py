@@ -15,7 +15,7 @@ from functools import partial
 from dagtop.core.agenda import MOST, Agenda, Fire, PassedOver
 from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
-from dagtop.core.states import RunState
+from dagtop.core.states import RUN_OVER, RunState
 from dagtop.graph.zones import zone_here
 from dagtop.ports.journal import Journal
 from dagtop.runtime.node_schedule import NodeTimes, is_wanted, node_end
@@ -34,6 +34,7 @@ from dagtop_app.text import name_of
 _GLANCE = 0.2
 
 #: Ends of a run after which no node starts over.
+_STOPS = frozenset({RunState.CANCELLING, *RUN_OVER})
 _CUT_SHORT = frozenset({RunState.CANCELLED, RunState.TIMED_OUT})
 
 
@@ -187,7 +188,8 @@ class _Waiting:
                 due = self.agenda.next_due(self._wall())
                 if over.wait(LOOK if due is None else min(LOOK, max(0.0, due - self._wall()))):
                     return
-            engine.send(CancelRun(reason="the next run is due"), by=BY)
+            if engine.latest.state not in _STOPS:
+                engine.send(CancelRun(reason="the next run is due"), by=BY)
 
         watcher = threading.Thread(target=watch, name="waits for the next due time", daemon=True)
         watcher.start()

@@ -17,7 +17,7 @@ from dagtop.core.events import CommandRefused
 from dagtop.core.plan import Plan
 from dagtop.core.schedule import Timetable
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import RUN_OVER, TaskState
+from dagtop.core.states import RUN_OVER, RunState, TaskState
 from dagtop.graph.zones import zone_here
 from dagtop.observe.logs import LogBook
 from dagtop.observe.story import Story
@@ -171,6 +171,8 @@ class Timekeeper:
             self._was_busy = True
             if not self._gives_way and self._agenda.must_give_way(now):
                 self._gives_way = True
+                if bridge.engine.latest.state is RunState.CANCELLING:
+                    return False
                 bridge.engine.send(CancelRun(reason="the next run is due"), by=BY)
             return False
         if self._was_busy:

@@ -238,8 +238,12 @@ def told_ago(snapshot: RunSnapshot, row: TaskRow) -> str:
     return f" {int(passed)}s ago" if passed < 100 else f" {clock(passed)} ago"
 
 
+_FAILED = frozenset({_S.FAILED.value, _S.TIMED_OUT.value})
+
+
 def _why_ok(row: TaskRow) -> str:
-    times = f"after {plural(len(row.history), 'failed attempt')}" if row.history else ""
+    failed = sum(one.ending in _FAILED for one in row.history)  # others were restarted by hand, or stopped
+    times = f"after {plural(failed, 'failed attempt')}" if failed else ""
     told = clean(row.progress[2], 200) if row.progress and row.progress[1] is None else ""
     torn_down = "torn down" if row.torn_down else ""
     return _joined(clean(row.reason, 200), told, times, why_run(row), torn_down)

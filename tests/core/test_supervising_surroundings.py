@@ -189,3 +189,20 @@ def test_B28_a_probe_alone_does_not_start_a_task_again() -> None:
     driver.probe("a", "alive", ok=False)
     driver.stopped("a")
     assert driver.state("a") is TaskState.FAILED
+
+
+def test_B32_one_that_was_to_be_started_again_and_whose_upstream_was_stopped_is_skipped_with_that_reason() -> None:
+    """It "started over, since its upstream runs again", and was skipped in the same moment."""
+    driver = Driver({"api": [], "worker": ["api"]}, {"api": kept("always"), "worker": kept(base=9.0)}, supervises=True)
+    driver.say_ready("api")
+    driver.fail("worker")
+    driver.fail("worker")
+    assert driver.state("worker") is TaskState.BACKOFF
+    driver.command(cmd.StopTask("api"))
+    driver.stopped("api")
+    driver.advance(20.0)
+    assert driver.state("worker") is TaskState.SKIPPED
+    assert "restarted" not in driver.types("worker")
+    driver.command(cmd.StartTask("api"))
+    driver.say_ready("api")
+    assert driver.states() == {"api": "running", "worker": "running"}

@@ -306,7 +306,11 @@ class TestNodes:
         assert scheduled.count == 1
         assert scheduled.last is not None
         assert scheduled.last.state is RunState.SUCCEEDED
-        assert {event.by for event in log.of(CommandApplied)} == {"the schedule"}
+        applied = log.of(CommandApplied)
+        assert {event.by for event in applied} == {"the schedule"}
+        assert (
+            applied[0].effect == "ingest/page runs again, 1 task after it keeps old results"
+        )  # report/total; not its own
 
     def test_B44_what_a_person_has_stopped_is_not_started_by_its_due_time(self, loop: str) -> None:
         """The next due time brought it up again."""

@@ -30,6 +30,7 @@ from dagtop.core.changes import NO_COST, OF_RESTART, changed_policy
 from dagtop.core.checks import MOST_REPLICAS
 from dagtop.core.desired import Desired
 from dagtop.core.guards import BreakerState
+from dagtop.core.levels import is_inside
 from dagtop.core.nearest import nearest
 from dagtop.core.restart import NO_CEILING, RestartPolicy
 from dagtop.core.snapshot import RunSnapshot
@@ -376,8 +377,8 @@ def _of_task(now: Situation, command: TaskCommand, index: int) -> cmd.BlastRadiu
             return _cancel(now, index)
         case cmd.AbandonTask():
             return _abandon(now, index)
-        case cmd.RestartTask(downstream=downstream):
-            return _restart(now, index, downstream=downstream)
+        case cmd.RestartTask(downstream=downstream, node=node):
+            return _restart(now, index, downstream=downstream, node=node)
         case cmd.StopTask():
             return _stop(now, index)
         case cmd.StartTask():
@@ -454,6 +455,8 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
         return _no(_lacks(torn))
     up = brought_up(now, [index])
     after = set(lost_because_of(now, index)).intersection(up)
+    nodes = after & set(now.plan.nodes)
+    after -= nodes
     again = _thrown_away(now, up)
     stale = stale_after(now, up)
     if not can_start(now, index):
@@ -464,7 +467,7 @@ def _start(now: Situation, index: int) -> cmd.BlastRadius:
     said = f"{name} is started"
     if state is TaskState.CANCELLING:
         said = f"{name} is started when it has stopped"
-    before = len(up) - len(after) - 1
+    before = len(up) - len(after) - len(nodes) - 1
     if before:
         said += f", {tasks(before)} before it too, because of what was torn down"
     if after:
@@ -499,7 +502,7 @@ def _settle(now: Situation, index: int, what: str) -> cmd.BlastRadius:
     return cmd.BlastRadius(summary=f"{name} is {what}{after}")
 
 
-def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius:
+def _restart(now: Situation, index: int, *, downstream: bool, node: str = "") -> cmd.BlastRadius:
     name, state = now.plan.names[index], now.state[index]
     if now.run_state in _STOPPED:
         return _no("the run is stopping")
@@ -515,7 +518,7 @@ def _restart(now: Situation, index: int, *, downstream: bool) -> cmd.BlastRadius
     affected = sorted(restarted_with(now, index, downstream=downstream))
     stops = tuple(now.plan.names[i] for i in affected if now.state[i] in ACTIVE)
     again = tuple(now.plan.names[i] for i in affected if now.state[i] in FINAL)
-    stale = stale_after(now, affected)
+    stale = tuple(one for one in stale_after(now, affected) if not (node and is_inside(one, node)))
     count = len({name, *again, *stops})
     parts = [f"{tasks(count)} {do(count, 'run')} again" if downstream else f"{name} runs again"]
     if before:

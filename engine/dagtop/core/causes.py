@@ -38,6 +38,8 @@ class Case:
     circuit_state: str
     crashes: int = 0
     """Restarts by its policy after these failures."""
+    blocks: bool = True
+    """Whether anything does not run because of it."""
     comes_in: float = 0.0
     """Seconds until the next restart, if there is one."""
     trouble: tuple[tuple[str, str], ...] = ()

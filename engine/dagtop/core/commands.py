@@ -36,6 +36,8 @@ class RestartTask(_Command, frozen=True, tag="restart"):
     task: str
     downstream: bool = False
     reason: str = ""
+    node: str = ""
+    """The node that starts over as a whole, if this is one of its tasks."""
 
 
 class RetryFailed(_Command, frozen=True, tag="retry-failed"):

@@ -37,9 +37,10 @@ def ways_out(case: Case) -> list[str]:
     if case.state is TaskState.BACKOFF:
         return [f"It is started again by itself; stop {name} until that is mended (command stop), and start it then."]
     if case.state is TaskState.BLOCKED:
+        after = [f"What was skipped because of {name} may run as soon as that does."] if case.blocks else []
         return [
             f"Raise max_restarts= above {case.crashes} (-1: as many as it takes), which unblocks it and goes on counting.",
-            f"What was skipped because of {name} may run as soon as that does.",
+            *after,
         ]
     return []
 

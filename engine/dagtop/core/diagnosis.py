@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -42,9 +43,9 @@ def report(
     at: seconds since the run began.
     circuit_state: of the breaker that the task names, "" if it names none.
     """
-    case = _case(ledger, index, at, evidence, circuit_state)
-    found = in_a_loop(case, find(case))
     blocked = blocked_by(ledger, joins, index)
+    case = replace(_case(ledger, index, at, evidence, circuit_state), blocks=bool(blocked))
+    found = in_a_loop(case, find(case))
     policy = case.policy
     return EscalationReport(
         number=number,

@@ -442,7 +442,11 @@ class RunMachine:
                 if index not in self.asking:
                     self.become_ready(index, at)
             case Verdict.NEVER:
-                give_up(self, index, at)
+                self.give_up(index, at)
+
+    def give_up(self, index: int, at: float) -> None:
+        """End a task whose trigger rule can no longer be met."""
+        give_up(self, index, at)
 
     def tear_down(self, due: list[int], at: float) -> None:
         """Have the teardowns of these tasks run."""

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
 def ready_again(machine: RunMachine, index: int, at: float) -> None:
     """The delay is over. A task whose upstream has been restarted meanwhile waits for the new results first."""
     machine.wished_delay.pop(index, None)
-    if machine.joins.verdict(index) is Verdict.START:
+    verdict = machine.joins.verdict(index)
+    if verdict is Verdict.START:
         machine.become_ready(index, at)
+    elif verdict is Verdict.NEVER:
+        machine.give_up(index, at)
     else:
         machine.put_back(index, at, "its upstream runs again", keeps_count=True)
         machine.evaluate(index, at)

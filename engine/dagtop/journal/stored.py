@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from dagtop.core.events import AnyEvent
-from dagtop.core.states import RUN_OVER
+from dagtop.core.states import RUN_OVER, RunState
 from dagtop.errors import JournalError
 from dagtop.journal import codec
 from dagtop.journal.codec import Encoded
@@ -113,7 +113,9 @@ def nobody_runs(summary: RunSummary) -> JournalError:
     if summary.state in {"crashed", "incomplete"}:
         end = f"its process ended before it did: `dagtop resume {summary.run}` goes on with it"
     else:
-        end = f"it has {summary.state}" if summary.state in RUN_OVER else "no process has it open"
+        ended = {RunState.CANCELLED: "it was cancelled", RunState.TIMED_OUT: "it ran out of time"}
+        is_over = summary.state in RUN_OVER
+        end = ended.get(RunState(summary.state), f"it has {summary.state}") if is_over else "no process has it open"
     return JournalError(f"the run {summary.run} does not go on any more: {end}")
 
 

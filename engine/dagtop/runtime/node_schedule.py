@@ -105,7 +105,7 @@ class NodeTimes:
             if self._is_due(agenda, now):
                 self._busy.add(path)
                 members = filter(wanted, self._members[path])
-                commands += [RestartTask(task, False, f"{path} is due") for task in members]
+                commands += [RestartTask(task, False, f"{path} is due", path) for task in members]
         return commands
 
     def _is_due(self, agenda: Agenda, now: float) -> bool:

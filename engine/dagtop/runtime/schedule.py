@@ -21,7 +21,7 @@ from dagtop.core.affected import is_unwanted
 from dagtop.core.agenda import Agenda, Fire, PassedOver
 from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
-from dagtop.core.states import RunState
+from dagtop.core.states import RUN_OVER, RunState
 from dagtop.errors import DagtopError, Flaw, OptionError
 from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.runnable import Runnable
@@ -380,7 +380,8 @@ class Scheduled:
         while not agenda.must_give_way(self._wall()):
             due = agenda.next_due(self._wall())
             await anyio.sleep(LOOK if due is None else _nap(due - self._wall()))
-        executor.prepared.send(CancelRun(reason="the next run is due"), 0, BY)
+        if executor.prepared.machine.ledger.run_state not in (RunState.CANCELLING, *RUN_OVER):
+            executor.prepared.send(CancelRun(reason="the next run is due"), 0, BY)
 
     async def _wait(self, due: float) -> None:
         with anyio.move_on_after(_nap(due - self._wall())):
