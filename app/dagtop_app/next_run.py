@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dagtop.core.schedule import Timetable
+    from dagtop.runtime.swapping import Version
 
     from dagtop_app.running import Prepared
     from dagtop_app.timekeeper import NotBegun
@@ -17,6 +18,7 @@ class NextRun:
     """What the file says now."""
 
     prepared: Prepared
+    version: Version
     timetable: Timetable | None
     """When it is due, if the file says that otherwise now."""
     text: str

@@ -29,6 +29,7 @@ class RereadForNextRun:
 
     def __init__(self, prepared: Prepared, take_over: Callable[[NextRun], None], *, patience: float = PATIENCE) -> None:
         self._prepared = prepared
+        self._version = _version(prepared)  # at once: the text of its functions is that of the file, which may change
         self._take_over = take_over
         self._patience = patience
         self.path, _ = split(prepared.source)
@@ -49,16 +50,16 @@ class RereadForNextRun:
         if again is None:
             raise LoadError("it cannot be read again", place=self.path)
         now = again()
-        timetable = timetable_of(now)
+        version, timetable = _version(now), timetable_of(now)
         if timetable is None:
             raise LoadError("it does not say any more when it is due; start dagtop anew for that", place=self.path)
-        plan = compare(_version(before), _version(now))
+        plan = compare(self._version, version)
         other = now.config.schedule() != before.config.schedule()
         parts = [] if plan.is_empty else [clean(line.strip(), 200) for line in str(plan).splitlines()]
         if other:
             parts.append("it is due at other times")
         idle = NotBegun(now.graph.validate(now.config), now.config.run_policy().max_parallel)
-        return NextRun(now, timetable if other else None, " · ".join(parts), idle)
+        return NextRun(now, version, timetable if other else None, " · ".join(parts), idle)
 
     # -- for whoever must not wait ------------------------------------------------------------------------------------
 
@@ -88,7 +89,7 @@ class RereadForNextRun:
         """What came of it, once; the next run is of that. None as long as there is no answer."""
         answer, self._answer = self._answer, None
         if isinstance(answer, NextRun):
-            self._prepared = answer.prepared
+            self._prepared, self._version = answer.prepared, answer.version
             self._take_over(answer)
         return answer
 

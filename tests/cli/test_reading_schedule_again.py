@@ -55,6 +55,13 @@ def test_the_next_run_is_of_what_the_file_says_now_and_at_the_times_that_it_says
     assert taken[-1] is found
 
 
+def test_a_file_that_was_changed_before_anybody_looked_at_its_text_is_different_too(write: Write) -> None:
+    """Both versions were told by the text that the file had by then."""
+    one, _ = reader(write("n.py", GRAPH))
+    write("n.py", GRAPH.replace("return 1", "return 2"))
+    assert answered(one).text == "~ changed: a"
+
+
 def test_a_file_that_is_broken_or_has_no_schedule_any_more_changes_nothing(write: Write) -> None:
     path = write("n.py", GRAPH)
     one, taken = reader(path)

@@ -241,7 +241,7 @@ async def test_ctrl_r_has_the_next_run_be_of_the_file_as_it_is_now() -> None:
     async with console() as seen:
         idle = NotBegun(snapshot_of({"fetch": ()}, {}).plan, 8)
         prepared: Any = None
-        found = NextRun(prepared, None, "+ added: fetch · - removed: load, publish", idle)
+        found = NextRun(prepared, prepared, None, "+ added: fetch · - removed: load, publish", idle)
         seen.app.main.reloader = Again(found)  # type: ignore[assignment]
         await seen.press("ctrl+r")
         await seen.settle()
