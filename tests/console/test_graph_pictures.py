@@ -22,7 +22,8 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
         for key in keys:
             await pilot.press(key)
             await pilot.app.workers.wait_for_complete()
-            await pilot.pause()
+            for _ in range(3):  # the drawing is hung up, the screen is told what is selected in it, and draws that
+                await pilot.pause()
 
     return press
 

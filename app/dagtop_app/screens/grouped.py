@@ -32,9 +32,9 @@ class Grouped(Commanding):
     @property
     def pack(self) -> Pack | None:
         """The group under the cursor, where groups are shown."""
-        if self.view == "graph":
+        if self.view == "graph" and self.graph.sheet is not None:
             return self.graph.pack
-        return self.roster.pack if self.view in _FOLDED else None
+        return self.roster.pack if self.view in _FOLDED or self.view == "graph" else None
 
     @property
     def chosen_rows(self) -> Sequence[TaskRow]:
