@@ -6,7 +6,7 @@ import os
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -27,7 +27,7 @@ ROOTS = os.pathsep.join(str(Path(it.__file__ or "").parent.parent) for it in (da
 class Real:
     """A console on a terminal."""
 
-    def __init__(self, child: pexpect.spawn, size: tuple[int, int]) -> None:
+    def __init__(self, child: pexpect.spawn[str], size: tuple[int, int]) -> None:
         self.child = child
         self.raw = ""
         """All that came from it."""
@@ -90,7 +90,7 @@ class Real:
 @contextmanager
 def on_terminal(
     folder: Path, graph: str, *arguments: str, size: tuple[int, int] = (100, 30), **environ: str
-) -> Iterator[Real]:
+) -> Generator[Real, None, None]:
     """`dagtop` on a graph file of this text."""
     (folder / "it.py").write_text(dedent(graph))
     known = {

@@ -57,6 +57,7 @@ class Logs(View[LogPane]):
         self.parts = (self.pane,)
         self._source: Source | None = None
         self._seen = 0
+        self._told: tuple[bool, int] = (True, 0)
         self._works = False
 
     # -- which lines -----------------------------------------------------------------------------------------
@@ -119,8 +120,9 @@ class Logs(View[LogPane]):
 
     def tick(self) -> bool:
         store = self._look().store
+        told, self._told = self._told, (self.pane.following, self.roll.match_count)
         if store.count == self._seen and not self.roll.is_busy:
-            return False
+            return told != self._told
         self._seen = store.count
         self.pane.settle(self.roll.work())
         self._work_on()
