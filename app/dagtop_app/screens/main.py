@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.blast import BROKEN as BROKEN_TEXT
 from dagtop.core.snapshot import TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
+from dagtop.core.states import ACTIVE, BAD, RunState
 from dagtop.errors import DagtopError, IllegalTransitionError
 from textual import events
 from textual.app import ComposeResult
@@ -26,6 +26,7 @@ from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, plural
+from dagtop_app.useful import is_useful
 from dagtop_app.view_model import FOOT_HIGH, FOOT_WIDE, LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, tiny_lines
 from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import Footer
@@ -304,39 +305,7 @@ class MainScreen(Levelled):
         return self._is_useful(action, self.roster.row) if useful is None else useful
 
     def _is_useful(self, action: Action, row: TaskRow | None) -> bool:
-        if action.id.startswith("task.") and row is None:
-            return False
         match action.id:
-            case "task.cancel":
-                return row is not None and row.state not in FINAL and row.state is not TaskState.CANCELLING
-            case "task.abandon":
-                return row is not None and row.state in ACTIVE
-            case "task.restart" | "task.restart-downstream":
-                return row is not None and (row.state in FINAL or row.state in ACTIVE or row.state is TaskState.BACKOFF)
-            case "task.hold":
-                return row is not None and (row.held or (row.state not in FINAL and row.state not in ACTIVE))
-            case "task.step":
-                return row is not None and row.held
-            case "task.mark" | "task.succeed" | "task.skip":
-                return row is not None and row.state not in ACTIVE and row.state not in GOOD
-            case "task.where":
-                return row is not None and row.state in ACTIVE
-            case "run.retry-failed":
-                return any(self.snapshot.counts.get(state, 0) for state in BAD)
-            case "run.breaker":
-                return bool(self.snapshot.breakers)
-            case "run.pool":
-                return any(key.startswith("pool:") for key in self.snapshot.limits)
-            case "task.down":
-                return row is not None and not row.gone
-            case "task.scale":
-                return (
-                    row is not None
-                    and not self.snapshot.plan.nodes
-                    and upkeep.replicas_of(self.snapshot, upkeep.whole_of(self.snapshot, row.name)) is not None
-                )
-            case "run.start":
-                return upkeep.keeps(self.snapshot)
             case "run.reload":
                 return self.reloader is not None
             case "run.now":
@@ -344,7 +313,7 @@ class MainScreen(Levelled):
             case "run.more" | "run.fewer" | "run.pause" | "run.drain":
                 return self.may_steer
             case _:
-                return True
+                return is_useful(action.id, self.snapshot, row)
 
     # -- sizes -----------------------------------------------------------------------------------------------
 
