@@ -148,6 +148,7 @@ async def test_a_monkey_breaks_nothing(make, seed: int, tmp_path: Path, monkeypa
         for _ in range(12):
             await pilot.press("escape")
         engine.send(CancelRun(reason="the monkey is tired"), by="test")
+        app.main.set_filter("", problems=False)
         if app.main.roster.levels.there and not app.main.roster.flat:
             await pilot.press("1", "underscore")
         await pilot.press("1")
