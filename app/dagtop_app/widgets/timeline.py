@@ -55,7 +55,7 @@ _AT_ONCE = 800
 #: Of more tasks it is not worked out at all.
 _TOO_MANY = 50_000
 #: That, and to put the rows in order, takes at most this share of the time.
-_SHARE = 0.05
+_SHARE = 0.03
 #: Seconds at least between two looks ahead.
 _LOOKS = 0.5
 _NO_COLUMNS = Columns(8, 1, 0, 6, 0)
@@ -94,7 +94,7 @@ class TimelinePane(PaintedScroll):
         self._ordered: tuple[object, ...] = ()
         self._tasks: tuple[object, ...] = ()
         self._order_due = 0.0
-        self._drawn: dict[int, tuple[TaskRow, bool, bool, Line]] = {}
+        self._drawn: dict[int, tuple[TaskRow, bool, bool, Line, Scene]] = {}
         self._drawn_for: tuple[object, ...] = ()
         self._measured: tuple[Plan | None, str | None] = (None, None)
         self._longest = 0
@@ -191,7 +191,7 @@ class TimelinePane(PaintedScroll):
             line = self._line(row, cursor=cursor, marked=marked)
             if known is None or known[3] != line:
                 self.refresh(Region(0, y, self.size.width, 1))
-            self._drawn[y] = (row, cursor, marked, line)
+            self._drawn[y] = (row, cursor, marked, line, scene)
 
     def _now_cell(self) -> int | None:
         """The cell of now, which all lines have: they are drawn again when it moves on."""
@@ -209,8 +209,12 @@ class TimelinePane(PaintedScroll):
         if row is None:
             return paint(self, empty_line(self.scene), width_)
         cursor, marked = place == self.place, row.name in self.desk.roster.marks
-        line = self._line(row, cursor=cursor, marked=marked)
-        self._drawn[y] = (row, cursor, marked, line)
+        known = self._drawn.get(y)
+        if known is not None and known[0] is row and known[1:3] == (cursor, marked) and known[4] is self.scene:
+            line = known[3]  # made a moment ago, to see whether it has changed
+        else:
+            line = self._line(row, cursor=cursor, marked=marked)
+            self._drawn[y] = (row, cursor, marked, line, self.scene)
         return paint(self, line, width_, "cursor" if cursor else "")
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -305,6 +309,9 @@ class TimelinePane(PaintedScroll):
     def go(self, place: int) -> None:
         """Put the cursor on a line and tell everybody."""
         self.place = max(0, min(place, len(self.shown) - 1))
+        if self.desk.roster.select(self.shown[self.place]):  # seen at once; the rest of the screen comes a moment later
+            self._find_cursor()
+            self._refresh_changed()
         self.post_message(Selected(self.shown[self.place]))
 
     def on_click(self, event: events.Click) -> None:
