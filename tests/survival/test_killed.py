@@ -193,6 +193,8 @@ def test_B33_in_a_node_too_what_a_person_had_stopped_or_changed_stays_so_after_k
     assert "max_restarts" in told
     assert "retries" not in told
     assert console.starts() == ["db", "web"]
+    answer = "north: 2 tasks told to stop, 2 down already, all stay down until they are started"
+    assert answer in console.tell("stop", "task=north")
 
 
 def test_B33_what_was_removed_stays_removed_and_comes_back_when_the_file_names_it_again(console: Console) -> None:

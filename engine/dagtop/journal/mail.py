@@ -91,10 +91,13 @@ def answer_of(event: Any) -> tuple[bool, str, int] | None:
 
 
 def write_answers(connection: sqlite3.Connection, run: int, answers: Sequence[tuple[bool, str, int]]) -> None:
-    """Answer mail, in the caller's transaction. The numbers are below 0, as they are in events."""
+    """Answer mail, in the caller's transaction. The numbers are below 0, as they are in events.
+
+    A command for many tasks has an answer for each of them: the first one tells of all.
+    """
     now = time.time()
     connection.executemany(
-        "UPDATE mail SET answered_at = ?, applied = ?, answer = ? WHERE id = ? AND run = ?",
+        "UPDATE mail SET answered_at = ?, applied = ?, answer = ? WHERE id = ? AND run = ? AND answered_at IS NULL",
         [(now, applied, schema.key(text), -number, run) for applied, text, number in answers],
     )
 
