@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
+from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.faces import RUN_FACES, run_glyph
@@ -42,7 +42,7 @@ def title_of(snapshot: RunSnapshot, source: str) -> str:
     name = name_of(snapshot.graph or source or "dagtop", 40)
     if not snapshot.rows:
         return f"dagtop {name}"
-    bad = sum(snapshot.counts.get(state, 0) for state in BAD)
+    bad = sum(snapshot.counts.get(state, 0) for state in (TaskState.FAILED, TaskState.TIMED_OUT))
     word = RUN_FACES[snapshot.state].word.lower()
     parts = [f"{run_glyph(snapshot.state)} {name}"]
     parts.append(word if snapshot.state in RUN_OVER or upkeep.keeps(snapshot) else f"{percent(snapshot)}%")

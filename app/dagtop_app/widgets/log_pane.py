@@ -61,12 +61,13 @@ class LogPane(PaintedScroll):
     def settle(self, moved: int = 0) -> None:
         """There are more lines, `moved` of them before all others: follow the end, or stay with the line that was at the top."""
         count, height = len(self.roll), max(1, self.size.height)
+        last = self._last_page()
         # Any line may stand at the top: how many rows those below it take is not known.
-        size = Size(self.cells, count + height - 1 if count else 0)
+        size = Size(self.cells, count + height - 1 if last > (0, 0) else 0)
         if size != self.virtual_size:
             self.virtual_size = size
         if self.following:
-            self._go(*self._last_page())
+            self._go(*last)
         elif moved:
             self._go(self.scroll_offset.y + moved, self.inside)
         self.redraw()
