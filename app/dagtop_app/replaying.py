@@ -26,8 +26,11 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     """
     if not settings.wants_console(stdin=sys.stdin.isatty(), stdout=sys.stdout.isatty()):
         raise UsageError("replay needs a terminal; `dagtop report RUN` tells of a run without one")
-    stored = settings.journal_at(db).load(run)
-    replay = Replay(stored, at_end=not from_start)
+    journal = settings.journal_at(db)
+    stored = journal.load(run)
+    record = stored.record
+    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints)
+    replay = Replay(stored, at_end=not from_start, usual=usual)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
     def to_the_logs(stream: str, line: str) -> None:
@@ -40,7 +43,6 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
 
     gc.disable()
     signals.restore()
-    record = stored.record
     title = (
         f"replay of {clean(Path(record.source).name, 60)}" if record.source else f"replay of {name_of(record.graph)}"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from dagtop.core.commands import Command
@@ -25,6 +25,7 @@ from dagtop.core.events import (
     TaskFailed,
     TaskTimedOut,
 )
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.errors import JournalError
 from dagtop.observe.logs import LINES, LogBook, LogLine
@@ -78,13 +79,21 @@ class Replay:
     ----------
     stored: the run.
     at_end: begin with the last event instead of before the first.
+    usual: how long tasks usually take, by name, where that is known.
     now: a clock for the speed of playing.
     """
 
     result = None
     is_replay = True
 
-    def __init__(self, stored: StoredRun, *, at_end: bool = False, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stored: StoredRun,
+        *,
+        at_end: bool = False,
+        usual: Mapping[str, Usual] | None = None,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.error: BaseException | None = None
         """What ended it: the run cannot be read."""
         self.epoch = 0
@@ -111,6 +120,9 @@ class Replay:
         self._thread = threading.Thread(target=self._run, name="dagtop:replay", daemon=True)
         self.logs = LogsUntil(self._index.lines, lambda: self._at)
         self._past.show(0.0)
+        index = self._past.ledger.plan.index
+        self.usual = {index[name]: one for name, one in (usual or {}).items() if name in index}
+        """How long tasks usually take, by index."""
 
     # -- what a console asks of an engine ----------------------------------------------------------------------------
 
