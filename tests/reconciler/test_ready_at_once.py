@@ -49,3 +49,17 @@ def test_B31_nodes_after_a_node_with_one_wait_for_what_it_returns() -> None:
     assert run.result["work/job"].state is TaskState.CANCELLED
     alone = rehearse(MetaDAG("m").add(north).add(Graph("work").add("job", lambda: 1)))
     assert alone.result.state.value == "succeeded"
+
+
+async def test_B31_one_that_comes_while_the_rest_runs_is_seen_when_it_runs_and_breaks_nothing() -> None:
+    """How it is called was asked for before that was known, and the engine broke down at every new service."""
+    graph = Graph("g").add("api", _serves, restart="always", replicas=1)
+    async with Reconciler(graph) as up:
+        assert await up.wait_ready(timeout=20)
+        await up.scale("api", 3)
+        assert await up.wait_ready(timeout=20)
+        assert [up[f"api[{number}]"].state for number in range(3)] == [TaskState.RUNNING] * 3
+        await up.update(
+            Graph("g").add("api", _serves, restart="always", replicas=1).add("new", _serves, restart="always")
+        )
+        assert await up.wait_ready("new", timeout=20)

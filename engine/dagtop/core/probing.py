@@ -53,16 +53,21 @@ def attempt_begun(machine: RunMachine, index: int, at: float, attempt: int) -> N
         _ask_later(machine, index, at, attempt, ProbeKind.READY, policy.ready.delay)
     elif policy.alive is not None:
         _ask_later(machine, index, at, attempt, ProbeKind.ALIVE, policy.alive.delay)
-    if _is_ready_at_once(machine, index):
+    if _may_be_ready_at_once(
+        machine, index
+    ):  # looked at when due: how one that has just come is called is not known yet
         machine.deadlines.push(at, Due.READY_PROBE, index, attempt)
+
+
+def _may_be_ready_at_once(machine: RunMachine, index: int) -> bool:
+    policy = machine.ledger.policies[index]
+    kept = machine.may_say is not None and policy.ready is None and policy.restart.policy is RestartPolicy.ALWAYS
+    return kept and index not in machine.joins.early
 
 
 def _is_ready_at_once(machine: RunMachine, index: int) -> bool:
     """Whether it is to run always, has no way to say that it is ready, and nothing waits for that but nodes that end with it."""
-    policy = machine.ledger.policies[index]
-    if machine.may_say is None or policy.ready is not None or policy.restart.policy is not RestartPolicy.ALWAYS:
-        return False
-    if index in machine.joins.early or machine.may_say(index):
+    if machine.may_say is None or not _may_be_ready_at_once(machine, index) or machine.may_say(index):
         return False
     plan = machine.plan
     return all(i in plan.nodes or replicas_of(plan, i) for i in reach(plan.downstream, [index]).difference([index]))
