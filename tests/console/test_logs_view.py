@@ -287,6 +287,12 @@ class TestMuch:
                 await seen.settle()
             assert roll.number(pane.top) == before
             assert len(roll) == 50_000
+            await seen.press("home", "pagedown")
+            before = roll.number(pane.top)
+            await seen.press("greater_than_sign")
+            while roll.is_busy:
+                await seen.settle()
+            assert roll.number(pane.top) == before
 
 
 class _Line:

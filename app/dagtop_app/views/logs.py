@@ -59,6 +59,8 @@ class Logs(View[LogPane]):
         self._seen = 0
         self._told: tuple[bool, int] = (True, 0)
         self._works = False
+        self._anchor: int | None = None
+        """The number of the line that is to be at the top again once it has been found."""
 
     # -- which lines -----------------------------------------------------------------------------------------
 
@@ -97,11 +99,22 @@ class Logs(View[LogPane]):
 
     def _return(self, number: int | None) -> None:
         pane = self.pane
-        pane.inside = 0
+        pane.inside, pane.moved = 0, False
         pane.settle()
-        if number is not None:
-            pane.scroll_to(y=self.roll.place(number), animate=False, force=True)
+        self._anchor = number
+        self._to_anchor()
         self._work_on()
+
+    def _to_anchor(self) -> None:
+        """To the line that was at the top, as soon as it has been found again."""
+        if self._anchor is None:
+            return
+        if self.pane.following or self.pane.moved:
+            self._anchor = None
+            return
+        self.pane.scroll_to(y=self.roll.place(self._anchor), animate=False, force=True, immediate=True)
+        if not self.roll.is_busy:
+            self._anchor = None
 
     # -- what is new -----------------------------------------------------------------------------------------
 
@@ -125,6 +138,7 @@ class Logs(View[LogPane]):
             return told != self._told
         self._seen = store.count
         self.pane.settle(self.roll.work())
+        self._to_anchor()
         self._work_on()
         return True
 
@@ -138,6 +152,7 @@ class Logs(View[LogPane]):
         self._works = False
         if self.desk.view == self.name:
             self.pane.settle(self.roll.work())
+            self._to_anchor()
             self.desk.draw_rule()
             self._work_on()
 

@@ -40,6 +40,8 @@ class LogPane(PaintedScroll):
         self.header: Callable[[Kept], str] = lambda line: f"attempt {line.attempt}"
         self.nothing: Callable[[], Sequence[str]] = tuple
         """What stands here while there is no line."""
+        self.moved = False
+        """Whether a person has gone elsewhere since this was last set back."""
         self._visible: list[Line] | None = None
 
     @property
@@ -107,6 +109,7 @@ class LogPane(PaintedScroll):
 
     def move(self, how: str) -> None:
         """Scroll; going up stops following, the end takes it up again."""
+        self.moved = True
         page = max(1, self.size.height)
         rows = {"up": -1, "down": 1, "half-up": -page // 2, "half-down": page // 2, "page-up": -page, "page-down": page}
         if how == "bottom":
@@ -120,13 +123,13 @@ class LogPane(PaintedScroll):
 
     def scroll_rows(self, rows: int) -> None:
         """Go so many rows down, or up."""
-        self.following = False
+        self.following, self.moved = False, True
         here = self.top, self.inside
         self._go(*(self._below(*here, rows) if rows > 0 else self._above(*here, -rows)))
 
     def look_at(self, place: int) -> None:
         """Have a line in the middle."""
-        self.following = False
+        self.following, self.moved = False, True
         self._go(*min(self._above(place, 0, self.size.height // 2), self._last_page()))
 
     @property
