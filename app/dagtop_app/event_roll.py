@@ -8,7 +8,7 @@ from dagtop.core.events import AnyEvent
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.story import EVENTS, Story
 
-from dagtop_app.event_texts import WEIGHTS, Told, Weight, tell
+from dagtop_app.event_texts import WEIGHT_OF, WEIGHTS, Told, Weight, tell
 from dagtop_app.filters import row_test, text_test, unknown_key, words_of
 from dagtop_app.undo import row_of
 
@@ -123,6 +123,11 @@ class EventRoll:
         return bool(new)
 
     def _passes(self, event: AnyEvent, snapshot: RunSnapshot) -> bool:
+        if self.only and getattr(event, "task", self.only) != self.only:
+            return False
+        weight = WEIGHT_OF.get(type(event))
+        if weight is not None and (weight < self.least or not (self.wanted or self.only)):
+            return weight >= self.least
         told = tell(event)
         if told.weight < self.least or (self.only and told.task != self.only):
             return False

@@ -159,6 +159,12 @@ _OF_BREAKERS: Mapping[type[ev.Event], _Entry] = {
 }  # fmt: skip
 
 
+#: How much an event matters, where its type says it: the event need not be told for that.
+WEIGHT_OF: Mapping[type[ev.Event], Weight] = {
+    kind: entry[2] for table in (_OF_TASKS, _OF_RUN, _OF_BREAKERS) for kind, entry in table.items()
+}
+
+
 def tell(event: AnyEvent) -> Told:
     """One event in words."""
     kind = type(event)

@@ -71,6 +71,12 @@ class Filter:
     def __call__(self, row: TaskRow) -> bool:
         return all(test(row) for test in self.tests)
 
+    def passing(self, rows: Sequence[TaskRow]) -> Sequence[TaskRow]:
+        """Those of the rows that pass: each test goes through what the ones before it left."""
+        for test in self.tests:
+            rows = [row for row in rows if test(row)]
+        return rows
+
 
 def words_of(text: str) -> list[str]:
     """The words of a filter; a regular expression is one."""
@@ -121,6 +127,9 @@ def _test(word: str) -> Test:
     by_row = row_test(word)
     if by_row is not None:
         return by_row
+    if word[0] not in "/~":
+        wanted = word.lower()  # what is looked for most often, without a call between
+        return lambda row: wanted in row.name.lower()
     by_text = text_test(word)
     return lambda row: by_text(row.name)
 
@@ -211,6 +220,6 @@ def matches(rows: Sequence[TaskRow], wanted: Filter, *, problems: bool) -> list[
     """Indices of the rows that pass."""
     if not wanted and not problems:
         return range(len(rows))
-    if not wanted:
-        return [row.index for row in rows if is_problem(row)]
-    return [row.index for row in rows if (not problems or is_problem(row)) and wanted(row)]
+    if problems:
+        rows = [row for row in rows if is_problem(row)]
+    return [row.index for row in wanted.passing(rows)]

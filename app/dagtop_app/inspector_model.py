@@ -9,7 +9,6 @@ from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
-from dagtop.core.topology import reach
 
 from dagtop_app import upkeep
 from dagtop_app.bridge import LogLine
@@ -22,6 +21,8 @@ from dagtop_app.why import error_line, gate_deadline, why
 _S = TaskState
 #: Width of the words at the left of the short form.
 _LABEL = 9
+#: More tasks than these are not counted: the cursor goes from line to line at the speed of keys.
+_FAR = 2_000
 #: So many lines of its log go before a policy that is long.
 _LOGS_KEPT = 3
 
@@ -120,10 +121,24 @@ def _feeds(snapshot: RunSnapshot, row: TaskRow) -> list[Span]:
     direct = snapshot.plan.downstream[row.index]
     spans = _neighbours(snapshot, direct)
     if direct:
-        far = len(reach(snapshot.plan.downstream, [row.index]))
-        if far > len(direct):
+        far = _far(snapshot.plan.downstream, row.index)
+        if far > _FAR:
+            spans.append((f"(over {_FAR:,} in all)", "dim"))
+        elif far > len(direct):
             spans.append((f"({far:,} in all)", "dim"))
     return spans
+
+
+def _far(downstream: Sequence[Sequence[int]], start: int) -> int:
+    """How many tasks come after one; one more than `_FAR` if there are more than that."""
+    found: set[int] = set()
+    queue = [start]
+    while queue and len(found) <= _FAR:
+        for index in downstream[queue.pop()]:
+            if index not in found:
+                found.add(index)
+                queue.append(index)
+    return min(len(found), _FAR + 1)
 
 
 def policy_text(row: TaskRow) -> str:

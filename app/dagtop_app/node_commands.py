@@ -31,10 +31,21 @@ class Orders(NamedTuple):
     """What is answered when all have taken it."""
 
 
+class _Latest:
+    """What was asked last: a key asks whether it would be refused, its question what would be lost, and both ask the same."""
+
+    snapshot: RunSnapshot | None = None
+    command: do.Command | None = None
+    radius = do.BlastRadius(summary="")
+
+
 def radius_of(snapshot: RunSnapshot, command: do.Command) -> do.BlastRadius:
     """What a command would do; one for a node, to all that is in it."""
-    made = orders(snapshot, command)
-    return made.radius if made is not None else blast_radius(snapshot, command)
+    if _Latest.snapshot is not snapshot or _Latest.command != command:
+        made = orders(snapshot, command)
+        _Latest.radius = made.radius if made is not None else blast_radius(snapshot, command)
+        _Latest.snapshot, _Latest.command = snapshot, command
+    return _Latest.radius
 
 
 def orders(snapshot: RunSnapshot, command: do.Command) -> Orders | None:

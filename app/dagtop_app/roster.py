@@ -90,6 +90,10 @@ class Roster:
         self._pin()
         self._calm_until = now + CALM
 
+    def rest(self, now: float) -> None:
+        """The order was just worked out on a person's word: it stands for as long as working it out may take its share."""
+        self._rest_until = now + len(self.snapshot.rows) / PACE
+
     def show(self, snapshot: RunSnapshot, now: float) -> bool:
         """Take a snapshot. True if the order may have changed."""
         before = self.snapshot
@@ -107,7 +111,7 @@ class Roster:
             return True
         if not self.is_due(now):
             return False
-        self._rest_until = now + len(snapshot.rows) / PACE
+        self.rest(now)
         return self.rebuild()
 
     def _take_plan(self, before: RunSnapshot) -> bool:

@@ -245,6 +245,7 @@ class Looking(Keeping):
         if event.input.id == "ask" and event.input.has_class("-open"):
             event.stop()
             self.stage.current.look_for(event.value)
+            self.roster.rest(self.now())
             self.draw()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -287,12 +288,14 @@ class Looking(Keeping):
         """Another order."""
         self.roster.sort, self.roster.reverse = sort, False
         self.roster.rebuild()
+        self.roster.rest(self.now())
         self.draw()
 
     def action_reverse(self) -> None:
         """The other way round."""
         self.roster.reverse = not self.roster.reverse
         self.roster.rebuild()
+        self.roster.rest(self.now())
         self.draw()
 
     # -- popups ----------------------------------------------------------------------------------------------
