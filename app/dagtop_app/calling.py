@@ -79,6 +79,9 @@ def _do(arguments: Sequence[str]) -> int:
 
 def _interrupted() -> int | None:
     """The exit code of the signal that came before anything ran; None if none did."""
+    # What interrupts an exec() of text, as dataclasses have them, makes Python end by SIGINT whatever the exit code: another
+    # exec() takes that back.
+    exec("")
     if signals.exit_code is not None:
         tell(f"dagtop: {name_of_signal(signals.received[0])}: nothing ran")
     return signals.exit_code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,7 +57,10 @@ def read_toml(path: Path) -> Document:
     ConfigError: it cannot be read, or is no TOML.
     """
     try:
-        if path.stat().st_size > _LARGEST:
+        found = path.stat()
+        if stat.S_ISFIFO(found.st_mode):  # it would be waited for
+            raise ConfigError(f"{path}: it is a pipe, and no file")
+        if found.st_size > _LARGEST:
             raise ConfigError(f"{path}: it is too large for a file of settings")
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -69,6 +73,8 @@ def read_toml(path: Path) -> Document:
         raise ConfigError(f"{path}{_place(str(error), text)}") from None
     except RecursionError:
         raise ConfigError(f"{path}: it is nested too deeply") from None
+    except ValueError:  # Python reads no longer ones
+        raise ConfigError(f"{path}: there is a number of thousands of digits in it") from None
     return Document(path, data, dict(_lines(text)))
 
 

@@ -85,7 +85,6 @@ class ConsoleApp(Mannered):
         self.main.rate = self.setting.config.refresh
         self.main.confirm = self.setting.config.confirm
         self.main.roster.columns = self.setting.config.columns
-        self.main.roster.columns = self.setting.config.columns
 
     def get_default_screen(self) -> Screen[None]:
         """Ours."""
@@ -96,14 +95,20 @@ class ConsoleApp(Mannered):
         return ()
 
     def on_mount(self) -> None:
-        """A signal from outside must leave the terminal as it was. The run begins once there is something to see."""
+        """The run begins once there is something to see."""
         shield_terminal()
         told = self._take_keys()
         self.begin_themes()
         self.tell_of_settings(told)
         self.begin_signs(self.main.source_title)
-        if self._begin is not None:
-            self.call_after_refresh(self._begin)
+        self.call_after_refresh(self._begin_run)
+
+    def _begin_run(self) -> None:
+        if self._begin is not None and not self._exit:
+            self._begin()
+
+    def on_load(self) -> None:
+        """Answer signals before the terminal is ours: the screen takes a while to be there."""
         loop = self._loop
         if loop is None:
             return
@@ -172,6 +177,10 @@ class ConsoleApp(Mannered):
         self.exit()
 
     def _terminate(self, number: int) -> None:
+        if not self.main.is_mounted:  # nothing has begun
+            self.terminated = number
+            self.exit()
+            return
         if number == signal.SIGHUP:
             self.hang_up()
             return

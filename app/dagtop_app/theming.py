@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -155,7 +156,10 @@ def keep_theme(path: Path, name: str) -> None:
     OSError: it cannot be written.
     """
     path = path.resolve()  # a link to a file elsewhere stays one
-    text = path.read_text("utf-8") if path.exists() else ""
+    try:
+        text = path.read_text("utf-8-sig") if path.exists() else ""
+    except UnicodeDecodeError:
+        raise OSError(errno.EILSEQ, "it is not UTF-8") from None
     line = f'theme = "{name}"'
     header = _HEADER.search(text)
     top = text[: header.start()] if header is not None else text

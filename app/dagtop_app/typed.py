@@ -95,7 +95,7 @@ def _value(name: str, text: str, kind: Any, takes: str) -> Any:
         return text
     try:
         return msgspec.convert(_json_or_text(text), kind)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter: half a character
         wanted = " or ".join(_KINDS[one] for one in accepted)
         raise UsageError(f"{name} must be {wanted}, not {text!r}: {takes}") from None
 

@@ -175,6 +175,7 @@ class TestCommandsInWords:
             (["force-breaker", "api", "opn"], "state must be one of 'closed', 'open', 'half_open', '', not 'opn'"),
             (["cancel", "load", "task=load"], "task is given twice"),
             (["set-max-parallel", "many"], "limit must be a whole number, not 'many': set-max-parallel takes limit"),
+            (["set-max-parallel", "\udcff"], "limit must be a whole number"),
         ],
     )
     def test_what_makes_no_sense_is_said(self, words: list[str], complaint: str) -> None:

@@ -124,6 +124,12 @@ class TestReading:
             read(path)
         with pytest.raises(ConfigError, match="cannot be read"):
             read(tmp_path)
+        path.write_text(f"refresh = {'9' * 5000}")
+        with pytest.raises(ConfigError, match="thousands of digits"):
+            read(path)
+        os.mkfifo(tmp_path / "pipe.toml")
+        with pytest.raises(ConfigError, match="it is a pipe"):
+            read(tmp_path / "pipe.toml")
 
     @given(st.text(max_size=80))
     def test_any_file_is_followed_or_refused(self, text: str) -> None:

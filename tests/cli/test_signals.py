@@ -241,3 +241,10 @@ def test_a_run_with_a_short_grace_leaves_what_is_stuck_behind(run, write):
         _, err = process.communicate()
     assert process.returncode == 130
     assert "stuck" in err.partition("for clean-up")[2]
+
+
+def test_a_signal_while_text_is_executed_leaves_its_exit_code(run, write):
+    """Dataclasses and named tuples execute texts, and Python ended by SIGINT if a signal came just then."""
+    write("etl.py", f"exec('import signal; signal.raise_signal({int(signal.SIGTERM)})')")
+    ended = run("run", "etl.py")
+    assert (ended.returncode, ended.stderr) == (143, "dagtop: SIGTERM: nothing ran\n")

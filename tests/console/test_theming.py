@@ -197,6 +197,20 @@ class TestKeeping:
         assert (tmp_path / "config.toml").is_symlink()
         assert (tmp_path / "dotfiles.toml").read_text() == 'theme = "x"\nrefresh = 2\n'
 
+    def test_a_file_of_notepad_can_be_read_afterwards(self, tmp_path: Path) -> None:
+        """The line stood before the mark of its encoding, which is no TOML anywhere else than at the start."""
+        path = tmp_path / "config.toml"
+        path.write_bytes(b"\xef\xbb\xbfrefresh = 2\n")
+        keep_theme(path, "x")
+        assert path.read_bytes() == b'theme = "x"\nrefresh = 2\n'
+
+    def test_a_file_that_is_no_text_is_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.toml"
+        path.write_bytes(b"\xff")
+        with pytest.raises(OSError, match="not UTF-8"):
+            keep_theme(path, "x")
+        assert path.read_bytes() == b"\xff"
+
     def test_a_file_that_is_not_there_is_made(self, tmp_path: Path) -> None:
         keep_theme(tmp_path / "new" / "config.toml", "x")
         assert (tmp_path / "new" / "config.toml").read_text() == 'theme = "x"\n'

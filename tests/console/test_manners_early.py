@@ -1,0 +1,40 @@
+"""On a real terminal: a signal that comes while the first screen is made leaves the terminal as it was."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from console_terminal import on_terminal
+
+COMES = """
+    import os
+    from pathlib import Path
+    from dagtop import Graph
+    from dagtop_app.screens.main import MainScreen
+
+    graph = Graph("never")
+
+    @graph.task
+    def never():
+        Path("ran").touch()
+
+    compose = MainScreen.compose
+
+    def told_to_end(self):
+        os.kill(os.getpid(), %d)
+        yield from compose(self)
+
+    MainScreen.compose = told_to_end
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_before_the_first_screen_leaves_the_terminal_as_it_was(tmp_path: Path, number: int, code: int) -> None:
+    """It killed the process, in the alternate screen and in raw mode."""
+    with on_terminal(tmp_path, COMES % number, "--no-journal") as real:
+        assert real.end() == code
+        assert "?1049h" in real.raw
+        real.check_that_all_is_restored()
+        assert not (tmp_path / "ran").exists()
