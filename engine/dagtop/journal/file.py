@@ -12,6 +12,8 @@ from dagtop.journal import schema
 
 #: How long one statement waits for another process to finish writing, in seconds.
 BUSY_TIMEOUT = 5.0
+#: Bytes up to which a whole file is looked through whenever a run begins in it: that takes some milliseconds.
+CHEAP = 8 * 2**20
 
 
 def default_path() -> Path:
@@ -62,6 +64,27 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
     return _connect(path, "ro", BUSY_TIMEOUT)
 
 
+def check(path: Path, *, limit: int | None = CHEAP) -> None:
+    """See that the file is whole, unless it is larger than `limit` bytes. Nothing in it is changed.
+
+    Raises
+    ------
+    JournalError: it is damaged, or cannot be read.
+    """
+    try:
+        if not _exists(path) or (limit is not None and path.stat().st_size > limit):
+            return
+        connection = _connect(path, "ro", BUSY_TIMEOUT)
+        try:
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except (sqlite3.Error, OSError) as error:
+        raise explain(path, error) from error
+    if found != "ok":
+        raise JournalError(f"{_subject(path)} {_EXPLANATIONS['damaged']}")
+
+
 def explain(path: Path, error: sqlite3.Error | OSError) -> JournalError:
     """What to tell people about an error of the file, with the way out."""
     return JournalError(f"{_subject(path)} {_EXPLANATIONS.get(kind_of(error), str(error).lower())}")
@@ -101,7 +124,10 @@ _EXPLANATIONS = {
     "busy": "is locked by another process that has been writing for too long: end that process, or choose another file",
     "full": "cannot grow, the disk is full: free some space, or choose a file on another disk",
     "readonly": "cannot be written, it or its folder is read-only: allow writing, or choose another file",
-    "damaged": "is damaged and will not be used: move it away (with its -wal and -shm files), or choose another file",
+    "damaged": (
+        "is damaged and will not be used: move it away (with its -wal and -shm files), or choose another file; nothing in it "
+        "was changed, and `sqlite3 FILE .recover` saves what can be read"
+    ),
     "foreign": "is not a journal, or no longer one: choose another file",
     "disk": "cannot be read or written: check the disk and the rights of its folder, or choose another file",
 }

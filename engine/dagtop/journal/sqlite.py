@@ -19,7 +19,7 @@ from dagtop.errors import JournalError
 from dagtop.journal import chunks, mail, schema
 from dagtop.journal.codec import Encoded
 from dagtop.journal.durations import find_usual
-from dagtop.journal.file import BUSY_TIMEOUT, default_path, explain, locate, open_to_read, open_to_write
+from dagtop.journal.file import BUSY_TIMEOUT, check, default_path, explain, locate, open_to_read, open_to_write
 from dagtop.journal.groups import Group
 from dagtop.journal.liveness import is_alive, pid_of, this_process
 from dagtop.journal.problems import Problems
@@ -210,6 +210,7 @@ class SqliteJournal:
         """A connection in a transaction that is committed at the end. It stays open, unless something is raised."""
         connection = open_to_write(self.path, busy_timeout=self._busy_timeout)
         try:
+            check(self.path)
             with _explained(self):
                 connection.execute("BEGIN IMMEDIATE")
                 yield connection
@@ -258,6 +259,7 @@ class SqliteStoredRun(BaseStoredRun):
             with self._lock, self._explained():
                 row = self._connection.execute(query, (self._run, first)).fetchone()
             if row is None:
+                self._see_that_it_is_there()
                 return
             start, last, form, crc, blob = row
             if start != (start if expected is None and start <= first else expected or 1):
@@ -296,7 +298,10 @@ class SqliteStoredRun(BaseStoredRun):
             if row_id is None:
                 return None
             query = "SELECT codec, crc, value FROM outputs WHERE id = ?"
-            name, crc, blob = self._connection.execute(query, (row_id,)).fetchone()
+            row = self._connection.execute(query, (row_id,)).fetchone()
+        if row is None:
+            raise self._pruned()
+        name, crc, blob = row
         self._check(blob, crc, f"the output of {task!r}")
         return Encoded(name, blob)
 
@@ -306,6 +311,15 @@ class SqliteStoredRun(BaseStoredRun):
         for row_id, *place in self._connection.execute(query, (self._run, self._last_output)):
             self._last_output = row_id
             self._outputs[tuple(place)] = row_id
+
+    def _see_that_it_is_there(self) -> None:
+        with self._lock, self._explained():
+            kept = self._connection.execute("SELECT 1 FROM runs WHERE id = ?", (self._run,)).fetchone()
+        if kept is None:
+            raise self._pruned()
+
+    def _pruned(self) -> JournalError:
+        return JournalError(f"the run {self._id} is not kept any more: somebody has pruned it")
 
     @contextmanager
     def _explained(self) -> Generator[None]:
