@@ -17,6 +17,8 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, TextIO
 
+from dagtop_app.terminal_guard import TerminalGuard
+
 #: A line is handed on at this length, whether it has ended or not.
 LONGEST_LINE = 8 * 1024
 _CHUNK = 64 * 1024
@@ -257,7 +259,10 @@ def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = Fal
     terminal = Terminal(on_line, real=1 if for_textual else 2, tough=for_textual)
     before, streams = (sys.__stdout__, sys.__stderr__), (sys.stdout, sys.stderr)
 
+    guard = TerminalGuard(terminal.file.fileno())
+
     def shield() -> None:
+        guard.start()
         # Textual has put streams there without a descriptor, for which children, faulthandler and others would fail.
         sys.stdout, sys.stderr = streams
         sys.__stdout__ = _Sized(before[0] or sys.stdout, terminal.file)  # type: ignore[assignment,misc]  # declared Final
@@ -271,6 +276,7 @@ def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = Fal
             yield terminal
     finally:
         if for_textual:
+            guard.end()
             _shields.remove(shield)
             sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]  # as above
         terminal.restore()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import termios
 import time
 from pathlib import Path
 
@@ -104,6 +105,21 @@ def test_a_signal_leaves_the_terminal_as_it_was_and_tasks_clean_up(tmp_path: Pat
         assert real.end() == code
         real.check_that_all_is_restored()
         assert (tmp_path / "cleaned").exists()
+
+
+def test_after_a_kill_that_nobody_survives_the_terminal_is_put_right(tmp_path: Path) -> None:
+    with on_terminal(tmp_path, WAITS, "--no-journal") as real:
+        real.until("RUNNING")
+        wait_for(tmp_path / "ticks")
+        real.child.kill(signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE
+        while "\x1b[?1049l" not in real.raw or real.raw.rfind("\x1b[?25h") < real.raw.rfind("\x1b[?25l"):
+            real.look()
+            assert time.monotonic() < deadline
+        modes = termios.tcgetattr(real.child.child_fd)
+        assert modes[3] & termios.ECHO
+        assert modes[3] & termios.ICANON
+        assert modes[3] & termios.ISIG
 
 
 def test_a_console_that_breaks_down_leaves_the_terminal_as_it_was_and_cancels_the_run(tmp_path: Path) -> None:
@@ -212,7 +228,7 @@ def test_a_shell_while_the_run_goes_on_has_ctrl_c_for_itself(tmp_path: Path) -> 
 def test_the_log_in_a_pager_while_the_run_goes_on(tmp_path: Path) -> None:
     graph = WAITS.replace("try:", 'print("first \\x1b[31mline")\n        try:', 1)
     pager = tmp_path / "pager"
-    pager.write_text('#!/bin/sh\necho "PAGED $(cat "$1")"; cp "$1" paged; read answer; echo "GONE"\n')
+    pager.write_text('#!/bin/sh\ncp "$1" paged; echo "PAGED $(cat "$1")"; read answer; echo "GONE"\n')
     pager.chmod(0o755)
     with on_terminal(tmp_path, graph, "--no-journal", PAGER=f"{pager} ") as real:
         real.until("RUNNING")
