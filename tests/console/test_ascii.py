@@ -137,4 +137,9 @@ async def test_without_colours_nothing_has_one_and_failures_stand_out(monkeypatc
         assert words["FAILED"].bold
         assert words["RETRY"].bold
         assert any(style.reverse for style in styles)
-        assert not any(s.text.endswith(" ") and s.style and s.style.underline for strip in strips for s in strip)
+        await seen.press("3")
+        strips += app.screen._compositor.render_strips()
+        padded = {
+            s.text for strip in strips for s in strip if s.style and s.style.underline and s.text != s.text.strip()
+        }
+        assert padded == set()

@@ -58,9 +58,10 @@ def without_tails(line: Line, styles: Inks) -> Line:
     """A line in which no padding is underlined."""
     found: list[Span] = []
     for text, style in line:
-        word = text.rstrip(" ")
+        word = text.strip(" ")
         if word != text and style and styles[style].underline:
-            found += [(word, style), (" " * (len(text) - len(word)), "")]
+            before, _, after = text.partition(word) if word else (text, "", "")
+            found += [span for span in ((before, ""), (word, style), (after, "")) if span[0]]
         else:
             found.append((text, style))
     return tuple(found)
