@@ -184,9 +184,9 @@ class Mannered(Themed):
             self.is_away = False
             self._resume_signal()
             self._remove(remove)
+            if self._after_child is not None:  # whoever wanted to leave has cancelled this
+                self.exit(*self._after_child)
         if self._after_child is not None:
-            result, code, message = self._after_child
-            super().exit(result, code, message)
             return
         if self.mouse_is_free:
             getattr(driver, "_disable_mouse_support", bool)()

@@ -1,4 +1,4 @@
-"""On a real terminal: a signal that comes while the first screen is made leaves the terminal as it was."""
+"""On a real terminal: signals that come while the first screen is made, or while another program has the terminal."""
 
 from __future__ import annotations
 
@@ -38,3 +38,28 @@ def test_a_signal_before_the_first_screen_leaves_the_terminal_as_it_was(tmp_path
         assert "?1049h" in real.raw
         real.check_that_all_is_restored()
         assert not (tmp_path / "ran").exists()
+
+
+WAITS = """
+    import anyio
+    from dagtop import Graph
+
+    graph = Graph("waits")
+
+    @graph.task
+    async def waits():
+        await anyio.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+def test_a_signal_while_a_shell_has_the_terminal_ends_both(tmp_path: Path, number: int, code: int) -> None:
+    """SIGHUP ended the shell, and the console went on for ever."""
+    with on_terminal(tmp_path, WAITS, "--no-journal") as real:
+        real.until("RUNNING")
+        real.press("\x1a")
+        real.until("comes back to it")
+        real.until("$ ")
+        real.child.kill(number)
+        assert real.end() == code
+        real.check_that_all_is_restored()
