@@ -64,6 +64,18 @@ class Confirm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return asking
 
 
+class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """Which runs are kept, when one ends. What is not set asks for nothing."""
+
+    keep: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    older_than: str = ""
+    max_size: str = ""
+
+
+#: How people know them.
+JOURNAL_NAMES = ("journal.keep", "journal.older-than", "journal.max-size")
+
+
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All that can be set."""
 
@@ -77,6 +89,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """() is all that there is room for."""
     confirm: Confirm = Confirm()
     keys: dict[str, Any] = {}
+    journal: JournalSettings = JournalSettings()
 
     @property
     def is_usual(self) -> bool:
@@ -93,6 +106,10 @@ TAKES: Mapping[str, str] = {
     "columns": f"a list of columns: {', '.join(COLUMNS)}",
     "confirm": '"always", "loss" or "never"',
     "keys": "a table of keys by action: cancel = [keys]",
+    "journal": "a table: keep, older-than, max-size",
+    "journal.keep": "a number of runs",
+    "journal.older-than": 'an age such as "30d"',
+    "journal.max-size": 'a size such as "500MB"',
 }
 
 
@@ -152,6 +169,45 @@ def read(given: str | os.PathLike[str] | None = None, environ: Mapping[str, str]
     return Setting(config, path, document, named, path.parent / "themes")
 
 
+def journal_settings(
+    given: str | os.PathLike[str] | None = None, environ: Mapping[str, str] = os.environ
+) -> JournalSettings:
+    """What the file sets about runs that are kept; the rest of it is not looked into.
+
+    Raises
+    ------
+    ConfigError: the file cannot be read, or that part of it cannot be followed.
+    """
+    path, _ = path_of(given, environ)
+    try:
+        there = path.is_file()
+    except OSError:
+        there = False
+    if not there:
+        return JournalSettings()
+    document = read_toml(path)
+    only = document._replace(data={key: value for key, value in document.data.items() if key == "journal"})
+    found = decode(only, Config, _takes()).journal
+    _check_journal(document, found)
+    return found
+
+
+def _check_journal(document: Document, found: JournalSettings) -> None:
+    """See that an age is one, and a size."""
+    if found == JournalSettings():
+        return
+    from dagtop_app.pruning import age_of, bytes_of  # noqa: PLC0415 - only where something is set
+
+    for name, value, read_it in (("older-than", found.older_than, age_of), ("max-size", found.max_size, bytes_of)):
+        try:
+            if value:
+                read_it(value)
+        except ValueError:
+            raise document.wrong(
+                f"journal.{name} takes {TAKES[f'journal.{name}']}, not {shown(value)}", "journal", name
+            ) from None
+
+
 def _takes() -> dict[str, str]:
     fields = msgspec.structs.fields(Confirm)
     takes = {f"confirm.{field.encode_name}": TAKES["confirm"] for field in fields}
@@ -160,6 +216,7 @@ def _takes() -> dict[str, str]:
 
 def _check(document: Document, config: Config, themes: Path) -> None:
     """What types do not say."""
+    _check_journal(document, config.journal)
     for name in config.columns:
         if name not in COLUMNS:
             raise document.wrong(f"there is no column {shown(name)}{_hint(name, COLUMNS)}", "columns")

@@ -72,6 +72,15 @@ def effective(setting: Setting) -> Iterator[str]:
     for name in given.get("confirm", {}):
         yield f'{name} = "{one.confirm.of(name)}"'
     yield f'# everything{" else" if given.get("confirm") else ""}: "loss"'
+    yield ""
+    yield "[journal]"
+    for name, kept in (
+        ("keep", one.journal.keep),
+        ("older-than", one.journal.older_than),
+        ("max-size", one.journal.max_size),
+    ):
+        is_set = name in given.get("journal", {})
+        yield f"{name} = {shown_all(kept)}" if is_set else f"# {name}: any; every run is kept"
     if setting.document is not None and one.keys:
         yield ""
         yield "[keys]"
@@ -130,6 +139,12 @@ def default_text() -> str:
 # When a question is asked before something is done: "always", "loss" (only if something would be lost), "never".
 [confirm]
 {confirm}
+
+# Which runs are kept, looked at when one ends; without it all of them are. dagtop runs prune does it at once.
+[journal]
+# keep = 200
+# older-than = "90d"
+# max-size = "2GB"
 
 # Keys by action; dagtop config --keys lists the actions. A list gives several, "" takes the key away.
 [keys]

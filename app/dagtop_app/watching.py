@@ -184,6 +184,10 @@ def _show(
         )
     for path in reports.write(executor.result()):
         tell(f"  report: {path}")
+    if journal is not None:
+        from dagtop_app.pruning import after_a_run  # noqa: PLC0415 - only where runs are kept
+
+        after_a_run(journal, prepared.journal, output.config)
     signals.install()
     if not engine.join(0):
         headless.end_process(code)

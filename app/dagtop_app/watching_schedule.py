@@ -50,7 +50,12 @@ class _Runs:
         """Write those of the latest run."""
         if self._executor is None or self._reports is None:
             return []
-        return self._reports.write(self._executor.result())
+        written = self._reports.write(self._executor.result())
+        if self._journal is not None:
+            from dagtop_app.pruning import after_a_run  # noqa: PLC0415 - only where runs are kept
+
+            after_a_run(self._journal, self.prepared.journal, self._output.config)
+        return written
 
 
 def show_by_schedule(
