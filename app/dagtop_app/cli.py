@@ -251,12 +251,20 @@ def report(
     ] = (),
     /,
     *,
+    escalations: Annotated[
+        bool,
+        Parameter(
+            negative="",
+            show_default=False,
+            help="Each escalation as Markdown for a ticket, into the folder behind it, or escalations-RUN.",
+        ),
+    ] = False,
     keep: JournalOptions | None = None,
 ) -> int:
     """Write a report of a run that was kept; without a FILE tell it in a few lines."""
     from dagtop_app.reporting import report_command  # noqa: PLC0415 - the engine is loaded only when it is needed
 
-    return report_command(run, files, (keep or JournalOptions()).db)
+    return report_command(run, files, (keep or JournalOptions()).db, escalations=escalations)
 
 
 @app.command

@@ -2,49 +2,107 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.observe.report import ReportRecorder, check_report_path, collect_snapshot, write_report
-from dagtop.ports.journal import StoredRun
+from dagtop.errors import DagtopError
+from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.report import ReportRecorder, check_report_path, collect_snapshot, form_of, write_report
+from dagtop.observe.report.ticket import ticket
+from dagtop.observe.report.write import replace_file
+from dagtop.ports.journal import RunRecord, StoredRun
 from dagtop.runtime.past import Past
 from dagtop.runtime.publisher import SnapshotBox
 
 from dagtop_app import settings
+from dagtop_app.escalation_model import entries
+from dagtop_app.escalation_model_texts import LOOKS
 from dagtop_app.farewell import farewell
-from dagtop_app.text import clean
+from dagtop_app.picturing import draw
+from dagtop_app.text import clean, plural
+
+#: Characters of a task's name in the name of a file.
+_NAMED = 60
 
 
-def report_command(run: str, files: Sequence[Path], db: Path | None) -> int:
+def report_command(run: str, files: Sequence[Path], db: Path | None, *, escalations: bool = False) -> int:
     """Write the reports; without a file tell the run in a few lines on stdout.
+
+    Parameters
+    ----------
+    escalations: write each escalation to a file of its own; the one of `files` that is no report is the folder.
 
     Raises
     ------
     DagtopError: there is no such run, or a report cannot be written.
     """
+    folders = [file for file in files if not form_of(file.name)] if escalations else []
+    if len(folders) > 1:
+        raise DagtopError(f"could not write the escalations: there are {len(folders)} folders for them; give one")
+    files = [file for file in files if file not in folders]
     for file in files:
         check_report_path(file)
     stored = settings.journal_at(db).load(run)
     recorder = ReportRecorder()
     snapshot = snapshot_of(stored, recorder)
-    if not files:
+    record = stored.record
+    if escalations:
+        folder = folders[0] if folders else Path(f"escalations-{record.run}")
+        written = write_escalations(snapshot, folder, record)
+        told = f"{plural(written, 'escalation')} in {folder}" if written else "the run has none"
+        print(f"escalations: {clean(told)}", file=sys.stderr)
+    elif not files:
         print(farewell(snapshot))
         return 0
-    record = stored.record
     report = collect_snapshot(snapshot, recorder=recorder, inputs=record.parameters, source=record.source)
     for file in files:
-        print(f"report: {clean(str(write_report(report, file)))}", file=sys.stderr)
+        print(f"report: {clean(str(write_report(report, file, draw=draw)))}", file=sys.stderr)
     return 0
 
 
 def snapshot_of(stored: StoredRun, recorder: ReportRecorder) -> RunSnapshot:
-    """The run as its last event left it; the recorder sees every event."""
+    """The run as its last event left it, with all its escalations; the recorder sees every event."""
     box = SnapshotBox()
     past = Past(stored, box)
     past.watch_batches(recorder.record)
     while not past.forward():
         pass
     past.show(past.at)
-    return box.latest
+    return msgspec.structs.replace(box.latest, escalations=tuple(past.ledger.escalations))
+
+
+def write_escalations(snapshot: RunSnapshot, folder: Path, record: RunRecord) -> int:
+    """Each escalation as a file of Markdown, ready for a ticket. Returns how many there are.
+
+    Raises
+    ------
+    DagtopError: one cannot be written.
+    """
+    tickets = list(tickets_of(snapshot, record))
+    try:
+        if tickets:
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, content in tickets:
+            replace_file(folder / name, content)
+    except OSError as error:
+        raise DagtopError(f"could not write the escalations to {str(folder)!r}: {error.strerror or error}") from error
+    return len(tickets)
+
+
+def tickets_of(snapshot: RunSnapshot, record: RunRecord) -> Iterator[tuple[str, bytes]]:
+    """(name of the file, content) of each escalation, without what looks secret."""
+    redacted = redactor(secrets_in(record.parameters, os.environ))
+    for entry in entries(snapshot):
+        told = redacted(ticket(entry.report, entry.owner, LOOKS[entry.status].word))
+        yield _file_name(entry.report.number, redacted(entry.report.task)), told.encode("utf-8", "backslashreplace")
+
+
+def _file_name(number: int, task: str) -> str:
+    """A name that every file system takes."""
+    plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", task).strip("-.")[:_NAMED]
+    return f"ESC-{number}-{plain}.md" if plain else f"ESC-{number}.md"

@@ -316,6 +316,8 @@ class Reports:
             return []
         from dagtop.observe.report import collect, write_report  # noqa: PLC0415 - only where one is wanted
 
+        from dagtop_app.picturing import draw  # noqa: PLC0415 - as above
+
         (recorder,) = self.recorders
         report = collect(
             result,
@@ -326,7 +328,7 @@ class Reports:
         written: list[str] = []
         for path in self._paths:
             try:
-                written.append(str(write_report(report, path)))
+                written.append(str(write_report(report, path, draw=draw)))
             except DagtopError as error:
                 headless.say(str(error))
         return written

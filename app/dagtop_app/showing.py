@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from dagtop.core.plan import Plan
+from dagtop.observe import graph_text
+from dagtop.observe.graph_text import Wired
 
 from dagtop_app import showing_formats as formats
 from dagtop_app.faces import ASCII as IN_ASCII
@@ -33,13 +35,15 @@ _BRANCH, _LAST, _ON, _NOTHING = ("|- ", "`- ", "|  ", "   ") if IN_ASCII else ("
 class Shape:
     """What is shown: the tasks, or groups of them."""
 
-    def __init__(self, plan: Plan, *, folded: bool | None) -> None:
+    def __init__(self, plan: Wired, *, folded: bool | None) -> None:
         edges = [(parent, task) for task, parents in enumerate(plan.upstream) for parent in parents]
         self.model = GraphModel.from_indices(plan.names, edges)
         self.labels: Sequence[str] = [name_of(name, _LABEL) for name in plan.names]
         self.several: Mapping[int, int] = {}
         """How many tasks a node stands for, of those that stand for several."""
-        if folded is False or (folded is None and len(plan) <= BOX_LIMIT):
+        self.members: Sequence[Sequence[int]] = [(task,) for task in range(len(plan.names))]
+        """By node: the tasks that it stands for."""
+        if folded is False or (folded is None and len(plan.names) <= BOX_LIMIT):
             return
         found = fold_tasks(self.model, plan.names, paths=bool(plan.nodes))
         if not found.folds or (folded is None and found.model.size < 3):
@@ -50,6 +54,7 @@ class Shape:
             found.folds[node].label if node in found.folds else whole[members[0]]
             for node, members in enumerate(found.members)
         ]
+        self.members = found.members
         self.several = {node: len(found.members[node]) for node in found.folds}
 
     def text(self, node: int) -> str:
@@ -141,10 +146,10 @@ def lines_of(plan: Plan, form: Form, *, source: str = "", folded: bool | None = 
         yield formats.as_json(plan, source)
         return
     if form == "mermaid":
-        yield from formats.mermaid(plan)
+        yield from graph_text.mermaid(plan)
         return
     if form == "dot":
-        yield from formats.dot(plan)
+        yield from graph_text.dot(plan)
         return
     shape = Shape(plan, folded=folded)
     if form == "svg":

@@ -12,6 +12,7 @@ import pytest
 from dagtop import Graph
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.states import TaskState
+from dagtop.observe import graph_text
 from dagtop_app import showing_formats as formats
 from dagtop_app.graphview import Scale
 from dagtop_app.showing import Shape, lines_of, routed
@@ -167,8 +168,8 @@ def test_states_are_told_by_glyph_word_and_colour():
     assert "✖ b" in svg
     assert "b (failed)" in svg
     assert 'class="t fail"' in svg
-    assert any(":::fail" in line for line in formats.mermaid(plan, states))
-    assert any('tooltip="failed"' in line for line in formats.dot(plan, states))
+    assert any(":::fail" in line for line in graph_text.mermaid(plan, states))
+    assert any('tooltip="failed"' in line for line in graph_text.dot(plan, states))
     assert json.loads(formats.as_json(plan, states=states))["tasks"][1]["state"] == "failed"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from dagtop.errors import DagtopError
 from dagtop.observe.report import Report, collect, write, write_report
+from dagtop.observe.report.schema import Draw
 from report_scene import small_run
 
 
@@ -18,18 +19,36 @@ def report() -> Report:
 
 
 @pytest.mark.parametrize(
-    ("name", "start"), [("r.html", b"<!doctype html>"), ("r.json", b"{"), ("R.HTML", b"<!doctype")]
+    ("name", "start"),
+    [
+        ("r.html", b"<!doctype html>"),
+        ("r.json", b'{\n "schema"'),
+        ("R.HTML", b"<!doctype"),
+        ("r.md", b"# "),
+        ("r.xml", b"<?xml"),
+        ("r.trace.json", b'{"displayTimeUnit"'),
+        ("r.svg", b"<svg"),
+        ("r.mmd", b"flowchart"),
+        ("r.dot", b"digraph"),
+    ],
 )
 def test_the_suffix_chooses_the_form(report: Report, tmp_path: Path, name: str, start: bytes) -> None:
-    target = write_report(report, tmp_path / name)
+    target = write_report(report, tmp_path / name, draw=lambda report: "<svg/>")
     assert target.read_bytes().startswith(start)
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("name", ["r.md", "r.xml", "r", "r.svg"])
+@pytest.mark.parametrize("name", ["r.pdf", "r.trace", "r", "html"])
 def test_another_suffix_is_refused_with_those_there_are(report: Report, tmp_path: Path, name: str) -> None:
-    with pytest.raises(DagtopError, match=r"must end in \.html or \.json"):
+    with pytest.raises(DagtopError, match=r"must end in \.html, \.md, .* or \.dot"):
         write_report(report, tmp_path / name)
+
+
+@pytest.mark.parametrize("draw", [None, lambda report: ""])
+def test_a_graph_that_cannot_be_drawn_is_told(report: Report, tmp_path: Path, draw: Draw | None) -> None:
+    with pytest.raises(DagtopError, match="could not draw the graph"):
+        write_report(report, tmp_path / "r.svg", draw=draw)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_missing_folder_is_told(report: Report, tmp_path: Path) -> None:
@@ -90,7 +109,7 @@ def test_a_form_that_cannot_be_made_leaves_what_was_there(
     target = tmp_path / "r.json"
     target.write_text("old")
 
-    def broken(_: Report) -> bytes:
+    def broken(*_: object) -> bytes:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(write, "FORMATS", {".json": broken})

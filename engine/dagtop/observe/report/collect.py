@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from math import inf
@@ -18,13 +19,27 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
 from dagtop.observe.describe import Described, describe, describe_all
-from dagtop.observe.report.escalations import writable, writable_failure
+from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.report.escalations import changed, writable, writable_failure
 from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
-from dagtop.observe.report.schema import Attempt, CommandReport, Pause, ProblemReport, Report, TaskReport
+from dagtop.observe.report.schema import (
+    Attempt,
+    BreakerMove,
+    CommandReport,
+    LogLine,
+    Pause,
+    ProblemReport,
+    Report,
+    TaskReport,
+)
 from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 
 _GOES_ON = "running"
+#: Tasks of which the report has what they wrote.
+_WITH_LOG = frozenset(
+    {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.BACKOFF, TaskState.BLOCKED, TaskState.CANCELLED}
+)
 
 
 class EndedTask(Protocol):
@@ -178,6 +193,7 @@ def _tasks(
     recorder: ReportRecorder | None,
 ) -> list[TaskReport]:
     seen = recorder.attempts if recorder is not None else {}
+    logs = recorder.logs if recorder is not None else {}
     timelines = [_timeline(rows[name], seen.get(name, ()), at) for name in plan.names]
     times = [_elapsed(timeline) for timeline in timelines]
     ends = [_succeeded_at(rows[name]) for name in plan.names]
@@ -186,6 +202,7 @@ def _tasks(
     tasks: list[TaskReport] = []
     for index, name in enumerate(plan.names):
         row, timeline, policy = rows[name], timelines[index], plan.policies[index]
+        log = logs.get(name) if row.state in _WITH_LOG else None
         tasks.append(
             TaskReport(
                 name=names[index],
@@ -207,9 +224,25 @@ def _tasks(
                 tags=tuple(storable(tag) for tag in policy.tags),
                 place=plan.places.get(index, ""),
                 stale=stale.get(name, False),
+                is_node=index in plan.nodes,
+                log=_lines(log.lines) if log is not None else (),
+                log_left_out=log.total - len(log.lines) if log is not None else 0,
             )
         )
     return tasks
+
+
+def _lines(lines: Iterable[ev.Log]) -> tuple[LogLine, ...]:
+    return tuple(
+        LogLine(
+            at=line.at,
+            text=storable(line.line),
+            attempt=line.attempt,
+            stream=line.stream,
+            level=storable(line.level),
+        )
+        for line in lines
+    )
 
 
 def _timeline(row: TaskRow, seen: Sequence[SeenAttempt], at: float) -> tuple[Attempt, ...]:
@@ -272,7 +305,7 @@ def _report(
     for task in tasks:
         counts[task.state] = counts.get(task.state, 0) + 1
     path = [tasks[i] for i in plan.order if tasks[i].on_critical_path]
-    return Report(
+    report = Report(
         run=head["run"],
         graph=storable(head["graph"]),
         source=storable(source),
@@ -298,7 +331,27 @@ def _report(
         escalations=tuple([writable(one) for one in heard.escalations]),
         escalations_left_out=heard.escalation_count - len(heard.escalations),
         pauses=_pauses(heard, at),
+        breakers=tuple([_move(move) for move in heard.moves]),
+        breakers_left_out=heard.move_count - len(heard.moves),
         made_by=_versions(),
+    )
+    return without_secrets(report, secrets_in(inputs or {}, os.environ))
+
+
+def without_secrets(report: Report, known: Iterable[str] = ()) -> Report:
+    """The report without what looks like a secret, and without those values. The same text is changed the same way everywhere."""
+    return changed(report, redactor(known))
+
+
+def _move(event: ev.BreakerEvent) -> BreakerMove:
+    states = {ev.BreakerOpened: "open", ev.BreakerHalfOpened: "half_open", ev.BreakerClosed: "closed"}
+    forced = isinstance(event, ev.BreakerForced)
+    return BreakerMove(
+        at=event.at,
+        breaker=storable(event.breaker),
+        state=event.state if isinstance(event, ev.BreakerForced) else states.get(type(event), ""),
+        reason=storable(event.reason),
+        forced=forced,
     )
 
 

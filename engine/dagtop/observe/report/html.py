@@ -61,7 +61,7 @@ class StepView(NamedTuple):
     offset: float
 
 
-def to_html(report: Report) -> bytes:
+def to_html(report: Report, picture: str = "") -> bytes:
     """The page, in UTF-8."""
     return _template().render(_page(report)).encode("utf-8", "backslashreplace")
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
+
+import msgspec
 
 from dagtop.core import events as ev
 from dagtop.core.escalation import EscalationReport
@@ -16,6 +18,9 @@ COMMANDS = 1000
 PROBLEMS = 200
 ATTEMPTS = 20_000
 PAUSES = 200
+MOVES = 1000
+#: Lines of output that are kept of one task, of how many tasks, and how long a line may be.
+LINES, LOGS, LINE = 200, 2_000, 2_000
 
 
 class SeenAttempt(NamedTuple):
@@ -27,8 +32,16 @@ class SeenAttempt(NamedTuple):
     ending: str
 
 
+class Log(NamedTuple):
+    """What a task wrote last."""
+
+    lines: deque[ev.Log]
+    total: int
+    """How many there were in all."""
+
+
 class ReportRecorder:
-    """A recorder of commands, problems, pauses and attempts. Give it to the executor, then to `collect`.
+    """A recorder of commands, problems, pauses, breakers, output and attempts. Give it to the executor, then to `collect`.
 
     It keeps the latest commands and problems, and attempts until there are `ATTEMPTS`: after that, of a task that
     succeeded more than once, only the last time is told.
@@ -45,6 +58,10 @@ class ReportRecorder:
         self.paused_at: float | None = None
         self.max_parallel = 0
         self.attempts: dict[str, list[SeenAttempt]] = {}
+        self.moves: deque[ev.BreakerEvent] = deque(maxlen=MOVES)
+        self.move_count = 0
+        self.logs: OrderedDict[str, Log] = OrderedDict()
+        """By task, those that wrote last at the end. Of one that succeeds nothing is kept."""
         self._attempts_left = attempts
         self._running: dict[str, tuple[int, float]] = {}
 
@@ -74,6 +91,25 @@ class ReportRecorder:
         self._attempts_left -= 1
         self.attempts.setdefault(event.task, []).append(SeenAttempt(*begun, event.at, ending))
 
+    def _succeeded(self, event: ev.TaskSucceeded) -> None:
+        self.logs.pop(event.task, None)
+        self._ended(event)
+
+    def _wrote(self, event: ev.Log) -> None:
+        if not event.task:
+            return
+        if len(event.line) > LINE:
+            event = msgspec.structs.replace(event, line=f"{event.line[:LINE]}…")
+        log = self.logs.get(event.task)
+        if log is None:
+            log = Log(deque(maxlen=LINES), 0)
+            if len(self.logs) >= LOGS:
+                self.logs.popitem(last=False)
+        else:
+            self.logs.move_to_end(event.task)
+        log.lines.append(event)
+        self.logs[event.task] = log._replace(total=log.total + 1)
+
     # -- the run --------------------------------------------------------------------------------------------------
 
     def _run_started(self, event: ev.RunStarted) -> None:
@@ -98,6 +134,10 @@ class ReportRecorder:
         self.commands.append(event)
         self.command_count += 1
 
+    def _moved(self, event: ev.BreakerEvent) -> None:
+        self.moves.append(event)
+        self.move_count += 1
+
     def _escalated(self, event: ev.TaskEscalated) -> None:
         self.escalations.append(without_tracebacks(event.report))
         self.escalation_count += 1
@@ -111,6 +151,12 @@ _STEPS: Mapping[type[ev.Event], Callable[[ReportRecorder, Any], None]] = {
     ev.TaskStarted: ReportRecorder._started,
     ev.TaskRetrying: ReportRecorder._retrying,
     **dict.fromkeys(ENDINGS, ReportRecorder._ended),
+    ev.TaskSucceeded: ReportRecorder._succeeded,
+    ev.Log: ReportRecorder._wrote,
+    **dict.fromkeys(
+        (ev.BreakerOpened, ev.BreakerHalfOpened, ev.BreakerClosed, ev.BreakerForced, ev.BreakerChanged),
+        ReportRecorder._moved,
+    ),
     ev.RunStarted: ReportRecorder._run_started,
     ev.RunResumed: ReportRecorder._resumed,
     ev.RunPaused: ReportRecorder._paused,

@@ -7,6 +7,9 @@ seconds; `*_at` count from the beginning of the run, whose wall clock is `starte
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeAlias
+
 import msgspec
 
 from dagtop.core.escalation import EscalationReport
@@ -62,6 +65,12 @@ class TaskReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """"file.py:12" of its declaration, where known."""
     stale: bool = False
     """An upstream ran again after it did."""
+    is_node: bool = False
+    """It stands for a node of a graph of graphs."""
+    log: tuple[LogLine, ...] = ()
+    """Of a task that ended badly: the latest lines that it wrote, oldest first."""
+    log_left_out: int = 0
+    """How many lines it wrote before those."""
 
 
 class CommandReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +92,29 @@ class ProblemReport(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     message: str
     task: str = ""
+
+
+class BreakerMove(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A circuit breaker moved, was held by a person, or goes by other settings."""
+
+    at: float
+    breaker: str
+    state: str
+    """"open", "half_open" or "closed"; "" if a person let go of it, or only its settings are others."""
+    reason: str = ""
+    forced: bool = False
+    """A person did it."""
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A line that a task printed or logged."""
+
+    at: float
+    text: str
+    attempt: int = 1
+    stream: str = "log"
+    """"stdout", "stderr" or "log"."""
+    level: str = ""
 
 
 class Pause(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,5 +168,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     attempts in its `timeline`."""
     escalations_left_out: int = 0
     pauses: tuple[Pause, ...] = ()
+    breakers: tuple[BreakerMove, ...] = ()
+    """What the circuit breakers did, oldest first."""
+    breakers_left_out: int = 0
     made_by: str = ""
     """Versions of dagtop and Python."""
+
+
+Draw: TypeAlias = Callable[[Report], str]
+"""Makes an SVG of the graph of a report; "" if it has too many tasks to be looked at."""
