@@ -7,12 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from dagtop.core import commands as cmd
+from dagtop.core import events as ev
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import RunState, TaskState
 from dagtop.core.topology import topological_order
+from dagtop.observe.report import Report, ReportRecorder, collect
 
 
 def plan_of(name: str, needs: Mapping[str, Sequence[str]], places: Mapping[str, str] | None = None) -> Plan:
@@ -150,3 +153,25 @@ def big_run(count: int, *, bad: int = 0, width: int = 40, seed: int = 1) -> Fake
         state=RunState.FAILED if bad else RunState.SUCCEEDED,
         duration=max(ends) + 0.1,
     )
+
+
+def steered_run() -> Report:
+    """With an edit, a refusal, a breaker that opens, a pause, a problem and the log of the task that fails."""
+    recorder = ReportRecorder()
+    recorder.record(
+        1,
+        [
+            ev.RunStarted(0.0, run="r", graph="orders", tasks=5, max_parallel=4, started_at=0.0),
+            ev.TaskStarted(1.1, "load", 1),
+            ev.Log(1.2, "load", 1, "stdout", "", "connecting to the database"),
+            ev.Log(1.3, "clean", 1, "stdout", "", "this is not told"),
+            ev.CommandApplied(1.5, cmd.SetMaxParallel(8), id=1, by="ana", effect="max_parallel is 8, was 4"),
+            ev.CommandRefused(1.6, cmd.HoldTask("load"), id=2, by="ana", reason="it runs already"),
+            ev.BreakerOpened(2.0, "api", "5 failures in a row", 30.0),
+            ev.BreakerForced(2.5, "api", "forced by ana", "closed"),
+            ev.RunPaused(2.6),
+            ev.RunContinued(2.9),
+            ev.Problem(3.0, source="journal", message="slow disk"),
+        ],
+    )
+    return collect(small_run(), recorder=recorder)

@@ -9,7 +9,7 @@ from dagtop.core.failure import AttemptRecord
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState, TaskState
 from dagtop.observe.report import Report, ReportRecorder, collect, collect_snapshot
-from dagtop.observe.report.collect import command_text
+from dagtop.observe.report.commands import command_text
 from dagtop.observe.report.json import from_json, to_json
 from report_scene import FakeRun, FakeTask, big_run, failure, plan_of, small_run
 

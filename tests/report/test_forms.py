@@ -12,10 +12,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import xmlschema
-from dagtop.core import commands as cmd
-from dagtop.core import events as ev
 from dagtop.core.states import TaskState
-from dagtop.observe.report import Report, ReportRecorder, collect
+from dagtop.observe.report import Report, collect
 from dagtop.observe.report.graph import to_dot, to_mermaid
 from dagtop.observe.report.junit import to_junit
 from dagtop.observe.report.markdown import to_markdown
@@ -23,32 +21,10 @@ from dagtop.observe.report.trace import to_trace
 from dagtop_app import picturing
 from dagtop_app.picturing import draw
 from markdown_it import MarkdownIt
-from report_scene import FakeRun, FakeTask, big_run, plan_of, small_run
+from report_scene import FakeRun, FakeTask, big_run, plan_of, small_run, steered_run
 from test_html import evil_run
 
 JUNIT = xmlschema.XMLSchema(Path(__file__).with_name("junit.xsd"))
-
-
-def steered_run() -> Report:
-    """With an edit, a refusal, a breaker that opens, a pause, a problem and the log of the task that fails."""
-    recorder = ReportRecorder()
-    recorder.record(
-        1,
-        [
-            ev.RunStarted(0.0, run="r", graph="orders", tasks=5, max_parallel=4, started_at=0.0),
-            ev.TaskStarted(1.1, "load", 1),
-            ev.Log(1.2, "load", 1, "stdout", "", "connecting to the database"),
-            ev.Log(1.3, "clean", 1, "stdout", "", "this is not told"),
-            ev.CommandApplied(1.5, cmd.SetMaxParallel(8), id=1, by="ana", effect="max_parallel is 8, was 4"),
-            ev.CommandRefused(1.6, cmd.HoldTask("load"), id=2, by="ana", reason="it runs already"),
-            ev.BreakerOpened(2.0, "api", "5 failures in a row", 30.0),
-            ev.BreakerForced(2.5, "api", "forced by ana", "closed"),
-            ev.RunPaused(2.6),
-            ev.RunContinued(2.9),
-            ev.Problem(3.0, source="journal", message="slow disk"),
-        ],
-    )
-    return collect(small_run(), recorder=recorder)
 
 
 # -- Markdown ---------------------------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ from html.parser import HTMLParser
 from importlib import resources
 
 import pytest
+from dagtop.core import events as ev
 from dagtop.core.states import RunState, TaskState
-from dagtop.observe.report import collect
+from dagtop.observe.report import ReportRecorder, collect
 from dagtop.observe.report.html import to_html
 from dagtop.observe.report.timeline import ROWS, timeline
 from dagtop.observe.report.words import RUN_FACES, TASK_FACES, duration, verdict
-from report_scene import FakeRun, FakeTask, big_run, failed, failure, plan_of, small_run
+from dagtop_app.picturing import draw
+from report_scene import FakeRun, FakeTask, big_run, failed, failure, plan_of, small_run, steered_run
 
 EVIL = "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'\x1b]0;pwned\x07\u202e" + "x" * 10_000
 
@@ -207,3 +209,43 @@ def test_every_text_colour_can_be_read_on_its_ground(scheme: str) -> None:
         for ground in ("card", "bg", "soft"):
             light, dark = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
             assert (light + 0.05) / (dark + 0.05) >= 4.5, (text, ground)
+
+
+# -- the graph, breakers, logs ----------------------------------------------------------------------------------------
+
+
+def test_the_page_has_the_picture_of_the_graph_and_the_moves_of_breakers_and_the_log_of_what_failed() -> None:
+    page = Page(to_html(steered_run(), '<svg class="dg"><title>orders</title></svg>').decode())
+    assert ("svg", {"class": "dg"}) in page.tags
+    for fact in ("connecting to the database", "5 failures in a row", "held closed", "Its log"):
+        assert fact in page.text, fact
+    assert "this is not told" not in page.text
+
+
+def test_a_picture_that_is_too_large_is_left_out() -> None:
+    assert "<svg class=x>" not in to_html(collect(small_run()), "<svg class=x>" + " " * 1_000_000).decode()
+
+
+def test_the_rules_of_the_picture_hold_for_the_picture_only() -> None:
+    (sheet,) = re.findall(r"<style>(.*?)</style>", draw(collect(small_run())), re.DOTALL)
+    selectors = re.findall(r"(?:^|[{}])([^{}@]+)\{", sheet.replace("@media(prefers-color-scheme:dark)", ""))
+    assert [one for one in selectors if not one.startswith(".dg ")] == []
+
+
+def test_hostile_logs_breakers_and_graphs_change_nothing_of_the_page() -> None:
+    recorder = ReportRecorder()
+    recorder.record(1, [ev.Log(0.5, EVIL, 1, "stdout", EVIL[:20], EVIL), ev.BreakerOpened(0.6, EVIL, EVIL, 1.0)])
+    report = collect(evil_run(), recorder=recorder)
+    html = to_html(report, draw(report)).decode()
+    assert "<img" not in html
+    assert html.count("<script") == 1
+    assert "\x1b" not in html
+
+
+def test_ten_thousand_tasks_with_graph_and_logs_stay_below_five_megabytes() -> None:
+    run = big_run(10_000, bad=1000)
+    recorder = ReportRecorder()
+    lines = [ev.Log(1.0, task.name, 1, "stdout", "", "x" * 200) for task in run.tasks if task.failure is not None]
+    recorder.record(1, lines * 30)
+    report = collect(run, recorder=recorder)
+    assert len(to_html(report, draw(report))) < 5_000_000

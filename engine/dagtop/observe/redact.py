@@ -67,6 +67,8 @@ def _hidden(match: re.Match[str]) -> str:
         bare = value.strip("\"'")
         if bare.startswith(REDACTED) or (kind == "named" and bare.lower() in _TELLS_NOTHING):
             return match.group()
+        if kind == "bearer" and bare.isalpha() and bare.islower():  # a word: "basic authentication"
+            return match.group()
         if kind == "named" and match.group("before_named").rstrip().endswith(":") and not _could_be(value):
             return match.group()
         return f"{match.group(f'before_{kind}')}{REDACTED}"

@@ -10,7 +10,6 @@ from importlib import metadata
 from math import inf
 from typing import Any, Protocol
 
-from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
@@ -20,6 +19,7 @@ from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
 from dagtop.observe.describe import Described, describe, describe_all
 from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.report.commands import command_text
 from dagtop.observe.report.escalations import changed, writable, writable_failure
 from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
 from dagtop.observe.report.schema import (
@@ -36,6 +36,11 @@ from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 
 _GOES_ON = "running"
+_MOVES: Mapping[type[ev.BreakerEvent], str] = {
+    ev.BreakerOpened: "open",
+    ev.BreakerHalfOpened: "half_open",
+    ev.BreakerClosed: "closed",
+}
 #: Tasks of which the report has what they wrote.
 _WITH_LOG = frozenset(
     {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.BACKOFF, TaskState.BLOCKED, TaskState.CANCELLED}
@@ -344,14 +349,12 @@ def without_secrets(report: Report, known: Iterable[str] = ()) -> Report:
 
 
 def _move(event: ev.BreakerEvent) -> BreakerMove:
-    states = {ev.BreakerOpened: "open", ev.BreakerHalfOpened: "half_open", ev.BreakerClosed: "closed"}
-    forced = isinstance(event, ev.BreakerForced)
     return BreakerMove(
         at=event.at,
         breaker=storable(event.breaker),
-        state=event.state if isinstance(event, ev.BreakerForced) else states.get(type(event), ""),
+        state=event.state if isinstance(event, ev.BreakerForced) else _MOVES.get(type(event), ""),
         reason=storable(event.reason),
-        forced=forced,
+        forced=isinstance(event, ev.BreakerForced),
     )
 
 
@@ -386,35 +389,6 @@ def _command(answer: ev.CommandApplied | ev.CommandRefused) -> CommandReport:
         applied=applied,
         answer=storable(answer.effect if isinstance(answer, ev.CommandApplied) else answer.reason),
     )
-
-
-def command_text(command: cmd.Command) -> str:
-    """A command as a person would say it: "restart load_orders and everything after it"."""
-    match command:
-        case cmd.RestartTask(task, downstream):
-            return f"restart {task}{' and everything after it' if downstream else ''}"
-        case cmd.AbandonTask(task):
-            return f"wait no longer for {task}"
-        case cmd.CancelTask(task) | cmd.HoldTask(task) | cmd.ReleaseTask(task):
-            return f"{command.verb} {task}"
-        case cmd.CancelRun(reason):
-            return f"cancel the run: {reason}"
-        case cmd.AbandonRun():
-            return "abandon what does not stop, and end the run"
-        case cmd.SetMaxParallel(limit):
-            return f"set max_parallel to {limit}"
-        case cmd.SetPolicy(task):
-            changes = {f: getattr(command, f) for f in command.__struct_fields__ if f != "task"}
-            return f"set {', '.join(f'{f}={v!r}' for f, v in changes.items() if v is not None)} of {task}"
-        case cmd.SetBreaker(name):
-            changes = {f: getattr(command, f) for f in command.__struct_fields__ if f != "breaker"}
-            return f"set {', '.join(f'{f}={v!r}' for f, v in changes.items() if v is not None)} of breaker {name}"
-        case cmd.AcknowledgeEscalation(number):
-            return f"{'no longer look' if command.withdraw else 'look'} after escalation {number}"
-        case cmd.PauseRun() | cmd.ContinueRun() | cmd.DrainRun():
-            return f"{command.verb} the run"
-        case _:  # a command that is newer than this function
-            return command.verb
 
 
 @cache

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from dagtop.core.topology import reach
 from dagtop.observe.describe import Described
+from dagtop.observe.report.commands import move_text
 from dagtop.observe.report.escalations import CauseView, PastView, cause_view, past_views
 from dagtop.observe.report.schema import Report, TaskReport
 from dagtop.observe.report.timeline import ROW_HEIGHT, timeline
@@ -29,9 +30,15 @@ ROWS = 10_000
 FAILURES = 100
 """Failures with their tracebacks."""
 PATH_STEPS = 60
+MOVES = 300
+"""Moves of circuit breakers."""
+PICTURE = 1_000_000
+"""Characters of the picture of the graph: a larger one is a file of its own, for `.svg`."""
 _TRACEBACK = 12_000
 _TRACEBACKS = 1_500_000
 """Characters of all tracebacks together."""
+_LOG, _LOGS = 20_000, 1_000_000
+"""Characters of the log of one task, and of all together."""
 _BAD = frozenset({"failed", "timed_out"})
 _NOT_RUN = frozenset({"skipped", "blocked", "cancelled"})
 
@@ -49,6 +56,8 @@ class FailureView(NamedTuple):
     """What was told of it when it failed for good."""
     stopped: str
     """What did not run because of it, in words."""
+    log: str
+    log_title: str
 
 
 class StepView(NamedTuple):
@@ -62,8 +71,13 @@ class StepView(NamedTuple):
 
 
 def to_html(report: Report, picture: str = "") -> bytes:
-    """The page, in UTF-8."""
-    return _template().render(_page(report)).encode("utf-8", "backslashreplace")
+    """The page, in UTF-8.
+
+    Parameters
+    ----------
+    picture: an SVG of the graph, in which all foreign text is escaped.
+    """
+    return _template().render(_page(report, picture)).encode("utf-8", "backslashreplace")
 
 
 @cache
@@ -79,7 +93,7 @@ def _file(name: str) -> str:
     return resources.files("dagtop.observe.report").joinpath(name).read_text(encoding="utf-8")
 
 
-def _page(report: Report) -> dict[str, Any]:
+def _page(report: Report, picture: str) -> dict[str, Any]:
     script = _file("report.js")
     hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     failures, left_out = _failures(report)
@@ -94,6 +108,9 @@ def _page(report: Report) -> dict[str, Any]:
         "past": _past(report, failures),
         "past_left_out": report.escalations_left_out,
         "failure_of": {view.task.name: view.number for view in failures},
+        "picture": Markup(picture) if len(picture) <= PICTURE else "",
+        "moves": report.breakers[-MOVES:],
+        "move_text": move_text,
         "timeline": timeline(report),
         "row_height": ROW_HEIGHT,
         "steps": _steps(report),
@@ -142,10 +159,12 @@ def _failures(report: Report) -> tuple[list[FailureView], int]:
     told = {escalation.task: escalation for escalation in report.escalations}
     places, fed = _downstream(report) if bad else ({}, [])
     views: list[FailureView] = []
-    budget = _TRACEBACKS
+    budget, log_budget = _TRACEBACKS, _LOGS
     for number, task in enumerate(bad[:FAILURES], 1):
         traceback = block(task.failure.traceback, min(_TRACEBACK, budget)) if task.failure and budget > 0 else ""
         budget -= len(traceback)
+        log, log_title = _log(task, min(_LOG, log_budget))
+        log_budget -= len(log)
         views.append(
             FailureView(
                 number=number,
@@ -155,9 +174,26 @@ def _failures(report: Report) -> tuple[list[FailureView], int]:
                 why=cause_view(told[task.name]) if task.name in told else None,
                 earlier=_earlier(task),
                 stopped=_stopped(report, fed, places[task.name]),
+                log=log,
+                log_title=log_title,
             )
         )
     return views, len(bad) - len(views)
+
+
+def _log(task: TaskReport, most: int) -> tuple[str, str]:
+    """The latest lines that a task wrote, with their time, and what stands above them."""
+    lines: list[str] = []
+    for line in reversed(task.log):
+        level = f" {line.level}" if line.level else " stderr" if line.stream == "stderr" else ""
+        told = f"{line.at:10.3f}{level}  {one_line(line.text, 1_000)}"
+        most -= len(told) + 1
+        if most < 0:
+            break
+        lines.append(told)
+    left_out = task.log_left_out + len(task.log) - len(lines)
+    title = f"The last {plural(len(lines), 'line')} of its log; {left_out:,} before" if left_out else "Its log"
+    return "\n".join(reversed(lines)), title
 
 
 def _past(report: Report, failures: Sequence[FailureView]) -> list[PastView]:

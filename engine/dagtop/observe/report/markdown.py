@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from dagtop.core.states import BAD
+from dagtop.observe.report.commands import move_text
 from dagtop.observe.report.schema import Report, TaskReport
 from dagtop.observe.report.ticket import code, text
 from dagtop.observe.report.words import duration, plural, run_face, task_face, verdict
@@ -217,13 +218,6 @@ def _breakers(report: Report) -> Iterator[str]:
             for move in report.breakers[-MOVES:]
         ),
     )
-
-
-def move_text(state: str, *, forced: bool) -> str:
-    """What a breaker did, in words."""
-    if forced:
-        return f"held {state.replace('_', '-')}" if state else "let go"
-    return state.replace("_", "-") or "other settings"
 
 
 def _problems(report: Report) -> Iterator[str]:
