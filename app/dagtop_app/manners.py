@@ -8,7 +8,11 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+
 from dagtop_app import clipboard, terminal_signs
+from dagtop_app.keyboard import ToughDriver
 from dagtop_app.terminal_child import pager, run_on_terminal, shell
 from dagtop_app.text import name_of
 from dagtop_app.themed import Themed
@@ -43,6 +47,11 @@ class Mannered(Themed):
         self._after_child: tuple[Any, int, Any] | None = None
         self._told_title = self._told_progress = ""
         self._escalated: int | None = None
+
+    def get_driver_class(self) -> type[Driver]:
+        """Ours, unless another one is wanted."""
+        wanted = super().get_driver_class()
+        return ToughDriver if wanted is LinuxDriver else wanted
 
     def latest(self) -> RunSnapshot:
         """The run as it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -63,3 +64,20 @@ def test_a_signal_while_a_shell_has_the_terminal_ends_both(tmp_path: Path, numbe
         real.child.kill(number)
         assert real.end() == code
         real.check_that_all_is_restored()
+
+
+@pytest.mark.parametrize(
+    "sent", [b"\xff", b"\xf0\x9f", b"\x1b[97;5;9999999u", b"\x1b[97::;u", b"\x1b[55296u", b"\x1b[" + b"9" * 5000]
+)
+def test_what_is_no_text_and_no_key_does_not_end_the_run(tmp_path: Path, sent: bytes) -> None:
+    """A byte of another encoding, pasted or by a bad line, ended the console and cancelled the run."""
+    with on_terminal(tmp_path, WAITS, "--no-journal") as real:
+        real.until("RUNNING")
+        os.write(real.child.child_fd, sent)
+        for _ in range(5):
+            real.look()
+        real.press("\x1b")
+        for _ in range(5):
+            real.look()
+        real.press("4")
+        real.until("Log of all tasks")
