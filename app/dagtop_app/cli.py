@@ -33,7 +33,8 @@ _EPILOGUE = (
 #: What the generated script does not know: which runs there are.
 _COMPLETE_RUNS = r"""_dagtop() {
   local cur="${COMP_WORDS[COMP_CWORD]}"
-  if [[ $COMP_CWORD -eq 2 && "${COMP_WORDS[1]}" =~ ^(resume|report|replay|approve|reject|gates|tell)$ && "$cur" != -* ]]; then
+  local place="$COMP_CWORD ${COMP_WORDS[1]}"
+  if [[ "$place" =~ ^(2 (resume|report|replay|approve|reject|gates|tell|diff)|3 diff)$ && "$cur" != -* ]]; then
     local runs
     runs="$("${COMP_WORDS[0]}" runs 2>/dev/null | while read -r run _; do [[ $run != RUN ]] && echo "$run"; done)"
     COMPREPLY=($(compgen -W "last $runs" -- "$cur"))
@@ -229,17 +230,71 @@ def resume(
     return resume_command(run, signals, graph, parameters, output, keep, trust_changes=trust_changes)
 
 
-@app.command
+runs_app = App(name="runs", help_format="plaintext", verbose=False, version_flags=[], result_action="return_value")
+app.command(runs_app)
+
+
+@runs_app.default
 def runs(
+    text: Annotated[
+        tuple[str, ...],
+        Parameter(name="TEXT", negative="", show_default=False, help="Only runs whose line has each of these texts."),
+    ] = (),
+    /,
     *,
+    graph: Annotated[str, Parameter(show_default=False, help="Only of this graph, or of those like etl*.")] = "",
+    state: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", show_default=False, help="Only in this state: failed, crashed, running … Repeatable."),
+    ] = (),
+    since: Annotated[
+        str, Parameter(show_default=False, help="Only begun since then: 3d, 12h, today, 2025-11-20, 2025-11-20T08:30.")
+    ] = "",
     json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object a line.")] = False,
     limit: Annotated[int, Parameter(help="How many, latest first; 0 for all.")] = 20,
     keep: JournalOptions | None = None,
 ) -> int:
-    """List the runs that were kept, latest first."""
-    from dagtop_app.history import runs_command  # noqa: PLC0415 - SQLite only where it is needed
+    """List the runs that were kept, latest first; `dagtop runs prune` lets some of them go."""
+    from dagtop_app.history import runs_command, sieve_of  # noqa: PLC0415 - SQLite only where it is needed
 
-    return runs_command((keep or JournalOptions()).db, limit=limit, as_json=json)
+    sieve = sieve_of(graph, state, since, text)
+    return runs_command((keep or JournalOptions()).db, limit=limit, as_json=json, sieve=sieve)
+
+
+@runs_app.command
+def prune(
+    *,
+    keep: Annotated[int | None, Parameter(show_default=False, help="Keep so many of the latest runs.")] = None,
+    older_than: Annotated[
+        str, Parameter(show_default=False, help="Let runs go that ended so long ago: 30d, 12h.")
+    ] = "",
+    max_size: Annotated[
+        str, Parameter(show_default=False, help="Let the oldest go until the rest is no larger: 500MB, 2GB.")
+    ] = "",
+    dry_run: Annotated[bool, Parameter(negative="", show_default=False, help="Only say what would go.")] = False,
+    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object on stdout.")] = False,
+    where: JournalOptions | None = None,
+) -> int:
+    """Let go of runs that were kept, and say what that frees. Without options: as [journal] in config.toml says."""
+    from dagtop_app.pruning import prune_command  # noqa: PLC0415 - SQLite only where it is needed
+
+    db = (where or JournalOptions()).db
+    return prune_command(db, keep, older_than, max_size, dry=dry_run, as_json=json)
+
+
+@app.command
+def diff(
+    earlier: Annotated[str, Parameter(name="A", help='A run\'s id, the beginning of one, or "last".')],
+    later: Annotated[str, Parameter(name="B", help="The run that is compared with it.")],
+    /,
+    *,
+    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object on stdout.")] = False,
+    keep: JournalOptions | None = None,
+) -> int:
+    """Compare two runs: what got slower, what failed newly or no longer, what changed in graph, policies and limits."""
+    from dagtop_app.diffing import diff_command  # noqa: PLC0415 - SQLite only where it is needed
+
+    return diff_command(earlier, later, (keep or JournalOptions()).db, as_json=json)
 
 
 @app.command

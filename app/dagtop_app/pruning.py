@@ -123,8 +123,8 @@ def prune_command(
     for one in pruned.gone:
         run, state = clean(one.run.run, 100), clean(one.run.state, 20)
         print(f"{run}  {state:<9}  {size_text(one.size):>7}  {name_of(one.run.graph, 60)}  ({one.reason})")
-    for run, why in pruned.spared:
-        print(f"{clean(run.run, 100)} stays: {why}", file=sys.stderr)
+    for spared, why in pruned.spared:
+        print(f"{clean(spared.run, 100)} stays: {why}", file=sys.stderr)
     print(_sentence(pruned, journal, dry=dry), file=sys.stderr)
     return 0
 

@@ -277,6 +277,10 @@ def run_to_the_end(
     signals.deliver_to(lambda number: os._exit(EXIT_CODES[number]))
     watch.mailbox.close()
     code = _tell(engine, executor, watch, reports, resume_command)
+    if journal is not None and engine.error is None:
+        from dagtop_app.pruning import after_a_run  # noqa: PLC0415 - only where runs are kept
+
+        after_a_run(journal, prepared.journal, output.config)
     if watch.stuck:
         headless.end_process(code)
     return code

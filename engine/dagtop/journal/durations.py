@@ -28,9 +28,9 @@ class _Names(msgspec.Struct):
 
 
 def find_usual(
-    connection: sqlite3.Connection, origin: bytes, names: Sequence[str], fingerprints: Sequence[str]
+    connection: sqlite3.Connection, origin: bytes, names: Sequence[str], fingerprints: Sequence[str], before: str = ""
 ) -> dict[str, Usual]:
-    """What the latest sessions of a graph say. See `Journal.usual`.
+    """What the latest sessions of a graph say, or the latest ones before a run. See `Journal.usual`.
 
     Raises
     ------
@@ -51,10 +51,11 @@ def find_usual(
         return rosters[roster]
 
     rows = connection.execute(
-        "SELECT run, session, roster, marks, seconds FROM durations WHERE origin = ? ORDER BY run DESC, session DESC LIMIT ?",
-        (origin, runs_to_look_at(len(names))),
+        "SELECT run, session, roster, marks, seconds FROM durations WHERE origin = ? "
+        "AND run < coalesce((SELECT id FROM runs WHERE run = ?), 9223372036854775807) ORDER BY run DESC, session DESC LIMIT ?",
+        (origin, before, runs_to_look_at(len(names))),
     ).fetchall()
-    if not rows:
+    if not rows and not before:
         return usual_of(names, fingerprints, _from_events(connection, origin))
     sessions = [
         (Timings(roster, marks, seconds), partial(names_of, run, session, roster))

@@ -179,8 +179,12 @@ class SqliteJournal:
         with closing(connection), _explained(self):
             return tuple(_summaries(connection).values())
 
-    def usual(self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]) -> dict[str, Usual]:
+    def usual(
+        self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str], *, before: str = ""
+    ) -> dict[str, Usual]:
         """How long tasks took in the latest runs of the graph from that source, or of that name if it has none.
+
+        `before` is the id of a run: then only those count that began before it.
 
         Raises
         ------
@@ -190,7 +194,7 @@ class SqliteJournal:
         if connection is None:
             return {}
         with closing(connection), _explained(self):
-            return find_usual(connection, schema.origin(source, graph), names, fingerprints)
+            return find_usual(connection, schema.origin(source, graph), names, fingerprints, before)
 
     def close(self) -> None:
         """Let go of the file. Writers stay open: each is closed by whoever began it."""
