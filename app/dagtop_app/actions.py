@@ -216,6 +216,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("app.palette", "ctrl+p", "Ctrl+p", "Palette", "Every key and every task by name.", "Console", "palette", in_palette=False),
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
     Action("app.copy", "y", "y", "Copy", "Copy the task's name, its error, its traceback, or all of it as Markdown; in logs also the lines.", "Console", "copy"),
+    Action("app.export", "E,ctrl+s", "E", "Export", "Write a report of the run as it is now (also Ctrl+s): html, md, json, JUnit, trace, the graph, tickets.", "Console", "export"),
     Action("app.shell", "ctrl+z", "Ctrl+z", "Shell", "A shell, while the run goes on; exit comes back.", "Console", "app.shell"),
     Action("app.mouse", "f10", "F10", "Mouse", "Give the mouse to the terminal, to select text as ever, or take it back.", "Console", "app.mouse"),
     Action("app.help", "question_mark,f1", "? F1", "Help", "This list.", "Console", "help"),

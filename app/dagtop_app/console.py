@@ -5,9 +5,9 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, ClassVar, TextIO, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TextIO, cast
 
 import dagtop_themes
 from dagtop.core import commands as do
@@ -226,6 +226,8 @@ def run_console(
     watch_file: bool = False,
     word: str = "",
     on_hangup: OnHangup = "cancel",
+    inputs: Mapping[str, Any] | None = None,
+    source: str = "",
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
@@ -237,6 +239,8 @@ def run_console(
 
     `word` is what the line above the footer says first.
 
+    `inputs` and `source`, the graph's file, are told in reports that are written meanwhile.
+
     With a `reloader` the file is read again by a key, and with `watch_file` when it is written.
 
     When the terminal goes away `on_hangup` says what becomes of the run: it is cancelled, or this waits for its end.
@@ -246,6 +250,7 @@ def run_console(
     """
     app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin, keeper=keeper)
     app.main.reloader = reloader
+    app.main.inputs, app.main.source = inputs or {}, source
     app.on_hangup = on_hangup
     if word:
         app.bridge.say(word)

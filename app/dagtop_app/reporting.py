@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from dagtop.core.snapshot import RunSnapshot
@@ -15,7 +16,7 @@ from dagtop.observe.redact import redactor, secrets_in
 from dagtop.observe.report import ReportRecorder, check_report_path, collect_snapshot, form_of, write_report
 from dagtop.observe.report.ticket import ticket
 from dagtop.observe.report.write import replace_file
-from dagtop.ports.journal import RunRecord, StoredRun
+from dagtop.ports.journal import StoredRun
 from dagtop.runtime.past import Past
 from dagtop.runtime.publisher import SnapshotBox
 
@@ -53,7 +54,7 @@ def report_command(run: str, files: Sequence[Path], db: Path | None, *, escalati
     record = stored.record
     if escalations:
         folder = folders[0] if folders else Path(f"escalations-{record.run}")
-        written = write_escalations(snapshot, folder, record)
+        written = write_escalations(snapshot, folder, record.parameters)
         told = f"{plural(written, 'escalation')} in {folder}" if written else "the run has none"
         print(f"escalations: {clean(told)}", file=sys.stderr)
     elif not files:
@@ -76,14 +77,14 @@ def snapshot_of(stored: StoredRun, recorder: ReportRecorder) -> RunSnapshot:
     return msgspec.structs.replace(box.latest, escalations=tuple(past.ledger.escalations))
 
 
-def write_escalations(snapshot: RunSnapshot, folder: Path, record: RunRecord) -> int:
+def write_escalations(snapshot: RunSnapshot, folder: Path, inputs: Mapping[str, Any]) -> int:
     """Each escalation as a file of Markdown, ready for a ticket. Returns how many there are.
 
     Raises
     ------
     DagtopError: one cannot be written.
     """
-    tickets = list(tickets_of(snapshot, record))
+    tickets = list(tickets_of(snapshot, inputs))
     try:
         if tickets:
             folder.mkdir(parents=True, exist_ok=True)
@@ -94,9 +95,9 @@ def write_escalations(snapshot: RunSnapshot, folder: Path, record: RunRecord) ->
     return len(tickets)
 
 
-def tickets_of(snapshot: RunSnapshot, record: RunRecord) -> Iterator[tuple[str, bytes]]:
+def tickets_of(snapshot: RunSnapshot, inputs: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
     """(name of the file, content) of each escalation, without what looks secret."""
-    redacted = redactor(secrets_in(record.parameters, os.environ))
+    redacted = redactor(secrets_in(inputs, os.environ))
     for entry in entries(snapshot):
         told = redacted(ticket(entry.report, entry.owner, LOOKS[entry.status].word))
         yield _file_name(entry.report.number, redacted(entry.report.task)), told.encode("utf-8", "backslashreplace")

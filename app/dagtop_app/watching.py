@@ -181,6 +181,8 @@ def _show(
             watch_file=watch_file,
             word=word,
             on_hangup=output.on_hangup,
+            inputs=prepared.config.inputs,
+            source=prepared.source,
         )
     for path in reports.write(executor.result()):
         tell(f"  report: {path}")

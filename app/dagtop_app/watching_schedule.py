@@ -102,6 +102,8 @@ def show_by_schedule(
             keeper=keeper,
             reloader=RereadForNextRun(prepared, take_over),
             on_hangup=output.on_hangup,
+            inputs=prepared.config.inputs,
+            source=prepared.source,
         )
     for path in runs.write_reports():
         tell(f"  report: {path}")

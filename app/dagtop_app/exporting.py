@@ -1,0 +1,102 @@
+"""A report of the run that a console shows, at the instant that it shows: as `dagtop report` writes it. No terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dagtop.core import events as ev
+from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.states import BAD, TaskState
+from dagtop.observe.report import ReportRecorder, collect_snapshot, write_report
+from dagtop.observe.report.recorder import LINES, SeenAttempt
+from dagtop.observe.spans import Kind
+from dagtop.observe.story import Story, Turn
+
+from dagtop_app.bridge import Logs
+from dagtop_app.picturing import draw
+from dagtop_app.reporting import write_escalations
+
+#: What can be written from the console, and what each is for.
+FORMS: Mapping[str, str] = {
+    "html": "one page: everything, with the graph and a timeline",
+    "md": "Markdown, for a pull request or a wiki",
+    "json": "all of it, for programs",
+    "xml": "JUnit, for build servers",
+    "trace.json": "a trace, for Perfetto: slots as threads",
+    "svg": "the graph with its states, as a picture",
+    "mmd": "the graph with its states, as mermaid",
+    "dot": "the graph with its states, for Graphviz",
+    "tickets": "each escalation as Markdown for a ticket",
+}
+#: Tasks that ended badly of which the report has the log.
+_LOGS = 200
+
+
+class Export(NamedTuple):
+    """What a report is made of. All of it may be read by any thread."""
+
+    snapshot: RunSnapshot
+    recorder: ReportRecorder
+    logs: Logs
+    inputs: Mapping[str, Any]
+    source: str
+
+    def write(self, form: str, folder: Path) -> str:
+        """Write it and say where it is.
+
+        Raises
+        ------
+        DagtopError: it cannot be written.
+        """
+        run = self.snapshot.run or "run"
+        if form == "tickets":
+            target = folder / f"escalations-{run}"
+            count = write_escalations(self.snapshot, target, self.inputs)
+            return f"{count:,} written to {target}" if count else "the run has no escalations"
+        for row in [row for row in self.snapshot.rows if row.state in BAD or row.state is TaskState.CANCELLED][:_LOGS]:
+            lines = self.logs.tail(row.name, LINES)
+            logs = [ev.Log(line.at, row.name, line.attempt, line.stream, line.level, line.text) for line in lines]
+            self.recorder.record(1, logs)
+        report = collect_snapshot(self.snapshot, recorder=self.recorder, inputs=self.inputs, source=self.source)
+        return f"written to {write_report(report, folder / f'report-{run}.{form}', draw=draw)}"
+
+
+def recorder_of(story: Story, snapshot: RunSnapshot) -> ReportRecorder:
+    """What a recorder would have kept, from the story. For the thread that draws: the story is its."""
+    kept = ReportRecorder()
+    events: list[ev.AnyEvent] = [
+        ev.CommandApplied(edit.at, edit.command, id=0, by=edit.by, effect=edit.text)
+        if edit.applied
+        else ev.CommandRefused(edit.at, edit.command, id=0, by=edit.by, reason=edit.text)
+        for edit in story.edits
+    ]
+    events += [_move(name, turn) for name, turns in story.breakers.items() for turn in turns]
+    events += snapshot.problems
+    events += [ev.TaskEscalated(one.at, one.task, one) for one in snapshot.escalations]
+    events.sort(key=lambda event: event.at)
+    kept.record(1, events)
+    kept.problem_count = snapshot.problem_count
+    kept.max_parallel = snapshot.max_parallel
+    kept.pauses.extend(story.pauses)
+    kept.paused_at = story.paused_at
+    for name, track in story.tracks.items():
+        runs = [span for span in track.spans if span.kind is Kind.RUN]
+        if len(runs) > 1 or track.dropped:
+            kept.attempts[name] = [SeenAttempt(span.attempt, span.start, span.end, span.ending) for span in runs]
+    return kept
+
+
+def _move(breaker: str, turn: Turn) -> ev.AnyEvent:
+    if turn.forced:
+        return ev.BreakerForced(turn.at, breaker, turn.reason, turn.state)
+    match turn.state:
+        case "open":
+            return ev.BreakerOpened(turn.at, breaker, turn.reason, turn.probe_in or 0.0)
+        case "half_open":
+            return ev.BreakerHalfOpened(turn.at, breaker, turn.reason)
+        case "closed":
+            return ev.BreakerClosed(turn.at, breaker, turn.reason)
+        case _:
+            return ev.BreakerChanged(turn.at, breaker, turn.reason, {})

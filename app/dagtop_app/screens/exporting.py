@@ -1,0 +1,76 @@
+"""The key that writes a report of the run as it is shown, beside the working directory's other files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dagtop.errors import DagtopError
+
+from dagtop_app.screens import questions
+from dagtop_app.screens.popup import Popup
+from dagtop_app.screens.rereading import Rereading
+from dagtop_app.text import clean
+
+if TYPE_CHECKING:
+    from dagtop_app.exporting import Export
+
+
+class Exporting(Rereading):
+    """Reports from the console."""
+
+    inputs: Mapping[str, Any] = {}
+    """Of the graph: what looks secret of them is in no report."""
+    source = ""
+    """The graph's file."""
+    _form = "html"
+    """What was written last."""
+
+    def action_export(self) -> None:
+        """The menu of forms."""
+        from dagtop_app import exporting  # noqa: PLC0415 - seldom needed
+
+        if not self.snapshot.rows:
+            self.bridge.refuse("there is no run yet to be told of")
+            self.draw_word()
+            return
+        choices, at = questions.menu(exporting.FORMS, self._form)
+
+        def chosen(form: str | None) -> None:
+            if form is None:
+                self.bridge.say("nothing was written")
+            else:
+                self._form = form
+                story = self.bridge.story
+                export = exporting.Export(
+                    self.snapshot,
+                    exporting.recorder_of(story, self.snapshot),
+                    self.bridge.engine.logs,
+                    self.inputs,
+                    self.source,
+                )
+                self.bridge.say(f"writing {form}…")
+                self.run_worker(
+                    partial(self._write, export, form), thread=True, exit_on_error=False, name="writes a report"
+                )
+            self.draw_word()
+
+        title = "Write a report of the run as it is now"
+        self.app.push_screen(Popup(title, [], choices, pick=True, at=at, note="⏎ writes it here · esc"), chosen)
+
+    def _write(self, export: Export, form: str) -> None:
+        """On a thread of its own: that of the console goes on drawing."""
+        tell: Callable[[str], None] = self.bridge.refuse
+        try:
+            told, tell = export.write(form, Path.cwd()), self.bridge.say
+        except DagtopError as error:
+            told = str(error)
+        except Exception as error:  # noqa: BLE001 - a report that cannot be made must not close the console
+            told = f"could not write the report: {type(error).__name__}: {error}"
+        self.app.call_from_thread(self._told, tell, clean(told, 400))
+
+    def _told(self, tell: Callable[[str], None], told: str) -> None:
+        tell(told)
+        self.draw_word()
