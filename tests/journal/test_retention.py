@@ -130,6 +130,18 @@ def test_a_reader_of_a_run_that_goes_is_told_so(tmp_path: Path) -> None:
             stored.output("a")
 
 
+def test_what_a_pruned_run_had_returned_is_an_error_and_not_none(tmp_path: Path) -> None:
+    """A reader had the events, and looked for the outputs when they were gone: it took them for None."""
+    with closing(fill(tmp_path / "runs.db")) as journal:
+        one, all_of_them = journal.load("r0"), journal.load("r0")
+        for stored in (one, all_of_them):
+            stored.history()
+        prune(journal, Retention(keep=1))
+        for look in (lambda: one._encoded_output(1, "a", 1), lambda: all_of_them._looking().__enter__()):
+            with pytest.raises(JournalError, match="r0 is not kept any more"):
+                look()
+
+
 def test_there_is_nothing_to_do_without_a_file(tmp_path: Path) -> None:
     pruned = prune(SqliteJournal(tmp_path / "runs.db"), Retention(keep=0))
     assert (pruned.gone, list(tmp_path.iterdir())) == ((), [])

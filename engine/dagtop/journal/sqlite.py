@@ -289,6 +289,7 @@ class SqliteStoredRun(BaseStoredRun):
             self._find_outputs()
             self._connection.execute("BEGIN")
             try:
+                self._see_that_it_is_there()
                 yield
             finally:
                 self._connection.rollback()
@@ -300,6 +301,8 @@ class SqliteStoredRun(BaseStoredRun):
                 self._find_outputs()
             row_id = self._outputs.get(place)
             if row_id is None:
+                if not self._connection.in_transaction:
+                    self._see_that_it_is_there()  # what is gone was not None
                 return None
             query = "SELECT codec, crc, value FROM outputs WHERE id = ?"
             row = self._connection.execute(query, (row_id,)).fetchone()
