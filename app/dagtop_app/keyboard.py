@@ -15,6 +15,7 @@ from textual import events
 from textual._parser import ParseEOF, ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.message import Message
 
 #: Seconds between two looks at whether it is over, and at keys that were begun and not ended.
 _LOOK = 0.1
@@ -22,14 +23,21 @@ _CHUNK = 4 * 1024
 
 
 class ToughParser(XTermParser):
-    """Passes over keys that stand for no character."""
+    """Passes over keys that stand for no character, and clicks where there are no pixels."""
+
+    def parse_mouse_code(self, code: str) -> Message | None:
+        """What the mouse did; None if that cannot be told."""
+        try:
+            return super().parse_mouse_code(code)
+        except (ValueError, ArithmeticError):
+            return None
 
     def _sequence_to_key_events(self, sequence: str, alt: bool = False) -> Iterable[events.Key]:
         try:
             for key in super()._sequence_to_key_events(sequence, alt):
                 if key.character is None or not "\ud800" <= key.character <= "\udfff":
                     yield key
-        except (ValueError, OverflowError):
+        except (ValueError, ArithmeticError):
             return
 
 

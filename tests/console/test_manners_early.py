@@ -66,9 +66,13 @@ def test_a_signal_while_a_shell_has_the_terminal_ends_both(tmp_path: Path, numbe
         real.check_that_all_is_restored()
 
 
-@pytest.mark.parametrize(
-    "sent", [b"\xff", b"\xf0\x9f", b"\x1b[97;5;9999999u", b"\x1b[97::;u", b"\x1b[55296u", b"\x1b[" + b"9" * 5000]
-)
+NOISE = (
+    b"\xff", b"\xf0\x9f", b"\x1b[97;5;9999999u", b"\x1b[97::;u", b"\x1b[55296u", b"\x1b[" + b"9" * 5000,
+    b"\x1b[?2048;1$y\x1b[48;30;100;0;0t\x1b[<0;5;5M",  # a terminal that does not know how many pixels it has
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sent", NOISE)
 def test_what_is_no_text_and_no_key_does_not_end_the_run(tmp_path: Path, sent: bytes) -> None:
     """A byte of another encoding, pasted or by a bad line, ended the console and cancelled the run."""
     with on_terminal(tmp_path, WAITS, "--no-journal") as real:
