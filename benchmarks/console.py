@@ -66,6 +66,7 @@ class Terminal:
         self.child = pexpect.spawn(
             command[0], command[1:], dimensions=(36, 120), timeout=60, env=environment, maxread=65536
         )
+        self.child.delaybeforesend = None  # it would be part of what is measured
 
     def until(self, seen: Callable[[list[str]], bool], timeout: float = 60.0) -> float:
         """Read until the screen fulfils the condition; how many seconds that took."""
