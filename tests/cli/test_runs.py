@@ -189,15 +189,25 @@ def test_a_journal_that_the_file_names_itself_is_the_files_to_keep(dagtop_here, 
         ("[journal]\nkep = 1\n", "mine.toml:2: there is no setting 'kep' in [journal]; did you mean 'keep'?"),
     ],
 )
-def test_settings_that_cannot_be_followed_let_nothing_go_and_the_run_is_as_it_was(
-    dagtop_here, kept, write, text, expected
-):
+def test_settings_that_cannot_be_followed_are_told_before_anything_runs(dagtop_here, kept, write, text, expected):
     write("g.py", GRAPH)
     write("mine.toml", text)
     told = dagtop_here("run", "g.py", "--config", "mine.toml", "--plain")
-    assert told.code == 2 or (told.code == 0 and "no run was pruned: " in told.err)
+    assert (told.code, told.out) == (2, "")
     assert expected in told.err
-    assert ids(kept) >= 3
+    assert ids(kept) == 3
+
+
+def test_settings_that_nobody_reads_before_the_run_let_nothing_go_when_they_cannot_be_followed(
+    dagtop_here, kept, write, monkeypatch
+):
+    write("g.py", GRAPH)
+    write("mine.toml", "[journal]\nkeep = -1\n")
+    monkeypatch.setenv("DAGTOP_CONFIG", "mine.toml")
+    told = dagtop_here("run", "g.py", "--plain")
+    assert told.code == 0
+    assert "no run was pruned: mine.toml:2: journal.keep takes a number of runs, not -1" in told.err
+    assert ids(kept) == 4
 
 
 def test_prune_without_options_does_what_the_settings_say(dagtop_here, kept, write, monkeypatch):

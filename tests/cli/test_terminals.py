@@ -151,6 +151,7 @@ def test_the_bash_script_completes_commands_options_values_and_files(run, write,
         complete -p dagtop
         dagtop() { echo "RUN  STATE"; echo "r-71  failed"; echo "r-8  succeeded"; }
         try dagtop resume ''; try dagtop report r-7; try dagtop resume --tr; try dagtop report last gr
+        try dagtop diff last r-7
     """
     told = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert told.splitlines() == [
@@ -164,4 +165,5 @@ def test_the_bash_script_completes_commands_options_values_and_files(run, write,
         "r-71",
         "--trust-changes",
         "graph.py",
+        "r-71",
     ]
