@@ -8,11 +8,11 @@ from typing import NamedTuple
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from dagtop_app.lines import Line, Span, fit_line, rule
 from dagtop_app.palette import Offer, Outlook
+from dagtop_app.screens.asked import Asked
 from dagtop_app.text import fit, width
 from dagtop_app.widgets.painted import Painted
 
@@ -29,7 +29,7 @@ class Words(NamedTuple):
     outlook: Callable[[str], Outlook]
 
 
-class CommandLine(ModalScreen[str | None]):
+class CommandLine(Asked[str | None]):
     """Dismissed with what was entered, or None.
 
     Parameters

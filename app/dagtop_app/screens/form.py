@@ -9,18 +9,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from dagtop_app.filling import Checked, Field
 from dagtop_app.lines import Line
+from dagtop_app.screens.asked import Asked
 from dagtop_app.text import clean, cut
 from dagtop_app.widgets.painted import Painted
 
 T = TypeVar("T")
 
 
-class Form(ModalScreen[T | None]):
+class Form(Asked[T | None]):
     """Dismissed with what was filled in, or None."""
 
     BINDINGS = [  # noqa: RUF012 - Textual's way

@@ -9,9 +9,9 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from dagtop_app.lines import Line, Span, line_width
+from dagtop_app.screens.asked import Asked
 from dagtop_app.text import clean, cut
 from dagtop_app.widgets.painted import PaintedScroll
 
@@ -39,7 +39,7 @@ class Question(NamedTuple):
     choices: Sequence[Choice]
 
 
-class Popup(ModalScreen[str | None]):
+class Popup(Asked[str | None]):
     """Lines, and answers below them. Dismissed with an answer's value, or None by Esc.
 
     With `pick` the answers are a menu: up and down move, Enter takes. Otherwise up and down scroll. `renew` gives the

@@ -1,0 +1,41 @@
+"""Keys that come faster than the screen follows: none is taken for an answer twice, and none breaks the console."""
+
+from __future__ import annotations
+
+import pytest
+from console_fakes import FakeEngine, running_mix
+from console_pilot import Seen, console
+from textual import events
+
+pytestmark = pytest.mark.anyio
+
+
+async def in_a_burst(seen: Seen, *keys: str) -> None:
+    """All of them are there before the first one is looked at, as on a slow line or with a key that is held down."""
+    for key in keys:
+        seen.app.post_message(events.Key(key, key if len(key) == 1 else None))
+    for _ in range(len(keys)):
+        await seen.settle()
+
+
+@pytest.mark.parametrize("answers", [["y"] * 5, ["enter"] * 5, ["escape"] * 5, ["y", "escape", "q", "escape"]])
+async def test_a_question_is_answered_once(answers: list[str]) -> None:
+    """The second y closed the screen below: the console ended with a traceback, and the run with it."""
+    engine = FakeEngine(running_mix())
+    async with console(engine) as seen:
+        await seen.press("K")
+        assert len(seen.app.screen_stack) == 2
+        await in_a_burst(seen, *answers)
+        assert seen.app.is_running
+        assert seen.app.screen_stack[0] is seen.app.main
+        assert len(engine.sent) == (answers[0] != "escape")
+
+
+@pytest.mark.parametrize("key", ["e", "colon", "question_mark", "T", "w"])
+@pytest.mark.parametrize("answer", ["enter", "escape"])
+async def test_whatever_has_opened_is_closed_once(key: str, answer: str) -> None:
+    async with console(FakeEngine(running_mix())) as seen:
+        await seen.press(key)
+        await in_a_burst(seen, *[answer] * 5)
+        assert seen.app.is_running
+        assert seen.app.screen_stack[0] is seen.app.main
