@@ -99,7 +99,7 @@ def tickets_of(snapshot: RunSnapshot, inputs: Mapping[str, Any]) -> Iterator[tup
     """(name of the file, content) of each escalation, without what looks secret."""
     redacted = redactor(secrets_in(inputs, os.environ))
     for entry in entries(snapshot):
-        told = redacted(ticket(entry.report, entry.owner, LOOKS[entry.status].word))
+        told = ticket(entry.report, entry.owner, LOOKS[entry.status].word, redacted=redacted)
         yield _file_name(entry.report.number, redacted(entry.report.task)), told.encode("utf-8", "backslashreplace")
 
 

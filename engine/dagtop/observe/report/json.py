@@ -20,3 +20,8 @@ def from_json(text: bytes | str) -> Report:
     msgspec.ValidationError: it is not a report.
     """
     return msgspec.json.decode(text, type=Report)
+
+
+def json_schema() -> bytes:
+    """What `docs/report.schema.json` says: the schema, as JSON Schema."""
+    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Report)), indent=1) + b"\n"

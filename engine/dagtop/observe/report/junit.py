@@ -50,6 +50,7 @@ def to_junit(report: Report) -> bytes:
             element.set("failures", str(len(suite.findall("testcase/failure"))))
             element.set("errors", str(len(suite.findall("testcase/error"))))
         suite.set("skipped", str(len(suite.findall("testcase/skipped"))))
+    ET.indent(suites)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'.encode()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.failure import Failure
+from dagtop.observe.redact import redactor
+from dagtop.observe.report.escalations import changed
 from dagtop.observe.report.words import duration, plural
 from dagtop.observe.visible import block, one_line
 
@@ -18,14 +20,24 @@ ATTEMPTS, BLOCKED = 20, 20
 _SPECIAL = frozenset("\\`*_{}[]<>#|~&")
 
 
-def ticket(report: EscalationReport, acknowledged: EscalationAcknowledged | None = None, status: str = "") -> str:
+def ticket(
+    report: EscalationReport,
+    acknowledged: EscalationAcknowledged | None = None,
+    status: str = "",
+    *,
+    redacted: Callable[[str], str] | None = None,
+) -> str:
     """All that a person needs to know who does not see the run.
 
     Parameters
     ----------
     acknowledged: who looks after it.
     status: what has become of it, in a few words.
+    redacted: takes secrets out of a text; without it what looks like one is taken out.
     """
+    change = redacted if redacted is not None else redactor()
+    report = changed(report, change)
+    acknowledged = changed(acknowledged, change) if acknowledged is not None else None
     return "\n".join(_lines(report, acknowledged, status)).rstrip("\n") + "\n"
 
 
@@ -92,7 +104,7 @@ def _section(title: str, lines: tuple[str, ...] | list[str]) -> Iterator[str]:
 
 
 def _traceback(failure: Failure) -> Iterator[str]:
-    lines = block(failure.traceback).expandtabs(4).split("\n")
+    lines = block(failure.traceback).expandtabs(4).rstrip("\n").split("\n")
     if len(lines) > TRACEBACK:
         half = TRACEBACK // 2
         lines = [*lines[:half], f"… {len(lines) - 2 * half:,} lines left out …", *lines[-half:]]
