@@ -5,6 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from dagtop.journal.compare import compare
+from dagtop.journal.compare_facts import Facts, TaskFacts
+from dagtop.ports.journal import RunSummary
+from dagtop_app.diffing import json_text, lines_of
+
+SUMMARY = RunSummary(run="r\x1b", graph="\x1b[1m", source="", started_at=0.0, state="failed")
 
 BEFORE = """
     from dagtop import Graph
@@ -90,3 +96,16 @@ def test_runs_of_two_graphs_are_compared_and_that_is_said(dagtop_here, two_runs,
     write("g.py", "from dagtop import Graph\ngraph = Graph('g').add('extract', lambda: 1)\n")
     dagtop_here("run", "g.py")
     assert "these are runs of two graphs, etl and g" in dagtop_here("diff", two_runs[1], "last").err
+
+
+def test_hostile_names_and_texts_are_shown_and_not_sent():
+    names = ("a\x00b", "\ud800", "x\ny", "\x1b[2J", "")
+    before = Facts(SUMMARY, {name: TaskFacts(state="succeeded", seconds=1.0) for name in names[1:]})
+    bad = {name: TaskFacts(state="failed", error="\x1b]0;owned\x07\ud800", upstream=names) for name in names}
+    after = Facts(SUMMARY, bad, limits={"pool \x1b[31m": "\x9b"}, inputs={"\u202e": ["\x1b"]})
+    found = compare(before, after)
+    for line in lines_of(before, after, found, str):
+        assert line == "" or line.isprintable()
+    text = json_text(before, after, found, str)
+    assert text.encode()
+    assert len(json.loads(text)["failed_newly"]) == len(names)

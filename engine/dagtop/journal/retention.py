@@ -224,6 +224,7 @@ def _give_back(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA incremental_vacuum({_STEP})").fetchall()
         if connection.execute("PRAGMA freelist_count").fetchone()[0] >= free:
             break
+    connection.execute("PRAGMA busy_timeout = 200")  # who reads for long is not waited for: the log shrinks later
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
