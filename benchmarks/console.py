@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -94,7 +95,10 @@ class Terminal:
         return next((y for y, line in enumerate(self.screen.display) if line.startswith(CURSOR)), -1)
 
     def end(self) -> None:
-        """Kill it."""
+        """Kill it: it would see to its run if it were only hung up."""
+        if self.child.isalive():
+            self.child.kill(signal.SIGKILL)
+            self.child.wait()
         self.child.close(force=True)
 
 
