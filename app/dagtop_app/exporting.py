@@ -17,6 +17,7 @@ from dagtop.observe.story import Story, Turn
 from dagtop_app.bridge import Logs
 from dagtop_app.picturing import draw
 from dagtop_app.reporting import write_escalations
+from dagtop_app.text import plural
 
 #: What can be written from the console, and what each is for.
 FORMS: Mapping[str, str] = {
@@ -54,13 +55,17 @@ class Export(NamedTuple):
         if form == "tickets":
             target = folder / f"escalations-{run}"
             count = write_escalations(self.snapshot, target, self.inputs)
-            return f"{count:,} written to {target}" if count else "the run has no escalations"
+            return (
+                f"wrote {plural(count, 'ticket')} into {target.name}, in {folder}"
+                if count
+                else "the run has no escalations"
+            )
         for row in [row for row in self.snapshot.rows if row.state in BAD or row.state is TaskState.CANCELLED][:_LOGS]:
             lines = self.logs.tail(row.name, LINES)
             logs = [ev.Log(line.at, row.name, line.attempt, line.stream, line.level, line.text) for line in lines]
             self.recorder.record(1, logs)
         report = collect_snapshot(self.snapshot, recorder=self.recorder, inputs=self.inputs, source=self.source)
-        return f"written to {write_report(report, folder / f'report-{run}.{form}', draw=draw)}"
+        return f"wrote {write_report(report, folder / f'report-{run}.{form}', draw=draw).name} into {folder}"
 
 
 def recorder_of(story: Story, snapshot: RunSnapshot) -> ReportRecorder:

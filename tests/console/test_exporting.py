@@ -46,8 +46,8 @@ async def test_the_key_asks_for_the_form_and_tells_the_path(key: str, here: Path
         (written,) = files(here)
         assert written.name.startswith("report-")
         assert written.read_bytes().startswith(b"<!doctype html>")
-        assert "written to" in seen.text
-        assert seen.app.main.bridge.word.text.endswith(written.name)
+        assert f"wrote {written.name} into" in seen.text
+        assert seen.app.main.bridge.word.text.endswith(str(here))
 
 
 async def test_every_form_is_written_from_what_the_console_shows(here: Path) -> None:

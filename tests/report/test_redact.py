@@ -128,3 +128,11 @@ def test_only_the_secret_is_taken_out(text: str, left: str) -> None:
 def test_short_values_and_working_folders_are_no_secrets() -> None:
     environ = {"PWD": "relative/folder", "TOKEN": "abc", "API_KEY": "abcdef-1", "SECRET_FILE": "/run/secrets/x"}
     assert secrets_in({"token": 12345678, "day": "monday", "secret": None}, environ) == {"abcdef-1", "12345678"}
+
+
+@pytest.mark.parametrize(
+    "piece", ["a.", "eyJaaaaaaaa-", "token-", "-----BEGIN ", "://a:", "--token", "password", "Bearer a"]
+)
+def test_a_hostile_text_does_not_take_long(piece: str) -> None:
+    text = piece * 20_000
+    assert len(redactor()(f"token {text}")) > 0

@@ -20,9 +20,10 @@ _LONGEST = 4_000
 _DEPTH = 6
 #: Names that look secret, of values that are not.
 _KNOWN = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
+#: How far a name goes on around such a word is bounded: a hostile text must not take time that grows with its square.
 _NAMED = (
-    r"[\w.-]*(?:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|signing[_-]?key|encryption[_-]?key)[\w.-]*"
+    r"[\w.-]{0,40}(?:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|signing[_-]?key|encryption[_-]?key)[\w.-]{0,40}"
 )
 _FORMS = re.compile(
     # user:password@ in an address
@@ -34,7 +35,7 @@ _FORMS = re.compile(
     # private keys, tokens of well-known services, JSON web tokens
     r"|(?P<form>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"|\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|[sr]k_live_\w{16,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]*))",
+    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,}\.[\w-]*))",
     re.IGNORECASE | re.DOTALL,
 )
 #: Values behind such a word that tell nothing.
