@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple
@@ -173,6 +173,10 @@ class LogRoll:
     def number(self, place: int) -> int:
         """The number of the line at a place."""
         return self._sieve.found[place] if self._sieve is not None else self.store.first + place
+
+    def numbers(self) -> Sequence[int]:
+        """The numbers of all lines that are shown now."""
+        return self._sieve.found.copy() if self._sieve is not None else range(self.store.first, self.store.count)
 
     def place(self, number: int) -> int:
         """The place of a line, or of the next that is shown."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from dagtop_app.log_store import BLOCK, LogStore, Raw, mask_of
 
@@ -29,6 +29,10 @@ class Numbers:
         if place < 0:
             place += len(self)
         return self._low[low - 1 - place] if place < low else self._high[place - low]
+
+    def copy(self) -> Sequence[int]:
+        """As they are now."""
+        return array("Q", reversed(self._low)) + self._high
 
     def append(self, number: int) -> None:
         """Add one above all."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from console_fakes import FakeEngine, running_mix
 from console_pilot import Seen, console
@@ -39,3 +41,21 @@ async def test_whatever_has_opened_is_closed_once(key: str, answer: str) -> None
         await in_a_burst(seen, *[answer] * 5)
         assert seen.app.is_running
         assert seen.app.screen_stack[0] is seen.app.main
+
+
+async def test_the_pager_gets_the_lines_that_were_shown_though_others_are_chosen_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were looked up on a thread among those that are shown then: too few, and the console ended with an IndexError."""
+    engine = FakeEngine(running_mix())
+    for number in range(5):
+        engine.logs.add("load_orders" if number == 2 else "sync_crm", f"line {number}", at=200.0)
+    async with console(engine, (100, 30)) as seen:
+        given: list[Iterable[str]] = []
+        monkeypatch.setattr(seen.app, "page", lambda lines, name: given.append(lines))
+        await seen.press("4", "o")
+        seen.app.main.logs_view.open_named("load_orders")
+        assert [line.rpartition("line ")[2] for line in given[0]] == ["0", "1", "2", "3", "4"]
+        await seen.press("o")
+        seen.app.main.logs_view.open_named(None)
+        assert [line.rpartition("line ")[2] for line in given[1]] == ["2"]

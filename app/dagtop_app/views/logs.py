@@ -288,9 +288,10 @@ class Logs(View[LogPane]):
         if not len(roll):
             self._say("there is no line to show")
         elif isinstance(app, Mannered):
-            last = len(roll)
-            app.page((self._plain(place) for place in range(last)), "log")
-            self._say(f"{plural(last, 'line')} to the pager")
+            # They are written on a thread: what is shown now may be chosen anew meanwhile.
+            numbers, line, subject, look = roll.numbers(), roll.store.line, self.subject, self.pane.look
+            app.page((plain_line(line(number), subject, look) for number in numbers), "log")
+            self._say(f"{plural(len(numbers), 'line')} to the pager")
 
     def _plain(self, place: int) -> str:
         return plain_line(self.roll.line(place), self.subject, self.pane.look)
