@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import cleandoc
+from typing import Any
+
 import msgspec
 
 from dagtop.observe.report.schema import Report
@@ -24,4 +27,18 @@ def from_json(text: bytes | str) -> Report:
 
 def json_schema() -> bytes:
     """What `docs/report.schema.json` says: the schema, as JSON Schema."""
-    return msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Report)), indent=1) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(_dedented(msgspec.json.schema(Report))), indent=1) + b"\n"
+
+
+def _dedented(value: Any) -> Any:
+    """With descriptions as Python 3.13 has docstrings, which earlier ones leave indented."""
+    match value:
+        case dict():
+            return {
+                key: cleandoc(it) if key == "description" and isinstance(it, str) else _dedented(it)
+                for key, it in value.items()
+            }
+        case list():
+            return [_dedented(item) for item in value]
+        case _:
+            return value
