@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from dagtop_app.actions import ACTIONS, Action
@@ -75,3 +77,20 @@ class TaskProvider(_OnMain):
         for index in islice(found, _MOST):
             name = name_of(names[index], 80)
             yield Hit(0.5, Content(f"go to {name}"), partial(main.select, index), text=name, help="the task")
+
+
+class ActionPalette(CommandPalette):
+    """Textual's, for keys that come before its list is laid out, or after it has been closed."""
+
+    _is_answered = False
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close it; again, do nothing. As `Asked` does, which cannot be mixed in."""
+        if self._is_answered:
+            return AwaitComplete()
+        self._is_answered = True
+        return super().dismiss(result)
+
+    def _action_command_list(self, action: str) -> None:
+        with suppress(KeyError):
+            super()._action_command_list(action)

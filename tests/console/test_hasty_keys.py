@@ -43,6 +43,17 @@ async def test_whatever_has_opened_is_closed_once(key: str, answer: str) -> None
         assert seen.app.screen_stack[0] is seen.app.main
 
 
+@pytest.mark.parametrize("keys", [["pagedown"] * 3, ["pageup", "down"], ["escape"] * 5, ["enter"] * 5])
+async def test_the_palette_takes_keys_before_it_has_been_laid_out(keys: list[str]) -> None:
+    """Page down looked for a line that was not there yet, and the console ended with a KeyError."""
+    async with console(FakeEngine(running_mix())) as seen:
+        await in_a_burst(seen, "ctrl+p", *keys)
+        await in_a_burst(seen, *keys)
+        await seen.press("escape", "escape")
+        assert seen.app.is_running
+        assert seen.app.screen_stack[0] is seen.app.main
+
+
 async def test_the_pager_gets_the_lines_that_were_shown_though_others_are_chosen_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -14,6 +14,6 @@ class Asked(ModalScreen[ScreenResultType]):
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Close it; again, do nothing."""
         if self._is_answered:
-            return AwaitComplete.nothing()
+            return AwaitComplete()
         self._is_answered = True
         return super().dismiss(result)
