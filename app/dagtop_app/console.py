@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TextIO, cast
 import dagtop_themes
 from dagtop.core import commands as do
 from rich.console import Console
+from textual import events
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -85,6 +86,14 @@ class ConsoleApp(Mannered):
         self.main.rate = self.setting.config.refresh
         self.main.confirm = self.setting.config.confirm
         self.main.roster.columns = self.setting.config.columns
+
+    async def on_event(self, event: events.Event) -> None:
+        """A key that nobody took on its way up may have come before the line that it is meant for had the focus."""
+        if isinstance(event, events.Key) and event.is_forwarded:
+            types_early = getattr(self.screen, "types_early", None)
+            if types_early is not None and types_early(event):
+                return
+        await super().on_event(event)
 
     def get_default_screen(self) -> Screen[None]:
         """Ours."""

@@ -26,6 +26,7 @@ from dagtop_app.screens.popup import Popup
 from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import footer_line
 from msgspec.structs import replace
+from textual import events
 from textual.color import Color
 
 pytestmark = pytest.mark.anyio
@@ -630,3 +631,36 @@ class TestFirstShown:
         async with console(FakeEngine(running_mix()), (160, 45)) as seen:
             assert {"-wide", "-room", "-tall", "-taller"} <= seen.app.main.classes
             assert seen.app.main.side.size.width > 40
+
+
+class TestTypingFast:
+    """Of one packet, as a slow line or another program sends them: nothing is waited for between the keys."""
+
+    async def typed(self, seen, *keys: str) -> None:
+        for key in keys:
+            seen.app.post_message(events.Key(key, key if len(key) == 1 else {"slash": "/", "colon": ":"}.get(key)))
+        for _ in range(4):
+            await seen.pilot.pause(0.03)
+            await seen.settle()
+
+    async def test_letters_behind_a_slash_are_the_filter(self) -> None:
+        async with console(FakeEngine(running_mix())) as seen:
+            await self.typed(seen, "slash", *"xrape")
+            assert seen.app.main.ask.value == "xrape"
+            assert len(seen.app.screen_stack) == 1
+            assert seen.engine.sent == []
+
+    async def test_enter_behind_them_keeps_the_filter_and_restarts_nothing(self) -> None:
+        async with console(FakeEngine(running_mix())) as seen:
+            await self.typed(seen, "slash", *"load", "enter")
+            assert seen.app.main.roster.wanted.text == "load"
+            assert not seen.app.main.is_asking
+            await seen.press("escape")
+            assert not seen.app.main.roster.wanted
+
+    async def test_letters_behind_a_colon_are_the_command(self) -> None:
+        async with console(FakeEngine(running_mix())) as seen:
+            await self.typed(seen, "colon", *"goto load_orders", "enter")
+            assert seen.selected == "load_orders"
+            assert len(seen.app.screen_stack) == 1
+            assert seen.engine.sent == []

@@ -286,7 +286,7 @@ class TestSteeringANode:
     async def test_y_copies_the_name_of_the_node(self) -> None:
         async with console(engine_of()) as seen:
             await go_to(seen, "ingest/raw")
-            await seen.press("y")
+            await seen.press("y", "enter")
             assert seen.app.clipboard == "ingest/raw"
 
     async def test_i_and_s_and_S_go_on_as_they_do_elsewhere(self) -> None:

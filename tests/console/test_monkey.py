@@ -17,7 +17,7 @@ import pytest
 from dagtop import Breaker, DAGExecutor, ExecutorConfig, Graph, MetaDAG, Reconciler, Retry, Skip, TaskContext
 from dagtop.core.commands import CancelRun
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.core.states import FINAL
+from dagtop.core.states import FINAL, GOOD
 from dagtop.graph.runnable import Runnable
 from dagtop.observe.story import Story
 from dagtop.runtime.thread import EngineThread
@@ -55,7 +55,7 @@ def flaky() -> Graph:
         "monkey [b]bars[/]",
         max_parallel=6,
         pools={"db": 2},
-        breakers=[Breaker("api", failure_threshold=2, recovery_timeout=0.2)],
+        breakers=[Breaker("of the monkey", failure_threshold=2, recovery_timeout=0.2)],
     )
 
     async def works(ctx: TaskContext) -> int:
@@ -80,7 +80,13 @@ def flaky() -> Graph:
     for number in range(12):
         graph.add(f"works[{number}]", works, pool="db" if number % 3 == 0 else "", priority=number)
     for number in range(6):
-        graph.add(f"fails_{number}", fails, retries=Retry(2, base=0.05), circuit="api", depends_on=[f"works[{number}]"])
+        graph.add(
+            f"fails_{number}",
+            fails,
+            retries=Retry(2, base=0.05),
+            circuit="of the monkey",
+            depends_on=[f"works[{number}]"],
+        )
         graph.add(f"after {number} 名前", works, depends_on=[f"fails_{number}"], tags=["late"])
     graph.add("spawns", spawns, depends_on=["works[0]"])
     graph.add("skips", skips, depends_on=["works[1]"])
@@ -136,6 +142,17 @@ async def test_a_monkey_breaks_nothing(make, seed: int, tmp_path: Path, monkeypa
     engine = EngineThread(executor_of(make()), hold_open=True, story=Story())
     app = ConsoleApp(engine, title="monkey.py", begin=engine.start)
     monkeypatch.setattr(app, "copy_to_clipboard", lambda text: None)
+    try:
+        await play(app, engine, dice)
+    finally:
+        engine.send(CancelRun(reason="the test is over"), by="test")
+        engine.close()
+        assert engine.join(20)
+    assert engine.error is None
+
+
+async def play(app: ConsoleApp, engine: EngineThread, dice: random.Random) -> None:
+    """Press keys, then look."""
     keys = keys_of(dice)
     async with app.run_test(size=SIZES[0]) as pilot:
         for _ in range(KEYS // 20):
@@ -155,9 +172,6 @@ async def test_a_monkey_breaks_nothing(make, seed: int, tmp_path: Path, monkeypa
         snapshot = await settled(pilot, app, engine)
         await pilot.pause()
         agrees(app, snapshot)
-    engine.close()
-    assert engine.join(20)
-    assert engine.error is None
 
 
 def agrees(app: ConsoleApp, snapshot: RunSnapshot) -> None:
@@ -173,6 +187,9 @@ def agrees(app: ConsoleApp, snapshot: RunSnapshot) -> None:
         if re.match(rf".{{1,4}}{re.escape(name)} ", line)
         and not any(name != other and name in other in line for other in words)
     }
-    wrong = {name: line for name, line in shown.items() if words[name] not in line}
-    assert wrong == {}
-    assert shown
+    assert {name: line for name, line in shown.items() if words[name] not in line} == {}
+    assert [row.state for row in app.main.roster.snapshot.rows] == [row.state for row in snapshot.rows]
+    ok = sum(snapshot.counts[state] for state in GOOD) - sum(
+        snapshot.rows[node].state in GOOD for node in snapshot.plan.nodes
+    )
+    assert f"✔ {ok} ok" in lines[1] or not ok

@@ -242,8 +242,8 @@ def test_what_breaks_the_engine_is_raised_to_whoever_waits() -> None:
         list(run.events())
     with pytest.raises(Breaks), run:
         pass
-    assert answer.refusal == "the engine ended before it could answer"
-    assert run.pause().refusal == "the run is over and its engine has ended"
+    assert answer.refusal == "the engine broke down: Breaks"
+    assert run.pause().refusal == "the engine broke down: Breaks"
 
 
 PROGRAM = """

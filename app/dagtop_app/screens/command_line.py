@@ -90,6 +90,18 @@ class CommandLine(Asked[str | None]):
             del self._history[:-_REMEMBERED]
         self.dismiss(line or None)
 
+    def types_early(self, event: events.Key) -> bool:
+        """Letters that came before the line had the focus, and the Enter behind them, are meant for it all the same."""
+        if self.input.has_focus:
+            return False
+        if event.key == "enter":
+            self.dismiss(self.input.value.strip() or None)
+        elif event.is_printable and event.character:
+            self.input.insert_text_at_cursor(event.character)
+        else:
+            return False
+        return True
+
     def on_key(self, event: events.Key) -> None:
         """Keys that are no letters."""
         match event.key:

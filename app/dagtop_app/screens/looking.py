@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, cast
 
 from dagtop.core import commands as do
+from textual import events
 from textual.containers import Vertical
 from textual.widget import Widget
 from textual.widgets import Input
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from dagtop_app.widgets.log_pane import LogPane
     from dagtop_app.widgets.task_table import TaskTable
 
+#: After so many seconds the line to type in has the focus: keys that were pressed in one go are still on their way to the table.
+_OPENS = 0.03
 #: Within so many seconds the second g of "g g" counts.
 _TWICE = 1.0
 
@@ -48,6 +51,8 @@ class Looking(Keeping):
     """"drain" or "cancel" once a person has asked to leave when the run has ended."""
     _ask_line: Input | None = None
     _first_g = float("-inf")
+    _opens_ask = False
+    """Whether that line was asked for, and has not got the focus yet."""
 
     # -- parts -----------------------------------------------------------------------------------------------
 
@@ -237,8 +242,35 @@ class Looking(Keeping):
         ask = self.ask
         ask.value, ask.placeholder = self.stage.current.sought, self.stage.current.asks
         ask.add_class("-open")
-        ask.focus()
+        self._opens_ask = True
+        self.set_timer(_OPENS, self._focus_ask)
         self.call_after_refresh(self.draw)
+
+    def _focus_ask(self) -> None:
+        if self._opens_ask and self.is_asking:
+            self.ask.focus()
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The line has what is typed from here on by itself."""
+        if event.widget is self._ask_line:
+            self._opens_ask = False
+
+    def types_early(self, event: events.Key) -> bool:
+        """Keys that came before the line had the focus are meant for it all the same; whether this was one."""
+        if not (self._opens_ask and self.is_asking):
+            return False
+        ask = self.ask
+        match event.key:
+            case "enter":
+                self.stage.current.look_for(ask.value)
+                self.close_ask()
+            case "escape":
+                self.close_ask(clear=True)
+            case "backspace":
+                ask.action_delete_left()
+            case _ if event.is_printable and event.character:
+                ask.insert_text_at_cursor(event.character)
+        return True
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """The filter works while it is typed."""
@@ -260,6 +292,7 @@ class Looking(Keeping):
             ask.value = ""
             self.stage.current.look_for("")
         ask.remove_class("-open")
+        self._opens_ask = False
         self.pane.focus()
         self.call_after_refresh(self.draw)
 
