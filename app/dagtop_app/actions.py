@@ -189,7 +189,7 @@ ACTIONS: tuple[Action, ...] = (
     _log("pager", "o", "o", "Pager", "Logs: all that is shown in $PAGER, while the run goes on.", palette=True),
     _breaker("close", "c", "c", "Close", "Close the breaker, and forget its failures."),
     _breaker("trip", "t", "t", "Trip", "Open the breaker; it recovers as if it had opened by itself."),
-    _breaker("half-open", "H", "H", "Half-open", "Hold the breaker half-open: one call at a time."),
+    _breaker("half-open", "H", "H", "Hold half-open", "Hold the breaker half-open: one call at a time."),
     _breaker("force", "f", "f", "Force…", "Hold the breaker open, closed or half-open, or let it go."),
     _breaker("edit", "e", "e", "Edit", "Change the breaker's threshold, recovery, probes, window and rate, for all that ask it."),
     _breaker("next-guard", "right", "→", "Task", "Select the next task that asks the breaker."),

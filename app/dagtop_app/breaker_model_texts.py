@@ -87,7 +87,8 @@ def _with_legend(machine: Sequence[Line], scene: Scene) -> list[Line]:
     view, at = scene.view, scene.snapshot.at
     known, rejected = scene.calls.of(view.name), scene.calls.rejected[view.name]
     users = scene.users.count(view.name)
-    what = "fail at it" if view.spec.on_open is OnOpen.FAIL else "wait for it"
+    verb = "fail" if view.spec.on_open is OnOpen.FAIL else "wait"
+    what = f"{verb}{'s' if users == 1 else ''} {'at' if verb == 'fail' else 'for'} it"
     now = [*stretches(turns_of(view, scene.story), at)]
     shut = sum(one.end - one.start for one in now if one.state != BreakerState.CLOSED)
     since = f" since {clock(now[-1].start)}, for {clock(at - now[-1].start)}" if now else ""
@@ -96,7 +97,7 @@ def _with_legend(machine: Sequence[Line], scene: Scene) -> list[Line]:
     good = sum(call.ok for call in known)
     facts = (
         ("now", f"{WORDS[view.state]}{since}"),
-        ("shut", f"{duration(shut)} of the run so far" if shut else "never so far"),
+        ("open", f"{duration(shut)} of the run so far" if shut else "never so far"),
         ("opened", plural(view.trips, "time")),
         ("calls", f"{good:,} of {len(known):,} went well{took}"),
         ("tasks", f"{plural(users, 'task')} {'asks' if users == 1 else 'ask'} it, and {what}"),

@@ -51,6 +51,8 @@ GONE_FACE = Face("□", "_", "REMOVED", "dim")
 
 #: Of a run whose engine is gone.
 BROKEN = Face("✖", "!", "BROKEN", "alarm")
+#: Of a stored run whose process ended before it did.
+CRASHED = Face("✖", "!", "CRASHED", "alarm")
 RUN_FACES: Mapping[RunState, Face] = {
     RunState.PENDING: Face("○", ".", "STARTING", "wait"),
     RunState.RUNNING: Face("●", "R", "RUNNING", "run"),

@@ -59,7 +59,7 @@ class Filter:
         self.hint = ""
         self.tests: list[Test] = []
         for word in words_of(self.text):
-            self.hint = self.hint or unknown_key(word, _BY)
+            self.hint = self.hint or unknown_key(word, _BY) or _no_such_key(word)
             try:
                 self.tests.append(_test(word))
             except ValueError as error:
@@ -90,6 +90,13 @@ def unknown_key(word: str, known: Iterable[str]) -> str:
         return ""
     near = nearest(key.lower(), known)
     return f"no filter is called {key}:{near}" if near else ""
+
+
+def _no_such_key(word: str) -> str:
+    key, colon, value = word.lstrip("!").partition(":")
+    if not (colon and value and key.isalpha()) or key.lower() in _BY:
+        return ""
+    return f"no task has {word!r} in its name, and no filter is called {key}: there are {', '.join(_BY)}"
 
 
 def text_test(word: str) -> Callable[[str], bool]:
@@ -143,6 +150,12 @@ _STANDINGS: dict[str, Test] = {
 }
 
 
+def _shown_words() -> list[str]:
+    """The words that the screen shows for states."""
+    words = [face.word.lower() for face in (*TASK_FACES.values(), GATE_FACE)]
+    return [word for word in dict.fromkeys(words) if " " not in word]
+
+
 def _by_state(value: str) -> Test:
     if (standing := _STANDINGS.get(value)) is not None:
         return standing
@@ -155,7 +168,7 @@ def _by_state(value: str) -> Test:
     if not states:
         states = frozenset().union(*(them for name, them in STATE_NAMES.items() if name.startswith(value)))
     if not states:
-        raise ValueError(f"no state is called {value!r}; there are {', '.join(sorted(s.value for s in TaskState))}")
+        raise ValueError(f"no state is called {value!r}; there are {', '.join(_shown_words())}")
     return lambda row: row.state in states
 
 

@@ -151,7 +151,7 @@ def _failed_line(row: TaskRow, column: int, width: int) -> Line:
 def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
     tasks = len(snapshot.plan)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
-    if serves := upkeep.serves(snapshot):
+    if serves := upkeep.counts_what_is_up(snapshot):
         done, _, tasks = upkeep.level_of(snapshot)
     share = done / tasks if tasks else 0.0
     head = f" {fit(name_of(snapshot.graph), max(4, min(24, width // 4))).rstrip()}  "

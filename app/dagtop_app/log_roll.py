@@ -92,6 +92,17 @@ def pattern_of(text: str) -> re.Pattern[str] | None:
     return re.compile(re.escape(text), re.IGNORECASE) if text else None
 
 
+def wrong_in(text: str) -> str:
+    """What is wrong with a regular expression that is searched; "" if nothing is, or it is none."""
+    text = text.removeprefix("&").strip()
+    if len(text) > 2 and text[0] == text[-1] == "/":
+        try:
+            re.compile(text[1:-1], re.IGNORECASE)
+        except (re.error, RecursionError, OverflowError) as error:
+            return f"not a regular expression: {error}"
+    return ""
+
+
 class LogRoll:
     """The lines of a store that are shown, by their places, and which of them match the search."""
 

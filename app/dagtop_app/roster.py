@@ -12,7 +12,7 @@ from typing import Any
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 
-from dagtop_app.filters import Filter, matches
+from dagtop_app.filters import Filter, is_problem, matches
 from dagtop_app.grouping import Grouping, Pack
 from dagtop_app.levels import Levels
 from dagtop_app.marks import Marks
@@ -199,6 +199,12 @@ class Roster:
         self.touched = True
         self.rebuild()
         return True
+
+    @property
+    def kept(self) -> int:
+        """How many of "problems only" are none any more and are shown as the cursor is on them."""
+        row = self.row
+        return int(self.problems and row is not None and row.index in self.order and not is_problem(row))
 
     def _kept(self, shown: Sequence[int]) -> Sequence[int]:
         """The task under the cursor does not vanish from "problems only" the moment it is well again."""

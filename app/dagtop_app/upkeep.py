@@ -64,6 +64,17 @@ def serves(snapshot: RunSnapshot) -> bool:
     return _serves(snapshot.plan) or (keeps(snapshot) and level_of(snapshot).up > 0)
 
 
+@lru_cache(maxsize=4)
+def _mostly_kept(plan: Plan) -> bool:
+    tasks = [policy for index, policy in enumerate(plan.policies) if index not in plan.nodes]
+    return 2 * sum(policy.is_supervised for policy in tasks) >= len(tasks)
+
+
+def counts_what_is_up(snapshot: RunSnapshot) -> bool:
+    """Whether the run's figure is how much of it is up: not that of an ordinary graph in which some task has restarts."""
+    return serves(snapshot) and _mostly_kept(snapshot.plan)
+
+
 def is_service(row: TaskRow) -> bool:
     """Whether the task, as it runs, would not come to an end by itself: it is stopped when a run is drained."""
     restart = row.policy.restart

@@ -9,7 +9,19 @@ from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app import upkeep
-from dagtop_app.faces import ASCII, BROKEN, ENTERED, RUN_FACES, TALLIES, Tally, drawn, face_of, glyph_of, run_glyph
+from dagtop_app.faces import (
+    ASCII,
+    BROKEN,
+    CRASHED,
+    ENTERED,
+    RUN_FACES,
+    TALLIES,
+    Tally,
+    drawn,
+    face_of,
+    glyph_of,
+    run_glyph,
+)
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
 from dagtop_app.table_columns import (
@@ -40,16 +52,26 @@ FOOT_WIDE, FOOT_HIGH = 160, 40
 # -- header --------------------------------------------------------------------------------------------------
 
 
-def run_line(snapshot: RunSnapshot, title: str, cells: int, next_run: str = "", crumbs: Sequence[str] = ()) -> Line:
+def run_line(
+    snapshot: RunSnapshot,
+    title: str,
+    cells: int,
+    next_run: str = "",
+    crumbs: Sequence[str] = (),
+    *,
+    crashed: bool = False,
+) -> Line:
     """First line: where it comes from, the level that is shown, when it runs next if there is room, how the run stands."""
     face, glyph = RUN_FACES[snapshot.state], run_glyph(snapshot.state)
     word = "WAITING" if next_run and snapshot.state is RunState.PENDING else face.word
     if snapshot.broken:
         face, glyph, word = BROKEN, drawn(BROKEN), BROKEN.word
+    elif crashed:
+        face, glyph, word = CRASHED, drawn(CRASHED), CRASHED.word
     total = _total(snapshot)
     done = sum(snapshot.counts.get(state, 0) for state in FINAL)
     wide = cells >= 120
-    serves = upkeep.serves(snapshot)
+    serves = upkeep.counts_what_is_up(snapshot)
     if serves:  # it is not to come to an end: what counts is how much of it is well
         level = upkeep.level_of(snapshot)
         done, total = level.well, level.wanted

@@ -186,7 +186,7 @@ class TestKeys:
 
     async def test_the_time_is_since_the_beginning_or_on_the_wall(self) -> None:
         async with console(engine_with_events(), (100, 30)) as seen:
-            await seen.press("7")
+            await seen.press("7", "f")
             assert "4:10" in seen.text
             await seen.press("t")
             assert not any(line.startswith("▌4:10 ") for line in seen.lines)

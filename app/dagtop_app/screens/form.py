@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, Label
 
+from dagtop_app import faces
 from dagtop_app.filling import Checked, Field
 from dagtop_app.lines import Line
 from dagtop_app.screens.asked import Asked
@@ -49,6 +51,7 @@ class Form(Asked[T | None]):
             name: Input(field.initial, id=name.replace(" ", "-"), select_on_focus=True)
             for name, field in fields.items()
         }
+        self._labels = {name: Label(f" {name}", markup=False) for name in fields}
         self._notes = {name: Label(field.note, classes="note", markup=False) for name, field in fields.items()}
         self._text = Painted(id="text-above")
         self._outlook = Painted(id="outlook")
@@ -63,7 +66,7 @@ class Form(Asked[T | None]):
             with VerticalScroll(id="fields", can_focus=False):
                 for name, field in self.inputs.items():
                     with Horizontal(classes="field"):
-                        yield Label(name, markup=False)
+                        yield self._labels[name]
                         yield field
                         yield self._notes[name]
             yield self._outlook
@@ -80,12 +83,19 @@ class Form(Asked[T | None]):
         """What the fields say now, shown below them."""
         now = self._said({name: field.value for name, field in self.inputs.items()})
         for name, note in self._notes.items():
-            note.update(Content(now.errors.get(name, self._meanings[name])))
+            wrong = now.errors.get(name)
+            note.update(Content(self._meanings[name] if wrong is None else f"{_wrong()} {wrong}"))
             note.set_class(name in now.errors, "-bad")
         style = "bad" if now.errors else "dim" if now.result is None else "good"
-        line: Line = ((now.outlook or ("not yet: see the red line" if now.errors else ""), style),)
+        line: Line = ((now.outlook or _told(now.errors), style),)
         self._outlook.set_lines([line, ((self._last, "faint"),)])
         return now
+
+    def on_descendant_focus(self, _: events.DescendantFocus) -> None:
+        """Mark the field that is typed into, without a colour too."""
+        edge = ">" if faces.ASCII else "▌"
+        for name, label in self._labels.items():
+            label.update(Content(f"{edge if self.inputs[name].has_focus else ' '}{name}"))
 
     def on_input_changed(self) -> None:
         """Check as it is typed."""
@@ -96,3 +106,13 @@ class Form(Asked[T | None]):
         now = self.check()
         if not now.errors:
             self.dismiss(now.result)
+
+
+def _wrong() -> str:
+    return "!" if faces.ASCII else "✖"
+
+
+def _told(errors: Mapping[str, str]) -> str:
+    """What keeps the form from being done, with the field's name; "" if nothing does."""
+    wrong = [f"{_wrong()} {name}: {text}" for name, text in errors.items()]
+    return f"not yet: {' · '.join(wrong)}" if wrong else ""

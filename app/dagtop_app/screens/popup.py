@@ -12,7 +12,7 @@ from textual.content import Content
 
 from dagtop_app.lines import Line, Span, line_width
 from dagtop_app.screens.asked import Asked
-from dagtop_app.text import clean, cut
+from dagtop_app.text import clean, cut, width, wrap
 from dagtop_app.widgets.painted import PaintedScroll
 
 #: Seconds between two looks at a run that goes on below a question.
@@ -66,7 +66,7 @@ class Popup(Asked[str | None]):
         self.choices = list(choices)
         self._note = note
         self._pick = pick
-        self._full = full
+        self._full, self._grave = full, grave
         self._at = at
         # Held here and not looked up: a popup may be closed again before its parts are mounted.
         self._text = PaintedScroll(id="text")
@@ -101,7 +101,16 @@ class Popup(Asked[str | None]):
             spans: list[Span] = [("▌" if on else " ", "mark"), (f"{choice.shown:<{widest}}  ", "key")]
             spans.append((choice.label, "strong" if on else choice.tone))
             lines.append(tuple(spans))
-        return lines
+        folded = [part for line in lines for part in _folded(line, self._room, widest + 3)] if self._grave else lines
+        return folded if len(folded) <= self._high else lines
+
+    @property
+    def _high(self) -> int:
+        return max(1, self.app.size.height * 92 // 100 - 5)
+
+    @property
+    def _room(self) -> int:
+        return max(20, self.app.size.width * 94 // 100 - 8)
 
     def renew(self) -> None:
         """Ask what is to be asked now: the run went on."""
@@ -115,10 +124,9 @@ class Popup(Asked[str | None]):
     def _draw(self) -> None:
         lines, text = self._shown(), self._text
         if not self._full:
-            screen = self.app.size
             widest = max([line_width(line) for line in lines] + [len(self._title_text) + 4, 30])
-            text.styles.width = min(widest + 1, max(20, screen.width * 94 // 100 - 8))
-            text.styles.height = min(len(lines), max(1, screen.height * 92 // 100 - 5))
+            text.styles.width = min(widest + 1, self._room)
+            text.styles.height = min(len(lines), self._high)
         text.set_lines(lines)
         text.refresh()
 
@@ -149,3 +157,24 @@ class Popup(Asked[str | None]):
         }  # fmt: skip
         if key in moves:
             self._text.move(moves[key])
+
+
+def _folded(line: Line, cells: int, indent: int) -> list[Line]:
+    """A line as several, if it is wider: what is to be decided upon is read to its end. A glyph stays with its name."""
+    if line_width(line) < cells:
+        return [line]
+    lines: list[Line] = []
+    row: list[Span] = []
+    for place, (text, style) in enumerate(line):
+        follows = width(line[place + 1][0].rstrip()) if width(text) <= 2 and place + 1 < len(line) else 0
+        used = line_width(row)
+        if row and used > indent and used + width(text.rstrip()) + follows >= cells:
+            lines.append(tuple(row))
+            row = [(" " * indent, "")]
+        left = cells - line_width(row) - 1
+        *full, last = [text] if width(text) <= left else wrap(text, max(10, left)) or [""]
+        for part in full:
+            lines.append((*row, (part, style)))
+            row = [(" " * indent, "")]
+        row.append((last, style))
+    return [*lines, tuple(row)]

@@ -20,7 +20,7 @@ from dagtop.core.commands import (
     StopTask,
 )
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, RUN_OVER, TaskState
+from dagtop.core.states import ACTIVE, BAD, RUN_OVER, RunState, TaskState
 from dagtop.observe.story import Story
 
 from dagtop_app.actions import ACTIONS, GROUPS
@@ -30,7 +30,7 @@ from dagtop_app.keymap import shown_of
 from dagtop_app.lines import Line, Span
 from dagtop_app.node_commands import radius_of, together
 from dagtop_app.screens.popup import Choice, Question
-from dagtop_app.text import clean, fit, name_of, plural, wrap
+from dagtop_app.text import clean, fit, name_of, plural, width, wrap
 from dagtop_app.undo import row_of
 from dagtop_app.upkeep import is_service
 
@@ -39,6 +39,9 @@ _NAMED = 4
 
 #: Cells of a line of a dialog.
 _WIDE = 66
+
+#: Cells that the help gives to keys at most.
+_KEYS_WIDE = 16
 
 #: With more tasks than this a question is asked anew only once a second.
 _MANY = 20_000
@@ -69,7 +72,10 @@ def quit_question(snapshot: RunSnapshot) -> Question:
     if snapshot.state in RUN_OVER:
         leave = Choice(("y", "enter", "d", "k", "ctrl+c"), "⏎/y", "Leave", "drain", "strong")
         return Question("Quit?", [(("the run is over", ""),)], [leave, _STAY])
-    return Question(quit_title(snapshot), quit_lines(snapshot), quit_choices(snapshot))
+    lines = quit_lines(snapshot)
+    if snapshot.state is RunState.DRAINING:
+        lines.append((("it is draining · u undoes it · Z goes on", "warn"),))
+    return Question(quit_title(snapshot), lines, quit_choices(snapshot))
 
 
 class Renewal:
@@ -270,6 +276,7 @@ def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
     groups = [group for group in GROUPS if levels or group != "Levels"]
     blocks = {group: [action for action in ACTIONS if action.group == group] for group in groups}
     keys = {(action.group, action.shown) for action in ACTIONS if action.keys}
+    column = min(_KEYS_WIDE, max(width(shown_of(action)) for actions in blocks.values() for action in actions) + 1)
     lines: list[Line] = []
     for group, actions in blocks.items():
         if lines:
@@ -277,7 +284,7 @@ def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
         lines.append(((group.upper(), "head"),))
         for action in actions:
             in_menu = not action.keys and (group, action.shown) in keys  # of the key that is listed already
-            lines.append(((fit("" if in_menu else shown_of(action), 8), "key"), (action.help, "")))
+            lines.append(((fit("" if in_menu else shown_of(action), max(8, column)), "key"), (action.help, "")))
     lines += [(), (("STATES", "head"),)]
     row: list[Span] = []
     for place, face in enumerate((*TASK_FACES.values(), GATE_FACE)):

@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 
 from dagtop_app.actions import ACTIONS, BY_ID, Action, bindings
 from dagtop_app.bridge import Bridge
+from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.time_bar import TimeBar
@@ -58,8 +59,31 @@ class Replayed(MainScreen):
             self._epoch = self.replay.epoch
             self.bridge.look_again()
             self.on_attached()
+        if self.header.crashed is not self.has_crashed:
+            self.header.crashed = self.has_crashed
+            self.draw()
         super().poll()
         self._bar.show(self.replay.transport)
+
+    @property
+    def has_crashed(self) -> bool:
+        """Whether the instant is the last of a run whose process ended before it did."""
+        at = self.replay.transport
+        died = self.replay.summary.state in {"crashed", "incomplete"}
+        return died and at.indexed and not at.following and at.number >= at.last
+
+    def _word_line(self, cells: int) -> Line:
+        if not self.has_crashed or self.bridge.word.text:
+            return super()._word_line(cells)
+        run = self.replay.summary.run
+        return rule([("its process ended before the run did", "bad"), (f" · dagtop resume {run}", "key")], [], cells)
+
+    def _over(self) -> list[Span]:
+        """How it ended; a key that would run something again is none here."""
+        return [
+            (text.replace(" · r runs one again", "").replace(" · K starts it again", ""), style)
+            for text, style in super()._over()
+        ]
 
     # -- keys of the player ------------------------------------------------------------------------------------------
 

@@ -79,13 +79,20 @@ class Events(View[EventList]):
     def _only(self) -> None:
         """Those of the task under the cursor, or of all again."""
         row = self.desk.roster.row
-        task = "" if self.roll.only else self.pane.about or (row.name if row is not None else "")
+        task = "" if self.roll.only else self._chosen or (row.name if row is not None else "")
         self.roll.narrow(only=task)
         self.pane.following = True
         self.desk.bridge.say(f"events of {name_of(task, 60)}" if task else "events of all tasks")
 
+    @property
+    def _chosen(self) -> str:
+        return "" if self.pane.following else self.pane.about
+
     def _to_task(self) -> None:
         """To the task that the event is about, in the table."""
+        if self.pane.following and self.desk.roster.row is not None:  # no event is under a cursor
+            self.desk.action_view("tasks")
+            return
         task = self.pane.about
         index = self.desk.bridge.snapshot.plan.index.get(task)
         if index is None:

@@ -20,6 +20,7 @@ from dagtop_app.log_roll import (
     of_tasks,
     plain_line,
     told_of,
+    wrong_in,
 )
 from dagtop_app.log_store import Kept, Source
 from dagtop_app.manners import Mannered
@@ -167,6 +168,8 @@ class Logs(View[LogPane]):
 
     def title(self) -> tuple[list[Span], list[Span]]:
         roll, right = self.roll, list[Span]()
+        if wrong := wrong_in(roll.needle):
+            return [("Log ", "title"), (self.subject.told, "")], [(clean(wrong, 50), "bad")]
         for told in told_of(roll.choice):
             right += [(told, "warn"), (" · ", "dim")]
         if roll.left:
@@ -336,3 +339,4 @@ class Logs(View[LogPane]):
         place = self.roll.match(len(self.roll), -1)
         if place is not None:
             self.pane.look_at(place)
+        self.desk.draw_rule()

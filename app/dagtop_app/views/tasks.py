@@ -47,7 +47,7 @@ class Tasks(View[TaskTable]):
         roster = self.desk.roster
         left, right = table_title(
             self.desk.snapshot,
-            len(roster.order),
+            len(roster.order) - roster.kept,
             roster.sort,
             roster.wanted.text,
             reverse=roster.reverse,

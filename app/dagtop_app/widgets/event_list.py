@@ -47,6 +47,11 @@ class EventList(PaintedScroll):
         )
 
     @property
+    def cursor(self) -> int:
+        """Where the bar is drawn; -1 while it follows: keys act on the selected task then, not on what comes by."""
+        return -1 if self.following else self.place
+
+    @property
     def about(self) -> str:
         """The task that the event under the cursor is about; "" for none."""
         place = self.place
@@ -63,7 +68,7 @@ class EventList(PaintedScroll):
         self._refresh_changed()
 
     def _refresh_changed(self) -> None:
-        top, shown, cursor = self.scroll_offset.y, self.roll.shown, self.place
+        top, shown, cursor = self.scroll_offset.y, self.roll.shown, self.cursor
         for y in range(self.scrollable_content_region.height):
             place = top + y
             now = (shown[place][0], place == cursor) if place < len(shown) else None
@@ -76,7 +81,7 @@ class EventList(PaintedScroll):
         if place >= len(self.roll.shown):
             self._drawn.pop(y, None)
             return Strip.blank(cells, self.base)
-        cursor = place == self.place
+        cursor = place == self.cursor
         self._drawn[y] = (self.roll.shown[place][0], cursor)
         return paint(self, self.line(place, cursor=cursor), cells, "cursor" if cursor else "")
 
@@ -118,6 +123,9 @@ class EventList(PaintedScroll):
         if height > 0 and not top <= place < top + height:
             self.scroll_to(y=place if place < top else place - height + 1, animate=False, force=True)
         self._refresh_changed()
+        self._select()
+
+    def _select(self) -> None:
         index = self.index_of.get(self.about)
         if index is not None:
             self.post_message(Selected(index))
@@ -127,6 +135,7 @@ class EventList(PaintedScroll):
         if self.following:
             self._number = self.roll.shown[-1][0] if self.roll.shown else 0
             self.following = False
+            self._select()
         else:
             self.go(len(self.roll.shown) - 1)
             self.following = True

@@ -16,6 +16,9 @@ from dagtop_app.widgets.painted import Painted
 class Header(Painted):
     """The top of the console. It never scrolls and never lays out again."""
 
+    crashed = False
+    """Whether what is shown is the last of a stored run whose process died."""
+
     class Chosen(Message):
         """A tab was clicked."""
 
@@ -37,7 +40,7 @@ class Header(Painted):
         if cells:
             self.set_lines(
                 [
-                    run_line(snapshot, title, cells, next_run, crumbs),
+                    run_line(snapshot, title, cells, next_run, crumbs, crashed=self.crashed),
                     tally_line(snapshot, cells),
                     tab_line(tabs, current, cells),
                 ]

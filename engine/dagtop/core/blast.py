@@ -280,6 +280,10 @@ def _pool_limit(now: Situation, pool: str, limit: int) -> cmd.BlastRadius:
     return cmd.BlastRadius(summary=f"pool {pool}: at most {limit} of its {tasks(inside)} at once")
 
 
+def _asking(users: int) -> str:
+    return f"{tasks(users)} {'asks it before it starts' if users == 1 else 'ask it before they start'}"
+
+
 def _of_breaker(now: Situation, command: cmd.Command, name: str) -> cmd.BlastRadius:
     users = sum(policy.circuit == name for policy in now.policies)
     if not users:
@@ -288,12 +292,12 @@ def _of_breaker(now: Situation, command: cmd.Command, name: str) -> cmd.BlastRad
         )
     match command:
         case cmd.TripBreaker():
-            return cmd.BlastRadius(summary=f"breaker {name} opens; {tasks(users)} ask it before they start")
+            return cmd.BlastRadius(summary=f"breaker {name} opens; {_asking(users)}")
         case cmd.ForceBreaker(state=state):
             if state and state not in set(BreakerState):
                 return _no(f"a breaker is open, closed or half_open, not {state!r}")
             said = f"is held {state.replace('_', '-')}" if state else "goes by itself again"
-            return cmd.BlastRadius(summary=f"breaker {name} {said}; {tasks(users)} ask it before they start")
+            return cmd.BlastRadius(summary=f"breaker {name} {said}; {_asking(users)}")
         case cmd.SetBreaker():
             changes = changes_of(command)
             if not changes:
@@ -507,7 +511,8 @@ def _restart(now: Situation, index: int, *, downstream: bool, node: str = "") ->
     if now.run_state in _STOPPED:
         return _no("the run is stopping")
     if state not in FINAL and state not in ACTIVE and state is not TaskState.BACKOFF:
-        return _no(f"{name} has not run yet ({state.value})")
+        at = "at its gate" if state is TaskState.HELD and index in now.gates else state.value
+        return _no(f"{name} has not run yet ({at})")
     if index in now.desired.gone:
         return _no(f"{name} was removed from the graph")
     if not can_start(now, index):

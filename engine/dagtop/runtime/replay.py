@@ -30,7 +30,7 @@ from dagtop.core.snapshot import RunSnapshot
 from dagtop.errors import JournalError
 from dagtop.observe.logs import LINES, LogBook, LogLine
 from dagtop.observe.story import Story
-from dagtop.ports.journal import StoredRun
+from dagtop.ports.journal import RunSummary, StoredRun
 from dagtop.runtime.past import Checkpoint, Past
 from dagtop.runtime.publisher import SnapshotBox
 
@@ -125,6 +125,11 @@ class Replay:
         """How long tasks usually take, by index."""
 
     # -- what a console asks of an engine ----------------------------------------------------------------------------
+
+    @property
+    def summary(self) -> RunSummary:
+        """What the journal said of the run when it was read."""
+        return self._stored.summary
 
     @property
     def latest(self) -> RunSnapshot:
