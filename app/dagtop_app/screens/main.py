@@ -208,7 +208,9 @@ class MainScreen(Levelled):
             self._foot.show(self.bridge.story, self.roster.snapshot, row, logs)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Keys that steer are refused at once where there is no engine any more."""
+        """Keys that steer are refused at once where there is no engine any more; letters of a filter are no keys."""
+        if self._opens_ask and self.is_asking:
+            return False
         if action in _STEERS and self.snapshot.broken:
             self.bridge.refuse(BROKEN_TEXT)
             self.draw_word()
