@@ -330,7 +330,9 @@ class TestEdit:
         return draft("t", self.policy, initial(self.policy) | fields)
 
     def test_the_shape_of_delays_is_checked_as_it_is_typed(self) -> None:
-        assert self.typed(factor="3", cap="9", jitter="0.5").result == SetPolicy(task="t", factor=3.0, cap=9.0, jitter=0.5)
+        assert self.typed(factor="3", cap="9", jitter="0.5").result == SetPolicy(
+            task="t", factor=3.0, cap=9.0, jitter=0.5
+        )
         assert self.typed(factor="3", cap="9", retries="3").outlook.endswith("30s each at most")
         assert "waits 1s, 3s, 9s" in self.typed(factor="3", cap="9", retries="3").outlook
         assert self.typed(factor="0.5").errors == {"factor": "1 or more"}

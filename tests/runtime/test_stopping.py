@@ -306,7 +306,9 @@ class TestTheRun:
         assert "no longer waits" in run.result["stuck"].failure.message  # type: ignore[union-attr]
         assert run.engine.workers.threads_left == 1
 
-    async def test_B22_one_task_that_does_not_stop_is_abandoned_and_the_others_go_on(self, stuck: threading.Event) -> None:
+    async def test_B22_one_task_that_does_not_stop_is_abandoned_and_the_others_go_on(
+        self, stuck: threading.Event
+    ) -> None:
         graph = Graph("g")
         graph.add("stuck", lambda: stuck.wait(60))
         graph.add("other", lambda: stuck.wait(60))
