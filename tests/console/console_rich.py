@@ -18,6 +18,7 @@ from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.ports.journal import RunSummary
 from dagtop.runtime.replay import Transport
 from timeline_scenes import told
 
@@ -141,6 +142,7 @@ class FakeReplay(FakeEngine):
     def __init__(self, snapshot: RunSnapshot) -> None:
         super().__init__(snapshot)
         self.told: list[str] = []
+        self.summary = RunSummary(run="r", graph="g", source="", started_at=0.0, state="running", alive=True)
         self.transport = Transport(
             number=740, last=1_310, at=252.0, end=410.0, playing=False, speed=1.0, heading=None, indexed=True,
             troubles=((210, 170.0), (620, 210.0), (730, 241.0), (1_200, 380.0)), following=False,

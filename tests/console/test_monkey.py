@@ -29,7 +29,7 @@ from textual.pilot import Pilot
 
 pytestmark = pytest.mark.anyio
 
-KEYS = int(os.environ.get("DAGTOP_MONKEY", "160"))
+KEYS = int(os.environ.get("DAGTOP_MONKEY", "80"))
 SIZES = ((80, 24), (100, 30), (132, 40), (160, 45), (60, 15), (40, 10), (200, 60), (80, 24))
 #: They leave the console, or hand the terminal to another program.
 LEAVES = {"q", "ctrl+q", "ctrl+c", "ctrl+z", "f10"}

@@ -23,19 +23,19 @@ def test_B22_settings_that_were_changed_hold_from_then_on() -> None:
 
 
 def test_B38_a_run_with_both_is_replayed_as_it_was(tmp_path: Path) -> None:
-    graph = Graph("g", breakers=[Breaker("api", failure_threshold=3)])
-    graph.add("fails", lambda: 1 / 0, circuit="api")
+    graph = Graph("g", breakers=[Breaker("api of this test", failure_threshold=3)])
+    graph.add("fails", lambda: 1 / 0, circuit="api of this test")
     run = DAGExecutor(graph, journal=tmp_path / "runs.db").start(hold_open=True)
     for _ in run.events("run.finished"):
         run.acknowledge(1, reason="mine").wait()
-        run.set_breaker("api", failure_threshold=9).wait()
+        run.set_breaker("api of this test", failure_threshold=9).wait()
         run.close()
     run.wait()
     stored = SqliteJournal(tmp_path / "runs.db").load("last")
     events = [*stored.events()]
     assert [event.command for event in events if isinstance(event, ev.CommandApplied)] == [
         do.AcknowledgeEscalation(1, "mine"),
-        do.SetBreaker("api", failure_threshold=9),
+        do.SetBreaker("api of this test", failure_threshold=9),
     ]
     box = SnapshotBox()
     past = Past(stored, box)

@@ -270,6 +270,8 @@ class Looking(Keeping):
                 ask.action_delete_left()
             case _ if event.is_printable and event.character:
                 ask.insert_text_at_cursor(event.character)
+            case _:
+                pass
         return True
 
     def on_input_changed(self, event: Input.Changed) -> None:
