@@ -21,8 +21,8 @@ def pressing(*keys: str) -> Callable[[Pilot[None]], Awaitable[None]]:
     async def press(pilot: Pilot[None]) -> None:
         for key in keys:
             await pilot.press(key)
-            await pilot.app.workers.wait_for_complete()
             for _ in range(3):  # the drawing is hung up, the screen is told what is selected in it, and draws that
+                await pilot.app.workers.wait_for_complete()
                 await pilot.pause()
 
     return press

@@ -40,7 +40,10 @@ def test_drawings(snap_compare: Any, keys: list[str], size: tuple[int, int]) -> 
     async def walk(pilot: Pilot[None]) -> None:
         for key in keys:
             await pilot.press(key)
-            await pilot.app.workers.wait_for_complete()
-            await pilot.pause()
+            for _ in range(3):  # the drawing is hung up, the screen is told what is selected in it, and draws that
+                await pilot.app.workers.wait_for_complete()
+                await pilot.pause()
+                pilot.app.main.poll()  # type: ignore[attr-defined]
+                await pilot.pause()
 
     assert snap_compare(app_of(), run_before=walk, terminal_size=size)
