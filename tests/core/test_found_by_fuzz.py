@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from dagtop.core import commands as cmd
 from dagtop.core.blast import radius
 from dagtop.core.inputs import NewTask
 from dagtop.core.policy import TaskPolicy
+from dagtop.core.restart import Restart
 from dagtop.core.states import RunState, TaskState
 from machine_driver import BROKEN, Driver
 
@@ -147,3 +149,22 @@ def test_B42_a_task_that_is_asked_about_goes_by_the_rule_of_the_new_version() ->
     driver.change("a new version", 1, policies={"b": TaskPolicy()})
     driver.answer("b")
     assert driver.state("b") is TaskState.SKIPPED
+
+
+@pytest.mark.parametrize("has_ended", [True, False])
+def test_B33_a_drained_run_that_goes_on_brings_up_no_service_that_a_person_stopped(has_ended: bool) -> None:
+    """It had been let go of when all else had ended, then stopped by a person; going on had it start again."""
+    kept = TaskPolicy(restart=Restart(policy="always"))
+    driver = Driver({"api": [], "other": [], "job": []}, {"api": kept, "other": kept}, supervises=True)
+    driver.command(cmd.DrainRun())
+    driver.succeed("job")
+    if has_ended:
+        driver.stopped("api")
+    driver.command(cmd.StopTask("api"))
+    driver.command(cmd.ContinueRun())
+    if not has_ended:
+        driver.stopped("api")
+    driver.advance(100)
+    driver.stopped("other")
+    driver.advance(100)
+    assert driver.running_names() == {"other"}

@@ -34,11 +34,11 @@ def go_on(machine: RunMachine, at: float, reason: str) -> None:
     ledger = machine.ledger
     again = [index for index in machine.plan.order if was_drained(ledger, index)]
     if machine.policy.supervises:
-        again += [index for index in machine.plan.order if was_let_go(ledger, index)]
+        again += [i for i in machine.plan.order if was_let_go(ledger, i) and i not in ledger.desired.down]
     machine.stopping = None
     machine.recount_services()
     for index, why in machine.stop_reasons.items():
-        if why is StopReason.DONE:
+        if why is StopReason.DONE and index not in ledger.desired.down:
             machine.stop_reasons[index] = StopReason.RESTART
     machine.emit(ev.RunContinued(at))
     if again:

@@ -39,9 +39,9 @@ def spread(plan: Plan, command: cmd.Command) -> list[cmd.Command]:
 
 
 def replicas_of(plan: Plan, index: int) -> Sequence[int]:
-    """The replicas that a task stands for; none if it stands for itself."""
+    """The replicas that a task stands for; none if it stands for itself, as that of a map does, whose elements come behind it."""
     above, name = plan.upstream[index], plan.names[index]
-    if not above or index in plan.nodes:
+    if not above or index in plan.nodes or min(above) > index:
         return ()
     start = f"{name}["
     return above if all(_is_replica(plan.names[i], start) for i in above) else ()
