@@ -21,9 +21,8 @@ from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
 from dagtop_app.text import clean, width
-from dagtop_app.views.base import View
-from dagtop_app.widgets.listing import Listing, one_bar
-from dagtop_app.widgets.painted import Painted, PaintedScroll
+from dagtop_app.views.listing import ListView
+from dagtop_app.widgets.listing import Listing
 
 if TYPE_CHECKING:
     from dagtop_app.screens.main import MainScreen
@@ -40,7 +39,7 @@ class BreakerList(Listing):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("breakers")]
 
 
-class Breakers(View[BreakerList]):
+class Breakers(ListView[BreakerList]):
     """Their states, who asks them and who waits; moved and held by hand."""
 
     name = "breakers"
@@ -52,22 +51,9 @@ class Breakers(View[BreakerList]):
     )
 
     def __init__(self, desk: MainScreen) -> None:
-        super().__init__(desk)
-        self._head = Painted(id="breaker-head")
-        self.pane = BreakerList(moved=self._moved, opened=desk.action_detail, id="breakers")
-        self._rule = Painted(id="breaker-rule")
-        self._detail = PaintedScroll(id="breaker-detail")
-        self._detail.can_focus = False
-        one_bar(self._detail)
-        self.parts = (self._head, self.pane, self._rule, self._detail)
-        for part in (self._head, self._rule):
-            part.styles.height = 1
-        self._detail.styles.height = "1fr"
+        super().__init__(desk, BreakerList)
         self.users, self.calls = Users(), Calls()
-        self._sought = ""
         self._cost: tuple[str, int, Effect | None] = ("", -1, None)
-        self._came_with: int | None = None
-        """The selected task when the list was last drawn."""
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
@@ -102,7 +88,7 @@ class Breakers(View[BreakerList]):
             rows.row_line(snapshot, view, self.users, self.calls, cols, cursor=view.name == self.pane.key)
             for view in shown
         ]
-        self._fit(len(shown))
+        self._fit(len(shown), self._room // 3 if self._room < 24 else self._room // 2)
         self.pane.show(names, lines or [((self._nothing, "faint"),)])
         self._draw_detail()
 
@@ -123,12 +109,6 @@ class Breakers(View[BreakerList]):
             self._came_with = selected
             if selected is not None and (asked := self.users.asked_by(selected)):
                 self.pane.key = asked
-
-    def _fit(self, count: int) -> None:
-        room = self.desk.stage.size.height - 3
-        height = max(1, min(count, room // 3 if room < 24 else room // 2))
-        if self.pane.styles.height is None or self.pane.styles.height.value != height:
-            self.pane.styles.height = height
 
     def _draw_detail(self) -> None:
         view, cells = self.view, self._rule.size.width
@@ -164,10 +144,6 @@ class Breakers(View[BreakerList]):
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
-    def _moved(self) -> None:
-        self._be_about()
-        self.desk.draw()
-
     def _be_about(self) -> None:
         """Keys for tasks are about one that asks the breaker under the cursor: the most troubled, unless one is selected."""
         view, selected = self.view, self.desk.roster.selected
@@ -175,10 +151,6 @@ class Breakers(View[BreakerList]):
             return
         if users := self.users.tasks(view.name):
             self._select(by_trouble(self.desk.snapshot, users[:_LOOKED_AT])[0].index)
-
-    def _select(self, index: int) -> None:
-        self.desk.roster.keep(index)
-        self._came_with = self.desk.roster.selected
 
     def do(self, what: str) -> object:
         view = self.view
@@ -217,8 +189,7 @@ class Breakers(View[BreakerList]):
             if answer == "yes":
                 self.desk.give(command, saying)
             else:
-                self.desk.bridge.say("nothing was changed")
-                self.desk.draw_word()
+                self._unchanged()
 
         question = trip_question(view, waiting)
         self.desk.app.push_screen(Popup(*question, grave=True), answered)
@@ -230,8 +201,7 @@ class Breakers(View[BreakerList]):
     def _force(self, view: BreakerView) -> None:
         def answered(answer: str | None) -> None:
             if answer is None or answer == "no":
-                self.desk.bridge.say("nothing was changed")
-                self.desk.draw_word()
+                self._unchanged()
             else:
                 self._hold(view, "" if answer == "let-go" else answer)
 
@@ -241,8 +211,7 @@ class Breakers(View[BreakerList]):
     def _edit(self, view: BreakerView) -> None:
         def typed(command: do.SetBreaker | None) -> None:
             if command is None:
-                self.desk.bridge.say("nothing was changed")
-                self.desk.draw_word()
+                self._unchanged()
             else:
                 self.desk.give(command, f"changing breaker {clean(view.name, 60)}")
 
@@ -272,36 +241,14 @@ class Breakers(View[BreakerList]):
         view = self.view
         if view is None:
             return True
-        cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
-        lines = texts.paragraphs(self.scene(view), cells)
+        lines = texts.paragraphs(self.scene(view), self._popup_cells)
         self.desk.app.push_screen(Popup(f"Breaker {clean(view.name, 60)}", lines, full=True, note="esc back"))
         return True
 
     def next(self, step: int) -> bool:
         """To the next breaker that is not closed."""
-        shown = [view for view in self._shown() if view.state != "closed" or view.forced is not None]
-        if not shown:
-            return False
-        names = [view.name for view in shown]
-        keys: list[object] = [*names]
-        here = keys.index(self.pane.key) if self.pane.key in keys else -step
-        self.pane.key = names[(here + step) % len(names)]
-        self._moved()
-        return True
+        return self._step_among([view.name for view in self._shown() if view.state != "closed" or view.forced], step)
 
     @property
     def nothing_next(self) -> str:
         return "every breaker is closed"
-
-    def back(self) -> bool:
-        if not self._sought:
-            return False
-        self._sought = ""
-        return True
-
-    @property
-    def sought(self) -> str:
-        return self._sought
-
-    def look_for(self, text: str) -> None:
-        self._sought = text.strip()

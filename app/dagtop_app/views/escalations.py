@@ -17,9 +17,8 @@ from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, name_of
-from dagtop_app.views.base import View
-from dagtop_app.widgets.listing import Listing, one_bar
-from dagtop_app.widgets.painted import Painted, PaintedScroll
+from dagtop_app.views.listing import ListView
+from dagtop_app.widgets.listing import Listing
 
 if TYPE_CHECKING:
     from dagtop_app.screens.main import MainScreen
@@ -34,7 +33,7 @@ class EscalationList(Listing):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings("escalations")]
 
 
-class Escalations(View[EscalationList]):
+class Escalations(ListView[EscalationList]):
     """What failed for good, who looks after it, and what can be done."""
 
     name = "escalations"
@@ -46,24 +45,11 @@ class Escalations(View[EscalationList]):
     )
 
     def __init__(self, desk: MainScreen) -> None:
-        super().__init__(desk)
-        self._head = Painted(id="escalation-head")
-        self.pane = EscalationList(moved=self._moved, opened=desk.action_detail, id="escalations")
-        self._rule = Painted(id="escalation-rule")
-        self._detail = PaintedScroll(id="escalation-detail")
-        self._detail.can_focus = False
-        one_bar(self._detail)
-        self.parts = (self._head, self.pane, self._rule, self._detail)
-        for part in (self._head, self._rule):
-            part.styles.height = 1
-        self._detail.styles.height = "1fr"
-        self._sought = ""
+        super().__init__(desk, EscalationList)
         self._open_only = False
         self._seen: tuple[object, ...] = ()
         self._entries: Sequence[Entry] = ()
         self._dry: tuple[tuple[object, ...], Sequence[Deed], Way | None] = ((), (), None)
-        self._came_with: int | None = None
-        """The selected task when the list was last drawn."""
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
@@ -113,7 +99,7 @@ class Escalations(View[EscalationList]):
         self._head.set_lines([texts.head_line(cols)])
         snapshot = self.desk.snapshot
         lines = [texts.row_line(snapshot, entry, cols, cursor=entry.report.number == self.pane.key) for entry in shown]
-        self._fit(len(shown))
+        self._fit(len(shown), self._room // 3)
         self.pane.show(numbers, lines or [((self._nothing, "good" if not self.entries else "faint"),)])
         self._draw_detail()
 
@@ -139,14 +125,7 @@ class Escalations(View[EscalationList]):
         """Keys for tasks are about the task under the cursor."""
         entry = self.entry
         if entry is not None and entry.row is not None and self.desk.roster.selected != entry.row.index:
-            self.desk.roster.keep(entry.row.index)
-            self._came_with = self.desk.roster.selected
-
-    def _fit(self, count: int) -> None:
-        room = self.desk.stage.size.height - 3
-        height = max(1, min(count, room // 3))
-        if self.pane.styles.height is None or self.pane.styles.height.value != height:
-            self.pane.styles.height = height
+            self._select(entry.row.index)
 
     def _draw_detail(self) -> None:
         entry, cells = self.entry, self._rule.size.width
@@ -175,10 +154,6 @@ class Escalations(View[EscalationList]):
         self.pane.key = None
 
     # -- keys --------------------------------------------------------------------------------------------------------
-
-    def _moved(self) -> None:
-        self._be_about()
-        self.desk.draw()
 
     def do(self, what: str) -> object:
         self._follow_selection()
@@ -221,16 +196,14 @@ class Escalations(View[EscalationList]):
                 command = do.AcknowledgeEscalation(entry.report.number, withdraw=True)
                 self.desk.give(command, f"opening {entry.name} again")
             else:
-                self.desk.bridge.say("nothing was changed")
-                self.desk.draw_word()
+                self._unchanged()
 
         self.desk.app.push_screen(Popup(name, lines, choices), answered)
 
     def _ask_note(self, entry: Entry, title: str, note: str) -> None:
         def typed(why: str | None) -> None:
             if why is None:
-                self.desk.bridge.say("nothing was changed")
-                self.desk.draw_word()
+                self._unchanged()
             else:
                 command = do.AcknowledgeEscalation(entry.report.number, why)
                 self.desk.give(command, f"acknowledging {entry.name}")
@@ -240,8 +213,7 @@ class Escalations(View[EscalationList]):
         self.desk.app.push_screen(Form(title, fields, _noted, lines=lines, last="u undoes it"), typed)
 
     def _trace(self, entry: Entry) -> None:
-        cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
-        lines = texts.traceback_lines(entry, cells)[2:]
+        lines = texts.traceback_lines(entry, self._popup_cells)[2:]
         title = f"{entry.name} {name_of(entry.report.task, 50)}"
         self.desk.app.push_screen(
             Popup(title, lines or [(("it has no traceback", "dim"),)], full=bool(lines), note="esc back")
@@ -259,42 +231,24 @@ class Escalations(View[EscalationList]):
         entry = self.entry
         if entry is None:
             return True
-        cells = max(30, self.desk.app.size.width * 94 // 100 - 8)
-        lines = texts.full(self.scene(entry), cells)
+        lines = texts.full(self.scene(entry), self._popup_cells)
         title = f"{entry.name} {name_of(entry.report.task, 60)}"
         self.desk.app.push_screen(Popup(title, lines, full=True, note="esc back"))
         return True
 
     def next(self, step: int) -> bool:
         """To the next that nobody looks after."""
-        numbers = [entry.report.number for entry in self._shown() if entry.status is Status.OPEN]
-        if not numbers:
-            return False
-        keys: list[object] = [*numbers]
-        here = keys.index(self.pane.key) if self.pane.key in keys else -step
-        self.pane.key = numbers[(here + step) % len(numbers)]
-        self._moved()
-        return True
+        return self._step_among([entry.report.number for entry in self._shown() if entry.status is Status.OPEN], step)
 
     @property
     def nothing_next(self) -> str:
         return "nothing stands open"
 
     def back(self) -> bool:
-        if self._sought:
-            self._sought = ""
-        elif self._open_only:
-            self._open_only = False
-        else:
-            return False
-        return True
-
-    @property
-    def sought(self) -> str:
-        return self._sought
-
-    def look_for(self, text: str) -> None:
-        self._sought = text.strip()
+        if super().back():
+            return True
+        was, self._open_only = self._open_only, False
+        return was
 
 
 def _noted(typed: Mapping[str, str]) -> Checked[str]:
