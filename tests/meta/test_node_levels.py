@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from dagtop import (
 from dagtop.core import events as ev
 from dagtop.core.commands import CancelTask, RestartTask, StopTask
 from dagtop.core.policy import BackendName
+from dagtop.runtime.engine import Engine
 from dagtop.testing import rehearse
 from msgspec import structs
 
@@ -302,6 +303,22 @@ def test_B35_a_node_is_restarted_alone_with_its_downstream_or_by_a_pattern() -> 
         _until_over(run, 4)
     assert run.result["a"].output == {"x": 4, "y": 4}
     assert counts == {"x": 4, "y": 4, "z": 2, "w": 1}
+
+
+def test_B35_nothing_happens_between_the_commands_that_one_for_a_node_comes_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the first task restarted is over, and the run with it, before the engine hears of the second."""
+    together: list[list[str]] = []
+    original = Engine.send_all
+
+    def heard(engine: Engine, commands: Sequence[tuple[Any, int]], by: str) -> None:
+        together.append([command.task for command, _ in commands])
+        original(engine, commands, by)
+
+    monkeypatch.setattr(Engine, "send_all", heard)
+    with DAGExecutor(three_nodes({})).start(hold_open=True) as run:
+        _until_over(run, 1)
+        run.restart("a").wait(10)
+    assert together == [["a/x", "a/y"]]
 
 
 @pytest.mark.parametrize("command", [RestartTask("services", True), RestartTask("services/api", True)])

@@ -113,6 +113,10 @@ class Engine:
         """Hand in a command, from any thread; it is answered by an event with this number."""
         self.inbox.put((command, number, by))
 
+    def send_all(self, commands: Sequence[tuple[Command, int]], by: str) -> None:
+        """Hand in commands with their numbers, from any thread: nothing happens between one and the next."""
+        self.inbox.put_all([(command, number, by) for command, number in commands])
+
     def add_recorders(self, recorders: Sequence[Recorder]) -> None:
         """Have further recorders take every event. Before the run begins."""
         self._outlet.add(recorders)

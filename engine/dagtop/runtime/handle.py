@@ -234,15 +234,16 @@ class Run(Commanding, Listening):
         checked(command)
         plan = self._engine.machine.plan
         each = spread(plan, command)
+        answers = [Answer(one, would_wait_for_itself=self._is_own_thread) for one in each]
+        to_send = [(one, answer.settle) for one, answer in zip(each, answers, strict=True)]
+        if len(each) > 1:
+            effects = self._seen(lambda ledger: {one.task: effect for one, effect in expected(ledger, command, each)})
+        self._thread.send_all(to_send, by=by)
         if len(each) == 1:
-            return self._send(each[0], by)
-        wanted = self._seen(lambda ledger: {one.task: effect for one, effect in expected(ledger, command, each)})
-        return Answers(command, [(self._send(one, by), wanted.get(getattr(one, "task", ""))) for one in each], plan)
-
-    def _send(self, command: cmd.Command, by: str) -> Answer:
-        answer = Answer(command, would_wait_for_itself=self._is_own_thread)
-        self._thread.send(command, by=by, answered=answer.settle)
-        return answer
+            return answers[0]
+        return Answers(
+            command, [(answer, effects.get(getattr(answer.command, "task", ""))) for answer in answers], plan
+        )
 
     def blast_radius(self, command: cmd.Command) -> cmd.BlastRadius:
         """What a command would do, or why it would be refused. Nothing is changed."""

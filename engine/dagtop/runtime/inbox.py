@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 import anyio
@@ -92,6 +92,11 @@ class Inbox(Generic[T]):
     def put(self, item: T) -> None:
         """Add an item; returns at once; safe in any thread."""
         self._items.append(item)
+        self._doorbell.ring()
+
+    def put_all(self, items: Sequence[T]) -> None:
+        """Add items that the reader finds all at once; returns at once; safe in any thread."""
+        self._items.extend(items)
         self._doorbell.ring()
 
     def take(self) -> T | None:

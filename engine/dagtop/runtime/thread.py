@@ -101,14 +101,21 @@ class EngineThread:
         `answered` is called with that event, on the engine's thread. Once the thread has ended a command is refused, which
         `latest.answers` shows.
         """
+        return self.send_all([(command, answered)], by=by)[0]
+
+    def send_all(
+        self, commands: Sequence[tuple[Command, Callable[[Answered], None] | None]], *, by: str
+    ) -> tuple[int, ...]:
+        """Hand in commands of which nothing happens between one and the next, each with who hears its answer, as `send` does."""
         with self._border:
-            number = next(self._numbers)
-            if answered is not None:
-                self._asked[number] = command, by, answered
-            self._engine.send(command, number, by)
+            given = [(command, next(self._numbers)) for command, _ in commands]
+            for (command, number), (_, answered) in zip(given, commands, strict=True):
+                if answered is not None:
+                    self._asked[number] = command, by, answered
+            self._engine.send_all(given, by)
             if self._over:
                 self._refuse_the_rest()
-        return number
+        return tuple(number for _, number in given)
 
     def where(self, task: str) -> str:
         """Where a task is now: its stack, innermost last, or a sentence that says why there is none."""
