@@ -9,7 +9,9 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.affected import lost_because_of, restarted_with, retried, wanted_up
-from dagtop.core.blast import TaskCommand, policy_changes, radius
+from dagtop.core.blast import radius
+from dagtop.core.blast_of_tasks import policy_changes
+from dagtop.core.blast_parts import TaskCommand
 from dagtop.core.breaker_settings import changed_breaker, changes_of
 from dagtop.core.changes import OF_RESTART, OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
