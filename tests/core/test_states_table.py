@@ -16,7 +16,7 @@ _PAIRS = list(itertools.product(TaskState, TaskState))
 @pytest.mark.parametrize(("start", "finish"), [pair for pair in _PAIRS if pair[1] in MOVES[pair[0]]])
 def test_a_listed_move_is_made_and_counted(start: TaskState, finish: TaskState) -> None:
     ledger = _at(start)
-    ledger._move(0, finish)
+    ledger.move(0, finish)
     assert ledger.state == [finish]
     assert ledger.counts == {**dict.fromkeys(TaskState, 0), finish: 1}
 
@@ -25,7 +25,7 @@ def test_a_listed_move_is_made_and_counted(start: TaskState, finish: TaskState) 
 def test_a_move_that_is_not_listed_raises_and_changes_nothing(start: TaskState, finish: TaskState) -> None:
     ledger = _at(start)
     with pytest.raises(IllegalTransitionError, match=f"'it' was to go from {start.name} to {finish.name}"):
-        ledger._move(0, finish)
+        ledger.move(0, finish)
     assert ledger.state == [start]
 
 
