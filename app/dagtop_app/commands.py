@@ -8,12 +8,12 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from dagtop_app.actions import ACTIONS, Action
 from dagtop_app.keymap import shown_of
+from dagtop_app.screens.asked import AnsweredOnce
 from dagtop_app.text import name_of
 
 if TYPE_CHECKING:
@@ -79,17 +79,8 @@ class TaskProvider(_OnMain):
             yield Hit(0.5, Content(f"go to {name}"), partial(main.select, index), text=name, help="the task")
 
 
-class ActionPalette(CommandPalette):
+class ActionPalette(AnsweredOnce, CommandPalette):
     """Textual's, for keys that come before its list is laid out, or after it has been closed."""
-
-    _is_answered = False
-
-    def dismiss(self, result: None = None) -> AwaitComplete:
-        """Close it; again, do nothing. As `Asked` does, which cannot be mixed in."""
-        if self._is_answered:
-            return AwaitComplete()
-        self._is_answered = True
-        return super().dismiss(result)
 
     def _action_command_list(self, action: str) -> None:
         with suppress(KeyError):

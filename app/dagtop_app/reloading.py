@@ -23,6 +23,7 @@ from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.swapping import Version
 from dagtop.runtime.thread import EngineThread
 
+from dagtop_app.aside import ReadsAside
 from dagtop_app.headless import say
 from dagtop_app.running import Prepared, scheduled_nodes_of
 from dagtop_app.text import clean
@@ -48,7 +49,7 @@ class Difference:
     supervised: bool = False
 
 
-class Reloader:
+class Reloader(ReadsAside[Difference]):
     """Reads the file of a run again.
 
     Parameters
@@ -58,13 +59,12 @@ class Reloader:
     """
 
     def __init__(self, prepared: Prepared, executor: DAGExecutor, *, patience: float = PATIENCE) -> None:
+        super().__init__()
         self._prepared = prepared
         self._executor = executor
         self._patience = patience
         self.path, _ = split(prepared.source)
         self._marks = _marks_of(self._files())
-        self._asked = threading.Lock()
-        self._answer: Difference | str | None = None
         self.is_broken = False
         """Whether the file was broken when it was read last."""
 
@@ -125,35 +125,6 @@ class Reloader:
     def lines(difference: Difference) -> Sequence[str]:
         """What is different, a line each, for people: names in it may hold anything."""
         return [clean(line, 1_000) for line in str(difference.plan).splitlines()]
-
-    # -- for whoever must not wait ------------------------------------------------------------------------------------
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is being read now."""
-        return self._asked.locked()
-
-    def begin(self) -> bool:
-        """Read it on a thread; False if that is under way already. `take` gives what came of it."""
-        if not self._asked.acquire(blocking=False):
-            return False
-        threading.Thread(target=self._look_aside, name="reads the graph file again", daemon=True).start()
-        return True
-
-    def _look_aside(self) -> None:
-        try:
-            self._answer = self.look()
-        except DagtopError as error:
-            self._answer = str(error)
-        except Exception as error:  # noqa: BLE001 - nothing that a file holds may end the console
-            self._answer = f"{self.path}: {type(error).__name__}: {error}"
-        finally:
-            self._asked.release()
-
-    def take(self) -> Difference | str | None:
-        """What came of it, once: the difference, or why there is none. None as long as there is no answer."""
-        answer, self._answer = self._answer, None
-        return answer
 
     # -- watching -----------------------------------------------------------------------------------------------------
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from dagtop.errors import DagtopError, LoadError
+from dagtop.errors import LoadError
 from dagtop.loaders.again import PATIENCE, read_again
 from dagtop.loaders.python import split
 from dagtop.runtime.comparing import compare
 from dagtop.runtime.swapping import Version
 
+from dagtop_app.aside import ReadsAside
 from dagtop_app.next_run import NextRun
 from dagtop_app.running import Prepared, timetable_of
 from dagtop_app.text import clean
 from dagtop_app.timekeeper import NotBegun
 
 
-class RereadForNextRun:
+class RereadForNextRun(ReadsAside[NextRun]):
     """Reads the file of a graph with a schedule again.
 
     Parameters
@@ -28,13 +28,12 @@ class RereadForNextRun:
     """
 
     def __init__(self, prepared: Prepared, take_over: Callable[[NextRun], None], *, patience: float = PATIENCE) -> None:
+        super().__init__()
         self._prepared = prepared
         self._version = _version(prepared)  # at once: the text of its functions is that of the file, which may change
         self._take_over = take_over
         self._patience = patience
         self.path, _ = split(prepared.source)
-        self._asked = threading.Lock()
-        self._answer: NextRun | str | None = None
 
     def look(self) -> NextRun:
         """Read it and compare; it takes as long as the file does.
@@ -61,33 +60,9 @@ class RereadForNextRun:
         idle = NotBegun(now.graph.validate(now.config), now.config.run_policy().max_parallel)
         return NextRun(now, version, timetable if other else None, " · ".join(parts), idle)
 
-    # -- for whoever must not wait ------------------------------------------------------------------------------------
-
-    @property
-    def is_busy(self) -> bool:
-        """Whether it is being read now."""
-        return self._asked.locked()
-
-    def begin(self) -> bool:
-        """Read it on a thread; False if that is under way already. `take` gives what came of it."""
-        if not self._asked.acquire(blocking=False):
-            return False
-        threading.Thread(target=self._look_aside, name="reads the graph file again", daemon=True).start()
-        return True
-
-    def _look_aside(self) -> None:
-        try:
-            self._answer = self.look()
-        except DagtopError as error:
-            self._answer = str(error)
-        except Exception as error:  # noqa: BLE001 - nothing that a file holds may end the console
-            self._answer = f"{self.path}: {type(error).__name__}: {error}"
-        finally:
-            self._asked.release()
-
     def take(self) -> NextRun | str | None:
         """What came of it, once; the next run is of that. None as long as there is no answer."""
-        answer, self._answer = self._answer, None
+        answer = super().take()
         if isinstance(answer, NextRun):
             self._prepared, self._version = answer.prepared, answer.version
             self._take_over(answer)

@@ -224,9 +224,7 @@ class Breakers(ListView[BreakerList]):
         self.desk.app.push_screen(form, typed)
 
     def _copy(self, view: BreakerView) -> None:
-        self.desk.app.copy_to_clipboard(texts.markdown(self.scene(view)))
-        self.desk.bridge.say(f"copied breaker {clean(view.name, 60)} as Markdown")
-        self.desk.draw_word()
+        self.desk.copy(f"breaker {clean(view.name, 60)} as Markdown", texts.markdown(self.scene(view)))
 
     def _step(self, view: BreakerView, step: int) -> None:
         """Select the next task that asks it, or the one before."""

@@ -23,9 +23,6 @@ from dagtop_app.widgets.listing import Listing
 if TYPE_CHECKING:
     from dagtop_app.screens.main import MainScreen
 
-#: Characters that go into the clipboard: terminals take no more.
-_COPIED = 70_000
-
 
 class EscalationList(Listing):
     """One line for each escalation."""
@@ -223,9 +220,8 @@ class Escalations(ListView[EscalationList]):
         from dagtop.observe.report.ticket import ticket  # noqa: PLC0415 - seldom needed
 
         look = texts.LOOKS[entry.status]
-        self.desk.app.copy_to_clipboard(ticket(entry.report, entry.owner, look.word)[:_COPIED])
-        self.desk.bridge.say(f"copied {entry.name} of {name_of(entry.report.task, 40)} as Markdown")
-        self.desk.draw_word()
+        told = f"{entry.name} of {name_of(entry.report.task, 40)} as Markdown"
+        self.desk.copy(told, ticket(entry.report, entry.owner, look.word))
 
     def opened(self) -> bool:
         entry = self.entry

@@ -14,7 +14,7 @@ from dagtop_app.event_roll import EventRoll
 from dagtop_app.event_texts import event_line, tell, time_text
 from dagtop_app.lines import Line
 from dagtop_app.widgets.messages import Opened, Selected
-from dagtop_app.widgets.painted import PaintedScroll, paint
+from dagtop_app.widgets.painted import PaintedScroll, paint, place_after
 
 
 class EventList(PaintedScroll):
@@ -101,15 +101,10 @@ class EventList(PaintedScroll):
         super().notify_style_update()
 
     def move(self, how: str) -> None:
-        """Move the cursor, see `PaintedScroll.move`."""
-        page = max(1, self.scrollable_content_region.height)
-        here, last = self.place, len(self.roll.shown) - 1
-        places = {
-            "up": here - 1, "down": here + 1, "half-up": here - page // 2, "half-down": here + page // 2,
-            "page-up": here - page, "page-down": here + page, "top": 0, "bottom": last,
-        }  # fmt: skip
-        if how in places and last >= 0:
-            self.go(places[how])
+        """Move the cursor, see `place_after`."""
+        place = place_after(how, self.place, len(self.roll.shown) - 1, max(1, self.scrollable_content_region.height))
+        if place is not None:
+            self.go(place)
 
     def go(self, place: int) -> None:
         """Put the cursor on a line and tell everybody; at the end it follows what comes."""

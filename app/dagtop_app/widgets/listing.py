@@ -8,7 +8,7 @@ from textual import events
 from textual.strip import Strip
 
 from dagtop_app.lines import Line, fit_line
-from dagtop_app.widgets.painted import PaintedScroll, paint
+from dagtop_app.widgets.painted import PaintedScroll, paint, place_after
 
 
 def one_bar(widget: PaintedScroll) -> None:
@@ -70,15 +70,10 @@ class Listing(PaintedScroll):
         return paint(self, fit_line(self._lines[place], cells), cells, "cursor" if place == self.place else "")
 
     def move(self, how: str) -> None:
-        """Move the cursor, see `PaintedScroll.move`."""
-        page = max(1, self.scrollable_content_region.height)
-        here, last = self.place, len(self._keys) - 1
-        places = {
-            "up": here - 1, "down": here + 1, "half-up": here - page // 2, "half-down": here + page // 2,
-            "page-up": here - page, "page-down": here + page, "top": 0, "bottom": last,
-        }  # fmt: skip
-        if how in places and last >= 0:
-            self.go(places[how])
+        """Move the cursor, see `place_after`."""
+        place = place_after(how, self.place, len(self._keys) - 1, max(1, self.scrollable_content_region.height))
+        if place is not None:
+            self.go(place)
 
     def go(self, place: int) -> None:
         """Put the cursor on a line."""

@@ -15,7 +15,7 @@ from dagtop_app.actions import bindings
 from dagtop_app.lines import Line, fit_line
 from dagtop_app.log_roll import LogRoll, Look, rows_of
 from dagtop_app.log_store import Kept
-from dagtop_app.widgets.painted import PaintedScroll, paint
+from dagtop_app.widgets.painted import PaintedScroll, lines_of, paint
 
 #: Rows that one turn of the mouse wheel goes.
 _WHEEL = 3
@@ -110,16 +110,14 @@ class LogPane(PaintedScroll):
     def move(self, how: str) -> None:
         """Scroll; going up stops following, the end takes it up again."""
         self.moved = True
-        page = max(1, self.size.height)
-        rows = {"up": -1, "down": 1, "half-up": -page // 2, "half-down": page // 2, "page-up": -page, "page-down": page}
         if how == "bottom":
             self.following = True
             self._go(*self._last_page())
         elif how == "top":
             self.following = False
             self._go(0, 0)
-        elif how in rows:
-            self.scroll_rows(rows[how])
+        elif by := lines_of(how, max(1, self.size.height)):
+            self.scroll_rows(by)
 
     def scroll_rows(self, rows: int) -> None:
         """Go so many rows down, or up."""

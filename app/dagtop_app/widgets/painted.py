@@ -23,6 +23,25 @@ else:  # Textual takes the style sheets of a class from its first base that is a
     _AnyWidget = object
 
 
+def lines_of(how: str, page: int) -> int:
+    """How many lines a key of moving goes down, or up if negative: "up", "down", "half-up" and so on; 0 for another word."""
+    half = max(1, page // 2)
+    return {"up": -1, "down": 1, "half-up": -half, "half-down": half, "page-up": -page, "page-down": page}.get(how, 0)
+
+
+def place_after(how: str, here: int, last: int, page: int) -> int | None:
+    """Where a key of moving leads from a line: one of those of `lines_of`, or "top" or "bottom".
+
+    It may be before the first line or after the last one. None for another word, or where there are no lines.
+    """
+    if last < 0:
+        return None
+    if how in {"top", "bottom"}:
+        return 0 if how == "top" else last
+    by = lines_of(how, page)
+    return here + by if by else None
+
+
 class Based(_AnyWidget):
     """Mixed into a widget that works out its own style once, not for every line: that took half of the time to draw one."""
 
@@ -144,17 +163,7 @@ class PaintedScroll(Based, ScrollView, can_focus=True, inherit_bindings=False):
         return paint(self, fit_line(self._lines[place], cells), cells)
 
     def move(self, how: str) -> None:
-        """Scroll: "up", "down", "half-up", "half-down", "page-up", "page-down", "top" or "bottom"."""
-        page = max(1, self.size.height)
-        steps = {
-            "up": -1,
-            "down": 1,
-            "half-up": -page // 2,
-            "half-down": page // 2,
-            "page-up": -page,
-            "page-down": page,
-        }
-        if how in {"top", "bottom"}:
-            self.scroll_to(y=0 if how == "top" else len(self.lines), animate=False, force=True)
-        elif how in steps:
-            self.scroll_to(y=self.scroll_offset.y + steps[how], animate=False, force=True)
+        """Scroll, see `place_after`."""
+        y = place_after(how, self.scroll_offset.y, len(self.lines), max(1, self.size.height))
+        if y is not None:
+            self.scroll_to(y=y, animate=False, force=True)

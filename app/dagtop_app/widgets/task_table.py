@@ -28,7 +28,7 @@ from dagtop_app.text import name_of, width
 from dagtop_app.upkeep import keeps
 from dagtop_app.view_model import row_line
 from dagtop_app.widgets.messages import Opened, Selected
-from dagtop_app.widgets.painted import Painted, PaintedScroll, paint
+from dagtop_app.widgets.painted import Painted, PaintedScroll, paint, place_after
 
 #: Cells of a task's glyph, in whose place its lanes stand.
 _GLYPH = 2
@@ -266,17 +266,11 @@ class TaskTable(PaintedScroll):
         super().notify_style_update()
 
     def move(self, how: str) -> None:
-        """Move the cursor, see `PaintedScroll.move`."""
+        """Move the cursor, see `place_after`."""
         page = max(1, self.scrollable_content_region.height)
-        roster, last = self.roster, len(self.roster.order) - 1
-        places = {
-            "up": roster.place - 1, "down": roster.place + 1,
-            "half-up": roster.place - page // 2, "half-down": roster.place + page // 2,
-            "page-up": roster.place - page, "page-down": roster.place + page,
-            "top": 0, "bottom": last,
-        }  # fmt: skip
-        if how in places and last >= 0:
-            self.go(places[how])
+        place = place_after(how, self.roster.place, len(self.roster.order) - 1, page)
+        if place is not None:
+            self.go(place)
 
     def go(self, place: int) -> None:
         """Put the cursor on a line and tell everybody."""

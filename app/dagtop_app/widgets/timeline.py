@@ -43,7 +43,7 @@ from dagtop_app.timeline_model import (
     span_of,
 )
 from dagtop_app.widgets.messages import Opened, Selected
-from dagtop_app.widgets.painted import PaintedScroll, paint
+from dagtop_app.widgets.painted import PaintedScroll, paint, place_after
 
 if TYPE_CHECKING:
     from dagtop_app.screens.main import MainScreen
@@ -295,16 +295,10 @@ class TimelinePane(PaintedScroll):
         return [name_of(relative(names[index], roster.level), 200) + f" {ENTERED}" for index in children]
 
     def move(self, how: str) -> None:
-        """Move the cursor, see `PaintedScroll.move`."""
-        page = max(1, self.scrollable_content_region.height)
-        places = {
-            "up": self.place - 1, "down": self.place + 1,
-            "half-up": self.place - page // 2, "half-down": self.place + page // 2,
-            "page-up": self.place - page, "page-down": self.place + page,
-            "top": 0, "bottom": len(self.shown) - 1,
-        }  # fmt: skip
-        if how in places and self.shown:
-            self.go(places[how])
+        """Move the cursor, see `place_after`."""
+        place = place_after(how, self.place, len(self.shown) - 1, max(1, self.scrollable_content_region.height))
+        if place is not None:
+            self.go(place)
 
     def go(self, place: int) -> None:
         """Put the cursor on a line and tell everybody."""
