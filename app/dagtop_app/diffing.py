@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 from dagtop.journal.compare import Changed, Comparison, Ended, Took, compare
 from dagtop.journal.compare_facts import Facts, facts_of
-from dagtop.observe.describe import REDACTED, looks_secret
-from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.redact import REDACTED, looks_secret, redactor
+from dagtop.observe.secrets import secrets_in
 from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 

@@ -12,10 +12,11 @@ from typing import Any
 import msgspec
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.errors import DagtopError
-from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.redact import redactor
 from dagtop.observe.report import ReportRecorder, check_report_path, collect_snapshot, form_of, write_report
 from dagtop.observe.report.ticket import ticket
 from dagtop.observe.report.write import replace_file
+from dagtop.observe.secrets import secrets_in
 from dagtop.ports.journal import StoredRun
 from dagtop.runtime.past import Past
 from dagtop.runtime.publisher import SnapshotBox

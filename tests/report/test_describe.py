@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
-from dagtop.observe.describe import REDACTED, describe, describe_all, looks_secret
+from dagtop.observe.describe import describe, describe_all
+from dagtop.observe.redact import REDACTED, looks_secret
 from dagtop.observe.visible import block, one_line, storable
 
 

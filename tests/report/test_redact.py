@@ -10,9 +10,9 @@ from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core.failure import Failure
 from dagtop.core.states import RunState
-from dagtop.observe.describe import REDACTED
-from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.redact import REDACTED, redactor
 from dagtop.observe.report import FORMATS, ReportRecorder, collect, write_report
+from dagtop.observe.secrets import secrets_in
 from dagtop_app.picturing import draw
 from report_scene import FakeRun, FakeTask, failed, plan_of
 from test_report_escalations import escalation

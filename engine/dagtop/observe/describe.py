@@ -6,24 +6,15 @@ name is told. What a name says is secret is not told at all.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 import msgspec
 
-REDACTED = "«redacted»"
+from dagtop.observe.redact import REDACTED, looks_secret, redactor
+from dagtop.observe.secrets import is_secret_type
 
-_SECRET = re.compile(
-    r"pass(word|wd|phrase|code)|(^|[^a-z])pass(?![a-z])|pwd|secret|token|credential|bearer|cookie|authori[sz]ation"
-    r"|(^|[^a-z])(auth|pat|pin|otp|dsn)(?![a-z])|(api|access|private|signing|encryption|account|ssh)[^a-z0-9]*key|(^|[^a-z])keys?$",
-    re.IGNORECASE,
-)
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-#: user:password@ in an address.
-_URL_PASSWORD = re.compile(r"(?<=://)([^/@\s:]*):([^/@\s]+)@")
-_SECRET_TYPES = frozenset({"SecretStr", "SecretBytes", "Secret"})
 _SCALARS = (bool, float, complex, type(None))
 _SETS = (set, frozenset)
 _SIZED = (str, bytes, bytearray, list, tuple, dict, *_SETS)
@@ -44,11 +35,6 @@ class Described(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Number of items, characters or bytes of a standard container."""
     text: str = ""
     """A short form of a value of a standard type; "" of any other."""
-
-
-def looks_secret(name: object) -> bool:
-    """Whether a name says that its value is not for everybody's eyes: password, apiKey, AUTH_TOKEN …"""
-    return isinstance(name, str) and _SECRET.search(_CAMEL.sub("_", name)) is not None
 
 
 def describe(value: Any, *, limit: int = 300) -> Described:
@@ -83,7 +69,7 @@ def _type_name(kind: type) -> str:
 def _short(value: Any, depth: int) -> str:
     kind = type(value)
     if kind is str:
-        told = _URL_PASSWORD.sub(rf"\1:{REDACTED}@", value[: _TEXT * 10])
+        told = redactor()(value[: _TEXT * 10])
         return repr(told if len(told) <= _TEXT else told[:_TEXT] + "…")
     if kind is int:
         return repr(value) if value.bit_length() <= _BITS else f"<int of {value.bit_length():,} bits>"
@@ -94,7 +80,7 @@ def _short(value: Any, depth: int) -> str:
     if kind in {list, tuple, dict, *_SETS}:
         return _container(value, kind, depth)
     name = _type_name(kind)
-    return REDACTED if name in _SECRET_TYPES else f"<{name}>" if depth < _DEPTH else ""
+    return REDACTED if is_secret_type(kind) else f"<{name}>" if depth < _DEPTH else ""
 
 
 def _container(value: Any, kind: type, depth: int) -> str:

@@ -1,63 +1,80 @@
-"""Secrets taken out of texts that leave the run: what errors, logs, names and answers tell by accident.
+"""Secrets: the one place that says what looks like one, and that takes them out of texts before they are told or stored.
 
-Two things are found: values that are known to be secret, wherever they stand, and what looks like a secret by its form or by the
-word before it. Neither is a promise: a text may tell a secret in words that nobody can know.
+Three things are found: what stands under a name that says so (`looks_secret`), what looks like one by its form or by the word
+before it, and values that are known to be secret, wherever they stand. None of it is a promise: a text may tell a secret in
+words that nobody can know.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Final
 
-from dagtop.observe.describe import REDACTED, looks_secret
+from dagtop.observe.known import LEAST, found_in
 
-#: A shorter one would be found in the middle of words.
-LEAST = 6
-#: A longer one is told by its beginning, in case a text has only a part of it.
-_LONGEST = 4_000
-_DEPTH = 6
-#: Names that look secret, of values that are not.
-_KNOWN = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
+REDACTED: Final = "«redacted»"
+
+_SECRET = (
+    r"pass(word|wd|phrase|code)|(^|[^a-z])pass(?![a-z])|pwd|secret|token|credential|bearer|cookie|authori[sz]ation"
+    r"|(^|[^a-z])(auth|pat|pin|otp|dsn)(?![a-z])|(api|access|private|signing|encryption|account|ssh)[^a-z0-9]*key|(^|[^a-z])keys?$"
+)
+#: Names that look secret by one short word, which often means something else: only what looks random is known from them.
+_WEAK = re.compile(r"(.*[^a-z])?(keys?|pin|pat|pass|auth)$", re.IGNORECASE)
+_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+#: Variables of the environment that look secret, of values that are not.
+_HARMLESS = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
 #: How far a name goes on around such a word is bounded: a hostile text must not take time that grows with its square.
+_AROUND = r"[\w.-]{0,40}"
 _NAMED = (
-    r"[\w.-]{0,40}(?:passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|signing[_-]?key|encryption[_-]?key)[\w.-]{0,40}"
+    r"passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key"
+    r"|signing[_-]?key|encryption[_-]?key"
 )
-_FORMS = re.compile(
-    # user:password@ in an address
-    r"(?P<before_url>://[^/@\s:]*:)(?P<url>[^/@\s]+)(?=@)"
-    # password=…, "token": "…", --api-key …, Authorization: Bearer …
-    rf"|(?P<before_named>\b{_NAMED}[\"']?\s*(?:=>|[=:])\s*|--{_NAMED}\s+)(?P<named>\"[^\"\n]+\"|'[^'\n]+'|[^\s,;&)\]}}\"'<>]+)"
-    r"|(?P<before_auth>\b(?:authorization|proxy-authorization|cookie|set-cookie)[\"']?\s*[=:]\s*)(?P<auth>[^\r\n\"']+)"
-    r"|(?P<before_bearer>\b(?:bearer|basic)\s+)(?P<bearer>[A-Za-z0-9+/._~=-]{12,})"
-    # private keys, tokens of well-known services, JSON web tokens
-    r"|(?P<form>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|[sr]k_live_\w{16,}"
-    r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,}\.[\w-]*))",
-    re.IGNORECASE | re.DOTALL,
-)
+_HINT = r"://|passw|pass[pc]|pwd|secret|token|credential|[_-]key|[a-z]key|auth|cookie|bearer|basic|gh[pousr]_|github_pat|glpat|xox|sk-|k_live|AKIA|ASIA|AIza|eyJ|PRIVATE"
 #: Values behind such a word that tell nothing.
 _TELLS_NOTHING = frozenset({"none", "null", "true", "false", "redacted", "***", "is", "was", "not", "the", "a"})
-_HINT = re.compile(
-    r"://|pass|pwd|secret|token|credential|key|auth|cookie|bearer|basic|gh[pousr]_|github_pat|glpat|xox|sk-|k_live|AKIA|ASIA|AIza|eyJ",
-    re.IGNORECASE,
-)
+
+Redactor = Callable[[str], str]
 
 
-def redactor(known: Iterable[str] = ()) -> Callable[[str], str]:
-    """A function that takes secrets out of a text: `known` values, and what looks like one."""
-    values = sorted({value[:_LONGEST] for value in known if len(value) >= LEAST}, key=len, reverse=True)
-    found = re.compile("|".join(map(re.escape, values))) if values else None
+class _Vocabulary:
+    """What counts as a secret's name, compiled. Replaced as a whole."""
 
-    @lru_cache(maxsize=4096)
-    def redacted(text: str) -> str:
-        if found is not None:
-            text = found.sub(REDACTED, text)
-        return _FORMS.sub(_hidden, text) if _HINT.search(text) else text
+    def __init__(
+        self, names: frozenset[str] = frozenset(), values: frozenset[str] = frozenset(), on: bool = True
+    ) -> None:
+        self.names, self.values, self.on = names, values, on
+        own = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
+        self._secret = re.compile(f"{_SECRET}|{own}" if own else _SECRET, re.IGNORECASE)
+        self._hint = re.compile(f"{_HINT}|{own}" if own else _HINT, re.IGNORECASE)
+        self._forms = _forms(f"{_NAMED}|{own}" if own else _NAMED)
+        self.looks_secret = lru_cache(maxsize=4096)(self._looks_secret)
 
-    return redacted
+    def _looks_secret(self, name: str) -> bool:
+        return self._secret.search(name) is not None or self._secret.search(_CAMEL.sub("_", name)) is not None
+
+    def hidden(self, text: str) -> str:
+        """The text without what looks like a secret by its form or by the word before it."""
+        return self._forms.sub(_hidden, text) if self._hint.search(text) else text
+
+
+def _forms(named: str) -> re.Pattern[str]:
+    named = f"{_AROUND}(?:{named}){_AROUND}"
+    return re.compile(
+        # user:password@ in an address
+        r"(?P<before_url>://[^/@\s:]*:)(?P<url>[^/@\s]+)(?=@)"
+        # password=…, "token": "…", --api-key …, Authorization: Bearer …
+        rf"|(?P<before_named>\b{named}[\"']?\s*(?:=>|[=:])\s*|--{named}\s+)(?P<named>\"[^\"\n]+\"|'[^'\n]+'|[^\s,;&)\]}}\"'<>]+)"
+        r"|(?P<before_auth>\b(?:authorization|proxy-authorization|cookie|set-cookie)[\"']?\s*[=:]\s*)(?P<auth>[^\r\n\"']+)"
+        r"|(?P<before_bearer>\b(?:bearer|basic)\s+)(?P<bearer>[A-Za-z0-9+/._~=-]{12,})"
+        # private keys, tokens of well-known services, JSON web tokens
+        r"|(?P<form>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+        r"|\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|xox[abprs]-[\w-]{10,}|sk-[\w-]{16,}|[sr]k_live_\w{16,}"
+        r"|(?:AKIA|ASIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]{8,2000}\.eyJ[\w-]{8,}\.[\w-]*))",
+        re.IGNORECASE | re.DOTALL,
+    )
 
 
 def _hidden(match: re.Match[str]) -> str:
@@ -81,32 +98,125 @@ def _could_be(value: str) -> bool:
     return value[0] in "\"'" or not value.isalpha() or len(value) > 20
 
 
-def secrets_in(values: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> set[str]:
-    """The texts in `values` and in the environment whose names say that they are secret."""
-    found = {text for name, value in values.items() for text in _texts(value, secret=looks_secret(name), depth=_DEPTH)}
-    for name, text in (environ or {}).items():
-        if name not in _KNOWN and looks_secret(name) and not text.startswith("/"):
-            found.add(text)
-    return {text for text in found if len(text) >= LEAST}
+_lock = threading.Lock()
+_vocabulary = _Vocabulary()
 
 
-def _texts(value: Any, *, secret: bool, depth: int) -> Iterator[str]:
-    """Only the standard types are looked into: nothing of the value's own code runs."""
-    kind = type(value)
-    if kind is str:
-        if secret:
-            yield value
-    elif kind is dict and depth:
-        for name, inner in list(value.items())[:1000]:
-            yield from _texts(inner, secret=secret or looks_secret(name), depth=depth - 1)
-    elif kind in {list, tuple} and depth:
-        for inner in value[:1000]:
-            yield from _texts(inner, secret=secret, depth=depth - 1)
-    elif secret and kind in {int, bytes}:
-        yield (
-            str(value)
-            if kind is int and value.bit_length() < 512
-            else value.decode("utf-8", "replace")[:_LONGEST]
-            if kind is bytes
-            else ""
+def hide_secrets(*, names: Iterable[str] = (), values: Iterable[str] = (), on: bool | None = None) -> None:
+    """Say what else is secret in this process, for runs that begin from now on.
+
+    Parameters
+    ----------
+    names: further words that make a name one of a secret, as "iban": of inputs, fields of specs, variables of the environment.
+    values: texts that are secret themselves wherever they stand, as from a vault; shorter ones than six characters are left out.
+    on: False shows secrets like anything else, True hides them again.
+
+    Raises
+    ------
+    ValueError: a name is empty.
+    """
+    global _vocabulary  # noqa: PLW0603 - one process has one notion of what is secret
+    names, values = ((names,) if isinstance(names, str) else names), ((values,) if isinstance(values, str) else values)
+    added = frozenset(name.strip() for name in names)
+    if "" in added:
+        raise ValueError("the name of a secret must not be empty")
+    with _lock:
+        before = _vocabulary
+        _vocabulary = _Vocabulary(
+            before.names | added,
+            before.values | frozenset(value for value in values if len(value) >= LEAST),
+            before.on if on is None else on,
         )
+
+
+def forget_what_is_secret() -> None:
+    """Take back all that `hide_secrets` said."""
+    global _vocabulary  # noqa: PLW0603 - as above
+    with _lock:
+        _vocabulary = _Vocabulary()
+
+
+def looks_secret(name: object) -> bool:
+    """Whether a name says that its value is not for everybody's eyes: password, apiKey, AUTH_TOKEN …"""
+    return isinstance(name, str) and _vocabulary.on and _vocabulary.looks_secret(name)
+
+
+def is_weak(name: str) -> bool:
+    """Whether a name looks secret by one short word, such as "key", that often means something else."""
+    return _WEAK.match(_CAMEL.sub("_", name)) is not None and not _vocabulary.looks_secret(_WEAK.sub("", name))
+
+
+def secrets_of_environment(environ: Mapping[str, str]) -> set[str]:
+    """Values of variables whose names say that they are secret; paths are none."""
+    return {
+        text
+        for name, text in environ.items()
+        if looks_secret(name) and name not in _HARMLESS and not text.startswith("/") and may_be_known(name, text)
+    }
+
+
+def may_be_known(name: str, text: str) -> bool:
+    """Whether a text under such a name is one to look for elsewhere: not so short or so common a word that it means nothing."""
+    if len(text) < LEAST or text.isspace() or text.lower() in _COMMON:
+        return False
+    return not is_weak(name) or any(c.isdigit() for c in text) or (text.lower() != text and text.upper() != text)
+
+
+#: Words that no one can have meant to hide, though they stand where a secret should.
+_COMMON = frozenset(
+    {
+        *(
+            "bearer",
+            "default",
+            "disabled",
+            "enabled",
+            "optional",
+            "required",
+            "private",
+            "public",
+            "string",
+            "username",
+        ),
+        *(
+            "password",
+            "passwd",
+            "secret",
+            "secrets",
+            "token",
+            "tokens",
+            "credential",
+            "credentials",
+            "api_key",
+            "apikey",
+        ),
+    }
+)
+
+
+def redactor(known: Iterable[str] = ()) -> Redactor:
+    """A function that takes secrets out of a text: `known` values, and what looks like one."""
+    vocabulary = _vocabulary
+    if not known and not vocabulary.values:
+        return vocabulary.hidden if vocabulary.on else str
+    if not vocabulary.on:
+        return str  # as it is
+    find = found_in({*known, *vocabulary.values}, REDACTED)
+    hidden = vocabulary.hidden
+
+    @lru_cache(maxsize=4096)
+    def redacted(text: str) -> str:
+        return hidden(find(text) if find is not None else text)
+
+    return redacted
+
+
+def quick_redactor(known: Iterable[str] = ()) -> Redactor | None:
+    """As `redactor`, for texts that seldom come twice, such as lines of logs. None if secrets are shown."""
+    vocabulary = _vocabulary
+    if not vocabulary.on:
+        return None
+    find = found_in({*known, *vocabulary.values}, REDACTED)
+    if find is None:
+        return vocabulary.hidden
+    hidden = vocabulary.hidden
+    return lambda text: hidden(find(text))

@@ -9,7 +9,8 @@ import msgspec
 
 from dagtop.core import commands as cmd
 from dagtop.core.events import AnyEvent, TaskSucceeded
-from dagtop.observe.describe import describe_named, looks_secret
+from dagtop.observe.describe import describe_named
+from dagtop.observe.redact import looks_secret
 from dagtop.runtime.calls import Calls
 
 #: Whole numbers that JSON readers take, and longest text that is recorded as it is.
