@@ -283,6 +283,16 @@ class TestOneSelection:
             assert shown.cursor == "build_mart" == shown.seen.selected
             assert shown.seen.app.main.roster.wanted.text == "orders"
 
+    async def test_a_filter_holds_in_a_drawing_that_is_made_anew(self) -> None:
+        async with graph(running_mix()) as shown:
+            await shown.press("slash", *"orders", "enter")
+            sheet = shown.view.sheet
+            shown.view._order()
+            await shown.seen.app.workers.wait_for_complete()
+            await shown.seen.pilot.pause()
+            assert shown.view.sheet is not sheet
+            assert shown.view.sought is not None
+
     async def test_problems_only_keeps_the_whole_graph_in_sight(self) -> None:
         async with graph(running_mix()) as shown:
             await shown.press("exclamation_mark")

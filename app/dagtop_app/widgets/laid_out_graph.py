@@ -80,6 +80,8 @@ class LaidOutGraph(DrawnGraph):
         self._level: str | None = None
         self._outside: int | None = -1
         self._posted: list[int] = []
+        self._wanted: Collection[int] | None = None
+        """The tasks that a filter wants, as told last."""
         self._tasks_sought: frozenset[int] | None = None
         self._marks_drawn: tuple[int, Sheet | None] = (0, None)
         self._worker: Worker[Picture | None] | None = None
@@ -96,7 +98,7 @@ class LaidOutGraph(DrawnGraph):
         level: str | None = None,
     ) -> None:
         """Draw what has changed; with `sought` those tasks stand out from all others. `level`: only what is directly in it."""
-        self._snapshot = snapshot
+        self._snapshot, self._wanted = snapshot, sought
         if level != self._level:
             self._level, self.focus_part = level, None
             self.folded, self.opened = None, ()
@@ -116,7 +118,7 @@ class LaidOutGraph(DrawnGraph):
         old = words.snapshot
         moved = self._moved(old, snapshot)
         words.take(snapshot, None if moved is None else [pair for pair in moved if pair[0].state is not pair[1].state])
-        self._take_sought(sought)
+        self._take_sought()
         if self.critical:
             self._find_critical(old)
         self._repaint_changed(sheet, old, moved)
@@ -225,8 +227,8 @@ class LaidOutGraph(DrawnGraph):
         if self.cursor is not None:
             self.reveal(self.cursor.node)
 
-    def _take_sought(self, sought: Collection[int] | None) -> None:
-        tasks = None if sought is None else frozenset(sought)
+    def _take_sought(self) -> None:
+        tasks = None if self._wanted is None else frozenset(self._wanted)
         if tasks != self._tasks_sought or (tasks is None) is not (self.sought is None):
             self._tasks_sought = tasks
             nodes = self.sheet.nodes if self.sheet is not None else {}
@@ -322,6 +324,7 @@ class LaidOutGraph(DrawnGraph):
         words.take(self._snapshot, None)
         self.sought = self._tasks_sought = None
         self.hang(picture.drawing, words, picture.extents)
+        self._take_sought()
         self.cursor = (
             Cursor(sheet.nodes[task]) if task is not None and task in sheet.nodes else first_cursor(sheet.layout)
         )
