@@ -14,6 +14,7 @@ from dagtop.core.commands import SwapGraph
 from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins, Verdict
+from dagtop.core.looking_ahead import look_for_detours, reassign, rerank
 from dagtop.core.plan import Plan
 from dagtop.core.policy import says_the_same
 from dagtop.core.probing import probes_changed
@@ -147,16 +148,16 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     if plan.cleans_up or machine.cleanup is not None:
         machine.cleanup = Cleanup(ledger, machine.cleanup)
     if change.rewired or change.policies or not machine.queue.append(plan):
-        machine.rerank()
+        rerank(machine)
     touched = [*(plan.index[name] for name in change.policies), *range(first, len(plan))]
     for index in touched:
         policy = plan.policies[index]
         machine.may_time_out = machine.may_time_out or policy.timeout is not None
         machine.has_gates = machine.has_gates or policy.gate is not None
         machine.supervised = machine.supervised or policy.is_supervised
-        machine.reassign(index)
+        reassign(machine, index)
     machine.backgrounds = background.count(machine)
-    machine.look_for_detours()
+    look_for_detours(machine)
 
 
 def _with_surroundings(plan: Plan, change: inp.GraphChange) -> Plan:

@@ -14,38 +14,37 @@ from collections.abc import Callable, Mapping
 from heapq import heappop, heappush
 from typing import Any
 
-from dagtop.core import background
+from dagtop.core import background, taking
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.adaptive import Window
 from dagtop.core.admission import Admission, attempt_over
-from dagtop.core.asking import answered, ask
+from dagtop.core.asking import ask
 from dagtop.core.beginning import begin
 from dagtop.core.breakers import Breakers, LocalBreakers
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.deadlines import Deadlines, Due
-from dagtop.core.ending import give_up, wind_down, wound_down
+from dagtop.core.ending import give_up, wind_down
 from dagtop.core.escalating import escalate
 from dagtop.core.escalation import Evidence
-from dagtop.core.forecast import costs_of
 from dagtop.core.gates import stand_at_gate
-from dagtop.core.growing import change_graph
 from dagtop.core.instructions import Instruction, RunTeardown, StartAttempt, StopReason
 from dagtop.core.joins import Joins, Verdict
 from dagtop.core.ledger import Ledger
 from dagtop.core.levels import conclude, stop_nodes
 from dagtop.core.limits import Limits
+from dagtop.core.looking_ahead import look_ahead, recount_services
 from dagtop.core.outcomes import raised, returned, skipped, stopped
+from dagtop.core.passing_on import tell_downstream
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
 from dagtop.core.probing import attempt_begun, probed, said_ready
 from dagtop.core.ready import ReadyQueue, ranking
 from dagtop.core.restart import ProbeKind
 from dagtop.core.setting_up import set_up_ended
-from dagtop.core.states import BAD, GOOD, RUN_OVER, TaskState
-from dagtop.core.steering import obey
-from dagtop.core.stopping import attempt_began, check_timeout, stop_run, stopped_attempt_ended
-from dagtop.core.supervising import has_gone_down, no_longer_ready
+from dagtop.core.states import BAD, RUN_OVER, TaskState
+from dagtop.core.stopping import attempt_began, stop_run, stopped_attempt_ended
+from dagtop.core.supervising import no_longer_ready
 from dagtop.core.ticking import tick
 from dagtop.core.wording import ending_word
 
@@ -63,7 +62,6 @@ class RunMachine:
     """
 
     __slots__ = (  # more than thirty attributes would be looked up slowly
-        "_ended",
         "_instructions",
         "_questions",
         "active",
@@ -75,6 +73,7 @@ class RunMachine:
         "chance",
         "cleanup",
         "deadlines",
+        "endings",
         "evidence",
         "expects_more",
         "fresh",
@@ -100,10 +99,32 @@ class RunMachine:
         "told_of_ends",
         "unfinished",
         "usual",
+        "veil",
         "winding_down",
         "window",
         "wished_delay",
     )
+
+    veil: Callable[[ev.AnyEvent], ev.AnyEvent] | None
+    """Takes secrets out of what happened before anybody is told; set before the run begins."""
+
+    # What `look_ahead` finds:
+    may_time_out: bool
+    """Whether any deadline of an attempt can exist."""
+    guarded: bool
+    """Whether some task needs more than a slot."""
+    told_of_ends: bool
+    """Whether somebody counts the attempts that have ended."""
+    has_gates: bool
+    cleanup: Cleanup | None
+    may_wait_longer: bool
+    """Whether some task may have to wait although its upstream lets it start."""
+    supervised: bool
+    """Whether some task is started again, or has a probe."""
+    backgrounds: int
+    """How many tasks may be services beside others, which nobody needs when those have ended."""
+    has_detours: bool
+    """Whether any of these is there, but for deadlines and services."""
 
     def __init__(
         self,
@@ -160,29 +181,10 @@ class RunMachine:
         self.evidence = evidence
         self.may_say: Callable[[int], bool] | None = None
         """Whether a task's function has a way to say that it is ready; None if nobody knows."""
-        self._questions = 0
+        self.veil, self._questions = None, 0
         self._instructions: list[Instruction] = []
-        self._ended: deque[int] = deque()
-        self._look_ahead()
-
-    def _look_ahead(self) -> None:
-        """What the plan and the policy can make necessary; kept so that the hot path need not ask."""
-        plan, policy = self.plan, self.policy
-        policies = [plan.one_policy] if plan.one_policy is not None else plan.policies
-        self.may_time_out = policy.run_timeout is not None or any(task.timeout is not None for task in policies)
-        """Whether any deadline of an attempt can exist."""
-        self.guarded = bool(self.admission.line_of)
-        """Whether some task needs more than a slot."""
-        self.told_of_ends = self.guarded or self.window is not None
-        self.has_gates = any(task.gate is not None for task in policies)
-        self.cleanup = Cleanup(self.ledger) if plan.cleans_up else None
-        self.may_wait_longer = bool(plan.asks or plan.cleans_up or plan.nodes)
-        """Whether some task may have to wait although its upstream lets it start."""
-        self.supervised = policy.supervises or any(task.is_supervised for task in policies)
-        """Whether some task is started again, or has a probe."""
-        self.backgrounds = background.count(self)
-        """How many tasks may be services beside others, which nobody needs when those have ended."""
-        self.look_for_detours()
+        self.endings: deque[int] = deque()
+        look_ahead(self)
 
     # -- the door ---------------------------------------------------------------------------------------------------
 
@@ -195,6 +197,8 @@ class RunMachine:
 
     def note(self, event: ev.AnyEvent) -> None:
         """Take a fact that asks for no decision (progress, a log line, a problem)."""
+        if self.veil is not None:
+            event = self.veil(event)
         self.ledger.apply(event)
         self.outbox.append(event)
 
@@ -234,7 +238,7 @@ class RunMachine:
         if fed:
             joins = self.joins
             if joins.rule:
-                self._tell_downstream(index, at)
+                tell_downstream(self, index, at)
             else:
                 pending, state = joins.pending, ledger.state
                 straight = not detours and not ledger.held
@@ -252,43 +256,12 @@ class RunMachine:
             self.tear_down(self.cleanup.ended(index), at)
         self.fill(at)
 
-    def _consulted(self, event: inp.Consulted) -> None:
-        answered(self, event)
-        self.fill(event.at)
-
-    def _teardown_ended(self, event: inp.TeardownEnded) -> None:
-        if self.cleanup is None or event.index not in self.cleanup.running:
-            return
-        self.emit(ev.TaskTornDown(event.at, self.plan.names[event.index], event.failure))
-        self.tear_down(self.cleanup.torn_down(event.index), event.at)
-        if self.ledger.state[event.index] is TaskState.WAITING and self.stopping is None:
-            self.evaluate(event.index, event.at)
-        self.fill(event.at)
-
-    def _wound_down(self, event: inp.WoundDown) -> None:
-        wound_down(self, event.at)
-
-    def _breaker_moved(self, event: inp.BreakerMoved) -> None:
-        self.admission.moved(event.at)
-        self.admission.unblock(f"breaker:{event.breaker}")  # a probe that was given back is no transition
-        self.fill(event.at)
-
-    def _expecting(self, event: inp.Expecting) -> None:
-        self.expects_more = event.more
-        self.fill(event.at)
-
-    def _graph_given(self, event: inp.GraphGiven) -> None:
-        change_graph(self, event)
-        self.fill(event.at)
-
-    def _command(self, event: inp.CommandGiven) -> None:
-        obey(self, event)
-        self.fill(event.at)
-
     # -- steps that inputs and commands share -----------------------------------------------------------------------
 
     def emit(self, event: ev.AnyEvent) -> None:
         """Let the ledger take the event, and leave it in the outbox."""
+        if self.veil is not None:
+            event = self.veil(event)
         self.ledger.apply(event)
         self.outbox.append(event)
 
@@ -375,11 +348,11 @@ class RunMachine:
             escalate(self, index, at)
             if self.ledger.policies[index].extra:
                 stop_nodes(self, index, at)
-        self._tell_downstream(index, at)
+        tell_downstream(self, index, at)
         if self.policy.fail_fast and self.stopping is None and self.ledger.state[index] in BAD:
             why = f"fail_fast: {self.plan.names[index]} {ending_word(self.ledger.state[index])}"
             stop_run(self, at, StopReason.FAIL_FAST, why, cancel=False)
-            self.recount_services()
+            recount_services(self)
         if self.cleanup is not None:
             self.tear_down(self.cleanup.ended(index), at)
 
@@ -396,42 +369,11 @@ class RunMachine:
         if self.cleanup is not None:
             self.cleanup.started_over(index)
 
-    def look_for_detours(self) -> None:
-        """The graph, or a policy, has changed."""
-        self.has_detours = (
-            self.told_of_ends or self.guarded or self.has_gates or self.may_wait_longer or self.cleanup is not None
-        )
-        """Whether any of these is there."""
-
-    def recount_services(self) -> None:
-        """Policies, or whether the run is to end, have changed."""
-        self.backgrounds = background.count(self)
-
     def new_question(self, index: int) -> int:
         """A token for a question about a task; answers to older ones do not count any more."""
         self._questions += 1
         self.asking[index] = self._questions
         return self._questions
-
-    def reassign(self, index: int) -> None:
-        """What a task needs to start may have changed with its policy."""
-        self.guarded = self.guarded or self.ledger.policies[index].is_guarded
-        self.told_of_ends = self.told_of_ends or self.guarded
-        self.look_for_detours()
-        if self.guarded:
-            self.admission.assign(index)
-
-    def rerank(self) -> None:
-        """Priorities, costs or the graph have changed: order what is ready anew."""
-        policies = self.ledger.policies
-        costs = costs_of(policies, self.usual).by_task if self.usual else None
-        self.queue.rerank(*ranking(self.plan, costs, policies))
-        self.admission.rerank()
-
-    def restart_timer(self, index: int, at: float) -> None:
-        """The timeout of a running attempt has changed."""
-        self.may_time_out = True
-        check_timeout(self, index, at)
 
     def evaluate(self, index: int, at: float) -> None:
         """Ask the trigger rule of a WAITING task, and do what it says."""
@@ -454,31 +396,6 @@ class RunMachine:
             self.emit(ev.TaskTearingDown(at, self.plan.names[index]))
             self._instructions.append(RunTeardown(index))
 
-    # -- the run's own steps ----------------------------------------------------------------------------------------
-
-    def _tell_downstream(self, index: int, at: float) -> None:
-        """Count an ending at everything it feeds; endings that follow from it are worked off here, without recursion."""
-        self._ended.append(index)
-        if len(self._ended) > 1:
-            return  # an outer call is working the queue off
-        states, joins = self.ledger.state, self.joins
-        gone_down: list[int] = []
-        while self._ended:
-            source = self._ended[0]
-            count = joins.upstream_ended
-            if source in joins.early:
-                joins.early.discard(source)
-                count = joins.early_one_ended
-                if states[source] not in GOOD:
-                    gone_down.append(source)
-            for below in self.plan.downstream[source]:
-                count(below, states[source])
-                if states[below] is TaskState.WAITING and self.stopping is None:
-                    self.evaluate(below, at)
-            self._ended.popleft()
-        for source in gone_down:
-            has_gone_down(self, source, at)
-
 
 _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptSucceeded: RunMachine._attempt_succeeded,
@@ -488,14 +405,14 @@ _HANDLERS: dict[type, Callable[[RunMachine, Any], None]] = {
     inp.AttemptSkipped: skipped,
     inp.SaidReady: said_ready,
     inp.Probed: probed,
-    inp.Consulted: RunMachine._consulted,
-    inp.TeardownEnded: RunMachine._teardown_ended,
+    inp.Consulted: taking.consulted,
+    inp.TeardownEnded: taking.teardown_ended,
     inp.SetUpEnded: set_up_ended,
-    inp.WoundDown: RunMachine._wound_down,
-    inp.BreakerMoved: RunMachine._breaker_moved,
-    inp.GraphGiven: RunMachine._graph_given,
-    inp.Expecting: RunMachine._expecting,
+    inp.WoundDown: taking.wound_down,
+    inp.BreakerMoved: taking.breaker_moved,
+    inp.GraphGiven: taking.graph_given,
+    inp.Expecting: taking.expecting,
     inp.Tick: tick,
-    inp.CommandGiven: RunMachine._command,
+    inp.CommandGiven: taking.command_given,
     inp.Begin: begin,
 }

@@ -17,11 +17,12 @@ from dagtop.core.changes import OF_RESTART, OF_RETRY, changed_policy
 from dagtop.core.escalating import escalate
 from dagtop.core.gates import decide
 from dagtop.core.instructions import StopReason
+from dagtop.core.looking_ahead import reassign, recount_services, rerank
 from dagtop.core.restarting import go_on, recount, reopen, start_over
 from dagtop.core.retrying import retime_backoff
 from dagtop.core.returning import withdrawn
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
-from dagtop.core.stopping import abandon_attempt, abandon_told, stop_attempt, stop_run
+from dagtop.core.stopping import abandon_attempt, abandon_told, check_timeout, stop_attempt, stop_run
 from dagtop.core.wanting import reconsider, want_down, want_up
 from dagtop.core.wording import DRAINED
 
@@ -59,7 +60,7 @@ def _carry_out(machine: RunMachine, command: cmd.Command, at: float, by: str) ->
                 go_on(machine, at, f"gone on with by {by}")
         case cmd.DrainRun():
             stop_run(machine, at, StopReason.CANCEL, f"{DRAINED}{by}", cancel=False)
-            machine.recount_services()
+            recount_services(machine)
         case cmd.CancelRun(reason=reason):
             stop_run(machine, at, StopReason.CANCEL, reason, cancel=True)
         case cmd.AbandonRun():
@@ -243,7 +244,8 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
     if state is TaskState.BACKOFF and changes.keys() & OF_RETRY and machine.ledger.attempts_used(index):
         retime_backoff(machine, index, at)
     elif state is TaskState.RUNNING and "timeout" in changes:
-        machine.restart_timer(index, at)
+        machine.may_time_out = True
+        check_timeout(machine, index, at)
     machine.may_time_out = machine.may_time_out or "timeout" in changes
     if changes.keys() & {"trigger", "on_upstream_failure"}:
         machine.joins.set_rule(index, machine.ledger.policies[index])
@@ -251,9 +253,9 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
         if machine.ledger.state[index] is TaskState.WAITING:
             machine.evaluate(index, at)
     if changes.keys() & {"priority", "cost"}:
-        machine.rerank()
+        rerank(machine)
     if changes.keys() & {"circuit", "pool"}:
-        machine.reassign(index)
+        reassign(machine, index)
     if changes.keys() & OF_RESTART.keys():
         machine.supervised = True
         machine.backgrounds = background.count(machine)

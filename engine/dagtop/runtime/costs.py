@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagtop.core.ledger import Ledger
+from dagtop.core.looking_ahead import rerank
 from dagtop.core.states import TaskState
 from dagtop.errors import JournalError
 from dagtop.journal.usual import UNKNOWN
@@ -25,7 +26,7 @@ def learn(engine: Engine, journal: Journal, record: RunRecord) -> None:
         index = engine.machine.plan.index
         engine.job.usual.update({index[name]: usual for name, usual in found.items()})
         engine.machine.usual = {own: usual.median for own, usual in engine.job.usual.items()}
-        engine.machine.rerank()
+        rerank(engine.machine)
 
 
 def leave(ledger: Ledger, writer: JournalWriter, record: RunRecord) -> None:
