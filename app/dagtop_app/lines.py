@@ -12,6 +12,9 @@ Span: TypeAlias = tuple[str, str]
 Line: TypeAlias = tuple[Span, ...]
 """One line of the screen, left to right."""
 
+BETWEEN: Span = (" · ", "dim")
+"""What stands between the parts of a note."""
+
 
 def line_width(line: Iterable[Span]) -> int:
     """Cells that a line takes."""
@@ -47,11 +50,14 @@ def sides(left: Sequence[Span], right: Sequence[Span], cells: int, filler: Span 
 
 
 def rule(title: Sequence[Span], note: Sequence[Span], cells: int) -> Line:
-    """── title ──────── note ──"""
+    """── title ──────── note ──; where there is too little room, parts of the note go, the first ones first."""
     left: list[Span] = [("── ", "rule"), *title, (" ", "rule")] if title else [("──", "rule")]
-    right: list[Span] = [(" ", "rule"), *note, (" ──", "rule")] if note else []
-    if line_width(left) + line_width(right) + 1 > cells:
-        right = []
+    kept, right = list(note), list[Span]()
+    while kept:
+        right = [(" ", "rule"), *kept, (" ──", "rule")]
+        if line_width(left) + line_width(right) + 1 <= cells:
+            break
+        kept, right = kept[kept.index(BETWEEN) + 1 :] if BETWEEN in kept else [], []
     return sides(left, right, cells, ("─", "rule"))
 
 

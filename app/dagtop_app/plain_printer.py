@@ -6,12 +6,13 @@ import queue
 import threading
 from collections.abc import Callable, Iterable, Sequence
 
-from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused, Problem, RunFinished, RunStarted
+from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused, GateWaiting, Problem, RunFinished, RunStarted
 from dagtop.core.snapshot import Blocked
 
 from dagtop_app.bridge import BY
 from dagtop_app.headless import Engine
 from dagtop_app.plain import PlainLines, blocked_sentence
+from dagtop_app.plain_answers import quoted
 from dagtop_app.spool import Spool
 from dagtop_app.terminal import write_all
 
@@ -21,7 +22,7 @@ class _Note(Problem, frozen=True, tag="note"):
 
 
 class OurLines(PlainLines):
-    """The lines of a run, without the answers to what is typed here: those come at once, and in one."""
+    """The lines of a run, without the answers to what is typed here: those come at once. Of a gate they say what to type."""
 
     def lines(self, event: AnyEvent) -> list[str]:
         return [event.message] if isinstance(event, _Note) else super().lines(event)
@@ -29,7 +30,11 @@ class OurLines(PlainLines):
     def sentence(self, event: AnyEvent) -> str:
         if isinstance(event, (CommandApplied, CommandRefused)) and event.by == BY:
             return ""
-        return super().sentence(event)
+        told = super().sentence(event)
+        if isinstance(event, GateWaiting):
+            name = quoted(event.task)
+            return f"{told} Type: approve {name}, or reject {name}."
+        return told
 
 
 class TalkPrinter:

@@ -136,10 +136,12 @@ def _legend(brushes: Sequence[int], *, short: bool) -> list[Span]:
     return line
 
 
-def title(scene: Scene, lens: Lens, order: str, width_: int, *, reading: int) -> tuple[list[Span], list[Span]]:
-    """The line above: (left, right). Where there is little room the least important goes."""
+def title(
+    scene: Scene, lens: Lens, order: str, width_: int, *, reading: int, narrowed: Sequence[Span] = ()
+) -> tuple[list[Span], list[Span]]:
+    """The line above: (left, right). Where there is little room the least important goes; `narrowed` is the filter."""
     snapshot, ahead = scene.snapshot, scene.ahead
-    left: list[Span] = [("Timeline", "title")]
+    left: list[Span] = [("Timeline", "title"), *narrowed]
     parts: list[tuple[int, Span]] = []
     if reading:
         parts.append((0, (f"reading {plural(reading, 'event')}", "warn")))

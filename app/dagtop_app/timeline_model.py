@@ -240,8 +240,10 @@ def _run_text(scene: Scene, row: TaskRow, pieces: Sequence[Piece]) -> str:
     if ran:
         seconds = sum(piece.seconds for piece in ran)
         return clock(seconds) if row.state in ACTIVE else duration(seconds)
-    if row.index in scene.ahead.ends and row.index < len(scene.ahead.seconds):
-        return f"~{duration(scene.ahead.seconds[row.index])}"
+    ahead, index = scene.ahead, row.index
+    if index in ahead.ends and index < len(ahead.seconds):
+        is_node = index in scene.snapshot.plan.nodes  # it takes no time of its own, but what the tasks in it take
+        return f"~{duration(ahead.ends[index] - ahead.starts.get(index, scene.snapshot.at) if is_node else ahead.seconds[index])}"
     return "-"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
@@ -196,49 +195,6 @@ def blocked_text(blocked: Blocked) -> str:
     return f"{who} blocks the event loop for {duration(blocked.seconds)}{at}"
 
 
-class Tab(NamedTuple):
-    """One view, as the third line names it."""
-
-    key: str
-    name: str
-    badge: str = ""
-    """An alert, e.g. "▲2"."""
-    short: str = ""
-    """Its name where there is little room."""
-
-
-def tab_line(tabs: Sequence[Tab], current: str, cells: int) -> Line:
-    """Third line: the views. Where they do not fit, names are short, then cut, but for the one that is shown."""
-    long = [tab.name for tab in tabs]
-    short = [tab.short or tab.name for tab in tabs]
-    lines = (_tabs(tabs, names, current) for names in (long, short, [name[:3] for name in short], [""] * len(tabs)))
-    fitting = (line for line in lines if line_width(line) <= cells)
-    left = next(fitting, [])
-    hints: list[Span] = [
-        ("/", "key"),
-        (" filter  ", "dim"),
-        (":", "key"),
-        (" command  ", "dim"),
-        ("?", "key"),
-        (" keys ", "dim"),
-    ]
-    return sides(left, hints if line_width(left) + line_width(hints) + 2 <= cells else [], cells)
-
-
-def _tabs(tabs: Sequence[Tab], names: Sequence[str], current: str) -> list[Span]:
-    spans: list[Span] = [(" ", "")]
-    for tab, name in zip(tabs, names, strict=True):
-        on = tab.key == current
-        shown = tab.short or tab.name if on and name != tab.name else name
-        spans.append((f" {tab.key} ", "tab-on" if on else "key"))
-        if shown:
-            spans.append((f"{shown} ", "tab-on" if on else "tab"))
-        if tab.badge:
-            spans.append((f"{tab.badge} ", "fail"))
-        spans.append((" ", ""))
-    return spans
-
-
 def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
     """All that a terminal too small for the console gets."""
     face = RUN_FACES[snapshot.state]
@@ -351,6 +307,16 @@ def table_title(
         (cut(clean(filter_text), 24), "warn") if filter_text else ("off", "dim"),
     ]
     return [("Tasks ", "title"), (count, "")], right
+
+
+def narrowed_by(filter_text: str, *, problems: bool) -> list[Span]:
+    """What a view that is no table says of the table's filter, which it obeys; [] without one."""
+    spans: list[Span] = []
+    if problems:
+        spans += [(" · ", "dim"), ("! problems only", "warn")]
+    if filter_text:
+        spans += [(" · filter ", "dim"), (cut(clean(filter_text), 24), "warn")]
+    return spans
 
 
 def counted(counts: Mapping[TaskState, int]) -> str:

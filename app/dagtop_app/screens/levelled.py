@@ -15,8 +15,8 @@ from dagtop_app.lines import Line, Span, rule
 from dagtop_app.node_commands import radius_of
 from dagtop_app.screens.exporting import Exporting
 from dagtop_app.screens.popup import Popup
+from dagtop_app.tabs import Tab
 from dagtop_app.text import clean, name_of, plural
-from dagtop_app.view_model import Tab
 from dagtop_app.views.listed import VIEWS
 from dagtop_app.widgets.painted import Painted
 

@@ -102,7 +102,7 @@ class MainScreen(Levelled):
     @property
     def selected_row(self) -> TaskRow | None:
         """The task that keys act on."""
-        return self.roster.row
+        return self.stage.current.row
 
     def poll(self) -> None:
         """Ten times a second: draw what is new."""
@@ -290,7 +290,7 @@ class MainScreen(Levelled):
 
     def footer_actions(self) -> Sequence[Action]:
         """What matters now, the most important first."""
-        row = self.roster.row
+        row = self.selected_row
         kept = self.view == "tasks" and row is not None and upkeep.is_kept(row)
         actions = tuple(self.with_levels(KEPT_FOOTER if kept else footer_of(self.stage.current.footer)))
         if self.view != "logs" and at_gates(self.snapshot):
@@ -304,7 +304,7 @@ class MainScreen(Levelled):
         if action.id.startswith("task.") and (some := self.some_chosen):
             return any(self._is_useful(action, row) for row in some)
         useful = self.useful_on_node(action)
-        return self._is_useful(action, self.roster.row) if useful is None else useful
+        return self._is_useful(action, self.selected_row) if useful is None else useful
 
     def _is_useful(self, action: Action, row: TaskRow | None) -> bool:
         match action.id:

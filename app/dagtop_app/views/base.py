@@ -10,6 +10,8 @@ from textual.widget import Widget
 from dagtop_app.lines import Span
 
 if TYPE_CHECKING:
+    from dagtop.core.snapshot import TaskRow
+
     from dagtop_app.copying import Piece
     from dagtop_app.screens.main import MainScreen
 
@@ -60,6 +62,11 @@ class View(Generic[P]):
     def title(self) -> tuple[list[Span], list[Span]]:
         """What the line above the view says: (left, right)."""
         raise NotImplementedError
+
+    @property
+    def row(self) -> TaskRow | None:
+        """The task that keys act on while this view is shown: the selected one, unless its own cursor is about another."""
+        return self.desk.roster.row
 
     def move(self, how: str) -> None:
         """A key of moving: "up", "half-down", "top" and so on."""

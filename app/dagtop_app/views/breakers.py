@@ -54,6 +54,8 @@ class Breakers(ListView[BreakerList]):
         super().__init__(desk, BreakerList)
         self.users, self.calls = Users(), Calls()
         self._cost: tuple[str, int, Effect | None] = ("", -1, None)
+        self._found: tuple[str, int | None, int | None] = ("", None, None)
+        """The task that keys are about, and what it was found for: a breaker and the selected task, which does not ask it."""
 
     # -- drawing -----------------------------------------------------------------------------------------------------
 
@@ -65,8 +67,7 @@ class Breakers(ListView[BreakerList]):
     def scene(self, view: BreakerView) -> texts.Scene:
         """What is told of one."""
         desk, bridge = self.desk, self.desk.bridge
-        selected = desk.roster.selected
-        return texts.Scene(desk.snapshot, bridge.story, view, self.users, self.calls, selected, bridge.usual)
+        return texts.Scene(desk.snapshot, bridge.story, view, self.users, self.calls, self.about, bridge.usual)
 
     def show(self, *, moved: bool = False) -> None:
         snapshot = self.desk.snapshot
@@ -83,7 +84,6 @@ class Breakers(ListView[BreakerList]):
         names = [view.name for view in shown]
         if self.pane.key not in names:
             self.pane.key = names[0] if names else None
-        self._be_about()
         lines = [
             rows.row_line(snapshot, view, self.users, self.calls, cols, cursor=view.name == self.pane.key)
             for view in shown
@@ -141,16 +141,22 @@ class Breakers(ListView[BreakerList]):
     def attached(self) -> None:
         self.users, self.calls = Users(), Calls()
         self._cost = ("", -1, None)
+        self._found = ("", None, None)
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
-    def _be_about(self) -> None:
-        """Keys for tasks are about one that asks the breaker under the cursor: the most troubled, unless one is selected."""
+    @property
+    def about(self) -> int | None:
+        """One that asks the breaker under the cursor: the most troubled, unless one of them is selected."""
         view, selected = self.view, self.desk.roster.selected
         if view is None or (selected is not None and self.users.asked_by(selected) == view.name):
-            return
-        if users := self.users.tasks(view.name):
-            self._select(by_trouble(self.desk.snapshot, users[:_LOOKED_AT])[0].index)
+            return selected
+        if self._found[:2] != (view.name, selected):  # found once: keys are about the same one until the cursor moves
+            users = self.users.tasks(view.name)
+            if not users:
+                return None
+            self._found = (view.name, selected, by_trouble(self.desk.snapshot, users[:_LOOKED_AT])[0].index)
+        return self._found[2]
 
     def do(self, what: str) -> object:
         view = self.view
@@ -230,7 +236,7 @@ class Breakers(ListView[BreakerList]):
         """Select the next task that asks it, or the one before."""
         users = [row.index for row in by_trouble(self.desk.snapshot, self.users.tasks(view.name)[:_LOOKED_AT])]
         if users:
-            selected = self.desk.roster.selected
+            selected = self.about
             here = users.index(selected) if selected in users else -step
             self._select(users[(here + step) % len(users)])
         self.desk.draw()

@@ -91,7 +91,6 @@ class Escalations(ListView[EscalationList]):
         numbers = [entry.report.number for entry in shown]
         if self.pane.key not in numbers:
             self.pane.key = numbers[0] if numbers else None
-        self._be_about()
         cols = texts.columns(cells, shown)
         self._head.set_lines([texts.head_line(cols)])
         snapshot = self.desk.snapshot
@@ -118,11 +117,10 @@ class Escalations(ListView[EscalationList]):
         if known:
             self.pane.key = max(known)
 
-    def _be_about(self) -> None:
-        """Keys for tasks are about the task under the cursor."""
+    @property
+    def about(self) -> int | None:
         entry = self.entry
-        if entry is not None and entry.row is not None and self.desk.roster.selected != entry.row.index:
-            self._select(entry.row.index)
+        return entry.row.index if entry is not None and entry.row is not None else None
 
     def _draw_detail(self) -> None:
         entry, cells = self.entry, self._rule.size.width

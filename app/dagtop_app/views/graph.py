@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop_app.lines import Span
+from dagtop_app.view_model import narrowed_by
 from dagtop_app.views.base import View
 from dagtop_app.widgets.graph_view import GraphView
 from dagtop_app.widgets.painted import Painted
@@ -37,7 +38,9 @@ class Graph(View[GraphView]):
         self.pane.show(roster.snapshot, roster.selected, self.desk.sought(), roster.drawn_level)
 
     def title(self) -> tuple[list[Span], list[Span]]:
-        return self.pane.title()
+        left, right = self.pane.title()
+        roster = self.desk.roster
+        return [*left, *narrowed_by(roster.wanted.text, problems=roster.problems)], right
 
     def do(self, what: str) -> object:
         if what == "tree":

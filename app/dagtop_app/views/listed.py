@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app import badges
-from dagtop_app.view_model import Tab
+from dagtop_app.tabs import Tab
 
 if TYPE_CHECKING:
     from dagtop_app.views.base import View
@@ -51,7 +51,7 @@ VIEWS = (
     Listed("logs", "4", "Logs", "Logs", "logs(False)"),
     Listed("breakers", "5", "Breakers", "Break", "view('breakers')", badges.breakers),
     Listed("escalations", "6", "Escalations", "Escal", "view('escalations')", badges.escalations),
-    Listed("events", "7", "Events", "Ev", "view('events')"),
+    Listed("events", "7", "Events", "Event", "view('events')"),
     Listed("meta", "0", "Meta", "Meta", "meta"),
 )
 

@@ -10,6 +10,8 @@ from dagtop_app.widgets.listing import Listing, one_bar
 from dagtop_app.widgets.painted import Painted, PaintedScroll
 
 if TYPE_CHECKING:
+    from dagtop.core.snapshot import TaskRow
+
     from dagtop_app.screens.main import MainScreen
 
 L = TypeVar("L", bound=Listing)
@@ -40,12 +42,20 @@ class ListView(View[L]):
         self._came_with: int | None = None
         """The selected task when the list was last drawn."""
 
-    def _be_about(self) -> None:
-        """Keys for tasks are about one that belongs to the line under the cursor."""
+    @property
+    def about(self) -> int | None:
+        """The task that the line under the cursor is about. It is selected as soon as a key moves the cursor, not by a look."""
         raise NotImplementedError
 
+    @property
+    def row(self) -> TaskRow | None:
+        about, rows = self.about, self.desk.snapshot.rows
+        return rows[about] if about is not None and about < len(rows) else super().row
+
     def _moved(self) -> None:
-        self._be_about()
+        about = self.about
+        if about is not None and about != self.desk.roster.selected:
+            self._select(about)
         self.desk.draw()
 
     def _select(self, index: int) -> None:

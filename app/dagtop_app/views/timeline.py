@@ -9,7 +9,7 @@ from dagtop_app.lines import Line, Span, fit_line, rule
 from dagtop_app.timeline_bars import spans_of
 from dagtop_app.timeline_detail import detail_lines, detail_title, group_lines
 from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, signs, title
-from dagtop_app.view_model import TALL
+from dagtop_app.view_model import TALL, narrowed_by
 from dagtop_app.views.base import View
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.timeline import TimelinePane
@@ -56,7 +56,9 @@ class Timeline(View[TimelinePane]):
     def title(self) -> tuple[list[Span], list[Span]]:
         pane = self.pane
         waiting = self.desk.bridge.story.statistics().waiting
-        return title(pane.scene, pane.lens, pane.order, self.desk.size.width, reading=waiting if waiting > _MANY else 0)
+        roster, reading = self.desk.roster, waiting if waiting > _MANY else 0
+        narrowed = narrowed_by(roster.wanted.text, problems=roster.problems)
+        return title(pane.scene, pane.lens, pane.order, self.desk.size.width, reading=reading, narrowed=narrowed)
 
     def do(self, what: str, *, again: bool = True) -> object:
         if again and not self.pane.cells:  # it is shown for the first time, and has no size yet
