@@ -236,7 +236,7 @@ class TestInTheFile:
         begin(file, record_of("r0", GRAPH)).writer.close()
         with closing(sqlite3.connect(file.path, isolation_level=None)) as connection:
             connection.executescript(
-                "DROP TABLE mail; DELETE FROM migrations WHERE version = 3; PRAGMA user_version = 2"
+                "DROP TABLE checkpoints; DROP TABLE mail; DELETE FROM migrations WHERE version > 2; PRAGMA user_version = 2"
             )
         session, taken = listening(file)
         postman = Postman(file, cmd.PauseRun())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -25,6 +26,9 @@ from dagtop.journal.stored import BaseStoredRun, find_run, nobody_runs, still_op
 from dagtop.journal.usual import Timings, runs_to_look_at, timings_of, usual_of
 from dagtop.ports.journal import JournalStatistics, OnProblem, Posted, Reply, RunRecord, RunSummary, Session
 
+#: Events that are read at once.
+_TOGETHER = 4096
+
 
 @dataclass(slots=True)
 class _Kept:
@@ -38,6 +42,7 @@ class _Kept:
     incomplete: str = ""
     timings: list[tuple[Timings, Sequence[str]]] = field(default_factory=list)
     """Of the sessions that came to their end, with the names that they are of."""
+    checkpoints: Mapping[int, bytes] = field(default_factory=dict)
     writer: MemoryWriter | None = None
     """Whoever has it open."""
 
@@ -121,10 +126,13 @@ class MemoryJournal:
         with self._lock:
             return tuple(map(_summary, reversed(self._runs.values())))
 
-    def usual(self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]) -> dict[str, Usual]:
+    def usual(
+        self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str], *, before: str = ""
+    ) -> dict[str, Usual]:
         """How long tasks took in the latest runs of the graph from that source, or of that name if it has none."""
         with self._lock:
-            runs = [kept for kept in self._runs.values() if _is_of(kept.sessions[0].record, source, graph)]
+            earlier = takewhile(lambda run: run != before, self._runs)
+            runs = [kept for run in earlier if _is_of((kept := self._runs[run]).sessions[0].record, source, graph)]
         latest = [timings for kept in reversed(runs) for timings in reversed(kept.timings)][
             : runs_to_look_at(len(names))
         ]
@@ -228,9 +236,29 @@ class MemoryStoredRun(BaseStoredRun):
         super().__init__(kept.sessions, summary)
         self._kept = kept
 
-    def events(self, first: int = 1) -> Iterator[AnyEvent]:
-        """Every event, in order, from number `first` on."""
-        yield from self._kept.events[first - 1 :]
+    @property
+    def last(self) -> int:
+        """Number of the last event."""
+        return len(self._kept.events)
+
+    def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
+        """Event `number` with those that come after it, and its number; none behind the last."""
+        return number, self._kept.events[number - 1 : number - 1 + _TOGETHER]
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the events after which a checkpoint is kept, ascending."""
+        return sorted(self._kept.checkpoints)
+
+    def checkpoint(self, number: int) -> bytes | None:
+        """What was kept as the checkpoint of that number."""
+        return self._kept.checkpoints.get(number)
+
+    def keep_checkpoints(self, kept: Mapping[int, bytes]) -> bool:
+        """Keep checkpoints, by number, unless the run goes on."""
+        if self._kept.writer is not None:
+            return False
+        self._kept.checkpoints = dict(kept)
+        return True
 
     def _encoded_output(self, session: int, task: str, attempt: int) -> Encoded | None:
         return self._kept.outputs.get((session, task, attempt))
@@ -251,7 +279,7 @@ def _summary(kept: _Kept) -> RunSummary:
         state=kept.standing.for_people(alive=alive, incomplete=kept.incomplete),
         finished_at=kept.standing.finished_at,
         counts=kept.standing.counts,
-        tasks=len(record.names),
+        tasks=sum(kept.standing.counts.values()) or len(record.names) - len(record.nodes),
         alive=alive,
         pid=os.getpid(),
         incomplete=kept.incomplete,

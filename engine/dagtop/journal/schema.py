@@ -3,8 +3,9 @@
 A run is a row of `runs`; each process that works on it is a row of `sessions`; its events are rows of `chunks`, many
 events to a row, without gaps; what its tasks returned are rows of `outputs`; how long they took is a row of `durations`
 for each session that came to its end. `cache` holds outputs for later runs, and belongs to none. `mail` holds commands that
-other processes give to a session. Texts that may hold anything (task names, paths) are blobs of UTF-8 that lets lone
-surrogates pass, so that two names are never one.
+other processes give to a session. `checkpoints` holds what replays of a run have found out, and can find out again.
+Texts that may hold anything (task names, paths) are blobs of UTF-8 that lets lone surrogates pass, so that two names are
+never one.
 """
 
 from __future__ import annotations
@@ -114,6 +115,15 @@ MIGRATIONS: tuple[str, ...] = (
         answer BLOB
     );
     CREATE INDEX mail_waiting ON mail (run, session) WHERE taken_at IS NULL;
+    """,
+    """
+    CREATE TABLE checkpoints (
+        run INTEGER NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        number INTEGER NOT NULL,  -- of the event after which the run was so; 0 is the outline of all of it
+        crc INTEGER NOT NULL,
+        state BLOB NOT NULL,
+        PRIMARY KEY (run, number)
+    );
     """,
 )
 

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 from dagtop.core.commands import Command
@@ -16,7 +16,7 @@ from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.core.states import RunState
 from dagtop.errors import JournalError
-from dagtop.journal import chunks, mail, schema
+from dagtop.journal import checkpoints, chunks, mail, schema
 from dagtop.journal.codec import Encoded
 from dagtop.journal.durations import find_usual
 from dagtop.journal.file import BUSY_TIMEOUT, check, default_path, explain, locate, open_to_read, open_to_write
@@ -24,21 +24,14 @@ from dagtop.journal.groups import Group
 from dagtop.journal.liveness import is_alive, pid_of, this_process
 from dagtop.journal.problems import Problems
 from dagtop.journal.records import Packed, pack, unpack
-from dagtop.journal.standing import Standing
 from dagtop.journal.stored import BaseStoredRun, find_run, nobody_runs, still_open
+from dagtop.journal.summaries import summaries_in
 from dagtop.journal.writer import BACKLOG_LIMIT, PATIENCE, SqliteWriter
 from dagtop.ports.journal import OnProblem, Reply, RunRecord, RunSummary, Session
 
 #: How long one try of the writer's thread waits for another process, in seconds; it tries again and again.
 _WRITER_TIMEOUT = 0.25
 
-_RUNS = """
-    SELECT runs.run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at,
-        began_at
-    FROM runs JOIN sessions ON sessions.run = runs.id
-    WHERE number = (SELECT max(number) FROM sessions WHERE run = runs.id)
-    ORDER BY runs.id DESC
-"""
 _SESSION = """
     SELECT closed_at, process FROM runs JOIN sessions ON sessions.run = runs.id WHERE runs.run = ? AND number = ?
 """
@@ -76,7 +69,7 @@ class SqliteJournal:
                 schema.key(record.graph),
                 schema.key(record.source),
                 record.started_at,
-                len(record.names),
+                len(record.names) - len(record.nodes),
                 RunState.PENDING.value,
             )
             try:
@@ -114,7 +107,8 @@ class SqliteJournal:
             if first != last + 1:
                 raise JournalError(f"the run {record.run} has {last} events, it cannot go on with number {first}")
             _add_session(connection, run, latest + 1, first, packed)
-            connection.execute("UPDATE runs SET incomplete = '', tasks = ? WHERE id = ?", (len(record.names), run))
+            tasks = len(record.names) - len(record.nodes)
+            connection.execute("UPDATE runs SET incomplete = '', tasks = ? WHERE id = ?", (tasks, run))
         return self._writer(connection, Group(run, latest + 1, started_at, last), problems, record)
 
     def load(self, run: str) -> SqliteStoredRun:
@@ -131,7 +125,7 @@ class SqliteJournal:
             )
         try:
             with _explained(self):
-                summaries = _summaries(connection)
+                summaries = summaries_in(connection)
                 chosen = find_run(run, list(summaries))
                 stored = SqliteStoredRun(self, connection, summaries[chosen])
         except BaseException:
@@ -177,7 +171,7 @@ class SqliteJournal:
         if connection is None:
             return ()
         with closing(connection), _explained(self):
-            return tuple(_summaries(connection).values())
+            return tuple(summaries_in(connection).values())
 
     def usual(
         self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str], *, before: str = ""
@@ -247,35 +241,50 @@ class SqliteStoredRun(BaseStoredRun):
         super().__init__(sessions, summary)
         self._finalizer = weakref.finalize(self, connection.close)
 
-    def events(self, first: int = 1) -> Iterator[AnyEvent]:
-        """Every event that was committed, in order, from number `first` on.
+    @property
+    def last(self) -> int:
+        """Number of the last event that was committed; 0 if none was."""
+        query = "SELECT coalesce(max(last), 0) FROM chunks WHERE run = ?"
+        with self._lock, self._explained():
+            (last,) = self._connection.execute(query, (self._run,)).fetchone()
+        return int(last)
+
+    def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
+        """The events that are kept together with event `number`, and the number of their first; none behind the last.
 
         Raises
         ------
         JournalError: events are missing or damaged, or the journal was closed.
         """
-        expected: int | None = None
-        while True:
-            # One chunk at a time: a reader that dawdles must not keep the writer from emptying its log.
-            query = (
-                "SELECT first, last, format, crc, events FROM chunks WHERE run = ? AND last >= ? ORDER BY first LIMIT 1"
-            )
-            with self._lock, self._explained():
-                row = self._connection.execute(query, (self._run, first)).fetchone()
-            if row is None:
-                self._see_that_it_is_there()
-                return
-            start, last, form, crc, blob = row
-            if start != (start if expected is None and start <= first else expected or 1):
-                raise JournalError(f"events are missing before number {start}: the journal is damaged")
-            self._check(blob, crc, f"events {start} to {last}")
-            batch = chunks.decode(form, blob)
-            if len(batch) != last - start + 1:
-                raise JournalError(
-                    f"events {start} to {last} are not {last - start + 1} events: the journal is damaged"
-                )
-            yield from batch[first - start :]
-            first = expected = last + 1
+        # One chunk at a time: a reader that dawdles must not keep the writer from emptying its log.
+        query = "SELECT first, last, format, crc, events FROM chunks WHERE run = ? AND last >= ? ORDER BY first LIMIT 1"
+        with self._lock, self._explained():
+            row = self._connection.execute(query, (self._run, number)).fetchone()
+        if row is None:
+            self._see_that_it_is_there()
+            return number, ()
+        start, last, form, crc, blob = row
+        if start > number:
+            raise JournalError(f"events are missing before number {start}: the journal is damaged")
+        self._check(blob, crc, f"events {start} to {last}")
+        batch = chunks.decode(form, blob)
+        if len(batch) != last - start + 1:
+            raise JournalError(f"events {start} to {last} are not {last - start + 1} events: the journal is damaged")
+        return start, batch
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the events after which a checkpoint is kept, ascending."""
+        with self._lock, self._explained():
+            return checkpoints.numbers(self._connection, self._run)
+
+    def checkpoint(self, number: int) -> bytes | None:
+        """What was kept as the checkpoint of that number; None if that is gone, or damaged."""
+        with self._lock, self._explained():
+            return checkpoints.read(self._connection, self._run, number)
+
+    def keep_checkpoints(self, kept: Mapping[int, bytes]) -> bool:
+        """Keep checkpoints, by number, in place of those that there are; False if the file cannot be written now."""
+        return checkpoints.write(self._journal.path, self._run, self.sessions[-1].number, kept)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -356,32 +365,6 @@ def _add_session(connection: sqlite3.Connection, run: int, number: int, first: i
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (run, number, first, this_process(), time.time(), *packed, zlib.crc32(packed.record + packed.given)),
     )
-
-
-def _summaries(connection: sqlite3.Connection) -> dict[str, RunSummary]:
-    """By id, latest first."""
-    found: dict[str, RunSummary] = {}
-    for row in connection.execute(_RUNS):
-        run, graph, source, started_at, state, finished_at, counts, tasks, incomplete, process, closed_at, began_at = (
-            row
-        )
-        alive = closed_at is None and is_alive(process)
-        counts = chunks.from_json(counts, dict[str, int])
-        found[run] = RunSummary(
-            run=run,
-            graph=schema.text(graph),
-            source=schema.text(source),
-            started_at=started_at,
-            state=Standing(RunState(state)).for_people(alive=alive, incomplete=incomplete),
-            finished_at=finished_at,
-            counts=counts,
-            tasks=tasks,
-            opened_at=began_at,
-            alive=alive,
-            pid=pid_of(process),
-            incomplete=incomplete,
-        )
-    return found
 
 
 @contextmanager

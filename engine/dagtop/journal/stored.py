@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -94,9 +94,40 @@ class BaseStoredRun(ABC):
         """Around several looks at outputs."""
         return nullcontext()
 
-    @abstractmethod
     def events(self, first: int = 1) -> Iterator[AnyEvent]:
-        """Every event that was committed, in order, from number `first` on."""
+        """Every event that was committed, in order, from number `first` on.
+
+        Raises
+        ------
+        JournalError: events are missing or damaged, or the journal was closed.
+        """
+        while True:
+            start, batch = self.batch(first)
+            if not batch:
+                return
+            yield from batch[first - start :]
+            first = start + len(batch)
+
+    @property
+    @abstractmethod
+    def last(self) -> int:
+        """Number of the last event that was committed; 0 if none was."""
+
+    @abstractmethod
+    def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
+        """The events that are kept together with event `number`, and the number of their first; none behind the last."""
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the events after which a checkpoint is kept, ascending."""
+        return ()
+
+    def checkpoint(self, number: int) -> bytes | None:
+        """What was kept as the checkpoint of that number; None if that is gone, or damaged."""
+        return None
+
+    def keep_checkpoints(self, kept: Mapping[int, bytes]) -> bool:
+        """Keep checkpoints, by number, in place of those that there are. False if that cannot be done."""
+        return False
 
     @abstractmethod
     def _encoded_output(self, session: int, task: str, attempt: int) -> Encoded | None:

@@ -140,6 +140,35 @@ class StoredRun(Protocol):
         """
         ...
 
+    @property
+    def last(self) -> int:
+        """Number of the last event that was committed; 0 if none was."""
+        ...
+
+    def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
+        """The events that are kept together with event `number`, and the number of their first; none behind the last.
+
+        Raises
+        ------
+        JournalError: events are missing or damaged.
+        """
+        ...
+
+    def checkpoints(self) -> Sequence[int]:
+        """Numbers of the events after which a checkpoint is kept, ascending; 0 is for what belongs to none of them."""
+        ...
+
+    def checkpoint(self, number: int) -> bytes | None:
+        """What was kept as the checkpoint of that number; None if that is gone, or damaged."""
+        ...
+
+    def keep_checkpoints(self, kept: Mapping[int, bytes]) -> bool:
+        """Keep checkpoints, by number, in place of those that there are. May wait for a disk.
+
+        False, and nothing is kept, if that cannot be done now: the run goes on, or the place cannot be written.
+        """
+        ...
+
     def output(self, task: str) -> Any:
         """The stored output of the task's last success.
 
@@ -241,11 +270,13 @@ class Journal(Protocol):
         """All runs, latest first."""
         ...
 
-    def usual(self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]) -> dict[str, Usual]:
+    def usual(
+        self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str], *, before: str = ""
+    ) -> dict[str, Usual]:
         """How long tasks took in the latest runs of the graph from that source, or of that name if it has none.
 
         Runs in which a task had the same fingerprint decide; without any, all of them do. A task of which nothing is known
-        is left out.
+        is left out. `before` is the id of a run: then only those count that began before it.
         """
         ...
 
