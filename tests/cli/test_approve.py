@@ -183,12 +183,12 @@ class TestCommandsInWords:
             parse_command(words[0], words[1:])
 
 
-def test_the_example_of_the_readme_is_true() -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("\n## When a person decides\n")[2].partition("\n## ")[0]
+def test_the_example_of_the_guide_is_true() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "tasks.md").read_text(encoding="utf-8")
+    section = guide.partition("\n## When a person decides\n")[2].partition("\n## ")[0]
     (example,) = re.findall(r"```py\n(.*?)```", section, re.DOTALL)
     names: dict[str, Any] = {"__name__": "example"}
-    exec(compile(example, "README", "exec", dont_inherit=True), names)
+    exec(compile(example, "the guide", "exec", dont_inherit=True), names)
     with DAGExecutor(names["graph"]).start() as run:
         for event in run.events("gate.waiting"):
             assert event.prompt == "Publish?"  # type: ignore[union-attr]

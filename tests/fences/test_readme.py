@@ -1,4 +1,4 @@
-"""The README tells the truth: its commands, keys, options, example and pictures are those of the program."""
+"""The README and the guide tell the truth: their commands, keys, options, examples and pictures are those of the program."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from dagtop.observe.report import FORMATS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CODE = re.findall(r"`([^`\n]+)`", README)
+PAGES = {
+    path: path.read_text(encoding="utf-8") for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+GUIDE = "\n".join(PAGES.values())
+CODE = re.findall(r"`([^`\n]+)`", GUIDE)
 
 
 @pytest.fixture(scope="module")
@@ -44,15 +48,32 @@ def test_its_example_runs_and_adds_up(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result["total"].output == len("monday") + 20 + 30
 
 
-def test_its_files_and_pictures_are_there() -> None:
-    named = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", README) + re.findall(r"`(sample_graphs/\w+\.py)`", README)
-    named += [f"sample_graphs/{name}" for name in re.findall(r"`(\w+\.py)` \(", README)]
+def test_the_samples_that_are_named_are_there() -> None:
+    named = set(re.findall(r"`(sample_graphs/\w+\.py)`", GUIDE))
+    named |= {f"sample_graphs/{name}" for name in re.findall(r"`(\w+\.py)` \(", GUIDE)}
     assert len(named) >= 6
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
+def test_every_link_leads_to_a_file_and_a_title_that_are_there() -> None:
+    found = 0
+    for page, text in PAGES.items():
+        for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name) if name else page
+            assert target.exists(), (page.name, link)
+            assert not anchor or anchor in _anchors(PAGES[target.resolve()]), (page.name, link)
+            found += 1
+    assert found > 20
+
+
+def _anchors(text: str) -> set[str]:
+    titles = re.findall(r"(?m)^#+ (.*)$", text)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 def test_every_public_name_is_told_with_what_it_is_for() -> None:
-    section = README.partition("\n## What to import\n")[2].partition("\n## ")[0]
+    section = GUIDE.partition("\n## What to import\n")[2].partition("\n## ")[0]
     told = set(re.findall(r"`(\w+)`", section))
     assert [name for name in dagtop.__all__ if name not in told] == []
     assert [name for name in told - {"dagtop", "rehearse"} if name not in dagtop.__all__] == []
@@ -66,7 +87,7 @@ def test_every_option_of_a_task_and_of_a_graph_is_told() -> None:
 
 
 def test_no_option_is_told_that_is_not_there_yet() -> None:
-    tables = [row.split("|")[1] for row in README.splitlines() if row.startswith("| `")]
+    tables = [row.split("|")[1] for row in GUIDE.splitlines() if row.startswith("| `")]
     told = {code for cell in tables for code in re.findall(r"`(\w+)`", cell)}
     assert told & ((LATER_TASK_OPTIONS | LATER_GRAPH_OPTIONS) - {*TASK_OPTIONS, *GRAPH_OPTIONS}) == set()
 
@@ -74,7 +95,7 @@ def test_no_option_is_told_that_is_not_there_yet() -> None:
 def test_every_key_of_the_console_is_told_and_none_that_is_not_there() -> None:
     from dagtop_app.actions import ACTIONS
 
-    (table,) = [part for part in README.split("\n\n") if part.startswith("| key |")]
+    (table,) = [part for part in GUIDE.split("\n\n") if part.startswith("| key |")]
     cells = [cell for row in table.splitlines()[2:] for cell in row.strip("| ").split(" | ")]
     told = {key for cell in cells[::2] for code in re.findall(r"`([^`]+)`", cell) for key in code.split()}
     everywhere = [action for action in ACTIONS if action.in_palette and not action.view]
@@ -98,7 +119,7 @@ def test_every_command_and_option_of_the_command_line_is_told() -> None:
 
 
 def test_every_form_of_report_is_told() -> None:
-    assert all(f"`{suffix}`" in README for suffix in FORMATS)
+    assert all(f"`{suffix}`" in GUIDE for suffix in FORMATS)
 
 
 def test_every_dependency_has_a_line_that_says_why(project: dict[str, Any]) -> None:
@@ -108,7 +129,7 @@ def test_every_dependency_has_a_line_that_says_why(project: dict[str, Any]) -> N
 
 
 def test_the_extras_it_names_are_there(project: dict[str, Any]) -> None:
-    assert set(re.findall(r"dagtop\[(\w+)\]", README)) == set(project["optional-dependencies"])
+    assert set(re.findall(r"dagtop\[(\w+)\]", GUIDE)) == set(project["optional-dependencies"])
 
 
 def test_the_version_of_the_changelog_is_the_projects(project: dict[str, Any]) -> None:

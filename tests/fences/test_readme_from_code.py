@@ -1,4 +1,4 @@
-"""The README's examples of code that starts and steers runs are true."""
+"""The guide's examples of code that starts and steers runs are true."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dagtop import DAGExecutor, Graph, Run, RunState, TaskState
 from dagtop.core.events import AnyEvent
 from dagtop.runtime.commanding import Commanding
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "from-code.md").read_text(encoding="utf-8")
 SECTION, TESTING = (
-    README.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in ("From code", "Tests of your graphs")
+    PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0] for title in ("Runs from code", "Tests of your graphs")
 )
 EVENT_TYPES = {kind.__struct_config__.tag for kind in get_args(AnyEvent)}
 EXAMPLES = re.findall(r"```py\n(.*?)```", SECTION + TESTING, re.DOTALL)
@@ -21,7 +21,7 @@ EXAMPLES = re.findall(r"```py\n(.*?)```", SECTION + TESTING, re.DOTALL)
 
 def run_example(number: int) -> dict[str, Any]:
     names: dict[str, Any] = {"__name__": "example"}
-    exec(compile(EXAMPLES[number], f"README, example {number} from code", "exec", dont_inherit=True), names)
+    exec(compile(EXAMPLES[number], f"the guide, example {number} from code", "exec", dont_inherit=True), names)
     return names
 
 
