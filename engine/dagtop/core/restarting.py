@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
+from dagtop.core import looking_ahead
 from dagtop.core.affected import was_drained, was_let_go
 from dagtop.core.instructions import StopReason
 from dagtop.core.levels import with_nodes
-from dagtop.core.looking_ahead import recount_services
 from dagtop.core.returning import withdrawn
 from dagtop.core.setting_up import open_doors
 from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def reopen(machine: RunMachine, at: float) -> None:
     if machine.is_over:
         machine.stopping = None
-        recount_services(machine)
+        looking_ahead.recount_services(machine)
         machine.emit(ev.RunReopened(at))
         machine.admission.due(at)  # nobody looked at breakers and rates meanwhile
         open_doors(machine)
@@ -37,7 +37,7 @@ def go_on(machine: RunMachine, at: float, reason: str) -> None:
     if machine.policy.supervises:
         again += [i for i in machine.plan.order if was_let_go(ledger, i) and i not in ledger.desired.down]
     machine.stopping = None
-    recount_services(machine)
+    looking_ahead.recount_services(machine)
     for index, why in machine.stop_reasons.items():
         if why is StopReason.DONE and index not in ledger.desired.down:
             machine.stop_reasons[index] = StopReason.RESTART
