@@ -15,20 +15,6 @@ if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
 
 
-def count(machine: RunMachine) -> int:
-    """How many tasks may be services that nobody needs at the end.
-
-    None if a desired state is kept, or nothing else is there; all of them once the run is to end.
-    """
-    if not machine.supervised:
-        return 0
-    policies, nodes = machine.ledger.policies, machine.plan.nodes
-    services = sum(policy.restart.is_on for policy in policies)
-    if machine.stopping is not None:
-        return services
-    return services if services < len(policies) - len(nodes) and not machine.policy.supervises else 0
-
-
 def let_go(machine: RunMachine, at: float) -> None:
     """Stop what serves, if nothing else is left to do: that is its good end, also in a run that only goes on with what runs.
 

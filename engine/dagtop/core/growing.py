@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from dagtop.core import background
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.affected import brought_up, is_unwanted
@@ -14,7 +13,7 @@ from dagtop.core.commands import SwapGraph
 from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins, Verdict
-from dagtop.core.looking_ahead import look_for_detours, reassign, rerank
+from dagtop.core.looking_ahead import look_for_detours, reassign, recount_services, rerank
 from dagtop.core.plan import Plan
 from dagtop.core.policy import says_the_same
 from dagtop.core.probing import probes_changed
@@ -156,7 +155,7 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         machine.has_gates = machine.has_gates or policy.gate is not None
         machine.supervised = machine.supervised or policy.is_supervised
         reassign(machine, index)
-    machine.backgrounds = background.count(machine)
+    recount_services(machine)
     look_for_detours(machine)
 
 

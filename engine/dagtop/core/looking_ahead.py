@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagtop.core import background
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.forecast import costs_of
 from dagtop.core.ready import ranking
@@ -24,7 +23,7 @@ def look_ahead(machine: RunMachine) -> None:
     machine.cleanup = Cleanup(machine.ledger) if plan.cleans_up else None
     machine.may_wait_longer = bool(plan.asks or plan.cleans_up or plan.nodes)
     machine.supervised = policy.supervises or any(task.is_supervised for task in policies)
-    machine.backgrounds = background.count(machine)
+    recount_services(machine)
     look_for_detours(machine)
 
 
@@ -40,8 +39,17 @@ def look_for_detours(machine: RunMachine) -> None:
 
 
 def recount_services(machine: RunMachine) -> None:
-    """Policies, or whether the run is to end, have changed."""
-    machine.backgrounds = background.count(machine)
+    """Policies, or whether the run is to end, have changed: how many tasks may be services that nobody needs at the end.
+
+    None if a desired state is kept, or nothing else is there; all of them once the run is to end.
+    """
+    machine.backgrounds = 0
+    if machine.supervised:
+        policies, nodes = machine.ledger.policies, machine.plan.nodes
+        services = sum(policy.restart.is_on for policy in policies)
+        beside_others = services < len(policies) - len(nodes) and not machine.policy.supervises
+        if machine.stopping is not None or beside_others:
+            machine.backgrounds = services
 
 
 def reassign(machine: RunMachine, index: int) -> None:

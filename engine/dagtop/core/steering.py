@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from dagtop.core import background
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
@@ -258,5 +257,5 @@ def _set_policy(machine: RunMachine, index: int, command: cmd.SetPolicy, at: flo
         reassign(machine, index)
     if changes.keys() & OF_RESTART.keys():
         machine.supervised = True
-        machine.backgrounds = background.count(machine)
+        recount_services(machine)
         reconsider(machine, index, at, "its restart policy has changed")
