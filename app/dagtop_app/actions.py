@@ -49,6 +49,10 @@ def _replay(name: str, keys: str, shown: str, label: str, text: str) -> Action:
     return Action(f"replay.{name}", keys, shown, label, text, "Replay", f"replay('{name}')", False, view="replay")
 
 
+def _kept(name: str, keys: str, shown: str, label: str, text: str) -> Action:
+    return Action(f"runs.{name}", keys, shown, label, text, "Runs", f"kept('{name}')", False, view="runs")
+
+
 def _breaker(name: str, keys: str, shown: str, label: str, text: str) -> Action:
     return Action(f"breaker.{name}", keys, shown, label, text, "Breakers", f"do('{name}', 'breakers')", view="breakers")
 
@@ -212,6 +216,11 @@ ACTIONS: tuple[Action, ...] = (
     _replay("slower", "minus", "-", "Slower", "Play slower."),
     _replay("begin", "ctrl+home", "Ctrl+Home", "Begin", "To the beginning of the run."),
     _replay("end", "ctrl+end", "Ctrl+End", "End", "To the end of the run; of one that goes on, along with it."),
+    _kept("replay", "enter", "⏎", "Replay", "In the list of runs: play the run; the one of this console goes on meanwhile."),
+    _kept("diff", "d", "d", "Diff", "In the list of runs: what is different between this run and the marked one, that of the console, or the one before."),
+    _kept("graph", "f", "f", "Same graph", "In the list of runs: only those of the same graph, or all."),
+    _kept("cancel", "x", "x", "Cancel", "In the list of runs: have the other process that runs it cancel it."),
+    Action("app.runs", "O", "O", "Runs", "The runs that were kept: play one, compare two, write a report; this run goes on meanwhile.", "Console", "runs"),
     Action("app.command", "colon", ":", "Cmd", "Type a command: policy always load_*, cancel tag:etl, limit 8, goto name; Tab completes it.", "Console", "command", in_palette=False),
     Action("app.palette", "ctrl+p", "Ctrl+p", "Palette", "Every key and every task by name.", "Console", "palette", in_palette=False),
     Action("app.theme", "T", "T", "Theme", "Choose the colours.", "Console", "theme"),
@@ -242,17 +251,15 @@ KEPT_FOOTER = footer_of(
 
 def bindings(view: str = "") -> list[Binding]:
     """The bindings of the console's screen, or of a view's widget."""
-    to = "screen." if view else ""
-    return [
-        # One without a key has a name that no terminal sends, so that it can be given one.
-        Binding(
-            action.keys or f"{NO_KEY}_{action.id}",
-            to + action.do,
-            action.label,
-            show=False,
-            id=action.id,
-            tooltip=action.help,
-        )
-        for action in ACTIONS
-        if action.view == view
-    ]
+    return [_binding(action, "screen." if view else "") for action in ACTIONS if action.view == view]
+
+
+def bindings_of(ids: str) -> list[Binding]:
+    """Some of those of the console's screen, for another one."""
+    return [_binding(action) for action in footer_of(ids)]
+
+
+def _binding(action: Action, to: str = "") -> Binding:
+    # One without a key has a name that no terminal sends, so that it can be given one.
+    keys = action.keys or f"{NO_KEY}_{action.id}"
+    return Binding(keys, to + action.do, action.label, show=False, id=action.id, tooltip=action.help)

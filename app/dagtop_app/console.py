@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dagtop.runtime.replay import Replay
 
     from dagtop_app.config import Setting
+    from dagtop_app.kept_runs import History
     from dagtop_app.reloading import Reloader
     from dagtop_app.reloading_schedule import RereadForNextRun
     from dagtop_app.timekeeper import Keeper
@@ -141,8 +142,13 @@ class ConsoleApp(Mannered):
 
     def tell(self, text: str) -> None:
         """In the line above the footer."""
-        self.bridge.say(text)
-        self.main.draw_word()
+        foremost = self.screen if self.screen_stack else self.main
+        if (say := getattr(foremost, "say", None)) is not None:  # the list of runs has a line of its own
+            say(text)
+            return
+        main = foremost if isinstance(foremost, MainScreen) else self.main
+        main.bridge.say(text)
+        main.draw_word()
 
     def keep_theme(self, name: str) -> None:
         """Written into the file of settings."""
@@ -207,6 +213,8 @@ class ConsoleApp(Mannered):
                 self.exit()
             else:
                 self.main.action_quit()
+        elif (leave := getattr(self.screen, "action_quit", None)) is not None:  # the list of runs, or one of them
+            leave()
 
 
 def screen_for(
@@ -237,6 +245,7 @@ def run_console(
     on_hangup: OnHangup = "cancel",
     inputs: Mapping[str, Any] | None = None,
     source: str = "",
+    journal: History | None = None,
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
@@ -248,7 +257,8 @@ def run_console(
 
     `word` is what the line above the footer says first.
 
-    `inputs` and `source`, the graph's file, are told in reports that are written meanwhile.
+    `inputs` and `source`, the graph's file, are told in reports that are written meanwhile. `journal` has the runs that can be
+    looked at meanwhile.
 
     With a `reloader` the file is read again by a key, and with `watch_file` when it is written.
 
@@ -259,7 +269,7 @@ def run_console(
     """
     app = ConsoleApp(engine, title=title, theme=theme, now=now, begin=begin, keeper=keeper)
     app.main.reloader = reloader
-    app.main.inputs, app.main.source = inputs or {}, source
+    app.main.inputs, app.main.source, app.main.journal = inputs or {}, source, journal
     app.on_hangup = on_hangup
     if word:
         app.bridge.say(word)

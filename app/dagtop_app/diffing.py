@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from dagtop.journal.compare import Changed, Comparison, Ended, Took, compare
-from dagtop.journal.compare_facts import Facts, facts_of
-from dagtop.observe.redact import REDACTED, looks_secret, redactor
-from dagtop.observe.secrets import secrets_in
+from dagtop.journal.compare import Changed, Comparison, Ended, Took
+from dagtop.journal.compare_facts import Facts
+from dagtop.observe.redact import REDACTED, looks_secret
 from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 
 from dagtop_app import settings
+from dagtop_app.comparing import compared, redactor_for
 from dagtop_app.text import clean, duration, name_of, plural
 
 #: Lines of one section, before the rest is counted; --json has all of them.
@@ -37,17 +37,8 @@ def diff_command(earlier: str, later: str, db: Path | None, *, as_json: bool) ->
     """
     journal = settings.journal_at(db)
     with closing(journal):
-        before, after = (facts_of(journal.load(run)) for run in (earlier, later))
-        names = list(after.tasks)
-        usual = journal.usual(
-            before.summary.source,
-            before.summary.graph,
-            names,
-            [after.tasks[name].fingerprint for name in names],
-            before=before.summary.run,
-        )
-    found = compare(before, after, usual)
-    redact = redactor(secrets_in(before.inputs) | secrets_in(after.inputs))
+        before, after, found = compared(journal, earlier, later)
+    redact = redactor_for(before, after)
     if as_json:
         print(json_text(before, after, found, redact))
         return 0

@@ -47,7 +47,7 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
         f"replay of {clean(Path(record.source).name, 60)}" if record.source else f"replay of {name_of(record.graph)}"
     )
     with own_terminal(to_the_logs, for_textual=True):
-        run_console(replay, begin=begin, title=title, inputs=record.parameters, source=record.source)
+        run_console(replay, begin=begin, title=title, inputs=record.parameters, source=record.source, journal=journal)
     signals.install()
     replay.join(2.0)
     stored.close()

@@ -13,7 +13,7 @@ from dagtop.core.events import AnyEvent, Log
 from dagtop.observe.story import Story
 from dagtop.runtime.thread import EngineThread
 
-from dagtop_app import headless
+from dagtop_app import headless, settings
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
 from dagtop_app.running import (
@@ -183,6 +183,7 @@ def _show(
             on_hangup=output.on_hangup,
             inputs=prepared.config.inputs,
             source=prepared.source,
+            journal=journal if journal is not None else settings.journal_at(),
         )
     for path in reports.write(executor.result()):
         tell(f"  report: {path}")

@@ -14,7 +14,7 @@ from dagtop.ports.journal import Journal
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.thread import EngineThread
 
-from dagtop_app import headless
+from dagtop_app import headless, settings
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.next_run import NextRun
 from dagtop_app.options import OutputOptions
@@ -104,6 +104,7 @@ def show_by_schedule(
             on_hangup=output.on_hangup,
             inputs=prepared.config.inputs,
             source=prepared.source,
+            journal=journal if journal is not None else settings.journal_at(),
         )
     for path in runs.write_reports():
         tell(f"  report: {path}")

@@ -232,8 +232,12 @@ class Looking(Keeping):
         elif self.roster.problems:
             self.set_filter("", problems=False)
         else:
-            self.bridge.say("")
+            self.step_out()
         self.draw()
+
+    def step_out(self) -> None:
+        """Esc where there is nothing left to step back from."""
+        self.bridge.say("")
 
     # -- filter and order ------------------------------------------------------------------------------------
 

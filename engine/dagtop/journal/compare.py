@@ -13,7 +13,7 @@ import msgspec
 
 from dagtop.core.forecast import Usual
 from dagtop.core.states import BAD, GOOD
-from dagtop.journal.compare_facts import Facts, TaskFacts, settings_of
+from dagtop.journal.compare_facts import BEGUN, NOT_BEGUN, Facts, TaskFacts, settings_of
 
 #: Differences in seconds below these are noise, whatever else is known: of so many seconds, and of so large a part of the time.
 NOISE, NOISE_PART = 0.05, 0.2
@@ -144,8 +144,11 @@ def _gain(one: Took) -> float:
 
 
 def _endings(before: Facts, after: Facts) -> Iterator[Ended]:
-    """Tasks of the later run whose end is of another kind, or bad in both."""
+    """Tasks of the later run whose end is of another kind, or bad in both. While it goes on, what has not ended is left out."""
+    goes_on = after.summary.alive and after.summary.finished_at is None
     for name, now in after.tasks.items():
+        if goes_on and now.state in {NOT_BEGUN, BEGUN}:
+            continue
         then = before.tasks.get(name, TaskFacts(state=""))
         alike = now.state == then.state or {now.state, then.state} <= _GOOD
         if not alike or now.state in _BAD:
