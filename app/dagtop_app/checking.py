@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from itertools import islice
 from types import MappingProxyType
@@ -17,6 +17,7 @@ from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
 from dagtop.core.schedule import Timetable
 from dagtop.core.spreading import replicas_of
 from dagtop.core.topology import levels, reach
+from dagtop.core.values import dataclass
 from dagtop.errors import DagtopError, GraphError, LoadError
 from dagtop.graph import ExecutorConfig
 from dagtop.observe.describe import describe_named

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dagtop.core.forecast import Costs, Forecast, Usual, costs_of, forecast
 from dagtop.core.plan import Plan
+from dagtop.core.values import dataclass
 from dagtop.errors import JournalError
 
 from dagtop_app import settings

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dagtop.core.levels import SLASH
 from dagtop.core.plan import Plan
+from dagtop.core.values import dataclass
 
 from dagtop_app.faces import ENTERED
 from dagtop_app.graphview import GraphModel

@@ -7,10 +7,11 @@ layout of its own, a graph with folded groups one of its own too, and states non
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NamedTuple
 
 from dagtop.core.plan import Plan
+from dagtop.core.values import dataclass
 
 from dagtop_app.faces import ASCII
 from dagtop_app.graph_folding import fold_tasks

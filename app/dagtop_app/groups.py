@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from dagtop_app.text import name_of
 

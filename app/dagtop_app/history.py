@@ -7,13 +7,13 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from dagtop.core.nearest import nearest
 from dagtop.core.states import RunState
+from dagtop.core.values import dataclass
 from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 from dagtop.ports.journal import RunSummary

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ from dagtop.core.levels import SLASH
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
+from dagtop.core.values import dataclass
 
 from dagtop_app.faces import Face, face_of
 from dagtop_app.upkeep import is_between_rounds

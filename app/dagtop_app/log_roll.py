@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Literal, NamedTuple
 
 from dagtop.core.levels import is_inside
+from dagtop.core.values import dataclass
 
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line, Span, line_width

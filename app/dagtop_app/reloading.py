@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from dagtop.core.blast import BROKEN
@@ -15,6 +14,7 @@ from dagtop.core.plan import Plan
 from dagtop.core.schedule import Schedule, Timetable
 from dagtop.core.states import TaskState
 from dagtop.core.topology import reach
+from dagtop.core.values import dataclass
 from dagtop.errors import DagtopError, LoadError
 from dagtop.loaders.again import PATIENCE, files_of, read_again
 from dagtop.loaders.python import split

@@ -33,7 +33,8 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 
 class DagtopError(Exception):

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count, pairwise
+
+from dagtop.core.values import dataclass
 
 from .tracks import number_tracks
 

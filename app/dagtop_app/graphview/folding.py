@@ -8,7 +8,8 @@ the most ranks on it is cut into parts of one rank each. Nodes of one rank never
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from .errors import GraphCycleError
 from .model import GraphModel

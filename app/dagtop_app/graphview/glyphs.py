@@ -6,7 +6,7 @@ only ever a crossing and `╋` only ever a junction of four, so that a drawing w
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dagtop.core.values import dataclass
 
 LEFT, RIGHT, UP, DOWN = 1, 2, 4, 8
 SIDES = LEFT | RIGHT | UP | DOWN

@@ -7,8 +7,9 @@ same remaining targets, so whatever can be reached through it can be reached by 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+
+from dagtop.core.values import dataclass
 
 from .drawing import Emphasis
 from .ink import ChannelInk, Stroke

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from .channels import Channel, Net, Piece
 from .glyphs import ARROW, CROSSING, DOWN, LEFT, RIGHT, UP

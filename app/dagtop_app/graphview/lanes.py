@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from .glyphs import CROSSING, DOWN, LEFT, RIGHT, UNICODE, UP, Glyphs
 from .model import GraphModel

@@ -9,7 +9,7 @@ targets never claims an edge that is not there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dagtop.core.values import dataclass
 
 from .model import GraphModel
 

@@ -8,7 +8,8 @@ graph stays the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from .coordinates import assign_rows
 from .errors import stop_if

@@ -8,7 +8,8 @@ never moves its ancestors.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from .errors import GraphCycleError, UnknownNodeError
 

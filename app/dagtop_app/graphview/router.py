@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from dagtop.core.values import dataclass
 
 from .channels import Channel, Net, route_channel
 from .errors import stop_if

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
+
+from dagtop.core.values import dataclass
 
 
 class Scale(StrEnum):

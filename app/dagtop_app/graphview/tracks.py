@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
+
+from dagtop.core.values import dataclass
 
 SMALL = 120
 """Up to this many runs soft orders are weighed one by one."""

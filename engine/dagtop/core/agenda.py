@@ -11,11 +11,11 @@ make no difference in kind. Due times up to `since` are dealt with; one after th
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from math import inf
 from typing import TypeAlias
 
 from dagtop.core.schedule import Missed, Overlap, Timetable
+from dagtop.core.values import dataclass
 
 #: Seconds after its due time within which a run counts as on time.
 TOLERANCE = 60.0

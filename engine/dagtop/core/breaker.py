@@ -16,10 +16,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from dagtop.core.guards import Breaker, BreakerState
+from dagtop.core.values import dataclass
 
 #: Failures are counted to such a part of the window, so that a long window of a busy breaker stays small.
 PARTS = 64

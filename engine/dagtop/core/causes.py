@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from dagtop.core import signs
@@ -12,6 +11,7 @@ from dagtop.core.escalation import Cause, Evidence
 from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import TaskState
+from dagtop.core.values import dataclass
 
 #: Longest text of the user's in a sentence of ours, in characters.
 QUOTED = 200

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.ready import ranking
 from dagtop.core.topology import critical_path, starts_with_first
+from dagtop.core.values import dataclass
 
 
 class Usual(NamedTuple):

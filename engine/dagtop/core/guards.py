@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
+from dagtop.core.values import dataclass
 
 
 class BreakerState(StrEnum):

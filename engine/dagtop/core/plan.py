@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from dagtop.core.policy import BackendName, TaskPolicy
+from dagtop.core.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from dagtop.core.backoff import Backoff
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
 from dagtop.core.guards import NO_RESOURCES, Breaker, Gate, Pool, check_amounts
 from dagtop.core.restart import NO_RESTART, Probe, Restart
+from dagtop.core.values import dataclass
 
 
 def exception_types(name: str, value: object) -> tuple[type[BaseException], ...]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
+from dagtop.core.values import dataclass
 
 
 class RestartPolicy(StrEnum):

@@ -12,7 +12,6 @@ import re
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from functools import cached_property
@@ -21,6 +20,7 @@ from math import floor, inf, isfinite
 from cronsim import CronSim, CronSimError
 
 from dagtop.core.checks import one_of
+from dagtop.core.values import dataclass
 
 #: The shortest interval, in seconds: more often is a loop in a task.
 SHORTEST = 0.01

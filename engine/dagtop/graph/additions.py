@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,6 +13,7 @@ from msgspec import structs
 from dagtop.core.inputs import NewTask
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import BackendName, RunPolicy
+from dagtop.core.values import dataclass
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, Item
 from dagtop.graph.check_task import check_guards, check_task

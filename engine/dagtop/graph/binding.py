@@ -6,11 +6,11 @@ import difflib
 import inspect
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from dagtop.core.nearest import nearest
+from dagtop.core.values import dataclass
 from dagtop.errors import Flaw
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from types import FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.topology import find_cycle, topological_order
+from dagtop.core.values import dataclass
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, is_async, parameters_of
 from dagtop.graph.check_task import check_guards, check_options, check_task, default_policy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dagtop.core.levels import SLASH
@@ -11,6 +11,7 @@ from dagtop.core.plan import Plan
 from dagtop.core.policy import BackendName, OnUpstreamFailure, TaskPolicy, Trigger
 from dagtop.core.states import BAD, GOOD, TaskState
 from dagtop.core.topology import topological_order
+from dagtop.core.values import dataclass
 from dagtop.core.wording import ending_word
 from dagtop.errors import DuplicateTaskError, GraphError, Skip
 from dagtop.graph.binding import Call, Parameter, StateOf

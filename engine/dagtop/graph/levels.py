@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.guards import Pool
 from dagtop.core.levels import SLASH
 from dagtop.core.policy import TaskPolicy
+from dagtop.core.values import dataclass
 from dagtop.errors import OptionError
 from dagtop.graph.flaws import Flaws
 from dagtop.graph.options import ExecutorConfig

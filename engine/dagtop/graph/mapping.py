@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.guards import Pool
 from dagtop.core.policy import Trigger
+from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, OptionError
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from dagtop.core.levels import SLASH
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import OnUpstreamFailure, Trigger
 from dagtop.core.topology import find_cycle, topological_order
+from dagtop.core.values import dataclass
 from dagtop.errors import CycleError, DuplicateTaskError, Flaw, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.check import Checked, check_schedule
 from dagtop.graph.declare import Graph

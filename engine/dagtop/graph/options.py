@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from dagtop.core.guards import Breaker, Gate, Pool, check_amounts
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import NO_RETRY, BackendName, Retry, RunPolicy, TaskPolicy, exception_types
 from dagtop.core.restart import Restart
+from dagtop.core.values import dataclass
 from dagtop.errors import Flaw
 from dagtop.graph.restart_options import RESTART_OPTIONS, as_restart, probes_of, restart_of
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from math import isfinite
 from typing import Any
@@ -12,6 +11,7 @@ from dagtop.core.forecast import costs_of, forecast
 from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.topology import levels
+from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, GraphError
 
 #: Of a long critical path so many tasks are shown.

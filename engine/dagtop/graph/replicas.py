@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from dagtop.core.checks import MOST_REPLICAS
+from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, GraphError
 from dagtop.graph.mapping import element
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from dagtop.core.levels import FAIL_FAST, SLASH
 from dagtop.core.policy import RunPolicy, TaskPolicy
+from dagtop.core.values import dataclass
 from dagtop.graph.additions import Task
 from dagtop.graph.binding import Call, FromInput, FromNode, FromService, FromTask, Source
 from dagtop.graph.options import ExecutorConfig

@@ -5,12 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.restart import Probe
 from dagtop.core.topology import find_cycle, topological_order
+from dagtop.core.values import dataclass
 from dagtop.errors import CycleError, DuplicateTaskError, GraphError, OptionError, UnknownDependencyError
 from dagtop.graph.binding import Call, FromService, Parameter, Source, bind, is_async, parameters_of
 from dagtop.graph.mapping import Mapped, mapped_by

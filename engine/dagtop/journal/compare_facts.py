@@ -6,7 +6,7 @@ A small fold over a run's events: a million of them are a matter of seconds, and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from dagtop.core.changes import OF_RESTART, changed_policy
@@ -31,6 +31,7 @@ from dagtop.core.events import (
 )
 from dagtop.core.guards import Breaker
 from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
+from dagtop.core.values import dataclass
 from dagtop.ports.journal import RunRecord, RunSummary, StoredRun
 
 #: How a task stands that has not begun, and one that had begun when its process died.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dagtop.core.events import AnyEvent, CommandApplied, CommandRefused
+from dagtop.core.values import dataclass
 from dagtop.journal import chunks, schema
 from dagtop.journal.codec import Encoded
 from dagtop.journal.mail import answer_of, write_answers

@@ -8,7 +8,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from msgspec.structs import asdict
@@ -41,6 +41,7 @@ from dagtop.core.events import (
     TaskWanted,
 )
 from dagtop.core.states import RunState
+from dagtop.core.values import dataclass
 
 #: Begins the reason of a task that starts over only because tasks that it spawned must be there again.
 SPAWNS_AGAIN = "it spawns its tasks again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from dagtop.core.changes import OF_RESTART
@@ -12,6 +12,7 @@ from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.levels import is_inside
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
+from dagtop.core.values import dataclass
 from dagtop.errors import JournalError
 from dagtop.journal.history import SPAWNS_AGAIN, History, Result, TaskHistory
 from dagtop.journal.spawned import Fate, fate_of_spawned

@@ -10,11 +10,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
+from dagtop.core.values import dataclass
 from dagtop.errors import JournalError
 from dagtop.journal import chunks
 from dagtop.journal.file import check, explain, open_to_read, open_to_write

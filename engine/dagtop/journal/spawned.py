@@ -8,9 +8,10 @@ had finished and only comes again keeps its output, if whatever it was made from
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from dagtop.core.values import dataclass
 from dagtop.journal.history import Spawned, TaskHistory
 
 if TYPE_CHECKING:

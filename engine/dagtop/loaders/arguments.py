@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
+from dagtop.core.values import dataclass
 from dagtop.loaders import problems
 
 #: The annotations that values are checked against, and what a person is to give for each.

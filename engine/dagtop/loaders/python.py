@@ -17,13 +17,13 @@ import sys
 import tokenize
 import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_loader
 from io import BytesIO
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+from dagtop.core.values import dataclass
 from dagtop.errors import LoadError
 from dagtop.loaders import problems
 from dagtop.loaders.arguments import arguments_of

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice, takewhile
 
 import msgspec
 
 from dagtop.core.events import AnyEvent, Log
+from dagtop.core.values import dataclass
 
 LINES_PER_TASK = 1_000
 LINES = 200_000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from opentelemetry import context as otel_context
@@ -15,6 +15,7 @@ from opentelemetry.trace import Link, Span, SpanContext, Status, StatusCode, Tra
 from dagtop.core.events import AnyEvent, Log
 from dagtop.core.failure import Failure
 from dagtop.core.states import BAD, RunState
+from dagtop.core.values import dataclass
 from dagtop.observe.visible import storable
 from dagtop.ports.plugin import (
     AttemptInfo,

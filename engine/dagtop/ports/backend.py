@@ -7,8 +7,9 @@ while it runs, and a `Reply` at its end.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+
+from dagtop.core.values import dataclass
 
 Item: TypeAlias = tuple[Any, ...]
 """What an attempt says while it runs: its first element says what it is, the others are plain values."""

@@ -13,12 +13,13 @@ async one on the engine's loop), and the run never waits for it but at its very 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeAlias
 
 from dagtop.core.events import AnyEvent, Event
 from dagtop.core.failure import Failure
 from dagtop.core.states import RunState, TaskState
+from dagtop.core.values import dataclass
 
 #: What a plugin's method may give back: nothing, or something to await.
 Answer: TypeAlias = Awaitable[Any] | None

@@ -16,11 +16,11 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
 
+from dagtop.core.values import dataclass
 from dagtop.runtime.capture_line import OpenLine, chunks, utf8_size
 
 ATTEMPT_BYTES = 1024 * 1024

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 from dagtop.core.plan import Plan
 from dagtop.core.policy import says_the_same
+from dagtop.core.values import dataclass
 from dagtop.core.wording import tasks
 from dagtop.runtime.swapping import Version
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import inspect
 import os
 from contextvars import Context
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from dagtop.backends.event_loop import Attempt, drive
 from dagtop.core.instructions import StartAttempt
+from dagtop.core.values import dataclass
 from dagtop.runtime.callbacks import AsyncCallback
 from dagtop.runtime.capture import AttemptSink, current
 from dagtop.runtime.stacks import Place, is_ours, is_theirs, place, without_ours

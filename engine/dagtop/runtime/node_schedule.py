@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from dagtop.core.agenda import Agenda, Fire, PassedOver
 from dagtop.core.commands import RestartTask
@@ -12,6 +11,7 @@ from dagtop.core.plan import Plan
 from dagtop.core.schedule import Timetable
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import FINAL, TaskState
+from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, OptionError
 from dagtop.graph.meta import MetaDAG
 from dagtop.graph.runnable import Runnable

@@ -11,13 +11,14 @@ import threading
 import traceback
 from collections.abc import Mapping
 from contextvars import copy_context
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import CoroutineType, MappingProxyType
 from typing import Any, NoReturn
 
 from dagtop.backends.packing import describe, pack_output
 from dagtop.backends.thread import end_child
+from dagtop.core.values import dataclass
 from dagtop.errors import NOT_AWAITED, TaskError
 from dagtop.ports.backend import STOPPED, Channel, Item, Reply, Stopped
 from dagtop.runtime import capture

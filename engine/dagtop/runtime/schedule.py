@@ -9,7 +9,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from dagtop.core.agenda import Agenda, Fire, PassedOver
 from dagtop.core.commands import CancelRun
 from dagtop.core.schedule import Overlap, Timetable
 from dagtop.core.states import RUN_OVER, RunState
+from dagtop.core.values import dataclass
 from dagtop.errors import DagtopError, Flaw, OptionError
 from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.runnable import Runnable

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dagtop.core import inputs as inp
 from dagtop.core.machine import RunMachine
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
+from dagtop.core.values import dataclass
 from dagtop.errors import GraphError
 from dagtop.graph.binding import Call, FromTask, Item, Source
 from dagtop.graph.check import Checked
