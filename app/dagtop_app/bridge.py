@@ -234,6 +234,11 @@ class Bridge:
         for command in commands:
             self._batches[self.send(command, saying)] = batch
 
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a live edit to take back."""
+        return bool(self._undo)
+
     def undo(self) -> bool:
         """Take the latest live edit back. False if there is none."""
         if not self._undo:

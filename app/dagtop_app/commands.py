@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from textual import work
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.css.query import NoMatches
+from textual.message import Message
 
 from dagtop_app.actions import ACTIONS, Action
 from dagtop_app.keymap import shown_of
@@ -85,3 +89,21 @@ class ActionPalette(AnsweredOnce, CommandPalette):
     def _action_command_list(self, action: str) -> None:
         with suppress(KeyError):
             super()._action_command_list(action)
+
+    @contextmanager
+    def _until_answered(self) -> Generator[None]:
+        """What comes once its parts have gone, as keys in a hurry do, is about nothing any more."""
+        try:
+            yield
+        except NoMatches:
+            if not self._is_answered:
+                raise
+
+    async def _dispatch_message(self, message: Message) -> None:
+        with self._until_answered():
+            await super()._dispatch_message(message)
+
+    @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
+    async def _gather_commands(self, search_value: str) -> None:
+        with self._until_answered():
+            await inspect.unwrap(CommandPalette._gather_commands)(self, search_value)

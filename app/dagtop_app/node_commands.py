@@ -193,7 +193,7 @@ def _end(
     snapshot: RunSnapshot, command: do.CancelTask | do.SkipTask | do.StopTask, each: dict[int, do.Command]
 ) -> Orders:
     rows = snapshot.rows
-    if snapshot.state in RUN_OVER:
+    if snapshot.state in RUN_OVER and isinstance(command, do.CancelTask):
         return _refused(command.task, "the run is over")
     skips = isinstance(command, do.SkipTask)
     stops = [] if skips else [index for index in each if rows[index].state in ACTIVE]

@@ -13,10 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from enum import Enum, auto
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dagtop.core import commands as do
 from dagtop.core.states import RUN_OVER, RunState
+from dagtop.errors import DagtopError
 
 from dagtop_app import plain_answers as answers
 from dagtop_app.asking import is_asked
@@ -25,10 +26,14 @@ from dagtop_app.config import Confirm
 from dagtop_app.headless import Watch
 from dagtop_app.node_commands import together
 from dagtop_app.plain import PlainLines
+from dagtop_app.plain_looks import LOOKS, Looks
 from dagtop_app.plain_printer import OurLines, TalkPrinter
 from dagtop_app.signals import EXIT_CODES
-from dagtop_app.text import clean
+from dagtop_app.text import clean, plural
 from dagtop_app.worded import Worded, WordError, parse
+
+if TYPE_CHECKING:
+    from dagtop_app.reloading import Difference, Reloader
 
 #: Seconds between two looks at whether a command was answered.
 _LOOK = 0.05
@@ -57,12 +62,21 @@ class Talk(Watch):
     Parameters
     ----------
     confirm: which questions are asked.
+    reloader: reads the graph file again, if there is one.
     """
 
     def __init__(
-        self, engine: Any, printer: TalkPrinter, *, say: Callable[[str], None], grace: float, confirm: Confirm
+        self,
+        engine: Any,
+        printer: TalkPrinter,
+        *,
+        say: Callable[[str], None],
+        grace: float,
+        confirm: Confirm,
+        reloader: Reloader | None = None,
     ) -> None:
         super().__init__(engine, printer, say=say, grace=grace)
+        self._looks, self._reloader = Looks(), reloader
         self._talk, self._confirm = printer, confirm
         self.bridge = Bridge(engine)
         self._answer: Callable[[str], None] | None = None
@@ -75,6 +89,8 @@ class Talk(Watch):
         self._held_until: float | None = None
         self._hears = True
         self._leaving = False
+        self._reads = False
+        """Whether the graph file is being read again."""
 
     # -- what is typed ---------------------------------------------------------------------------------------
 
@@ -112,7 +128,7 @@ class Talk(Watch):
 
     def next_look(self) -> float | None:
         """When there is something to do even if nobody says anything."""
-        if self._pending is not None or self._is_told:
+        if self._pending is not None or self._is_told or self._reads:
             return time.monotonic() + _LOOK
         return self._held_until
 
@@ -130,6 +146,9 @@ class Talk(Watch):
             if word is not self._pending or time.monotonic() > self._patient_until:
                 self._pending = None
                 self._free()
+        if self._reads and self._reloader is not None and (read := self._reloader.take()) is not None:
+            self._reads = False
+            self._ask_about(self._reloader, read)
         if self._is_told and self._engine.latest.state in RUN_OVER:
             self._is_told = False
             self._end()
@@ -177,23 +196,28 @@ class Talk(Watch):
     def _obey(self, text: str) -> None:
         self.bridge.poll()
         snapshot = self.bridge.snapshot
-        said = parse(text, snapshot)
+        said = parse(text, snapshot, chosen=self._looks.chosen)
         if said.commands:
             self._give(said)
+            return
+        if said.word in LOOKS:
+            self._tell(*self._looks.answer(said, snapshot))
             return
         match said.word:
             case "undo":
                 self._send(self.bridge.undo)
             case "quit":
                 self._quit()
-            case "why" | "goto":
+            case "reload":
+                self._reload()
+            case "now":
+                self._tell("The run does not wait for its schedule here; restart TASK runs tasks again.")
+            case "why":
                 self._tell(*answers.reasons(snapshot, said.tasks))
             case "where":
                 self._tell(*(clean(line, 400) for line in self.bridge.engine.where(said.tasks[0]).splitlines()[-40:]))
             case "logs":
                 self._tell(*self._logs(said))
-            case "tasks":
-                self._tell(*answers.tasks(snapshot, said.rest))
             case "help":
                 self._tell(*answers.help_lines(said.rest))
             case word:
@@ -231,6 +255,37 @@ class Talk(Watch):
                 self._send(lambda: self.bridge.send_all(now.commands, said.saying, told=now.told))
 
         self._ask(f"{answers.blast_text(made.radius, snapshot, self.bridge.usual)} Type yes:", answered)
+
+    def _reload(self) -> None:
+        """Read the graph file again; what it says is told when it has been read."""
+        if self._reloader is None:
+            self._tell("This run has no file of its own that could be read again.")
+        else:
+            self._reads = self._reloader.begin() or self._reads
+            self._tell("Reading the file again.")
+
+    def _ask_about(self, reloader: Reloader, found: Difference | str) -> None:
+        if isinstance(found, str):
+            self._tell(answers.sentence(f"the run goes on as it was: {clean(found, 1000)}"))
+            return
+        if found.plan.is_empty:
+            self._tell("The file says what it said: nothing is different.")
+            return
+        self._tell(*reloader.lines(found))
+
+        def answered(text: str) -> None:
+            if text.lower() not in {"yes", "y"}:
+                self._tell("Nothing was changed.")
+                return
+            try:
+                command = reloader.command(found)
+            except DagtopError as error:
+                self._tell(answers.sentence(f"the run goes on as it was: {clean(str(error), 400)}"))
+            else:
+                self._send(lambda: self.bridge.send(command, "going on with the new version"))
+
+        again = f"{plural(len(found.again), 'task')} start over. " if found.again else ""
+        self._ask(f"{again}Go on with it? Type yes:", answered)
 
     def _send(self, send: Callable[[], object]) -> None:
         """Give commands, and tell what becomes of them before anything else."""
@@ -296,9 +351,11 @@ class Conversation:
     def _say(self, text: str) -> None:
         self.printer.say([f"dagtop: {text}"])
 
-    def watch(self, engine: Any, *, grace: float) -> Talk:
+    def watch(self, engine: Any, *, grace: float, reloader: Reloader | None = None) -> Talk:
         """Begin to listen."""
-        talk = self._talk = Talk(engine, self.printer, say=self._say, grace=grace, confirm=self._confirm)
+        talk = self._talk = Talk(
+            engine, self.printer, say=self._say, grace=grace, confirm=self._confirm, reloader=reloader
+        )
         self.printer.say([WELCOME], end="")
         talk.listen()
         return talk

@@ -258,11 +258,15 @@ def run_to_the_end(
     conversation = _conversation(prepared, out, resume) if talks else None
     printer = conversation.printer if conversation is not None else _printer(prepared, output, out, resume)
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
-    executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=file_of(journal)))
+    if not talks:  # whoever sits here is told what to type here
+        executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=file_of(journal)))
     engine = EngineThread(executor, hold_open=hold_open or watch_file or talks, loop=output.loop)
     grace = executor.config.run_policy().cancel_grace
     if conversation is not None:
-        watch: headless.Watch = conversation.watch(engine, grace=grace)
+        from dagtop_app.reloading import Reloader  # noqa: PLC0415 - only where a person gives commands in words
+
+        reloader = Reloader(prepared, executor)
+        watch: headless.Watch = conversation.watch(engine, grace=grace, reloader=reloader)
     else:
         watch = headless.Watch(engine, printer, say=headless.say, grace=grace)
     watch.on_hangup = output.on_hangup

@@ -22,9 +22,9 @@ from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.typed import parse_command
 from dagtop_app.worded_tasks import Token, WordError, tasks_meant, tokens
-from dagtop_app.worded_vocabulary import BY_WORD, VOCABULARY, Entry
+from dagtop_app.worded_vocabulary import VOCABULARY, Entry, entry_of
 
-__all__ = ["WordError", "Worded", "parse"]
+__all__ = ["BARE", "WordError", "Worded", "parse"]
 
 
 class Worded(NamedTuple):
@@ -33,13 +33,17 @@ class Worded(NamedTuple):
     word: str
     """How it begins; an alias is the word that it stands for."""
     commands: tuple[do.Command, ...] = ()
-    """To be given, upstream first; several are meant as one. Empty for a word that shows something, and for "undo"."""
+    """To be given, upstream first; several are meant as one. Empty for a word that shows something, and for one of `BARE`."""
     saying: str = ""
     """What is said until they are answered: "cancelling 3 tasks"."""
     tasks: tuple[str, ...] = ()
     """What a word is about that shows something; () if it was not said."""
     rest: str = ""
     """All that was typed after the word."""
+
+
+#: Words that do something which is no command for the run, and take nothing.
+BARE = frozenset({"undo", "reload", "now"})
 
 
 class _Said(NamedTuple):
@@ -88,15 +92,15 @@ def parse(text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = ()) -> Wo
     if not words:
         raise WordError("nothing was typed; help lists the words")
     first = words[0].text.removeprefix(":")
-    entry = BY_WORD.get(first) or BY_WORD.get(first.lower())
+    entry = entry_of(first)
     if entry is None:
         return _by_verb(first, words[1:])
     said = _taken_apart(entry, text, words[1:], snapshot, chosen)
     if entry.asks:
         return _shown(said)
-    if entry.word == "undo":
+    if entry.word in BARE:
         said.nothing_more(said.words)
-        return Worded("undo")
+        return Worded(entry.word)
     commands = _MAKE[entry.word](said)
     if said.reason:
         if not all(hasattr(command, "reason") for command in commands):
@@ -123,7 +127,7 @@ def _taken_apart(
             flags.add(token.text)
         else:
             kept.append(token)
-    known = {"--downstream"} if entry.word == "restart" else set()
+    known = {"restart": {"--downstream"}, "ack": {"--withdraw"}}.get(entry.word, set())
     for flag in flags - known:
         raise WordError(f"{entry.word} knows no {clean(flag, 40)}{nearest(flag, known)}")
     return _Said(entry, kept, frozenset(flags), reason, text, snapshot, chosen)
@@ -148,10 +152,14 @@ def _shown(said: _Said) -> Worded:
     match word:
         case "why" | "where" | "goto":
             return Worded(word, tasks=tuple(said.tasks()), rest=said.rest)
+        case "select":
+            return Worded(
+                word, tasks=tuple(tasks_meant(said.snapshot, said.words)) if said.words else (), rest=said.rest
+            )
         case "logs":
             words = said.words[:-1] if said.words and said.words[-1].text.isdecimal() else said.words
             return Worded(word, tasks=tuple(tasks_meant(said.snapshot, words)) if words else (), rest=said.rest)
-        case "tasks" | "help":
+        case "tasks" | "help" | "view" | "sort" | "filter" | "theme":
             return Worded(word, rest=said.rest)
         case _:
             said.nothing_more(said.words)
@@ -231,7 +239,8 @@ def _decide(said: _Said, *, approve: bool) -> list[do.Command]:
 
 
 def _ack(said: _Said) -> list[do.Command]:
-    return edits.acknowledged(said.snapshot, said.words, said.tasks)
+    withdraw = "--withdraw" in said.flags
+    return edits.acknowledged(said.snapshot, said.words, said.tasks, withdraw=withdraw)
 
 
 def _stop(said: _Said) -> list[do.Command]:

@@ -22,6 +22,8 @@ from dagtop_app.worded_tasks import Token, WordError, by_name, no_task
 
 #: The fields of a policy that can be changed.
 FIELDS = tuple(field.name for field in msgspec.structs.fields(do.SetPolicy) if field.name != "task")
+#: The settings of a breaker that can be changed.
+BREAKER_FIELDS = tuple(field.name for field in msgspec.structs.fields(do.SetBreaker) if field.name != "breaker")
 #: Those that the edit dialog checks.
 _CHECKED = frozenset(edit_model.FIELDS) | frozenset(edit_model.RESTART_FIELDS)
 _MARKS = {
@@ -224,11 +226,11 @@ def _settings(
     if not words and len(known) != 1:
         raise WordError(f"which breaker?{_there(known)}: {usage}")
     names = [name for token in words for name in by_name("breaker", known, token)] or list(known)
-    there = [field.name for field in msgspec.structs.fields(do.SetBreaker) if field.name != "breaker"]
     said = {name.lower().replace("-", "_"): token.text.partition("=")[2] for name, token in fields.items()}
     for name in said:
-        if name not in there:
-            raise WordError(f"a breaker has no setting {clean(name, 40)!r}{nearest(name, there) or _listed(there)}")
+        if name not in BREAKER_FIELDS:
+            near = nearest(name, BREAKER_FIELDS) or _listed(BREAKER_FIELDS)
+            raise WordError(f"a breaker has no setting {clean(name, 40)!r}{near}")
     try:
         values = [f"{name}={value.removesuffix('s')}" for name, value in said.items()]
         return [parse_command("set-breaker", [f"breaker={name}", *values]) for name in names]
@@ -256,28 +258,35 @@ def _breaker(deed: str, name: str, state: str) -> do.Command:
 
 
 def acknowledged(
-    snapshot: RunSnapshot, words: Sequence[Token], tasks: Callable[[Sequence[Token]], list[str]]
+    snapshot: RunSnapshot,
+    words: Sequence[Token],
+    tasks: Callable[[Sequence[Token]], list[str]],
+    *,
+    withdraw: bool = False,
 ) -> list[do.Command]:
     """Which escalations are looked after: by number, by the task that they are about, or the only one that is open.
+
+    With `withdraw` which of them nobody looks after any more.
 
     Raises
     ------
     WordError: there is none such.
     """
-    unread = [report for report in snapshot.escalations if report.number not in snapshot.acknowledged]
+    there = [report for report in snapshot.escalations if (report.number in snapshot.acknowledged) is withdraw]
+    how = "acknowledged" if withdraw else "open"
     numbers = [token.text.upper().removeprefix("ESC-").removeprefix("#") for token in words]
     if numbers and all(text.isdecimal() and len(text) <= _DIGITS for text in numbers):
-        return [do.AcknowledgeEscalation(int(text)) for text in numbers]
+        return [do.AcknowledgeEscalation(int(text), withdraw=withdraw) for text in numbers]
     if not words:
-        if len(unread) == 1:
-            return [do.AcknowledgeEscalation(unread[0].number)]
-        listed = ", ".join(f"{one.number} ({name_of(one.task, 40)})" for one in unread[:5])
-        raise WordError(f"which escalation? there are {listed}" if unread else "no escalation is open")
+        if len(there) == 1:
+            return [do.AcknowledgeEscalation(there[0].number, withdraw=withdraw)]
+        listed = ", ".join(f"{one.number} ({name_of(one.task, 40)})" for one in there[:5])
+        raise WordError(f"which escalation? there are {listed}" if there else f"no escalation is {how}")
     names = set(tasks(words))
-    found = [report for report in unread if report.task in names]
+    found = [report for report in there if report.task in names]
     if not found:
-        raise WordError("no escalation of that is open")
-    return [do.AcknowledgeEscalation(report.number) for report in found]
+        raise WordError(f"no escalation of that is {how}")
+    return [do.AcknowledgeEscalation(report.number, withdraw=withdraw) for report in found]
 
 
 # -- an output -----------------------------------------------------------------------------------------------------------

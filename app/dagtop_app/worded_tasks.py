@@ -142,3 +142,19 @@ def by_name(what: str, known: Iterable[str], token: Token) -> list[str]:
     listed = ", ".join(clean(name, 40) for name in there[:8])
     hint = clean(near, 120) or f"; there {'is' if len(there) == 1 else 'are'} {listed}"
     raise WordError(f"there is no {what} {clean(token.text, 80)!r}{hint}")
+
+
+def by_beginning(what: str, begun: str, known: Iterable[str]) -> str:
+    """The one of that name, or the first that begins so.
+
+    Raises
+    ------
+    WordError: there is none.
+    """
+    there, wanted = list(known), begun.strip().lower()
+    found = [name for name in there if name == wanted] or [name for name in there if wanted and name.startswith(wanted)]
+    if found:
+        return found[0]
+    asked = f"there is no {what} {clean(begun, 40)!r}{nearest(wanted, there)}" if wanted else f"which {what}?"
+    listed = ", ".join(there)
+    raise WordError(f"{asked}; there are {listed}")

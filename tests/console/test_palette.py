@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_fakes import FakeEngine, finished_with_failures, hostile, many, running_mix
+from console_fakes import FakeEngine, finished_with_failures, hostile, running_mix
 from console_pilot import console
 from console_scenes import steered
 from dagtop.core.commands import (
@@ -15,70 +15,11 @@ from dagtop.core.commands import (
     SetPoolLimit,
     TripBreaker,
 )
-from dagtop_app.palette import WORDS, entry_of, offers, outlook
+from dagtop_app.palette import outlook
 from dagtop_app.screens.command_line import CommandLine
+from dagtop_app.worded_vocabulary import VOCABULARY
 
 pytestmark = pytest.mark.anyio
-
-
-def lines(text: str, **given: object) -> list[str]:
-    """The lines that are offered, in the mixed run."""
-    return [offer.line for offer in offers(text, given.get("snapshot", running_mix()))]  # type: ignore[arg-type]
-
-
-class TestOffers:
-    def test_a_word_is_completed_and_an_alias_leads_to_it(self) -> None:
-        assert lines("pol")[0] == "policy "
-        assert lines("kill")[0] == "cancel "
-        assert lines("pau")[0] == "pause"
-        assert len(offers("", running_mix())) == len(WORDS)
-
-    def test_tasks_are_offered_by_how_they_begin_then_by_what_they_contain(self) -> None:
-        assert lines("cancel load") == ["cancel load_orders "]
-        assert lines("cancel orders") == [
-            f"cancel {name} " for name in ("extract_orders", "clean_orders", "join_orders", "load_orders")
-        ]
-        assert lines("hold sync_crm ext")[0] == "hold sync_crm extract_orders "
-
-    def test_what_a_policy_takes_is_offered(self) -> None:
-        assert "policy always " in lines("policy al")
-        assert "policy retries=" in lines("policy ret")
-
-    def test_filters_and_the_values_that_are_there(self) -> None:
-        assert "cancel state:" in lines("cancel st")
-        found = {offer.shown: offer.note for offer in offers("cancel state:", running_mix())}
-        assert found["state:failed"] == "2 tasks"
-        assert "state:cached" not in found
-
-    def test_pools_and_breakers_by_name(self) -> None:
-        assert lines("pool ", snapshot=steered()) == ["pool web "]
-        assert lines("breaker tr", snapshot=steered()) == ["breaker trip "]
-        assert lines("breaker trip ", snapshot=steered()) == ["breaker trip api ", "breaker trip mail "]
-        assert lines("breaker force ha", snapshot=steered()) == ["breaker force half-open "]
-
-    def test_views_orders_and_themes_are_offered(self) -> None:
-        assert [o.line for o in offers("view ", running_mix(), views=("tasks", "graph"))] == [
-            "view tasks ",
-            "view graph ",
-        ]
-        assert lines("sort pro") == ["sort problems "]
-
-    def test_names_that_are_no_word_are_quoted_and_hostile_ones_shown_safely(self) -> None:
-        found = offers("cancel ", hostile())
-        assert "[bold]x[/bold] [b +" in {offer.shown for offer in found}
-        assert 'cancel "[bold]x[/bold] [b +" ' in {offer.line for offer in found}
-        for offer in found:
-            assert offer.shown.isprintable()
-            assert offer.line.isprintable(), "it is put into the line as it is"
-
-    def test_of_very_many_tasks_some_are_offered(self) -> None:
-        found = offers("cancel load_0", many(20_000))
-        assert 10 < len(found) <= 60
-
-    def test_what_is_offered_can_be_entered(self) -> None:
-        for offer in offers("cancel ", running_mix()):
-            assert outlook(offer.line, running_mix()).text
-            assert "no task" not in outlook(offer.line, running_mix()).text
 
 
 class TestOutlook:
@@ -98,11 +39,9 @@ class TestOutlook:
 
     def test_every_word_has_an_outlook_on_anything(self) -> None:
         for scene in (running_mix(), hostile(), steered(), finished_with_failures()):
-            for word in WORDS:
-                assert entry_of(word.word) is not None
+            for word in VOCABULARY:
                 outlook(word.word, scene)
                 outlook(f"{word.word} x y=z", scene)
-                offers(f"{word.word} ", scene)
 
 
 class TestTheLine:
@@ -155,7 +94,7 @@ class TestTheLine:
             await seen.press("colon", *"view graph", "enter")
             assert seen.app.main.view == "graph"
             await seen.press("colon", *"view nowhere", "enter")
-            assert "there are the views" in seen.text
+            assert "there is no view" in seen.text
             await seen.press("colon", *"why publish", "enter")
             assert "Why publish" in seen.text
 
@@ -203,7 +142,7 @@ class TestTheLine:
         for scene in (running_mix(), steered(), finished_with_failures()):
             engine = FakeEngine(scene)
             async with console(engine) as seen:
-                for word in WORDS:
+                for word in VOCABULARY:
                     if word.word not in {"theme", "quit"}:
                         seen.app.main.obey(word.word)
                         while seen.app.screen is not seen.app.main:

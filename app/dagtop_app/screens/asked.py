@@ -17,13 +17,24 @@ class AnsweredOnce(_AnyScreen):
     """Keys that were pressed before it has gone come to it still: an answer is not given twice, nor taken for another one."""
 
     _is_answered = False
+    _answers: tuple[Any, ...] = ()
+    """What it was answered while another one stood before it."""
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
-        """Close it; again, do nothing."""
+        """Close it; again, do nothing. Below another one it closes when it is the foremost: only that can be closed."""
         if self._is_answered:
             return AwaitComplete()
         self._is_answered = True
+        if not self.is_current:
+            self._answers = (result,)
+            return AwaitComplete()
         return super().dismiss(result)
+
+    def on_screen_resume(self) -> None:
+        """It is the foremost again."""
+        if self._answers:
+            answers, self._answers = self._answers, ()
+            super().dismiss(*answers)
 
 
 class Asked(AnsweredOnce, ModalScreen[ScreenResultType]):

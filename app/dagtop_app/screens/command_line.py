@@ -10,8 +10,9 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label
 
+from dagtop_app.completing import Offer
 from dagtop_app.lines import Line, Span, fit_line, rule
-from dagtop_app.palette import Offer, Outlook
+from dagtop_app.palette import Outlook
 from dagtop_app.screens.asked import Asked
 from dagtop_app.text import fit, width
 from dagtop_app.widgets.painted import Painted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from dagtop.core.snapshot import RunSnapshot
 
@@ -14,21 +15,42 @@ from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import counted
 from dagtop_app.views.listed import BY_NAME, VIEWS
 
+if TYPE_CHECKING:
+    from dagtop_app.reloading import Reloader
+    from dagtop_app.reloading_schedule import RereadForNextRun
+    from dagtop_app.timekeeper import Keeper
+
 
 class Commanding(Looking):
     """What is typed, obeyed. What reads words is loaded when it is first needed."""
 
     _typed_before: list[str]
+    keeper: Keeper | None = None
+    reloader: Reloader | RereadForNextRun | None = None
+
+    def action_reload(self) -> None:
+        """Read the graph file again."""
+        raise NotImplementedError
+
+    def action_run_now(self) -> None:
+        """Run beside the schedule."""
+        raise NotImplementedError
 
     def action_command(self, begin: str = "") -> None:
         """Open the line."""
-        from dagtop_app import palette  # noqa: PLC0415 - when it is first needed
+        from dagtop_app import completing, palette  # noqa: PLC0415 - when it is first needed
         from dagtop_app.screens.command_line import CommandLine, Words  # noqa: PLC0415 - as above
 
         chosen = [row.name for row in self.chosen_rows]
-        views = [view.name for view in VIEWS]
+        known = completing.Known(
+            views=[view.name for view in VIEWS],
+            themes=sorted(self.app.available_themes),
+            chosen=chosen,
+            may_steer=self.may_steer,
+            useless=self._useless_words(),
+        )
         words = Words(
-            lambda text: palette.offers(text, self.snapshot, views=views, themes=sorted(self.app.available_themes)),
+            lambda text: completing.offers(text, self.snapshot, known),
             lambda text: palette.outlook(text, self.snapshot, chosen=chosen),
         )
 
@@ -46,17 +68,20 @@ class Commanding(Looking):
             self._typed_before = []
         return self._typed_before
 
+    def _useless_words(self) -> frozenset[str]:
+        """Words that would do nothing here."""
+        has = {
+            "undo": self.bridge.can_undo,
+            "reload": self.reloader is not None,
+            "now": self.keeper is not None and self.keeper.runs_all,
+        }
+        return frozenset(word for word, it_has in has.items() if not it_has)
+
     def obey(self, line: str) -> None:
         """Do what a line says."""
-        from dagtop_app import palette  # noqa: PLC0415 - when it is first needed
-        from dagtop_app.worded import WordError, parse  # noqa: PLC0415 - as above
+        from dagtop_app.worded import WordError, parse  # noqa: PLC0415 - when it is first needed
 
         text = line.strip().removeprefix(":").strip()
-        word, _, rest = text.partition(" ")
-        entry = palette.entry_of(word)
-        if entry is not None and entry in palette.CONSOLE_WORDS:
-            self._obey_here(entry.word, rest.strip())
-            return
         try:
             worded = parse(text, self.snapshot, chosen=[row.name for row in self.chosen_rows])
         except WordError as error:
@@ -69,7 +94,7 @@ class Commanding(Looking):
 
     def _show(self, word: str, tasks: Sequence[str], rest: str) -> None:
         """A word that only shows something."""
-        if tasks:
+        if tasks and word != "select":
             self.goto(tasks[0])
         match word:
             case "why":
@@ -84,6 +109,18 @@ class Commanding(Looking):
                 self._filter(rest)
             case "undo":
                 self.action_undo()
+            case "reload":
+                self.action_reload()
+            case "now":
+                self.action_run_now()
+            case "view" | "theme":
+                self._choose(word, rest)
+            case "sort":
+                self._choose("order", rest)
+            case "filter":
+                self._filter(rest)
+            case "select":
+                self._mark(tasks)
             case "gates":
                 self._filter(f"state:{GATE_FACE.word.lower()}")
             case "problems":
@@ -127,40 +164,30 @@ class Commanding(Looking):
         self.action_view("tasks")
         self.set_filter(text, problems=False)
 
-    def _obey_here(self, word: str, rest: str) -> None:
-        """A word about the screen."""
-        match word:
-            case "view":
-                named = [view.name for view in VIEWS if rest and view.name.startswith(rest.lower())]
-                if named:
-                    self.action_view(named[0])
-                else:
-                    self.bridge.refuse(f"there are the views {', '.join(view.name for view in VIEWS)}")
-            case "sort":
-                orders = [name for name in SORTS if rest and name.startswith(rest.lower())]
-                if orders:
-                    self.sort_by(orders[0])
-                else:
-                    self.bridge.refuse(f"sort by {', '.join(SORTS)}")
-            case "filter":
-                self._filter(rest)
-            case "theme":
-                if not rest:
-                    self.action_theme()
-                elif rest in self.app.available_themes:
-                    self.app.theme = rest
-                else:
-                    self.bridge.refuse(f"there is no theme {clean(rest, 40)!r}")
-            case _:
-                self._mark(rest)
+    def _choose(self, what: str, begun: str) -> None:
+        """A view, an order, or colours, by name or by how that begins."""
+        from dagtop_app.worded_tasks import WordError, by_beginning  # noqa: PLC0415 - when it is first needed
 
-    def _mark(self, text: str) -> None:
-        from dagtop_app.worded_tasks import WordError, tasks_meant, tokens  # noqa: PLC0415 - when it is first needed
-
+        if what == "theme" and not begun:
+            self.action_theme()
+            return
+        there = {"view": [*BY_NAME], "order": [*SORTS], "theme": sorted(self.app.available_themes)}[what]
         try:
-            names = tasks_meant(self.snapshot, tokens(text))
+            name = by_beginning(what, begun, there)
         except WordError as error:
-            self.bridge.refuse(clean(str(error), 300))
+            self.bridge.refuse(str(error))
+            return
+        if what == "view":
+            self.action_view(name)
+        elif what == "order":
+            self.sort_by(name)
+        else:
+            self.app.theme = name
+
+    def _mark(self, names: Sequence[str]) -> None:
+        if not names:
+            self.clear_marks()
+            self.bridge.say("nothing is selected")
             return
         self.roster.marks.toggle(names)
         self.bridge.say(f"{plural(len(names), 'task')}: {', '.join(name_of(name, 30) for name in names[:5])}")

@@ -1,0 +1,114 @@
+"""What a person who types words in `--plain` has chosen to look at: tasks, a filter, an order, a view. Told in lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dagtop.core.snapshot import RunSnapshot
+
+from dagtop_app import plain_answers as answers
+from dagtop_app.filters import Filter, matches
+from dagtop_app.row_orders import SORTS, keys_of
+from dagtop_app.text import name_of, plural
+from dagtop_app.views.listed import BY_NAME
+from dagtop_app.worded import Worded, WordError
+from dagtop_app.worded_tasks import by_beginning
+
+#: Words that are answered here.
+LOOKS = frozenset({"goto", "select", "view", "sort", "filter", "tasks", "theme"})
+
+
+class Looks:
+    """What is chosen, and the answers to the words that choose it."""
+
+    def __init__(self) -> None:
+        self.chosen: Sequence[str] = ()
+        """Tasks that words are meant for which name none."""
+        self._order = ""
+        self._filter = ""
+
+    def answer(self, said: Worded, snapshot: RunSnapshot) -> Iterator[str]:
+        """The lines that tell it.
+
+        Raises
+        ------
+        WordError: there is no such filter, order or view.
+        """
+        match said.word:
+            case "goto" | "select":
+                yield from self._choose(said.tasks, snapshot)
+            case "tasks":
+                yield from self.tasks(snapshot, said.rest or self._filter)
+            case "filter":
+                if error := Filter(said.rest).error:
+                    raise WordError(error)
+                self._filter = said.rest
+                yield from self.tasks(snapshot, said.rest)
+            case "sort":
+                self._order = by_beginning("order", said.rest, SORTS)
+                yield f"Tasks are listed {SORTS[self._order]}."
+            case "theme":
+                yield "There are no colours in plain lines."
+            case _:
+                yield from self._view(by_beginning("view", said.rest, BY_NAME), snapshot)
+
+    def _choose(self, names: Sequence[str], snapshot: RunSnapshot) -> Iterator[str]:
+        self.chosen = names
+        if not names:
+            yield "No task is chosen."
+        elif len(names) == 1:
+            yield answers.task_line(snapshot, snapshot.rows[snapshot.plan.index[names[0]]])
+        else:
+            told = ", ".join(name_of(name, 60) for name in names[:10])
+            yield answers.sentence(f"{plural(len(names), 'task')} chosen: {told}{', …' if len(names) > 10 else ''}")
+
+    def tasks(self, snapshot: RunSnapshot, text: str) -> Iterator[str]:
+        """A line for each task that a filter lets through, in the order that was chosen."""
+        if not self._order:
+            yield from answers.tasks(snapshot, text)
+            return
+        wanted = Filter(text)
+        if wanted.error:
+            raise WordError(wanted.error)
+        rows = [snapshot.rows[index] for index in matches(snapshot.rows, wanted, problems=False)]
+        keys = keys_of(self._order, snapshot, rows, usual={}, level=None)
+        ordered = [rows[place] for place in sorted(range(len(rows)), key=keys.__getitem__)]
+        yield from (answers.task_line(snapshot, row) for row in ordered[: answers.MOST])
+        if len(rows) > answers.MOST:
+            yield f"and {len(rows) - answers.MOST:,} more: narrow it down, as in “tasks state:failed”."
+        elif not rows:
+            yield "No task is like that."
+
+    def _view(self, name: str, snapshot: RunSnapshot) -> Iterator[str]:
+        match name:
+            case "breakers" | "escalations":
+                yield from answers.ANSWERS[name](snapshot)
+            case "graph":
+                yield from _graph(snapshot)
+            case "meta":
+                nodes = [snapshot.rows[index] for index in sorted(snapshot.plan.nodes)]
+                yield from (answers.task_line(snapshot, row) for row in nodes[: answers.MOST])
+                if not nodes:
+                    yield "The run has one level."
+            case "timeline":
+                before, self._order = self._order, "start"
+                yield from self.tasks(snapshot, self._filter)
+                self._order = before
+            case "events":
+                yield "What happens is told line by line, as it happens; logs and why TASK tell of what was."
+            case "logs":
+                yield "logs tells the latest lines of all tasks, logs TASK those of one."
+            case _:
+                yield from self.tasks(snapshot, self._filter)
+
+
+def _graph(snapshot: RunSnapshot) -> Iterator[str]:
+    """Each task with what it needs, upstream first."""
+    plan = snapshot.plan
+    for index in plan.order[: answers.MOST]:
+        needs = ", ".join(name_of(plan.names[above], 80) for above in plan.upstream[index][:20])
+        more = len(plan.upstream[index]) - 20
+        after = f" after {needs}{f' and {more:,} more' if more > 0 else ''}" if needs else ""
+        yield answers.sentence(f"{name_of(plan.names[index], 120)}, {answers.word_of(snapshot.rows[index])}{after}")
+    if len(plan.order) > answers.MOST:
+        yield f"and {len(plan.order) - answers.MOST:,} more."
