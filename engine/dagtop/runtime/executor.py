@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -16,10 +15,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from dagtop.core.commands import CancelRun, Command
-from dagtop.core.described import described_run, told_apart
-from dagtop.core.events import Problem, TaskNotCached
-from dagtop.core.ledger import Ledger
-from dagtop.errors import DagtopError, Flaw, GraphError, JournalError
+from dagtop.core.events import Problem
+from dagtop.errors import DagtopError, Flaw, GraphError
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Interest, Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
@@ -27,7 +24,7 @@ from dagtop.graph.runnable import Runnable
 from dagtop.graph.within import within
 from dagtop.graph.written import check_config
 from dagtop.loaders.plugins import Wanted, check_wanted, load_plugins
-from dagtop.ports.journal import Journal, JournalWriter, RunRecord
+from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import capture as capturing
 from dagtop.runtime import costs
@@ -37,10 +34,12 @@ from dagtop.runtime.comparing import UpdatePlan, compare_plans
 from dagtop.runtime.engine import Engine
 from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
+from dagtop.runtime.keeping import keep, open_cache
 from dagtop.runtime.mailbox import open_mailbox
 from dagtop.runtime.result import RunResult
 from dagtop.runtime.survival import orders_of, with_limits
 from dagtop.runtime.swapping import Version, obstacle
+from dagtop.runtime.taking_up import numbered, taken_up
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
@@ -111,10 +110,10 @@ class DAGExecutor(Listening):
         self.recorders = list(recorders)
         self.journal = journal
         self.source = source
-        self._options = options or {}
+        self.options = options or {}
+        """Of the command line: a resumed run needs them again."""
         self._capture = capture
         self._engine: Engine | None = None
-        self._record_kept: RunRecord | None = None
         self._begun = False
         self._callbacks = Callbacks(self._tell, lambda callbacks: self.prepared.add_recorders([callbacks]))
         self._callers_event: CallersEvent | None = None
@@ -151,7 +150,7 @@ class DAGExecutor(Listening):
         if resume is not None:
             orders = orders_of(resume, self.plan, supervises=self.supervises)
             policy = with_limits(policy, resume) if self.supervises else policy
-        ledger, reruns, outputs = self._resumed(policy.max_parallel)
+        ledger, outputs = taken_up(resume, self.plan, policy.max_parallel)
         job = Job(
             run_id=self.run_id,
             checked=replace(self.checked, around=self.checked.around.copy()),
@@ -163,9 +162,9 @@ class DAGExecutor(Listening):
             elapsed=max(resume.at, time.time() - started_at) if resume is not None else 0.0,
             first_event=1 if resume is None else resume.next_event,
             ledger=ledger,
-            reruns=reruns,
-            skips=self._numbered(resume.skipped.items()) if resume is not None else (),
-            stops=self._numbered(resume.stops.items()) if resume is not None else (),
+            reruns=numbered(self.plan, resume.reruns) if resume is not None else (),
+            skips=numbered(self.plan, resume.skipped) if resume is not None else (),
+            stops=numbered(self.plan, resume.stops) if resume is not None else (),
             orders=orders,
             approved=tuple(map(self.plan.index.__getitem__, resume.approved)) if resume is not None else (),
             outputs=outputs,
@@ -252,36 +251,31 @@ class DAGExecutor(Listening):
         engine = self.prepared
         if self._callers_event is not None:
             self._callers_event.check()
-        writer = self._open_journal(engine)
-        if writer is not None:
-            engine.add_recorders([writer])
-            open_mailbox(writer, engine.send)
-        engine.calls.writer = writer
-        if (
-            writer is not None
-            and self._record_kept is not None
-            and not isinstance(self.journal, (str, Path, type(None)))
-        ):
-            costs.learn(engine, self.journal, self._record_kept)
+        kept = keep(self, engine)
+        if kept is not None:
+            engine.add_recorders([kept.writer])
+            open_mailbox(kept.writer, engine.send)
+            engine.calls.writer = kept.writer
+            costs.learn(engine, kept.journal, kept.record)
         for listener in self.graph.every_listener():
             self._callbacks.add(listener)
         for listener in self._plugged_in(engine):
             self._callbacks.add(listener)
         with ExitStack() as stack:
             stack.callback(engine.calls.clear_away)
-            if writer is not None:
-                stack.callback(writer.close)
+            if kept is not None:
+                stack.callback(kept.writer.close)
             if self._capture is not False:
                 capturing.install(tee=self._capture is None)
                 stack.callback(capturing.uninstall)
             around = self.checked.around
             if around.caches or any(mapped.options.get("cache") for mapped in around.maps.values()):
-                await self._open_cache(engine, stack)
+                await open_cache(self, engine, stack)
             else:
-                engine.aside.consulting.open_cache = partial(self._open_cache, engine, stack)
+                engine.aside.consulting.open_cache = partial(open_cache, self, engine, stack)
             failed = await self._carry_out(engine)
-            if writer is not None and self._record_kept is not None:
-                costs.leave(engine.machine.ledger, writer, self._record_kept)
+            if kept is not None:
+                costs.leave(engine.machine.ledger, kept.writer, kept.record)
             if failed is not None:
                 raise failed
         self.late_problems = engine.reports.late(engine.now())
@@ -350,50 +344,6 @@ class DAGExecutor(Listening):
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _resumed(self, max_parallel: int) -> tuple[Ledger | None, tuple[tuple[int, str], ...], list[Any]]:
-        """(what the earlier process had finished, what of it runs again and why, outputs)."""
-        resume = self.resume
-        outputs: list[Any] = [None] * len(self.plan)
-        if resume is None:
-            return None, (), outputs
-        ledger = Ledger(self.plan, max_parallel)
-        ledger.run, ledger.started_at = self.run_id, resume.record.started_at
-        ledger.escalations, ledger.acknowledged = list(resume.escalations), dict(resume.acknowledged)
-        for index, name in enumerate(self.plan.names):
-            done = name in resume.kept or name in resume.reruns
-            ledger.seed(index, resume.attempts.get(name, 0), succeeded=done)
-            if name in resume.kept:
-                outputs[index] = resume.kept[name]
-            if name in resume.notes:
-                ledger.reason[index] = resume.notes[name]
-        return ledger, self._numbered(resume.reruns.items()), outputs
-
-    def _numbered(self, told: Iterable[tuple[str, str]]) -> tuple[tuple[int, str], ...]:
-        index_of = self.plan.index
-        return tuple((index_of[name], why) for name, why in told if name in index_of)
-
-    def _open_journal(self, engine: Engine) -> JournalWriter | None:
-        """The journal's writer. A journal that cannot be written is told, and a new run goes on without.
-
-        A stored run does not: somebody else may be at it by now, and what is finished must not run again.
-        """
-        if self.journal is None:
-            return None
-
-        def tell(task: str, message: str) -> None:
-            engine.reports.problem("journal", message, task)
-
-        try:
-            journal = self.open_journal()
-            if self.resume is not None:
-                return journal.resume(self._record(engine), self.resume.next_event, tell)
-            return journal.begin(self._record(engine), tell)
-        except JournalError as error:
-            if self.resume is not None:
-                raise
-            engine.reports.problem("journal", f"this run is not kept: {error}")
-            return None
-
     def open_journal(self) -> Journal:
         """Where the run is kept; only where it is.
 
@@ -408,50 +358,6 @@ class DAGExecutor(Listening):
 
             self.journal = journal = SqliteJournal(Path(journal))
         return journal
-
-    def _record(self, engine: Engine) -> RunRecord:
-        plan = self.plan
-        policies, which = told_apart(plan.policies if plan.one_policy is None else (plan.one_policy,))
-        self._record_kept = RunRecord(
-            run=self.run_id,
-            graph=self.graph.name,
-            source=self.source,
-            started_at=engine.job.started_at,
-            pid=os.getpid(),
-            names=tuple(plan.names),
-            upstream=tuple(tuple(needed) for needed in plan.upstream),
-            fingerprints=self.graph.fingerprints(self.config),
-            parameters=dict(self.config.inputs),
-            options=self._options,
-            policies=policies,
-            policy=which,
-            nodes=tuple(plan.nodes),
-            setup=described_run(self.config.run_policy()),
-        )
-        return self._record_kept
-
-    async def _open_cache(self, engine: Engine, stack: ExitStack) -> None:
-        from dagtop.runtime.cache_places import place_of  # noqa: PLC0415 - only where some task has a cache
-        from dagtop.runtime.caching import Caching  # noqa: PLC0415 - as above
-
-        cache = place_of(self.config.cache, self.journal, self.graph, self.source, engine.reports)
-        takes = self.config.cache is not False
-
-        def not_kept(index: int, reason: str) -> None:
-            engine.machine.note(TaskNotCached(engine.now(), engine.machine.plan.names[index], reason))
-
-        caching = Caching(
-            engine.job,
-            engine.calls,
-            engine.reports,
-            cache,
-            lambda: engine.machine.ledger,
-            takes=takes,
-            not_kept=not_kept,
-        )
-        stack.callback(caching.close)
-        await caching.open()
-        engine.calls.caching = caching
 
     @property
     def prepared(self) -> Engine:
