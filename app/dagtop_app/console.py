@@ -170,9 +170,11 @@ class ConsoleApp(Mannered):
     def tell_of_settings(self, problems: Sequence[str]) -> None:
         """Say what is wrong with what a person has set, without the folder that it is in."""
         if problems:
-            more = f" · and {len(problems) - 1} more: dagtop config" if len(problems) > 1 else ""
+            from dagtop_app.settings_told import in_one_line  # noqa: PLC0415 - only where something is wrong
+
             folder = f"{self.setting.path.parent}/"
-            self.bridge.refuse(f"{problems[0].removeprefix(folder)}{more}")
+            told = self.main.settings_told = [problem.removeprefix(folder) for problem in problems]
+            self.bridge.refuse(in_one_line(told, self.size.width - 4, keymap.help_key()))
             self.main.call_after_refresh(self.main.draw_word)
 
     def latest(self) -> RunSnapshot:

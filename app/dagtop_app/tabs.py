@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from dagtop_app.lines import Line, Span, line_width, sides
-from dagtop_app.text import width
 
 _HINTS: tuple[Span, ...] = (
     ("/", "key"),
@@ -31,30 +30,37 @@ class Tab(NamedTuple):
 
 def tab_line(tabs: Sequence[Tab], current: str, cells: int) -> Line:
     """The views. Where they do not fit they stand closer, then one name after the other is short: no more than is needed."""
-    left: list[Span] = []
-    for names, gap in _ladder(tabs, current):
-        made = _tabs(tabs, names, current, gap)
-        if line_width(made) <= cells:
-            left = made
-            break
+    left = _fitting(tabs, current, cells)
     hints = list(_HINTS)
     return sides(left, hints if line_width(left) + line_width(hints) + 2 <= cells else [], cells)
 
 
-def _ladder(tabs: Sequence[Tab], current: str) -> Iterator[tuple[Sequence[str], str]]:
-    """The names and what stands between them, from the longest on; the name of the view that is shown is the last to go."""
+def _fitting(tabs: Sequence[Tab], current: str, cells: int) -> Sequence[Span]:
+    """The tabs with names as long as there is room for; [] if there is none for the keys. What is shown is cut last."""
     names = [tab.name for tab in tabs]
-    yield names, " "
-    yield names, ""
+    for gap in (" ", ""):
+        if line_width(made := _tabs(tabs, names, current, gap)) <= cells:
+            return made
     shorts = [tab.short or tab.name for tab in tabs]
     on = [tab.key == current for tab in tabs]
     for shorter in (shorts, [short[:3] for short in shorts], [""] * len(tabs)):
-        saved = [width(name) - width(other) for name, other in zip(names, shorter, strict=True)]
-        for place in sorted(range(len(tabs)), key=lambda at, saved=saved: (on[at], -saved[at], at)):  # type: ignore[misc]
+        longer = [*names]
+        for place in sorted(range(len(tabs)), key=on.__getitem__):
             if on[place] and shorter is not shorts:
                 continue
-            names = [*names[:place], shorter[place], *names[place + 1 :]]
-            yield names, ""
+            names[place] = shorter[place]
+            if line_width(_tabs(tabs, names, current, "")) <= cells:
+                return _tabs(tabs, _longest(tabs, names, longer, current, cells), current, "")
+    return []
+
+
+def _longest(tabs: Sequence[Tab], names: list[str], longer: Sequence[str], current: str, cells: int) -> list[str]:
+    """Names that fit, and those of them longer that could have stayed so, the last ones first."""
+    for place in reversed(range(len(names))):
+        other = [*names[:place], longer[place], *names[place + 1 :]]
+        if line_width(_tabs(tabs, other, current, "")) <= cells:
+            names = other
+    return names
 
 
 def _tabs(tabs: Sequence[Tab], names: Sequence[str], current: str, gap: str) -> list[Span]:

@@ -15,6 +15,7 @@ from dagtop_app.actions import ACTIONS, BY_ID
 from dagtop_app.config import COLUMNS, read
 from dagtop_app.console import ConsoleApp
 from dagtop_app.keymap import clashes, key_named, key_settings, key_shown
+from dagtop_app.settings_told import at_length, in_one_line
 from dagtop_app.table_columns import NAMES
 
 pytestmark = pytest.mark.anyio
@@ -106,6 +107,20 @@ class TestKeys:
             await choose(seen, "train_ltv")
             await seen.press("r")
             assert "Cancel train_ltv?" in seen.text
+
+    async def test_clashes_that_do_not_fit_into_the_line_are_told_whole_among_the_keys(self, tmp_path: Path) -> None:
+        text = '[keys]\ntask.restart-downstream = "ctrl+d"\ntask.cancel = "r"\ntask.hold = "j"\n'
+        async with set_so(tmp_path, text) as seen:
+            assert "config.toml:2: Ctrl+d is now task.restart-downstream" in seen.text
+            assert "… · ? tells 2 more" in seen.text
+            await seen.press("question_mark")
+            help_text = " ".join(" ".join(line.strip(" │") for line in seen.lines).split())
+            assert "IN YOUR SETTINGS" in help_text
+            assert "config.toml:3: r is now task.cancel; task.restart has no key left" in help_text
+            assert "config.toml:4: j is now task.hold; move.down has only ↓ left" in help_text
+        assert in_one_line(["short"], 80, "?") == "short"
+        assert in_one_line(["long " * 30], 40, "?").endswith("… · ? tells all")
+        assert at_length([], 80) == []
 
     def test_every_kind_of_clash_names_both(self, tmp_path: Path) -> None:
         assert told(tmp_path, 'task.cancel = "r"') == [

@@ -20,6 +20,7 @@ from dagtop_app.row_orders import SORTS
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Choice, Popup, Question
+from dagtop_app.settings_told import at_length
 from dagtop_app.text import clean, name_of
 from dagtop_app.themed import Themed
 from dagtop_app.undo import row_of
@@ -49,6 +50,8 @@ class Looking(Keeping):
     inspector_wanted = True
     leaving = ""
     """"drain" or "cancel" once a person has asked to leave when the run has ended."""
+    settings_told: Sequence[str] = ()
+    """What is in each other's way in the file of settings."""
     _ask_line: Input | None = None
     _first_g = float("-inf")
     _opens_ask = False
@@ -373,7 +376,8 @@ class Looking(Keeping):
 
     def action_help(self) -> None:
         """Every key."""
-        lines = questions.help_lines(min(90, self.app.size.width - 14), levels=self.roster.levels.there)
+        cells = min(90, self.app.size.width - 14)
+        lines = at_length(self.settings_told, cells) + questions.help_lines(cells, levels=self.roster.levels.there)
         self.app.push_screen(Popup("Keys", lines, note="↑↓ scroll · esc"))
 
     def action_palette(self) -> None:
