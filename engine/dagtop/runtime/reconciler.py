@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -15,21 +15,22 @@ from dagtop.core.nearest import nearest
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL, GOOD, RUN_OVER, RunState
-from dagtop.errors import DagtopError, GraphError, JournalError
+from dagtop.errors import DagtopError
 from dagtop.graph.declare import Graph
 from dagtop.graph.listening import Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
-from dagtop.graph.runnable import Runnable
 from dagtop.graph.written import check_config, config_of
 from dagtop.loaders.plugins import Wanted, check_wanted
 from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime.answer import Answer
 from dagtop.runtime.commanding import Commanding, TaskLike
-from dagtop.runtime.comparing import UpdatePlan, compare
+from dagtop.runtime.comparing import UpdatePlan
+from dagtop.runtime.desired_graph import DesiredGraph, taken_as_it_is
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.publisher import row_of
 from dagtop.runtime.result import RunResult
+from dagtop.runtime.supervisor import Supervisor
 from dagtop.runtime.swapping import Version
 
 if TYPE_CHECKING:
@@ -47,28 +48,6 @@ _GOES_DOWN = _DOWN - {RunState.CANCELLED}
 
 #: Commands after which a task may run, in a run that was over too.
 _BRINGS_UP = (cmd.StartTask, cmd.RestartTask, cmd.RetryFailed, cmd.SkipTask, cmd.MarkSucceeded, cmd.ScaleTask)
-
-
-class Supervisor(DAGExecutor):
-    """Runs a graph as a desired state.
-
-    Parameters
-    ----------
-    otherwise: what holds where neither `config` nor the graph says anything.
-    options: as for `DAGExecutor`.
-    """
-
-    supervises = True
-
-    def __init__(
-        self, graph: Graph, config: ExecutorConfig | None = None, *, otherwise: ExecutorConfig, **options: Any
-    ) -> None:
-        self._otherwise = otherwise
-        super().__init__(graph, config, **options)
-
-    def configured(self, graph: Runnable) -> ExecutorConfig:
-        """How a version of the graph is run."""
-        return super().configured(graph).over(self._otherwise)
 
 
 class Reconciler(Commanding, Listening):
@@ -118,8 +97,7 @@ class Reconciler(Commanding, Listening):
     ) -> None:
         check_config(config)
         check_wanted(plugins)
-        self.graph = _taken_as_it_is(graph)
-        """The desired state of now."""
+        taken = taken_as_it_is(graph)
         self.declared = graph
         """The graph that was given."""
         self._given = config
@@ -135,17 +113,14 @@ class Reconciler(Commanding, Listening):
         self._resume = resume if isinstance(resume, str) else None
         self._fallback = config_of({"max_parallel": SLOTS, "default_restart": restart}, graph.place)
         """What holds where neither `config` nor the graph says anything."""
+        self._desired = DesiredGraph(taken, config, self._fallback)
         self.listeners = Listeners()
         self.listeners.joined = self._joined
         self._run: Run | None = None
         self._lock = threading.RLock()
-        """For what is below, and the graph of now."""
-        self._made: DAGExecutor | None = None
+        """For what is below, and the desired graph."""
+        self._made: Supervisor | None = None
         """What carries it out, once that is known to be wanted."""
-        self._version_now: Version | None = None
-        """The graph of now, checked; None until it is."""
-        self._taken: tuple[Graph, Version | None] = self.graph, None
-        """The latest that the run is known to go on with."""
         self._stopped = False
         """Whether it is to be down: the latest of `stop`, `start` and their commands counts."""
         self._closing = False
@@ -156,6 +131,11 @@ class Reconciler(Commanding, Listening):
 
     def __repr__(self) -> str:
         return f"Reconciler({self.graph.name!r}, {len(self.graph)} tasks)"
+
+    @property
+    def graph(self) -> Graph:
+        """The desired state of now."""
+        return self._desired.now
 
     @property
     def name(self) -> str:
@@ -170,7 +150,7 @@ class Reconciler(Commanding, Listening):
     @property
     def config(self) -> ExecutorConfig:
         """How it is run: what was given, over what the graph says."""
-        return self._configured(self.graph)
+        return self._desired.configured(self.graph)
 
     def executor(self, config: ExecutorConfig | None = None, **options: Any) -> DAGExecutor:
         """What carries it out, for whoever watches and steers that by himself; `options` as for `DAGExecutor`.
@@ -179,6 +159,9 @@ class Reconciler(Commanding, Listening):
         ------
         GraphError: the graph cannot be run.
         """
+        return self._supervisor(config, **options)
+
+    def _supervisor(self, config: ExecutorConfig | None = None, **options: Any) -> Supervisor:
         given = (config or ExecutorConfig()).over(self._given or ExecutorConfig())
         return Supervisor(self.graph, given, otherwise=self._fallback, **options)
 
@@ -188,7 +171,7 @@ class Reconciler(Commanding, Listening):
         return tuple(name for name in ("recorders", "journal", "run_id", "plugins") if self._options[name])
 
     @property
-    def own_executor(self) -> DAGExecutor:
+    def own_executor(self) -> Supervisor:
         """What `start` carries it out with: it tells recorders, journal and plugins to whoever makes another one.
 
         Raises
@@ -197,25 +180,15 @@ class Reconciler(Commanding, Listening):
         """
         with self._lock:
             if self._made is None:
-                self._made = self.executor(**self._options)
+                self._made = self._supervisor(**self._options)
                 for listener in self.listeners.all:
                     self._made.listeners.add(listener)
             return self._made
-
-    @property
-    def _version(self) -> Version:
-        with self._lock:
-            if self._version_now is None:
-                self._version_now = self._version_of(self.graph)
-            return self._version_now
 
     def _joined(self, listener: Listener) -> None:
         with self._lock:
             if self._made is not None and listener not in self._made.listeners.all:  # it was made at the same time
                 self._made.listeners.add(listener)
-
-    def _configured(self, graph: Graph) -> ExecutorConfig:
-        return (self._given or ExecutorConfig()).over(graph.config).over(self._fallback)
 
     # -- up and down ------------------------------------------------------------------------------------------------
 
@@ -246,7 +219,7 @@ class Reconciler(Commanding, Listening):
         with self._lock:
             if self._run is None:
                 self._take_up()
-                self._taken = self.graph, self._version
+                self._desired.begins()
                 self._run = self.own_executor.start(hold_open=True)
             return self._run
 
@@ -261,24 +234,12 @@ class Reconciler(Commanding, Listening):
         named = self._options["run_id"] is not None and wanted == "latest"
         if wanted is None or executor.journal is None or executor.resume is not None or named:
             return
-        from dagtop.journal.desired import go_on_with, latest_of  # noqa: PLC0415 - only where a journal is
-
-        try:
-            journal = executor.open_journal()
-            stored = latest_of(journal, executor.source, self.name) if wanted == "latest" else journal.load(wanted)
-            if stored is None:
-                return
-            found = go_on_with(stored, executor.plan, self._version.fingerprints)
-            if found is not None and found.removed and self.graph.specs is not None:
-                # Only of ids can be said what went: another graph says itself what there is.
-                self._options["journal"] = journal
-                self._replace(self.graph.specified(remove=found.removed))
-                found = go_on_with(stored, self.own_executor.plan, self._version.fingerprints)
-        except JournalError as error:
-            if wanted != "latest":
-                raise
-            executor.prepared.reports.problem("journal", f"how it was left cannot be seen, it begins anew: {error}")
-            return
+        found = executor.left_behind(wanted, self._desired.version.fingerprints)
+        if found is not None and found.removed and self.graph.specs is not None:
+            # Only of ids can be said what went: another graph says itself what there is.
+            self._options["journal"] = executor.journal
+            self._replace(self.graph.specified(remove=found.removed))
+            found = self.own_executor.left_behind(wanted, self._desired.version.fingerprints)
         if found is not None:
             self.own_executor.go_on_with(found)
 
@@ -418,12 +379,11 @@ class Reconciler(Commanding, Listening):
         CommandRefused: the run cannot go on with it.
         """
         with self._lock:  # who updates at the same time goes on from here
-            wanted = self._wanted(graph, changes)
-            version = self._version_of(wanted)
-            plan = compare(self._version, version)
+            version = self._desired.successor(graph, changes)
+            plan = self._desired.compare(version)
             answer: Answer | None = None
             if self._run is None:
-                self._replace(wanted)
+                self._made = None
             elif plan.is_empty:
                 self.own_executor.compare(version)  # which refuses what the run cannot go on with
             else:
@@ -432,23 +392,22 @@ class Reconciler(Commanding, Listening):
                     self._later = number
                 else:
                     answer = self._run.send(cmd.SwapGraph(number))
-            self.graph, self._version_now = wanted, version
+            self._desired.want(version)
         if answer is not None:
-            await self._take_over(answer, wanted, version)
+            await self._take_over(answer, version)
         return plan
 
-    async def _take_over(self, answer: Answer, wanted: Graph, version: Version) -> None:
+    async def _take_over(self, answer: Answer, version: Version) -> None:
         try:
             await answer
         except DagtopError:
             with self._lock:
-                if self._version_now is version:
-                    self.graph, self._version_now = self._taken
+                self._desired.refused(version)
             raise
         except BaseException:  # who asked does not wait for the answer; it is carried out all the same
-            self._taken = wanted, version
+            self._desired.taken(version)
             raise
-        self._taken = wanted, version
+        self._desired.taken(version)
 
     def plan_update(self, graph: Graph | None = None, **changes: Any) -> UpdatePlan:
         """What `update` would do with the same arguments. Nothing is changed; `print` it to see.
@@ -457,26 +416,12 @@ class Reconciler(Commanding, Listening):
         ------
         GraphError: it cannot be run.
         """
-        return compare(self._version, self._version_of(self._wanted(graph, changes)))
-
-    def _wanted(self, graph: Graph | None, changes: Mapping[str, Any]) -> Graph:
-        if graph is not None:
-            if changes:
-                raise TypeError(f"update takes a graph, or {', '.join(changes)}, and not both")
-            return _taken_as_it_is(graph)
-        if self.graph.specs is None:
-            raise GraphError(
-                "only a graph of Graph.from_specs is updated by tasks; hand in the new graph: update(graph)"
-            )
-        return self.graph.specified(**changes)
-
-    def _version_of(self, graph: Graph) -> Version:
-        config = self._configured(graph)
-        return Version(graph.checked(config), graph.fingerprints(config), graph)
+        return self._desired.compare(self._desired.successor(graph, changes))
 
     def _replace(self, graph: Graph) -> None:
         """Want another graph before anything runs."""
-        self.graph, self._made, self._version_now = graph, None, None
+        self._desired.replace(graph)
+        self._made = None
 
     # -- how it is --------------------------------------------------------------------------------------------------
 
@@ -533,19 +478,6 @@ class Reconciler(Commanding, Listening):
 
     def _name_of(self, task: TaskLike) -> str:
         return str.__str__(task) if isinstance(task, str) else self.graph.name_of(task)
-
-
-def _taken_as_it_is(graph: Graph) -> Graph:
-    """A graph of specs as they are at this moment; another one itself.
-
-    Raises
-    ------
-    GraphError: it is no `Graph`.
-    """
-    if not isinstance(graph, Graph):
-        way_out = ": add the Reconciler to the MetaDAG, as a node" if isinstance(graph, Runnable) else ""
-        raise GraphError(f"a Reconciler keeps the tasks of a Graph, not {graph!r}{way_out}")
-    return graph.specified() if graph.specs is not None else graph
 
 
 async def _settled(answer: Answer) -> None:
