@@ -32,7 +32,11 @@ _NAMED = (
     r"passw(?:or)?d|passphrase|passcode|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key"
     r"|signing[_-]?key|encryption[_-]?key"
 )
-_HINT = r"://|passw|pass[pc]|pwd|secret|token|credential|[_-]key|[a-z]key|auth|cookie|bearer|basic|gh[pousr]_|github_pat|glpat|xox|sk-|k_live|AKIA|ASIA|AIza|eyJ|PRIVATE"
+#: What each of them has in it, in lower case; told apart by single letters, since most texts have none of it.
+_HINT = (
+    r"p(?=assw|assp|assc|wd|rivate)|s(?=ecret|k-|igning)|t(?=oken)|c(?=redential|ookie)|a(?=pi[_-]?key|ccess[_-]?key|uthorization|kia"
+    r"|sia|iza)|k(?=_live)|b(?=earer\s|asic\s)|g(?=h[pousr]_|ithub_pat|lpat)|x(?=ox)|e(?=yj|ncryption[_-]?key)"
+)
 #: Values behind such a word that tell nothing.
 _TELLS_NOTHING = frozenset({"none", "null", "true", "false", "redacted", "***", "is", "was", "not", "the", "a"})
 
@@ -48,7 +52,7 @@ class _Vocabulary:
         self.names, self.values, self.on = names, values, on
         own = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
         self._secret = re.compile(f"{_SECRET}|{own}" if own else _SECRET, re.IGNORECASE)
-        self._hint = re.compile(f"{_HINT}|{own}" if own else _HINT, re.IGNORECASE)
+        self._hint = re.compile(f"{_HINT}|{own.lower()}" if own else _HINT)
         self._forms = _forms(f"{_NAMED}|{own}" if own else _NAMED)
         self.looks_secret = lru_cache(maxsize=4096)(self._looks_secret)
 
@@ -57,16 +61,27 @@ class _Vocabulary:
 
     def hidden(self, text: str) -> str:
         """The text without what looks like a secret by its form or by the word before it."""
-        return self._forms.sub(_hidden, text) if self._hint.search(text) else text
+        if self._hint.search(text.lower()):
+            return self._forms.sub(_hidden, text)
+        return _ADDRESS.sub(_hidden_in_address, text) if "@" in text and "://" in text else text
+
+
+#: user:password@ in an address
+_IN_ADDRESS = r"(?P<before_url>://[^/@\s:]*:)(?P<url>[^/@\s]+)(?=@)"
+_ADDRESS = re.compile(_IN_ADDRESS)
+
+
+def _hidden_in_address(match: re.Match[str]) -> str:
+    return f"{match.group('before_url')}{REDACTED}"
 
 
 def _forms(named: str) -> re.Pattern[str]:
     named = f"{_AROUND}(?:{named}){_AROUND}"
+    value = r"\"[^\"\n]+\"|'[^'\n]+'|[^\s,;&)\]}\"'<>]+"
     return re.compile(
-        # user:password@ in an address
-        r"(?P<before_url>://[^/@\s:]*:)(?P<url>[^/@\s]+)(?=@)"
+        _IN_ADDRESS
         # password=…, "token": "…", --api-key …, Authorization: Bearer …
-        rf"|(?P<before_named>\b{named}[\"']?\s*(?:=>|[=:])\s*|--{named}\s+)(?P<named>\"[^\"\n]+\"|'[^'\n]+'|[^\s,;&)\]}}\"'<>]+)"
+        + rf"|(?P<before_named>\b{named}[\"']?\s*(?:=>|[=:])\s*|--{named}\s+)(?P<named>{value})"
         r"|(?P<before_auth>\b(?:authorization|proxy-authorization|cookie|set-cookie)[\"']?\s*[=:]\s*)(?P<auth>[^\r\n\"']+)"
         r"|(?P<before_bearer>\b(?:bearer|basic)\s+)(?P<bearer>[A-Za-z0-9+/._~=-]{12,})"
         # private keys, tokens of well-known services, JSON web tokens
@@ -134,6 +149,11 @@ def forget_what_is_secret() -> None:
     global _vocabulary  # noqa: PLW0603 - as above
     with _lock:
         _vocabulary = _Vocabulary()
+
+
+def hides_secrets() -> bool:
+    """Whether secrets are hidden at all."""
+    return _vocabulary.on
 
 
 def looks_secret(name: object) -> bool:
@@ -210,13 +230,11 @@ def redactor(known: Iterable[str] = ()) -> Redactor:
     return redacted
 
 
-def quick_redactor(known: Iterable[str] = ()) -> Redactor | None:
-    """As `redactor`, for texts that seldom come twice, such as lines of logs. None if secrets are shown."""
+def quick_redactor(known: Iterable[str] = ()) -> Redactor:
+    """As `redactor`, for texts that seldom come twice, such as lines of logs."""
     vocabulary = _vocabulary
     if not vocabulary.on:
-        return None
+        return str
     find = found_in({*known, *vocabulary.values}, REDACTED)
-    if find is None:
-        return vocabulary.hidden
     hidden = vocabulary.hidden
-    return lambda text: hidden(find(text))
+    return hidden if find is None else lambda text: hidden(find(text))

@@ -24,7 +24,8 @@ def learn(engine: Engine, journal: Journal, record: RunRecord) -> None:
         return
     if found:
         index = engine.machine.plan.index
-        engine.job.usual.update({index[name]: usual for name, usual in found.items()})
+        inside = engine.hiding.names.inside
+        engine.job.usual.update({index[inside(name)]: usual for name, usual in found.items()})
         engine.machine.usual = {own: usual.median for own, usual in engine.job.usual.items()}
         rerank(engine.machine)
 

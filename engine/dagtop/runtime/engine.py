@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
 from dagtop.runtime.evidence import Kept, evidence_of
 from dagtop.runtime.growth import Growth
+from dagtop.runtime.hiding import GIVERS
 from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
 from dagtop.runtime.job import Job
 from dagtop.runtime.outlet import Outlet
@@ -63,6 +64,8 @@ class Engine:
 
     def __init__(self, job: Job, *, breakers: Registry | None = None) -> None:
         self.job = job
+        self.hiding = job.hiding
+        self.hiding.given = self._given
         self.alarm = Alarm()
         self.doorbell = Doorbell(self.alarm.ring)
         self.inbox: Inbox[tuple[Command, int, str]] = Inbox(self.doorbell)
@@ -76,6 +79,7 @@ class Engine:
             registry=breakers,
         )
         self.machine = RunMachine(job.plan, job.policy, job.ledger, breakers=self.breakers, evidence=self._evidence)
+        self.machine.veil = self.hiding.veil if self.hiding.is_on else None
         self.calls = Calls(job, self.reports)
         self.calls.ledger = self.machine.ledger
         self.machine.may_say = lambda index: self.calls.call_of(index).wants_context
@@ -103,7 +107,7 @@ class Engine:
         self._patient: Patient
         self._kept: deque[Kept] = deque(maxlen=100)
         """By whom the loop was kept from going round, lately."""
-        self._outlet = Outlet(self.machine, job.recorders, job.first_event)
+        self._outlet = Outlet(self.machine, job.recorders, job.first_event, self.hiding)
         self._clock: Callable[[], float] = lambda: 0.0
         self._epoch = 0.0
 
@@ -111,15 +115,15 @@ class Engine:
 
     def send(self, command: Command, number: int, by: str) -> None:
         """Hand in a command, from any thread; it is answered by an event with this number."""
-        self.inbox.put((command, number, by))
+        self.inbox.put((self.hiding.command(command), number, by))
 
     def send_all(self, commands: Sequence[tuple[Command, int]], by: str) -> None:
         """Hand in commands with their numbers, from any thread: nothing happens between one and the next."""
-        self.inbox.put_all([(command, number, by) for command, number in commands])
+        self.inbox.put_all([(self.hiding.command(command), number, by) for command, number in commands])
 
-    def add_recorders(self, recorders: Sequence[Recorder]) -> None:
-        """Have further recorders take every event. Before the run begins."""
-        self._outlet.add(recorders)
+    def add_recorders(self, recorders: Sequence[Recorder], *, inside: bool = False) -> None:
+        """Have further recorders take every event, `inside` with the names that tasks have. Before the run begins."""
+        self._outlet.add(recorders, inside=inside)
 
     def close(self) -> None:
         """Do not stay open once the run is over. From any thread."""
@@ -137,6 +141,12 @@ class Engine:
 
     def _evidence(self, index: int) -> Evidence:
         return evidence_of(self.job, self.machine.ledger, self.calls.outputs, index, self.now(), self._kept)
+
+    def _given(self, index: int) -> Mapping[str, Any]:
+        """What a task was given, for secrets to be found in it."""
+        plan, specs = self.machine.plan, self.job.checked.specs
+        own = {} if specs is None else {"": specs.get(plan.names[index])}
+        return {**own, **{plan.names[above]: self.calls.outputs[above] for above in plan.upstream[index][:GIVERS]}}
 
     # -- the run ----------------------------------------------------------------------------------------------------
 
@@ -193,7 +203,8 @@ class Engine:
         if self.publisher is not None:
             self._outlet.flush(self.now())
             self.publisher.watch(self.machine.ledger, self.breakers.views, self.machine.admission.limits.used)
-            self._outlet.add([self.publisher])
+            self.publisher.as_seen = self.hiding.snapshot
+            self._outlet.add([self.publisher], inside=True)
 
     async def _hear_cancellation(self) -> None:
         """Waits to be cancelled in place of the run, which is shielded."""
@@ -335,10 +346,11 @@ class Engine:
 
     def where(self, task: str) -> str:
         """Where a task is now: the lines of a traceback, innermost last, or a sentence that says why not. From any thread."""
-        return where_is(self, task)
+        return self.hiding.text(where_is(self, self.hiding.names.inside(task)))
 
     def _hear_of_blocked_loop(self, blocked: Blocked) -> None:
         """On the watchdog's thread, while nothing can be told by events."""
+        blocked = self.hiding.blocked(blocked)
         if not self._outlet.hear(blocked) and self.publisher is None:
             _log.warning("%s", sentence(blocked))
 

@@ -24,6 +24,7 @@ from dagtop.graph.runnable import Runnable
 from dagtop.graph.within import within
 from dagtop.graph.written import check_config
 from dagtop.loaders.plugins import Wanted, check_wanted, load_plugins
+from dagtop.observe.veil import without_secrets
 from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 from dagtop.runtime import capture as capturing
@@ -32,6 +33,7 @@ from dagtop.runtime.callbacks import Callbacks
 from dagtop.runtime.caller_event import CallersEvent, library_here
 from dagtop.runtime.comparing import UpdatePlan, compare_plans
 from dagtop.runtime.engine import Engine
+from dagtop.runtime.hiding import Hiding
 from dagtop.runtime.hooks import Caller, Follow, listeners_for
 from dagtop.runtime.job import Job
 from dagtop.runtime.keeping import keep, open_cache
@@ -104,6 +106,9 @@ class DAGExecutor(Listening):
         if cancel_event is not None:
             self.config = ExecutorConfig(cancel_event=cancel_event).over(self.config)
         self.checked = graph.checked(self.config)
+        self.hiding = Hiding(self.checked, self.config.inputs)
+        """What of the run is secret."""
+        self.checked = self.hiding.without_secrets(self.checked)
         self.plan = self.checked.plan
         self.resume = resume
         self.run_id = resume.run if resume is not None else run_id or new_run_id()
@@ -115,7 +120,7 @@ class DAGExecutor(Listening):
         self._capture = capture
         self._engine: Engine | None = None
         self._begun = False
-        self._callbacks = Callbacks(self._tell, lambda callbacks: self.prepared.add_recorders([callbacks]))
+        self._callbacks = Callbacks(self._tell, lambda callbacks: self.prepared.add_recorders([callbacks], inside=True))
         self._callers_event: CallersEvent | None = None
         if self.config.cancel_event is not None:
             self._callers_event = CallersEvent(self.config.cancel_event, self._cancel_for_event, self._tell)
@@ -143,7 +148,7 @@ class DAGExecutor(Listening):
         """
         if self._engine is not None:
             raise DagtopError(_ONCE)
-        resume = self.resume
+        resume = self.hiding.names.resumption(self.resume) if self.resume is not None else None
         started_at = time.time() if resume is None else resume.record.started_at
         policy = replace(self.config.run_policy(), supervises=self.supervises)
         orders: Sequence[Command] = ()
@@ -157,6 +162,7 @@ class DAGExecutor(Listening):
             fingerprints=self._fingerprints(),
             policy=policy,
             inputs=self.config.inputs,
+            hiding=self.hiding,
             recorders=self.recorders,
             started_at=started_at,
             elapsed=max(resume.at, time.time() - started_at) if resume is not None else 0.0,
@@ -255,7 +261,7 @@ class DAGExecutor(Listening):
         if kept is not None:
             engine.add_recorders([kept.writer])
             open_mailbox(kept.writer, engine.send)
-            engine.calls.writer = kept.writer
+            self.hiding.with_writer(engine.calls, kept.writer)
             costs.learn(engine, kept.journal, kept.record)
         for listener in self.graph.every_listener():
             self._callbacks.add(listener)
@@ -274,11 +280,11 @@ class DAGExecutor(Listening):
             else:
                 engine.aside.consulting.open_cache = partial(open_cache, self, engine, stack)
             failed = await self._carry_out(engine)
-            if kept is not None:
-                costs.leave(engine.machine.ledger, kept.writer, kept.record)
+            if kept is not None and engine.calls.writer is not None:
+                costs.leave(engine.machine.ledger, engine.calls.writer, kept.record)
             if failed is not None:
                 raise failed
-        self.late_problems = engine.reports.late(engine.now())
+        self.late_problems = without_secrets(engine.reports.late(engine.now()), self.hiding.text)
         if engine.publisher is None:  # else whoever watches shows them
             for problem in self.late_problems:
                 _log.warning("%s: %s", problem.source, problem.message)

@@ -66,7 +66,7 @@ class Run(Commanding, Listening):
         self._thread = EngineThread(executor, hold_open=hold_open, loop=loop)
         self._engine = executor.prepared
         self._history = History(self._engine.reports.problem, latest=LATEST if executor.supervises else None)
-        self._engine.add_recorders([self._history])
+        self._engine.add_recorders([self._history], inside=True)
         self._thread.at_end.append(self._history.end)
         self.listeners = executor.listeners
 

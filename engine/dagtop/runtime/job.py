@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from dagtop.core.commands import Command
@@ -11,10 +11,12 @@ from dagtop.core.forecast import Usual
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
+from dagtop.core.values import dataclass
 from dagtop.graph.binding import Call
 from dagtop.graph.check import Checked
 from dagtop.graph.surroundings import Surroundings
 from dagtop.ports.recorder import Recorder
+from dagtop.runtime.hiding import Hiding
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class Job:
     checked: Checked
     policy: RunPolicy
     inputs: Mapping[str, Any]
+    hiding: Hiding
+    """What of it is secret."""
     recorders: Sequence[Recorder]
     started_at: float
     """Wall clock of the run's beginning, seconds since 1970 UTC."""
@@ -66,6 +70,7 @@ class Job:
         for one in around:
             self.checked.around.add(one)
         self.checked = replace(self.checked, plan=plan)
+        self.hiding.grow(plan, calls)
 
     def call_anew(self, index: int, call: Call) -> None:
         """A task is called otherwise from now on."""
@@ -86,6 +91,7 @@ class Job:
         specs = None if old.specs is None else {**old.specs, **(checked.specs or {})}
         self.checked = replace(checked, plan=plan, calls=own, around=old.around, specs=specs)
         self.inputs = {**self.inputs, **checked.config.inputs}
+        self.hiding.grow(plan, calls.values(), checked.config.inputs)
 
     @property
     def plan(self) -> Plan:

@@ -51,11 +51,11 @@ def keep(executor: DAGExecutor, engine: Engine) -> Kept | None:
 
 def record_of(executor: DAGExecutor, engine: Engine) -> RunRecord:
     """The run as the journal has it from its beginning."""
-    plan = executor.plan
+    plan = executor.hiding.names.plan(executor.plan)
     policies, which = told_apart(plan.policies if plan.one_policy is None else (plan.one_policy,))
     return RunRecord(
         run=executor.run_id,
-        graph=executor.graph.name,
+        graph=executor.hiding.names.outside(executor.graph.name),
         source=executor.source,
         started_at=engine.job.started_at,
         pid=os.getpid(),

@@ -12,19 +12,25 @@ from dagtop.core.machine import RunMachine
 from dagtop.core.snapshot import Blocked
 from dagtop.ports.recorder import HearsBlocked, Recorder
 from dagtop.runtime.failures import text_of
+from dagtop.runtime.hiding import Hiding
 
 
 class Outlet:
     """Hands a machine's events to whoever wants them. A recorder that raises is told of, and left out from then on."""
 
-    def __init__(self, machine: RunMachine, recorders: Sequence[Recorder], first: int) -> None:
+    def __init__(self, machine: RunMachine, recorders: Sequence[Recorder], first: int, hiding: Hiding) -> None:
         self._machine = machine
         self._recorders = list(recorders)
+        self._inside: list[Recorder] = []
+        """Those of them that know tasks by the names that they have, secret or not."""
+        self._hiding = hiding
         self._next_number = first
 
-    def add(self, recorders: Sequence[Recorder]) -> None:
-        """Have further recorders take every event from now on."""
+    def add(self, recorders: Sequence[Recorder], *, inside: bool = False) -> None:
+        """Have further recorders take every event from now on; `inside`: with the names that tasks have, secret or not."""
         self._recorders.extend(recorders)
+        if inside:
+            self._inside.extend(recorders)
 
     def hear(self, blocked: Blocked) -> bool:
         """Tell those recorders that want to know at once what keeps the loop; whether there are any. From any thread."""
@@ -43,13 +49,17 @@ class Outlet:
             machine.outbox = []
             first = self._next_number
             self._next_number += len(batch)
+            seen = self._hiding.outside(batch)
             for recorder in self._recorders.copy():
                 try:
-                    recorder.record(first, batch)
+                    recorder.record(first, batch if seen is batch or self._is_inside(recorder) else seen)
                 except Exception as error:  # noqa: BLE001 - a recorder never brings the run down (STYLE 12)
                     self._recorders.remove(recorder)
                     message = f"left out from now on: {type(error).__name__}: {text_of(error)}"[:500]
                     machine.note(Problem(at, type(recorder).__name__, message))
+
+    def _is_inside(self, recorder: Recorder) -> bool:
+        return any(one is recorder for one in self._inside)
 
 
 def _end_with_the_end(batch: list[AnyEvent]) -> None:

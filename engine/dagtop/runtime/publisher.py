@@ -87,6 +87,8 @@ class Publisher:
         self._answers: deque[CommandApplied | CommandRefused] = deque(maxlen=ANSWERS)
         self._published_at = -LONGEST
         self._shortest = SHORTEST
+        self.as_seen: Callable[[RunSnapshot], RunSnapshot] | None = None
+        """Makes of a snapshot what people see of it."""
 
     def watch(
         self,
@@ -179,7 +181,7 @@ class Publisher:
 
     def _put(self, ledger: Ledger, now: float) -> None:
         with self._box.lock:
-            self._box.latest = RunSnapshot(
+            latest = RunSnapshot(
                 version=self._box.latest.version + 1,
                 run=ledger.run,
                 graph=ledger.plan.name,
@@ -202,6 +204,7 @@ class Publisher:
                 escalation_count=len(ledger.escalations),
                 acknowledged=self._acknowledged_now(ledger),
             )
+            self._box.latest = latest if self.as_seen is None else self.as_seen(latest)
 
     def _escalations_now(self, ledger: Ledger) -> tuple[EscalationReport, ...]:
         latest = self._box.latest

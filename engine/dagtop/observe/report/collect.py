@@ -18,9 +18,9 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
 from dagtop.observe.describe import Described, describe, describe_all
-from dagtop.observe.redact import redactor, secrets_in
+from dagtop.observe.redact import redactor
 from dagtop.observe.report.commands import command_text
-from dagtop.observe.report.escalations import changed, writable, writable_failure
+from dagtop.observe.report.escalations import writable, writable_failure
 from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
 from dagtop.observe.report.schema import (
     Attempt,
@@ -32,6 +32,8 @@ from dagtop.observe.report.schema import (
     Report,
     TaskReport,
 )
+from dagtop.observe.secrets import secrets_in
+from dagtop.observe.veil import changed
 from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar, cast
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -15,7 +14,6 @@ from dagtop.observe.visible import one_line, storable
 
 #: How many are kept, the latest.
 KEPT = 500
-T = TypeVar("T")
 
 
 def without_tracebacks(report: EscalationReport) -> EscalationReport:
@@ -59,31 +57,6 @@ def _storable(value: Any) -> Any:
             return [_storable(item) for item in value]
         case _:
             return value
-
-
-def changed(value: T, change: Callable[[str], str]) -> T:
-    """The same struct with every text in it changed. What has none stays the same object."""
-    return cast("T", _changed(value, change))
-
-
-def _changed(value: Any, change: Callable[[str], str]) -> Any:
-    kind = type(value)
-    if kind is str:
-        return change(value)
-    if isinstance(value, msgspec.Struct):
-        found: dict[str, Any] = {}
-        for field in value.__struct_fields__:
-            before = getattr(value, field)
-            after = _changed(before, change)
-            if after is not before and after != before:
-                found[field] = after
-        return msgspec.structs.replace(value, **found) if found else value
-    if kind is tuple:
-        items = [_changed(item, change) for item in value]
-        return value if all(map(operator.is_, items, value)) else tuple(items)
-    if kind is dict:
-        return {change(key): _changed(item, change) for key, item in value.items()}
-    return value
 
 
 class CauseView(NamedTuple):

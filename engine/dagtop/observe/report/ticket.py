@@ -9,8 +9,8 @@ from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.failure import Failure
 from dagtop.observe.redact import redactor
-from dagtop.observe.report.escalations import changed
 from dagtop.observe.report.words import duration, plural
+from dagtop.observe.veil import changed
 from dagtop.observe.visible import block, one_line
 
 #: Lines of a traceback that a ticket has room for; the middle is left out.
