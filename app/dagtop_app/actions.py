@@ -249,6 +249,14 @@ KEPT_FOOTER = footer_of(
 )
 
 
+#: What keys of the console's screen do in the list of runs too, which is a screen of its own.
+IN_RUNS = (
+    "move.down move.up move.top.vim move.top move.bottom move.half-down move.half-up move.page-down move.page-up find.next"
+    " find.previous look.filter look.problems look.back select.task app.export app.copy app.help app.theme app.runs app.shell"
+    " app.mouse app.quit"
+)
+
+
 def bindings(view: str = "") -> list[Binding]:
     """The bindings of the console's screen, or of a view's widget."""
     return [_binding(action, "screen." if view else "") for action in ACTIONS if action.view == view]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from dagtop.core.nearest import nearest
 
 from dagtop_app import faces
-from dagtop_app.actions import ACTIONS, BY_ID, NO_KEY, Action
+from dagtop_app.actions import ACTIONS, BY_ID, IN_RUNS, NO_KEY, Action, footer_of
 from dagtop_app.ascii_form import keys_in_ascii
 from dagtop_app.config_file import Document, shown
 from dagtop_app.lines import Line
@@ -149,8 +149,20 @@ def clashes(settings: Sequence[KeySetting]) -> list[str]:
         action = BY_ID.get(setting.id)
         for key in setting.keys:
             others = [other for other in ACTIONS if other.id != setting.id and key in _keys_of(other, own)]
-            told += [_clash(setting, action, other, key, own) for other in others if action is not None]
+            told += [
+                _clash(setting, action, other, key, own)
+                for other in others
+                if action is not None and _meet(action, other)
+            ]
     return [text for text in dict.fromkeys(told) if text]
+
+
+def _meet(action: Action, other: Action) -> bool:
+    """Whether keys of both are ever in force at once."""
+    if "runs" not in {action.view, other.view} or action.view == other.view:
+        return True
+    elsewhere = other if action.view == "runs" else action
+    return not elsewhere.view and elsewhere in footer_of(IN_RUNS)
 
 
 def _clash(setting: KeySetting, action: Action, other: Action, key: str, own: Mapping[str, KeySetting]) -> str:

@@ -15,7 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Input
 
 from dagtop_app import kept_runs, run_list_model
-from dagtop_app.actions import Action, bindings, bindings_of, footer_of
+from dagtop_app.actions import IN_RUNS, Action, bindings, bindings_of, footer_of
 from dagtop_app.kept_runs import History
 from dagtop_app.lines import Line, rule
 from dagtop_app.run_filter import RunFilter
@@ -36,12 +36,7 @@ _LOOK, _RATE = 2.0, 10
 _TALL = 20
 
 #: Keys that it has in common with the console.
-_SHARED = (
-    "move.down move.up move.top.vim move.top move.bottom move.half-down move.half-up move.page-down move.page-up find.next"
-    " find.previous look.filter look.problems look.back select.task app.export app.copy app.help app.theme app.runs app.shell"
-    " app.mouse app.quit"
-)
-SHARED = footer_of(_SHARED)
+SHARED = footer_of(IN_RUNS)
 _FOOTER = "runs.replay runs.diff app.export look.filter look.problems select.task runs.graph app.copy runs.cancel"
 
 
@@ -55,7 +50,7 @@ class RunListing(AnsweredOnce, Screen[None]):
     wall: the clock on the wall, and `zone` where that wall is.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(_SHARED), *bindings("runs")]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_of(IN_RUNS), *bindings("runs")]
     AUTO_FOCUS = ""
     live: MainScreen | None
 
@@ -148,12 +143,30 @@ class RunListing(AnsweredOnce, Screen[None]):
     def _take_live(self) -> None:
         """Put the run below into the list as it is now."""
         live, read = self.live, self._read
-        snapshot = live.bridge.snapshot if live is not None and not getattr(live.bridge.engine, "is_replay", False) else None
-        if self._made_of[0] is read and self._made_of[1] is snapshot:
+        snapshot = (
+            live.bridge.snapshot if live is not None and not getattr(live.bridge.engine, "is_replay", False) else None
+        )
+        before, self._made_of = self._made_of, (read, snapshot)
+        if before[0] is read and (before[1] is snapshot or self._renew_here()):
             return
-        self._made_of = read, snapshot
         self.kept = with_live(read, snapshot, live.source) if live is not None and snapshot is not None else list(read)
         self.sift()
+
+    def _renew_here(self) -> bool:
+        """The run below in its place, as it is now; False if it has another place, or is another one."""
+        assert self.live is not None
+        place = next((at for at, row in enumerate(self.kept) if row.here), None)
+        if place is None:
+            return False
+        was = self.kept[place]
+        (now,) = with_live([was], self.live.bridge.snapshot, self.live.source) or (was,)
+        if (now.run, now.goes_on) != (was.run, was.goes_on):
+            return False
+        self.kept[place] = now
+        shown = next((at for at, row in enumerate(self.rows) if row.here), None)
+        if shown is not None:
+            self.rows[shown] = now
+        return True
 
     def sift(self) -> None:
         """Leave out what is not asked for."""
@@ -186,7 +199,7 @@ class RunListing(AnsweredOnce, Screen[None]):
             row = self.table.row
             left, right = run_list_model.detail_title(row)
             self._side_rule.set_lines([rule(left, right, cells)])
-            self._detail.set_lines(run_list_model.detail_lines(row, cells, self._zone))
+            self._detail.set_lines(run_list_model.detail_lines(row, cells, now, self._zone))
         text, style = (self.wanted.error, "bad") if self.wanted.error else self.word
         self._word.set_lines([rule([(clean(text, 300), style)] if text else [], [], cells)])
         self.footer.show([(action, self.is_useful(action)) for action in footer_of(f"{_FOOTER} app.quit")])
