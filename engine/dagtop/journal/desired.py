@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
+from dagtop.journal.hidden import as_stored, names_of
 from dagtop.journal.resume import Resumption, plan_resumption
 from dagtop.ports.journal import Journal, RunSummary, StoredRun
 
@@ -47,6 +48,7 @@ def go_on_with(stored: StoredRun, plan: Plan, fingerprints: Sequence[str]) -> Re
     ------
     JournalError: somebody has it open by now, or it cannot be read.
     """
-    if len(plan) and stored.record.names and plan.index.keys().isdisjoint(stored.record.names):
+    seen = as_stored(plan, names_of(plan, stored.record))
+    if len(plan) and stored.record.names and seen.index.keys().isdisjoint(stored.record.names):
         return None
     return plan_resumption(stored, plan, fingerprints, supervises=True)

@@ -14,6 +14,7 @@ from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
 from dagtop.core.values import dataclass
 from dagtop.errors import JournalError
+from dagtop.journal.hidden import as_named, as_stored, names_of
 from dagtop.journal.history import SPAWNS_AGAIN, History, Result, TaskHistory
 from dagtop.journal.spawned import Fate, fate_of_spawned
 from dagtop.journal.stored import BaseStoredRun, still_open
@@ -104,6 +105,15 @@ def plan_resumption(
     ------
     JournalError: a process still has the run open, its graph was another one, or it cannot be read.
     """
+    real = names_of(plan, stored.record)
+    if not real:
+        return _planned(stored, plan, fingerprints, trust_changes, supervises)
+    return as_named(_planned(stored, as_stored(plan, real), fingerprints, trust_changes, supervises), real)
+
+
+def _planned(
+    stored: StoredRun, plan: Plan, fingerprints: Sequence[str], trust_changes: bool, supervises: bool
+) -> Resumption:
     summary = stored.summary
     if summary.alive:
         raise still_open(summary.run, summary.pid)

@@ -46,6 +46,8 @@ class RunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Tasks that stand for a node of a graph of graphs."""
     setup: Mapping[str, Any] = {}
     """Limits and breakers, see `dagtop.core.described.described_run`."""
+    hidden: Mapping[str, str] = {}
+    """By name: a digest of the name that the task has in the graph, where that one tells a secret."""
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):

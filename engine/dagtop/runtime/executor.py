@@ -148,7 +148,7 @@ class DAGExecutor(Listening):
         """
         if self._engine is not None:
             raise DagtopError(_ONCE)
-        resume = self.hiding.names.resumption(self.resume) if self.resume is not None else None
+        resume = self.resume
         started_at = time.time() if resume is None else resume.record.started_at
         policy = replace(self.config.run_policy(), supervises=self.supervises)
         orders: Sequence[Command] = ()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -13,15 +12,9 @@ from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.journal.hidden import digest
 from dagtop.observe.veil import changed
 from dagtop.ports.journal import JournalStatistics, JournalWriter, Posted
-
-if TYPE_CHECKING:
-    from dagtop.journal.resume import Resumption
-
-#: By these fields of a `Resumption` something is said of tasks by name.
-_BY_NAME = ("kept", "notes", "reruns", "spawned", "skipped", "attempts", "stops", "policies", "replicas")
-_NAMED = ("approved", "left", "removed")
 
 
 class HiddenNames:
@@ -63,7 +56,7 @@ class HiddenNames:
         for seen, alike in hidden.items():
             alone = len(alike) == 1 and seen not in taken and seen not in self._real
             for name in alike:
-                self._shown[name] = shown = seen if alone else f"{seen}·{_mark(name)}"
+                self._shown[name] = shown = seen if alone else f"{seen}·{digest(name)[:4]}"
                 self._real[shown] = name
         when_some = self.when_some
         if hidden and when_some is not None:
@@ -121,19 +114,9 @@ class HiddenNames:
         }
         return msgspec.structs.replace(command, **found) if found else command
 
-    def resumption(self, resume: Resumption) -> Resumption:
-        """What was stored of a run, with the names that its tasks have."""
-        if not self._shown:
-            return resume
-        by_name: dict[str, Any] = {
-            field: {self.inside(name): value for name, value in getattr(resume, field).items()} for field in _BY_NAME
-        }
-        named: dict[str, Any] = {field: tuple(map(self.inside, getattr(resume, field))) for field in _NAMED}
-        told: dict[str, Any] = {
-            "escalations": tuple(changed(one, self.inside) for one in resume.escalations),
-            "acknowledged": {number: changed(one, self.inside) for number, one in resume.acknowledged.items()},
-        }
-        return replace(resume, **by_name, **named, **told)
+    def digests(self) -> dict[str, str]:
+        """By the name that people see: of the name that the task has."""
+        return {seen: digest(name) for seen, name in self._real.items() if name in self._index}
 
 
 class HidingWriter:
@@ -171,8 +154,3 @@ class HidingWriter:
     def close(self, timeout: float = 5.0) -> bool:
         """Write what is left and stop."""
         return self._writer.close(timeout)
-
-
-def _mark(name: str) -> str:
-    """Tells names apart that look alike, the same in every run."""
-    return sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:4]

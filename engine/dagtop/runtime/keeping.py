@@ -68,6 +68,7 @@ def record_of(executor: DAGExecutor, engine: Engine) -> RunRecord:
         policy=which,
         nodes=tuple(plan.nodes),
         setup=described_run(executor.config.run_policy()),
+        hidden=executor.hiding.names.digests(),
     )
 
 
