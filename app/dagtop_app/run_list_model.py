@@ -167,11 +167,10 @@ _LEAD = 4
 def columns(cells: int, rows: Sequence[Kept]) -> Columns:
     """What fits. Names are as wide as the longest of them, within reason."""
     longest = max((len(name_of(one.summary.graph, 60)) for one in rows[:500]), default=5)
-    many = max((one.summary.tasks for one in rows[:500]), default=0)
     graph = max(5, min(longest, 14 if cells < 100 else 24 if cells < 132 else 36))
     run = 20 if cells >= 100 else 0
-    done = min(15, max(5, 2 * len(f"{many:,}") + 1))
-    sizes = (10, graph, run, 12, 7, done, 6)
+    done = min(15, max((len(done_text(one)) for one in rows[:500]), default=5))
+    sizes = (10, graph, run, 12, 7, max(5, done), 6)
     note = cells - _LEAD - sum(size + 1 for size in sizes if size)
     return Columns(*sizes, max(0, note))
 
@@ -195,22 +194,33 @@ def run_line(
     quiet = not kept.here and not kept.is_problem
     edge = (">" if faces.ASCII else "▌") if cursor else " "
     failed: Span = (f"{kept.failed:,}", "fail") if kept.failed else ("-", "faint")
-    known = bool(summary.counts) or summary.state in _OVER
-    done = f"{kept.done:,}/{summary.tasks:,}" if known else f"{summary.tasks:,}"
-    seconds = kept.seconds
+    seconds = _so_far(kept, now)
     slow = (kept.times_usual or 0.0) >= SLOW
     cells: list[tuple[str, int, str, bool]] = [
-        (face.word, cols.state, face.style, False),
         (name_of(summary.graph, 200), cols.graph, "strong" if cursor else "" if not quiet else "dim", False),
         (clean(summary.run, 60), cols.run, "dim", False),
         (begun_text(summary.started_at, now, zone), cols.begun, "dim" if quiet else "", False),
         (_took(kept, seconds), cols.took, "warn" if slow else "dim" if quiet else "", True),
-        (done, cols.done, "dim", True),
+        (done_text(kept), cols.done, "dim", True),
         (failed[0], cols.failed, failed[1], True),
     ]
-    line: list[Span] = [(edge, "mark"), ("*" if marked else " ", "mark"), (f"{drawn(face)} ", face.style)]
+    line: list[Span] = [(edge, "mark"), ("*" if marked else " ", "mark"), (f"{drawn(face)} {face.word}", face.style)]
+    line.append((" " * (cols.state - len(face.word) + 1), ""))
     line += [(fit(text, size, right=right) + " ", style) for text, size, style, right in cells if size]
     return (*line, *fit_line(notes(kept), cols.note)) if cols.note else tuple(line)
+
+
+def done_text(kept: Kept) -> str:
+    """How many tasks came to a good end, of how many."""
+    known = bool(kept.summary.counts) or kept.summary.state in _OVER
+    return f"{kept.done if known else '-':{',' if known else ''}}/{kept.summary.tasks:,}"
+
+
+def _so_far(kept: Kept, now: float) -> float | None:
+    """How long it took, or goes on already."""
+    if kept.seconds is None and kept.goes_on:
+        return max(0.0, now - kept.summary.started_at)
+    return kept.seconds
 
 
 def _took(kept: Kept, seconds: float | None) -> str:
@@ -246,14 +256,14 @@ def notes(kept: Kept) -> list[Span]:
     if kept.here:
         told.append(("this one", "key"))
     elif kept.goes_on:
-        told.append((f"goes on in process {summary.pid}", "run"))
+        told.append((f"process {summary.pid}", "run"))
     times = kept.times_usual
     if times is not None and times >= SLOW:
         told.append((f"{'^' if faces.ASCII else '▲'} {times:.1f}× usual" if times < 100 else "far slower", "warn"))
     if summary.incomplete:
         told.append((clean(summary.incomplete, 200), "fail"))
     elif summary.state == "crashed":
-        told.append(("can be resumed", "dim"))
+        told.append(("resumable", "dim"))
     others = {
         state: count
         for state, count in summary.counts.items()
@@ -278,12 +288,12 @@ def detail_title(kept: Kept | None) -> tuple[list[Span], list[Span]]:
     return [(clean(kept.run, 60), "title")], [(f"{drawn(face)} {face.word}", face.style)]
 
 
-def detail_lines(kept: Kept | None, cells: int, zone: tzinfo | None = None) -> list[Line]:
+def detail_lines(kept: Kept | None, cells: int, now: float, zone: tzinfo | None = None) -> list[Line]:
     """Its endings, when it was, how long its graph usually takes, and its file."""
     if kept is None:
         return []
     summary = kept.summary
-    endings = clean(counts_text(dict(summary.counts)), 300) or "nothing has ended yet, or it was not told"
+    endings = clean(counts_text(dict(summary.counts)), 300) or "what became of them is told when it ends"
     facts: list[tuple[str, list[Span]]] = [("tasks", [(f"{summary.tasks:,}  ", "strong"), (endings, "")])]
     began = f"{_wall(summary.started_at, zone):%Y-%m-%d %H:%M:%S}"
     when: list[Span] = [(began, "")]
@@ -293,15 +303,15 @@ def detail_lines(kept: Kept | None, cells: int, zone: tzinfo | None = None) -> l
     if summary.pid and not kept.here:
         when.append((f"   process {summary.pid}{'' if summary.alive else ', gone'}", "dim"))
     facts.append(("when", when))
-    facts.append(("took", _against_past(kept)))
+    facts.append(("took", _against_past(kept, _so_far(kept, now))))
     facts.append(("file", [(clean(shorter(summary.source), 300) or "started from Python", "dim")]))
     if not kept.goes_on and not kept.here and summary.state != RunState.SUCCEEDED.value:
         facts.append(("next", [(f"dagtop resume {clean(summary.run, 60)}", "key"), (" goes on with it", "dim")]))
     return [fit_line([(f" {fit(label, 7)} ", "head"), *spans], cells) for label, spans in facts]
 
 
-def _against_past(kept: Kept) -> list[Span]:
-    seconds, past = kept.seconds, kept.past
+def _against_past(kept: Kept, seconds: float | None) -> list[Span]:
+    past = kept.past
     told: list[Span] = [(duration(seconds) if seconds is not None else "not known", "strong")]
     usual = past.median
     if usual is None:

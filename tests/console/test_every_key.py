@@ -126,5 +126,5 @@ async def test_a_key_that_is_no_action_changes_nothing(view: str) -> None:
 
 
 def test_every_view_with_keys_of_its_own_is_tried() -> None:
-    assert {action.view for action in ACTIONS} <= {"", "replay", *VIEW_KEYS}
+    assert {action.view for action in ACTIONS} <= {"", "replay", "runs", *VIEW_KEYS}  # those of "runs": test_run_list
     assert {*TASK, *BEFORE} <= {action.id for action in ACTIONS}

@@ -133,9 +133,9 @@ class RunList(RunListing):
         self.app.push_screen(screen)
 
     def _left(self, all_the_way: bool) -> None:
+        self._screen.dismiss()
         if all_the_way and self.live is not None:
             self.dismiss()
-        self._screen.dismiss()
         opened, self._opened = self._opened, None
         if opened is not None:
             self._let_go(opened)
@@ -218,7 +218,8 @@ class RunList(RunListing):
             return
         run, process = row.run, row.summary.pid
         lines: list[Line] = [
-            ((f"It goes on in process {process}. What runs there is told to stop; what has not begun will not.", ""),),
+            ((f"It goes on in process {process}. What runs there is told to stop,", ""),),
+            (("what has not begun will not begin.", ""),),
             ((f"dagtop resume {clean(run, 60)}", "key"), (" goes on with it later.", "dim")),
         ]
         choices = [
