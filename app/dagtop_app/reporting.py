@@ -13,7 +13,7 @@ import msgspec
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.errors import DagtopError
 from dagtop.observe.redact import redactor
-from dagtop.observe.report import ReportRecorder, check_report_path, collect_snapshot, form_of, write_report
+from dagtop.observe.report import Report, ReportRecorder, check_report_path, collect_snapshot, form_of, write_report
 from dagtop.observe.report.ticket import ticket
 from dagtop.observe.report.write import replace_file
 from dagtop.observe.secrets import secrets_in
@@ -61,10 +61,26 @@ def report_command(run: str, files: Sequence[Path], db: Path | None, *, escalati
     elif not files:
         print(farewell(snapshot))
         return 0
-    report = collect_snapshot(snapshot, recorder=recorder, inputs=record.parameters, source=record.source)
-    for file in files:
-        print(f"report: {clean(str(write_report(report, file, draw=draw)))}", file=sys.stderr)
+    if files:
+        report = report_of(stored, snapshot, recorder)
+        for file in files:
+            print(f"report: {clean(str(write_report(report, file, draw=draw)))}", file=sys.stderr)
     return 0
+
+
+def report_of(stored: StoredRun, snapshot: RunSnapshot, recorder: ReportRecorder) -> Report:
+    """All that is kept of a run, its tasks' outputs too. `snapshot` and `recorder` are those of `snapshot_of`.
+
+    Raises
+    ------
+    JournalError: it cannot be read.
+    """
+    from dagtop_app.kept_outputs import outputs_of  # noqa: PLC0415 - only where a report is written
+
+    record, outputs = stored.record, outputs_of(stored, snapshot)
+    return collect_snapshot(
+        snapshot, recorder=recorder, inputs=record.parameters, source=record.source, outputs=outputs
+    )
 
 
 def snapshot_of(stored: StoredRun, recorder: ReportRecorder) -> RunSnapshot:

@@ -136,11 +136,12 @@ def collect_snapshot(
     recorder: ReportRecorder | None = None,
     inputs: Mapping[str, Any] | None = None,
     source: str = "",
+    outputs: Mapping[str, Described] | None = None,
 ) -> Report:
-    """The report of a run as it is at this moment, without outputs. Parameters as of `collect`."""
+    """The report of a run as it is at this moment; `outputs` of its tasks are told if they are given. Parameters as of `collect`."""
     rows = {row.name: row for row in snapshot.rows}
     stale = {row.name: True for row in snapshot.rows if row.stale}
-    tasks = _tasks(snapshot.plan, rows, {}, stale, snapshot.at, recorder)
+    tasks = _tasks(snapshot.plan, rows, outputs or {}, stale, snapshot.at, recorder)
     return _report(
         tasks,
         plan=snapshot.plan,
