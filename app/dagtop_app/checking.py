@@ -23,9 +23,10 @@ from dagtop.graph import ExecutorConfig
 from dagtop.observe.describe import describe_named
 from dagtop.observe.visible import storable
 
+from dagtop_app.due import scheduled_nodes_of, timetable_of
 from dagtop_app.forecasting import Outlook, forecast_lines, forecast_object, history_of, outlook_of
 from dagtop_app.options import GraphOptions, JournalOptions
-from dagtop_app.running import Prepared, prepare, scheduled_nodes_of, timetable_of
+from dagtop_app.preparing import Prepared, prepare
 from dagtop_app.terminal import stdout_reserved, write_all
 from dagtop_app.text import clean, duration, name_of, plural
 

@@ -15,7 +15,7 @@ from dagtop.errors import JournalError
 from dagtop_app import settings
 from dagtop_app.headless import say
 from dagtop_app.options import JournalOptions
-from dagtop_app.running import Prepared
+from dagtop_app.preparing import Prepared
 from dagtop_app.text import clean, duration, name_of, plural
 
 #: Of the tasks of which nothing is known, so many are named.

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from dagtop.core.schedule import Timetable
     from dagtop.runtime.swapping import Version
 
-    from dagtop_app.running import Prepared
+    from dagtop_app.preparing import Prepared
     from dagtop_app.timekeeper import NotBegun
 
 

@@ -24,8 +24,9 @@ from dagtop.runtime.swapping import Version
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app.aside import ReadsAside
+from dagtop_app.due import scheduled_nodes_of
 from dagtop_app.headless import say
-from dagtop_app.running import Prepared, scheduled_nodes_of
+from dagtop_app.preparing import Prepared
 from dagtop_app.text import clean
 
 #: Who applies what has changed, as the events tell it.

@@ -12,8 +12,9 @@ from dagtop.runtime.comparing import compare
 from dagtop.runtime.swapping import Version
 
 from dagtop_app.aside import ReadsAside
+from dagtop_app.due import timetable_of
 from dagtop_app.next_run import NextRun
-from dagtop_app.running import Prepared, timetable_of
+from dagtop_app.preparing import Prepared
 from dagtop_app.text import clean
 from dagtop_app.timekeeper import NotBegun
 

@@ -13,9 +13,10 @@ from dagtop.journal.resume import Resumption, plan_resumption
 from dagtop.ports.journal import Journal, RunRecord
 
 from dagtop_app import headless, settings
+from dagtop_app.kept_where import resume_command as command_again
 from dagtop_app.options import GraphOptions, JournalOptions, OutputOptions
-from dagtop_app.running import Prepared, prepare, run_to_the_end
-from dagtop_app.running import resume_command as command_again
+from dagtop_app.preparing import Prepared, prepare
+from dagtop_app.running import run_to_the_end
 from dagtop_app.signals import Signals
 from dagtop_app.surviving import live_changes
 from dagtop_app.terminal import stdout_reserved, tell

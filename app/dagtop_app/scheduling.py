@@ -26,7 +26,8 @@ from dagtop_app.due_texts import at_text, left_text, missed_text, stands_for
 from dagtop_app.headless import NOBODY_READS, say
 from dagtop_app.mailbox import Mailbox
 from dagtop_app.options import OutputOptions
-from dagtop_app.running import Prepared, run_to_the_end
+from dagtop_app.preparing import Prepared
+from dagtop_app.running import run_to_the_end
 from dagtop_app.signals import Signals, name_of_signal
 from dagtop_app.text import name_of
 

@@ -16,7 +16,7 @@ from dagtop_app.graph_folding import fold_tasks
 from dagtop_app.graphview import ASCII, UNICODE, Canvas, GraphModel, NodeTexts, Routing, Scale, Sizes, lay_out, route
 from dagtop_app.graphview.sizes import BOX_LIMIT
 from dagtop_app.options import GraphOptions
-from dagtop_app.running import prepare
+from dagtop_app.preparing import prepare
 from dagtop_app.terminal import stdout_reserved, write_all
 from dagtop_app.text import fit, name_of, plural, width
 

@@ -9,8 +9,9 @@ from dagtop.errors import JournalError
 from dagtop.ports.journal import Journal
 
 from dagtop_app.headless import say
+from dagtop_app.kept_where import file_of
 from dagtop_app.options import UsageError
-from dagtop_app.running import Prepared, file_of
+from dagtop_app.preparing import Prepared
 from dagtop_app.text import clean, name_of, plural
 
 if TYPE_CHECKING:

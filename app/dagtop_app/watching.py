@@ -14,20 +14,13 @@ from dagtop.observe.story import Story
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless, settings
+from dagtop_app.due import refuse_to_watch, scheduled_nodes_of, timetable_of
+from dagtop_app.kept_where import can_be_resumed, open_journal, resume_command
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
-from dagtop_app.running import (
-    Prepared,
-    Reports,
-    can_be_resumed,
-    executor_for,
-    open_journal,
-    prepare,
-    refuse_to_watch,
-    resume_command,
-    scheduled_nodes_of,
-    timetable_of,
-)
+from dagtop_app.preparing import Prepared, prepare
+from dagtop_app.run_end import Reports
+from dagtop_app.running import executor_for
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal, tell
 

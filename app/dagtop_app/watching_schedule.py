@@ -18,8 +18,10 @@ from dagtop_app import headless, settings
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.next_run import NextRun
 from dagtop_app.options import OutputOptions
+from dagtop_app.preparing import Prepared
 from dagtop_app.reloading_schedule import RereadForNextRun
-from dagtop_app.running import Prepared, Reports, executor_for
+from dagtop_app.run_end import Reports
+from dagtop_app.running import executor_for
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal, tell
 from dagtop_app.timekeeper import NotBegun, Timekeeper

@@ -17,8 +17,9 @@ from dagtop.errors import DagtopError
 from dagtop.loaders.again import files_of, read_again
 from dagtop.loaders.python import load
 from dagtop_app.options import GraphOptions, OutputOptions
+from dagtop_app.preparing import Prepared, prepare
 from dagtop_app.reloading import Reloader
-from dagtop_app.running import Prepared, executor_for, prepare
+from dagtop_app.running import executor_for
 
 PATIENCE = 60.0
 
