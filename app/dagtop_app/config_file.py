@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 #: More than this is no file of settings.
 _LARGEST = 1_000_000
+#: A key of more parts is none of ours, and reading it takes time and room by the square of them.
+_DEEPEST = 30
 
 Path_ = tuple[str, ...]
 
@@ -67,6 +69,8 @@ def read_toml(path: Path) -> Document:
         raise ConfigError(f"{path}: it is not UTF-8 ({error.reason} at byte {error.start:,})") from None
     except OSError as error:
         raise ConfigError(f"{path}: it cannot be read: {error.strerror or error}") from None
+    if line := _line_of_too_deep(text):
+        raise ConfigError(f"{path}:{line}: it is nested too deeply")
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -92,6 +96,25 @@ def _place(message: str, text: str) -> str:
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\])*"|'[^']*')"""
 _KEY = re.compile(rf"\s*({_PART}(?:\s*\.\s*{_PART})*)\s*=")
 _TABLE = re.compile(rf"\s*\[\[?\s*({_PART}(?:\s*\.\s*{_PART})*)\s*\]")
+
+
+_TOKEN = re.compile(
+    r'''"""(?:\\.|[^\\])*?"""|\'{3}.*?\'{3}|"(?:\\.|[^"\\\n])*"|'[^'\n]*'|\#[^\n]*|[A-Za-z0-9_-]+|[ \t]+|.''',
+    re.DOTALL,
+)
+
+
+def _line_of_too_deep(text: str) -> int:
+    """Where the first key stands that has very many parts; 0 if none has. What stands in texts and comments is none."""
+    dots = 0
+    for token in _TOKEN.finditer(text) if text.count(".") >= _DEEPEST else ():
+        if token[0] == ".":
+            dots += 1
+            if dots == _DEEPEST:
+                return text.count("\n", 0, token.start()) + 1
+        elif not re.match(r"""[A-Za-z0-9_ \t"'-]""", token[0]):
+            dots = 0
+    return 0
 
 
 def _lines(text: str) -> Iterator[tuple[Path_, int]]:

@@ -45,6 +45,20 @@ class TestReading:
         assert read(None, environ).config.refresh == 5
         assert read(None, environ).given == "DAGTOP_CONFIG"
 
+    @pytest.mark.parametrize("text", ["{} = 1", "[{}]\nx = 1", "x = {{{} = 1}}", "'a'.{} = 1", "[confirm]\n{} = 1"])
+    def test_a_key_of_very_many_parts_is_told_before_it_is_read(self, tmp_path: Path, text: str) -> None:
+        """TOML readers take time and room by the square of the parts: 30,000 took more than three gigabytes."""
+        told = wrong(tmp_path / "config.toml", f"# one\n{text.format(' . '.join(['a'] * 100_000))}\n")
+        assert told in (":2: it is nested too deeply", ":3: it is nested too deeply")
+
+    def test_dots_in_texts_and_comments_are_no_parts(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.toml"
+        dots = ".".join(["a"] * 100)
+        path.write_text(f'# {dots}\ntheme = "dagtop-light" # {dots}\n[keys]\ncancel = ["x"] # \'{dots}\n')
+        assert read(path).config.theme == "dagtop-light"
+        for text in (f'theme = "{dots}"', f"theme = '{dots}'", f'theme = """\n{dots}"""', f"theme = '''{dots}'''"):
+            assert "there is no theme" in wrong(path, text)
+
     def test_everything_can_be_set(self, tmp_path: Path) -> None:
         path = tmp_path / "config.toml"
         path.write_text(
