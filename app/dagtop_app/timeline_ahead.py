@@ -112,17 +112,41 @@ def expected(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> tuple[bool, l
         else:
             found = usual.get(index)
             guess = found.median if found is not None else policies[index].weight * unit
-            likely.append(guess if seconds is None else max(seconds, seconds + left_of(row, seconds, guess)))
+            longest = found.p95 if found is not None else guess
+            if seconds is None:
+                likely.append(guess if row.policy.timeout is None else min(guess, row.policy.timeout))
+            else:
+                likely.append(seconds + left_of(row, seconds, guess, longest))
     return bool(unit), likely
 
 
-def left_of(row: TaskRow, taken: float, guess: float) -> float:
-    """How long a running task is likely to go on."""
+def left_of(row: TaskRow, taken: float, guess: float, longest: float = 0.0) -> float:
+    """How long a running task is likely to go on: by its progress, else by how long it usually takes; its timeout ends it.
+
+    One that takes longer than usual ends, as likely as not, half way to how long it takes at the `longest`.
+    """
+    left = guess - taken if guess > taken else max((longest - taken) / 2, taken * _MORE)
     if row.progress is not None:
         done, total, _ = row.progress
         if total and total > 0 and _TELLS <= done / total <= 1:
-            return taken * (total - done) / done
-    return guess - taken if guess > taken else taken * _MORE
+            left = taken * (total - done) / done
+    if row.policy.timeout is not None:
+        left = min(left, row.policy.timeout - taken)
+    return max(0.0, left)
+
+
+def rough_end(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> float | None:
+    """When a run of very many tasks is likely to have ended: their work is spread over all slots, nobody waits. O(V)."""
+    if snapshot.state in RUN_OVER or serves(snapshot) or len(snapshot.rows) != len(snapshot.plan):
+        return None
+    known, seconds = expected(snapshot, usual)
+    at, work, longest = snapshot.at, 0.0, 0.0
+    for row, cost in zip(snapshot.rows, seconds, strict=True):
+        if row.state in FINAL or lasts(snapshot, row.policy):
+            continue
+        left = cost - (at - row.started_at) if row.state in ACTIVE and row.started_at is not None else cost
+        work, longest = work + left, max(longest, left)
+    return at + max(longest, work / max(1, slots(snapshot))) if known and work else None
 
 
 def _measured(row: TaskRow, at: float) -> float | None:

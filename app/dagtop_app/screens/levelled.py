@@ -13,8 +13,8 @@ from dagtop_app import level_texts
 from dagtop_app.actions import BY_ID, Action
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.node_commands import radius_of
+from dagtop_app.screens.foreseeing import Foreseeing
 from dagtop_app.screens.popup import Popup
-from dagtop_app.screens.remembering import Remembering
 from dagtop_app.tabs import Tab
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.views.listed import VIEWS
@@ -24,7 +24,7 @@ from dagtop_app.widgets.painted import Painted
 _ONE_LEVEL = "this graph has no nodes: all of it is one level"
 
 
-class Levelled(Remembering):
+class Levelled(Foreseeing):
     """Levels, on top of everything else that keys do. A graph without nodes has one, and nothing of this shows."""
 
     _came_from: tuple[int | None, int] = (None, -1)

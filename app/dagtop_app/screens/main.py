@@ -19,6 +19,7 @@ from textual.geometry import Size
 from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
+from dagtop_app.eta_texts import left_of_run
 from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.keymap import help_key, shown_of
 from dagtop_app.lines import Line, Span, line_width, rule
@@ -135,6 +136,7 @@ class MainScreen(Levelled):
 
     def on_attached(self) -> None:
         """Another engine: what was read of the one before is read anew."""
+        self.foresight.forget()
         for view in self.stage.made:
             view.attached()
 
@@ -161,6 +163,7 @@ class MainScreen(Levelled):
 
     def _draw_header(self) -> None:
         current = BY_NAME[self.view].key
+        self.header.left = left_of_run(self.bridge.snapshot, self.foresee()) if self.bridge.usual else None
         self.header.show(self.roster.snapshot, self.source_title, self.tabs(), current, self._next_run, self.crumbs)
 
     def _draw_tiny(self) -> None:

@@ -8,6 +8,7 @@ from dagtop.core.snapshot import RunSnapshot
 from textual import events
 from textual.message import Message
 
+from dagtop_app.eta_texts import Left
 from dagtop_app.tabs import Tab, tab_line
 from dagtop_app.text import width
 from dagtop_app.view_model import run_line, tally_line
@@ -19,6 +20,8 @@ class Header(Painted):
 
     crashed = False
     """Whether what is shown is the last of a stored run whose process died."""
+    left: Left | None = None
+    """How long the run is likely to go on, where that is known."""
 
     class Chosen(Message):
         """A tab was clicked."""
@@ -41,7 +44,7 @@ class Header(Painted):
         if cells:
             self.set_lines(
                 [
-                    run_line(snapshot, title, cells, next_run, crumbs, crashed=self.crashed),
+                    run_line(snapshot, title, cells, next_run, crumbs, crashed=self.crashed, left_over=self.left),
                     tally_line(snapshot, cells),
                     tab_line(tabs, current, cells),
                 ]

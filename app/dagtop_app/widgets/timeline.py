@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop.core.forecast import Usual
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, RUN_OVER
@@ -25,7 +23,7 @@ from dagtop_app.level_texts import end_of
 from dagtop_app.levels import relative
 from dagtop_app.lines import Line
 from dagtop_app.text import name_of, width
-from dagtop_app.timeline_ahead import NOTHING, Ahead, look_ahead
+from dagtop_app.timeline_ahead import NOTHING, Ahead
 from dagtop_app.timeline_bars import spans_of
 from dagtop_app.timeline_lens import Lens, Window
 from dagtop_app.timeline_load import Gauges
@@ -50,14 +48,8 @@ if TYPE_CHECKING:
 
 #: Names looked at to find how wide the first column should be.
 _MEASURED = 2000
-#: Up to so many tasks it is worked out at once what is to come; of more, beside.
-_AT_ONCE = 800
-#: Of more tasks it is not worked out at all.
-_TOO_MANY = 50_000
-#: That, and to put the rows in order, takes at most this share of the time.
+#: To put the rows in order takes at most this share of the time.
 _SHARE = 0.03
-#: Seconds at least between two looks ahead.
-_LOOKS = 0.5
 _NO_COLUMNS = Columns(8, 1, 0, 6, 0)
 
 
@@ -84,13 +76,8 @@ class TimelinePane(PaintedScroll):
         self.gauges = Gauges()
         self.rolls = Rolls()
         self.scene = Scene(desk.roster.snapshot, Story(), {}, NOTHING, Window(0.0, 1.0, 1), _NO_COLUMNS, critical=True)
-        self._found: tuple[Plan, Ahead] | None = None
-        """What was worked out beside, and not taken yet."""
         self._groups_ahead: tuple[Ahead, dict[str, tuple[float, float] | None]] = (NOTHING, {})
         self._groups_failed: dict[str, tuple[Rolled, Sequence[float]]] = {}
-        self._looking = False
-        self._look_due = 0.0
-        self._looked_at: Sequence[TaskRow] = ()
         self._ordered: tuple[object, ...] = ()
         self._tasks: tuple[object, ...] = ()
         self._order_due = 0.0
@@ -105,7 +92,7 @@ class TimelinePane(PaintedScroll):
         """Draw what has changed; `moved`: the rows or the cursor are others."""
         desk, snapshot = self.desk, self.desk.roster.snapshot
         story, usual = desk.bridge.story, desk.bridge.usual
-        self._look(desk.bridge.snapshot, usual)
+        self.ahead = desk.foresee()
         moved = self._arrange(snapshot, story) or moved
         self._measure(snapshot)
         start, end = span_of(snapshot, story, self.ahead, whole=self.whole)
@@ -381,43 +368,9 @@ class TimelinePane(PaintedScroll):
         self.lens.pan(by, self.scene.window)
         self.desk.draw()
 
-    # -- what is to come -------------------------------------------------------------------------------------------------
-
     def forget(self) -> None:
         """Another run: nothing is known of what is to come."""
-        self.ahead, self._found, self._looked_at, self._look_due, self._ordered = NOTHING, None, (), 0.0, ()
-
-    def _look(self, snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> None:
-        """Work out what is to come, not too often; of many tasks beside."""
-        if self._found is not None:
-            plan, found = self._found
-            self._found = None
-            if plan is snapshot.plan:
-                self.ahead = found
-        if len(self.ahead.seconds) > len(snapshot.rows):
-            self.ahead = NOTHING
-        now = self.desk.now()
-        if self._looking or snapshot.rows is self._looked_at or len(snapshot.rows) > _TOO_MANY:
-            return
-        if now < self._look_due and len(self.ahead.seconds) == len(snapshot.rows) and snapshot.state not in RUN_OVER:
-            return
-        self._looked_at = snapshot.rows
-        usual = dict(usual)
-        if len(snapshot.rows) <= _AT_ONCE:
-            begun = time.perf_counter()
-            self.ahead = look_ahead(snapshot, usual)
-            self._look_due = now + max(_LOOKS, (time.perf_counter() - begun) / _SHARE)
-        else:
-            self._looking = True
-            self.run_worker(partial(self._look_beside, snapshot, usual), thread=True, group="ahead")
-
-    def _look_beside(self, snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> None:
-        begun = time.perf_counter()
-        try:
-            self._found = (snapshot.plan, look_ahead(snapshot, usual))
-        finally:
-            self._look_due = self.desk.now() + max(_LOOKS, (time.perf_counter() - begun) / _SHARE)
-            self._looking = False
+        self.ahead, self._ordered = NOTHING, ()
 
 
 def _same(one: object, other: object) -> bool:

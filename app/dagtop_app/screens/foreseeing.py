@@ -1,0 +1,29 @@
+"""What is to come of the run, for the header and for the views that draw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+from dagtop_app.foresight import Foresight
+from dagtop_app.screens.remembering import Remembering
+from dagtop_app.timeline_ahead import Ahead
+
+
+class Foreseeing(Remembering):
+    """Looks ahead, once for all that ask."""
+
+    @cached_property
+    def foresight(self) -> Foresight:
+        """What was seen last."""
+        return Foresight(self._clock, self._beside)
+
+    def _clock(self) -> float:
+        return self.now()
+
+    def _beside(self, work: Callable[[], None]) -> None:
+        self.run_worker(work, thread=True, group="ahead", exit_on_error=False)
+
+    def foresee(self) -> Ahead:
+        """What is to come of the run, as it was worked out last."""
+        return self.foresight.look(self.bridge.snapshot, self.bridge.usual)
