@@ -83,10 +83,9 @@ def run_with_scheduled_nodes(
     wall: Callable[[], float] = time.time,
 ) -> int:
     """One run that lasts, in which nodes start over at their due times, until a signal comes or none is due any more."""
-    plan = prepared.graph.validate(prepared.config)
 
     def keep_times(engine: EngineThread, over: threading.Event) -> None:
-        times = NodeTimes(nodes, plan, wall())
+        times = NodeTimes(nodes, wall())
         here, told = zone_here(), -1.0
         while not over.wait(_GLANCE):
             snapshot, now = engine.latest, wall()
@@ -95,7 +94,8 @@ def run_with_scheduled_nodes(
                 engine.close()  # who has had the signal stops what runs
                 return
             if snapshot.rows:
-                for command in times.tick(now, partial(node_end, snapshot), partial(is_wanted, snapshot)):
+                ended, wanted = partial(node_end, snapshot), partial(is_wanted, snapshot)
+                for command in times.tick(now, snapshot.plan, ended, wanted):
                     engine.send(command, by=BY)
             if coming is None:
                 engine.expect_more(False)

@@ -102,8 +102,8 @@ class NodeKeeper:
 
     runs_all = False
 
-    def __init__(self, nodes: dict[str, Timetable], plan: Plan, *, wall: Callable[[], float] = time.time) -> None:
-        self._times = NodeTimes(nodes, plan, wall())
+    def __init__(self, nodes: dict[str, Timetable], *, wall: Callable[[], float] = time.time) -> None:
+        self._times = NodeTimes(nodes, wall())
         self._wall = wall
         self._here = zone_here()
         self._expect_more: Callable[[bool], None] | None = None
@@ -118,7 +118,7 @@ class NodeKeeper:
         snapshot = bridge.engine.latest
         if snapshot.rows:
             ended, wanted = partial(node_end, snapshot), partial(is_wanted, snapshot)
-            for command in self._times.tick(self._wall(), ended, wanted):
+            for command in self._times.tick(self._wall(), snapshot.plan, ended, wanted):
                 bridge.engine.send(command, by=BY)
         if self._expect_more is not None and self._times.next_due(self._wall()) is None and not self._times.is_busy:
             self._expect_more(False)

@@ -108,7 +108,7 @@ def _watch(
     if not now and (nodes := scheduled_nodes_of(prepared)):
         from dagtop_app.timekeeper import NodeKeeper  # noqa: PLC0415 - as above
 
-        keeper = NodeKeeper(nodes, prepared.graph.validate(prepared.config))
+        keeper = NodeKeeper(nodes)
     left, word = None, ""
     if prepared.reconciler is not None:
         from dagtop_app.surviving import desired_state, sentence  # noqa: PLC0415 - only for a desired state

@@ -269,9 +269,7 @@ async def test_of_nodes_with_schedules_nothing_is_offered_that_would_be_refused(
         assert schedule is not None
         engine = FakeEngine(with_nodes(snapshot_of({"in/a": (), "in": ("in/a",)}, {}), ["in"]))
         seen.app.bridge.attach(engine)
-        seen.app.main.keeper = NodeKeeper(
-            {"in": Timetable(schedule, UTC)}, engine.latest.plan, wall=lambda: seen.wall.now
-        )
+        seen.app.main.keeper = NodeKeeper({"in": Timetable(schedule, UTC)}, wall=lambda: seen.wall.now)
         done = {"state": TaskState.SUCCEEDED, "attempt": 1, "started_at": 0.0, "ended_at": 2.0}
         over = snapshot_of(
             {"in/a": (), "in": ("in/a",)}, {"in/a": done, "in": done}, version=9, state=RunState.SUCCEEDED

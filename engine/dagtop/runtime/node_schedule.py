@@ -70,10 +70,8 @@ def is_wanted(snapshot: RunSnapshot, task: str) -> bool:
 class NodeTimes:
     """Says which tasks are to start over. A node that still goes on at its due time is treated as its `overlap` says."""
 
-    def __init__(self, nodes: dict[str, Timetable], plan: Plan, now: float) -> None:
+    def __init__(self, nodes: dict[str, Timetable], now: float) -> None:
         self._agendas = {path: Agenda(timetable, now) for path, timetable in nodes.items()}
-        names = [plan.names[index] for index in plan.order if index not in plan.nodes]
-        self._members = {path: members(names, path) for path in nodes}
         self._busy: set[str] = set()
 
     @property
@@ -82,12 +80,13 @@ class NodeTimes:
         return bool(self._busy)
 
     def tick(
-        self, now: float, ended: Callable[[str], float | None], wanted: Callable[[str], bool]
+        self, now: float, plan: Plan, ended: Callable[[str], float | None], wanted: Callable[[str], bool]
     ) -> list[RestartTask]:
         """The commands that are due, upstream first.
 
         Parameters
         ----------
+        plan: that of now: tasks may have come since the run began.
         ended: when a node has ended, by the wall clock; None while it goes on.
         wanted: whether a task is to run at all. One that a person has stopped stays so.
         """
@@ -104,8 +103,9 @@ class NodeTimes:
                 agenda.ended(min(end, now))
             if self._is_due(agenda, now):
                 self._busy.add(path)
-                members = filter(wanted, self._members[path])
-                commands += [RestartTask(task, False, f"{path} is due", path) for task in members]
+                names = [plan.names[index] for index in plan.order if index not in plan.nodes]
+                chosen = filter(wanted, members(names, path))
+                commands += [RestartTask(task, False, f"{path} is due", path) for task in chosen]
         return commands
 
     def _is_due(self, agenda: Agenda, now: float) -> bool:

@@ -163,7 +163,7 @@ class Scheduled:
             return None
         now = self._wall()
         if self._nodes:
-            times = self._times or NodeTimes(self._nodes, self.graph.validate(self.config), now)
+            times = self._times or NodeTimes(self._nodes, now)
             coming = times.next_due(now)
             return None if coming is None else self._local(coming.due, coming.timetable)
         due = self._agenda.next_due(now) if self._agenda is not None else self.timetable.after(now, now)
@@ -352,7 +352,7 @@ class Scheduled:
 
     async def _keep_times(self, executor: DAGExecutor) -> None:
         engine = executor.prepared
-        times = self._times = NodeTimes(self._nodes, executor.plan, self._wall())
+        times = self._times = NodeTimes(self._nodes, self._wall())
 
         def ended(path: str) -> float | None:
             ledger = engine.machine.ledger
@@ -365,7 +365,7 @@ class Scheduled:
 
         while True:
             now = self._wall()
-            for command in times.tick(now, ended, wanted):
+            for command in times.tick(now, engine.machine.plan, ended, wanted):
                 engine.send(command, 0, BY)
             coming = times.next_due(now)
             if coming is None or self._was_called_off():
