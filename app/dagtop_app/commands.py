@@ -1,65 +1,47 @@
-"""The command palette: every action of the list, and every task by name."""
+"""The palette of Ctrl+p: every action of the list, and every task by name."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
-from functools import partial
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
-from textual import work
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
-from textual.content import Content
-from textual.css.query import NoMatches
-from textual.message import Message
-
-from dagtop_app.actions import ACTIONS, Action
+from dagtop_app.actions import ACTIONS, BY_ID, Action
+from dagtop_app.completing import Offer
 from dagtop_app.keymap import shown_of
-from dagtop_app.screens.asked import AnsweredOnce
+from dagtop_app.palette import Outlook
+from dagtop_app.screens.command_line import CommandLine, Words
 from dagtop_app.text import name_of
-
-if TYPE_CHECKING:
-    from dagtop_app.screens.main import MainScreen
 
 #: Task names offered at most.
 _MOST = 40
+#: How the answer begins that is a task.
+TASK = "task "
 
 
-class _OnMain(Provider):
-    @property
-    def main(self) -> MainScreen | None:
-        """The console's screen, if that is where the palette was opened."""
-        from dagtop_app.screens.main import MainScreen  # noqa: PLC0415 - the screen imports the actions that are read here
+def offers(text: str, names: Sequence[str]) -> list[Offer]:
+    """The actions that all of the words are in, those whose labels have them first; then tasks by name. Pure."""
+    words = text.lower().split()
+    found = [(rank, action) for action in ACTIONS if action.in_palette and (rank := _rank(action, words)) is not None]
+    found.sort(key=lambda it: it[0])
+    actions = [Offer(action.id, _title(action), action.help) for _, action in found]
+    return [*actions, *(_tasks(text.strip().lower(), names) if words else ())]
 
-        return self.screen if isinstance(self.screen, MainScreen) else None
+
+def _rank(action: Action, words: Sequence[str]) -> int | None:
+    """How well it fits: 0 the label begins so, 1 it has all of it, 2 the help has; None: it does not."""
+    label, whole = action.label.lower(), f"{action.label} {action.help} {action.id}".lower()
+    if not all(word in whole for word in words):
+        return None
+    if words and label.startswith(words[0]):
+        return 0
+    return 1 if all(word in label for word in words) else 2
 
 
-class ActionProvider(_OnMain):
-    """What keys do, by name."""
-
-    def _runner(self, action: Action) -> Callable[[], object]:
-        main = self.main
-        assert main is not None
-        return partial(main.run_action, action.do)
-
-    async def discover(self) -> Hits:
-        """Everything, before anything is typed."""
-        if self.main is not None:
-            for action in ACTIONS:
-                if action.in_palette:
-                    yield DiscoveryHit(_title(action), self._runner(action), help=action.help)
-
-    async def search(self, query: str) -> Hits:
-        """What matches."""
-        if self.main is None:
-            return
-        matcher = self.matcher(query)
-        for action in ACTIONS:
-            score = matcher.match(f"{action.label} {action.help}")
-            if action.in_palette and score > 0:
-                yield Hit(score, matcher.highlight(_title(action)), self._runner(action), help=action.help)
+def _tasks(wanted: str, names: Sequence[str]) -> Iterator[Offer]:
+    """The first ones whose names have that."""
+    found = (index for index, name in enumerate(names) if wanted in name.lower())
+    for index in islice(found, _MOST):
+        yield Offer(f"{TASK}{index}", f"go to {name_of(names[index], 80)}", "the task")
 
 
 def _title(action: Action) -> str:
@@ -67,43 +49,32 @@ def _title(action: Action) -> str:
     return f"{action.label}  ({shown})" if shown else action.label
 
 
-class TaskProvider(_OnMain):
-    """Goes to a task by its name."""
-
-    async def search(self, query: str) -> Hits:
-        """The first tasks whose names contain what was typed."""
-        main = self.main
-        if main is None:
-            return
-        wanted = query.lower()
-        names = main.snapshot.plan.names
-        found = (index for index, name in enumerate(names) if wanted in name.lower())
-        for index in islice(found, _MOST):
-            name = name_of(names[index], 80)
-            yield Hit(0.5, Content(f"go to {name}"), partial(main.select, index), text=name, help="the task")
+def outlook(text: str) -> Outlook:
+    """What the line is for."""
+    return Outlook(
+        "an action or a task by name · ↑↓ choose · ⏎ takes · esc leaves" if not text else "⏎ takes it", "dim"
+    )
 
 
-class ActionPalette(AnsweredOnce, CommandPalette):
-    """Textual's, for keys that come before its list is laid out, or after it has been closed."""
+class ActionPalette(CommandLine):
+    """Dismissed with the id of an action, `TASK` and an index, or None."""
 
-    def _action_command_list(self, action: str) -> None:
-        with suppress(KeyError):
-            super()._action_command_list(action)
+    SIGN = ">"
+    takes_first = True
 
-    @contextmanager
-    def _until_answered(self) -> Generator[None]:
-        """What comes once its parts have gone, as keys in a hurry do, is about nothing any more."""
-        try:
-            yield
-        except NoMatches:
-            if not self._is_answered:
-                raise
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(Words(lambda text: offers(text, names), outlook), [])
 
-    async def _dispatch_message(self, message: Message) -> None:
-        with self._until_answered():
-            await super()._dispatch_message(message)
+    def enter(self, line: str) -> None:
+        """What is chosen is meant, or what would be."""
+        found = self._words.offers(line)
+        self.dismiss(found[0].line if found else None)
 
-    @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)
-    async def _gather_commands(self, search_value: str) -> None:
-        with self._until_answered():
-            await inspect.unwrap(CommandPalette._gather_commands)(self, search_value)
+    def take(self, offer: Offer) -> None:
+        """That one."""
+        self.dismiss(offer.line)
+
+
+def action_of(answer: str) -> Action | None:
+    """The action that was chosen; None if it is a task."""
+    return BY_ID.get(answer)

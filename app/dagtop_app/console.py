@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar, TextIO, cast
 
@@ -13,13 +13,11 @@ import dagtop_themes
 from dagtop.core import commands as do
 from rich.console import Console
 from textual import events
-from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from dagtop_app import config, keymap
 from dagtop_app.bridge import Bridge, Engine, settled
-from dagtop_app.commands import ActionProvider, TaskProvider
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.hangup import run_on
 from dagtop_app.manners import Mannered
@@ -52,8 +50,7 @@ class ConsoleApp(Mannered):
 
     CSS = dagtop_themes.stylesheet()
     TITLE = "dagtop"
-    COMMANDS: ClassVar[set[type | Callable[[], type]]] = {ActionProvider, TaskProvider}
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False  # ours is another one
     BINDINGS: ClassVar[list[BindingType]] = [
         # Textual's own ctrl+q and ctrl+c would leave, or tell how to, over our heads.
         Binding("ctrl+q", "leave", "Quit", show=False, priority=True, id="app.leave"),
@@ -99,10 +96,6 @@ class ConsoleApp(Mannered):
     def get_default_screen(self) -> Screen[None]:
         """Ours."""
         return self.main
-
-    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """None of Textual's: ours are in the list of actions."""
-        return ()
 
     def on_mount(self) -> None:
         """The run begins once there is something to see."""

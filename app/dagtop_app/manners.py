@@ -210,13 +210,6 @@ class Mannered(Themed):
         if path:
             os.unlink(path)
 
-    def action_command_palette(self) -> None:
-        """Textual's, made fit for keys in a hurry."""
-        from dagtop_app.commands import ActionPalette  # noqa: PLC0415 - only when it is wanted
-
-        if not isinstance(self.screen, ActionPalette):
-            self.push_screen(ActionPalette(id="--command-palette"))
-
     # -- leaving ---------------------------------------------------------------------------------------------
 
     def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from console_fakes import FakeEngine, running_mix
+from console_fakes import FakeEngine, running_mix, snapshot_of
 from console_pilot import Seen, console
+from dagtop_app.commands import offers
 from textual import events
 
 pytestmark = pytest.mark.anyio
@@ -70,3 +71,51 @@ async def test_the_pager_gets_the_lines_that_were_shown_though_others_are_chosen
         await seen.press("o")
         seen.app.main.logs_view.open_named(None)
         assert [line.rpartition("line ")[2] for line in given[1]] == ["2"]
+
+
+async def test_a_question_below_another_one_is_answered_and_closes_when_it_is_the_foremost() -> None:
+    """It closed the one before it, and then took no key any more: the console was locked."""
+    engine = FakeEngine(running_mix())
+    async with console(engine) as seen:
+        await seen.press("K")
+        below = seen.app.screen
+        seen.app.main.action_help()
+        await seen.settle()
+        assert len(seen.app.screen_stack) == 3
+        below.dismiss("no")
+        await seen.settle()
+        assert len(seen.app.screen_stack) == 3
+        await seen.press("escape")
+        await seen.settle()
+        assert seen.app.screen is seen.app.main
+        assert engine.sent == []
+
+
+async def test_lanes_while_a_group_is_open_break_nothing() -> None:
+    """The group's numbers were looked for in names of tasks that are not in it."""
+    names = [f"load[{n}]" for n in range(40)]
+    async with console(FakeEngine(snapshot_of({"list": (), **dict.fromkeys(names, ("list",))}, {}))) as seen:
+        seen.app.main.roster.open_group("load[*]")
+        await seen.press("t")
+        assert seen.app.is_running
+        assert "sort lanes" in seen.text
+
+
+def test_the_palette_offers_what_fits_best() -> None:
+    names = running_mix().plan.names
+    assert offers("theme", names)[0].line == "app.theme"
+    assert offers("cancel", names)[0].line == "task.cancel"
+    assert offers("warm_ca", names)[-1].shown == "go to warm_cache"
+    assert offers("qzx", names) == []
+
+
+async def test_the_palette_runs_an_action_and_goes_to_a_task() -> None:
+    async with console(FakeEngine(running_mix())) as seen:
+        await seen.press("ctrl+p", *"warm_cache", "enter")
+        await seen.settle()
+        assert seen.selected == "warm_cache"
+        await seen.press("ctrl+p", *"timeline", "enter")
+        await seen.settle()
+        assert seen.app.main.view == "timeline"
+        await seen.press("ctrl+p", *"no such thing", "enter")
+        assert seen.app.screen is seen.app.main

@@ -25,7 +25,7 @@ class AnsweredOnce(_AnyScreen):
         if self._is_answered:
             return AwaitComplete()
         self._is_answered = True
-        if not self.is_current:
+        if self.app.screen is not self:
             self._answers = (result,)
             return AwaitComplete()
         return super().dismiss(result)

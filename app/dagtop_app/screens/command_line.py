@@ -40,6 +40,10 @@ class CommandLine(Asked[str | None]):
     begin: what stands in it at first.
     """
 
+    SIGN = ":"
+    takes_first = False
+    """Whether the first offer is chosen unless another one is."""
+
     def __init__(self, words: Words, history: list[str], begin: str = "") -> None:
         super().__init__()
         self._words = words
@@ -60,7 +64,7 @@ class CommandLine(Asked[str | None]):
             yield self.list
             yield self._outlook
             with Horizontal(id="command-row"):
-                yield Label(":", id="command-sign")
+                yield Label(self.SIGN, id="command-sign")
                 yield self.input
 
     def on_mount(self) -> None:
@@ -83,9 +87,12 @@ class CommandLine(Asked[str | None]):
         """Take the chosen offer; else the line is entered."""
         event.stop()
         if self._at is not None:
-            self._take(self._offers[self._at])
-            return
-        line = event.value.strip()
+            self.take(self._offers[self._at])
+        else:
+            self.enter(event.value.strip())
+
+    def enter(self, line: str) -> None:
+        """The line as it stands is meant."""
         if line and line not in self._history[-1:]:
             self._history.append(line)
             del self._history[:-_REMEMBERED]
@@ -96,7 +103,7 @@ class CommandLine(Asked[str | None]):
         if self.input.has_focus:
             return False
         if event.key == "enter":
-            self.dismiss(self.input.value.strip() or None)
+            self.enter(self.input.value.strip())
         elif event.is_printable and event.character:
             self.input.insert_text_at_cursor(event.character)
         else:
@@ -112,7 +119,7 @@ class CommandLine(Asked[str | None]):
                 self.dismiss(None)
             case "tab":
                 if self._offers:
-                    self._take(self._offers[self._at or 0])
+                    self.take(self._offers[self._at or 0])
             case "down" | "ctrl+n":
                 self._choose(1)
             case "up" | "shift+tab":
@@ -147,7 +154,8 @@ class CommandLine(Asked[str | None]):
         self.input.cursor_position = len(self.input.value)
         self.renew()
 
-    def _take(self, offer: Offer) -> None:
+    def take(self, offer: Offer) -> None:
+        """An offer is put into the line."""
         self._at, self._back = None, 0
         self.input.value = offer.line
         self.input.cursor_position = len(offer.line)
@@ -158,6 +166,8 @@ class CommandLine(Asked[str | None]):
         self._offers = self._words.offers(text)
         if self._at is not None and self._at >= len(self._offers):
             self._at = None
+        if self.takes_first and self._at is None and self._offers:
+            self._at = 0
         self._draw()
 
     def _draw(self) -> None:

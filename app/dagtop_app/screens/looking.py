@@ -381,8 +381,17 @@ class Looking(Keeping):
         self.app.push_screen(Popup("Keys", lines, note="↑↓ scroll · esc"))
 
     def action_palette(self) -> None:
-        """Every command by name."""
-        self.app.action_command_palette()
+        """Every command, and every task, by name."""
+        from dagtop_app.commands import TASK, ActionPalette, action_of  # noqa: PLC0415 - only when it is wanted
+
+        async def chosen(answer: str | None) -> None:
+            action = action_of(answer) if answer is not None else None
+            if action is not None:
+                await self.run_action(action.do)
+            elif answer is not None:
+                self.select(int(answer.removeprefix(TASK)))
+
+        self.app.push_screen(ActionPalette(self.snapshot.plan.names), chosen)
 
     def action_theme(self) -> None:
         """Choose the colours."""

@@ -59,7 +59,7 @@ class Tasks(View[TaskTable]):
         """Of an opened group which, and of a table with groups how many; [] without any."""
         roster = self.desk.roster
         grouping, order = roster.grouping, roster.order
-        if roster.wanted or roster.problems:
+        if roster.wanted or roster.problems or roster.sort == "lanes":  # of what is shown then nothing is folded
             return []
         if grouping.opened:
             label = grouping.opened_label(order)
