@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import pytest
 from dagtop import Breaker, DAGExecutor, Graph, Retry, TaskContext, TaskState
@@ -12,8 +13,10 @@ from dagtop.core.ledger import Ledger
 from dagtop.journal.memory import MemoryJournal
 from dagtop.journal.resume import plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
+from dagtop.observe.story import Story
 from dagtop.ports.journal import StoredRun
 from dagtop.runtime import replay as playing
+from dagtop.runtime import shelf
 from dagtop.runtime.past import Past
 from dagtop.runtime.publisher import SnapshotBox, row_of
 from dagtop.runtime.replay import Replay
@@ -97,9 +100,10 @@ def test_going_back_shows_the_same_as_going_forward(played: Replay) -> None:
 
 
 def test_checkpoints_change_nothing(stored: StoredRun, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(playing, "SPACING", 3)
+    monkeypatch.setattr(shelf, "SPACING", 3)
     monkeypatch.setattr(playing, "PIECE", 2)
-    monkeypatch.setattr(playing, "CHECKPOINTS", 3)
+    monkeypatch.setattr(shelf, "MOST", 3)
+    monkeypatch.setattr(shelf, "FEWEST", 1)
     replay = Replay(stored)
     replay.start()
     until(lambda: replay.transport.indexed)
@@ -110,9 +114,10 @@ def test_checkpoints_change_nothing(stored: StoredRun, monkeypatch: pytest.Monke
         plain.forward(number=number, most=10_000)
         assert list(replay.latest.rows) == [row_of(plain.ledger, index) for index in range(len(plain.ledger.plan))]
         replay.story.catch_up()
-        plain.story.catch_up()
+        plain_story = Story()
+        plain_story.take(1, [*islice(stored.events(), number)])
         assert [(track.name, list(track.spans)) for track in replay.story.tracks.values()] == [
-            (track.name, list(track.spans)) for track in plain.story.tracks.values()
+            (track.name, list(track.spans)) for track in plain_story.tracks.values()
         ]
     replay.close()
     assert replay.join(20)

@@ -241,6 +241,10 @@ class MemoryStoredRun(BaseStoredRun):
         """Number of the last event."""
         return len(self._kept.events)
 
+    def look(self) -> RunSummary:
+        """Its line in the list of runs, as it is now."""
+        return _summary(self._kept)
+
     def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
         """Event `number` with those that come after it, and its number; none behind the last."""
         return number, self._kept.events[number - 1 : number - 1 + _TOGETHER]

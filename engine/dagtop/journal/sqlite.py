@@ -249,6 +249,14 @@ class SqliteStoredRun(BaseStoredRun):
             (last,) = self._connection.execute(query, (self._run,)).fetchone()
         return int(last)
 
+    def look(self) -> RunSummary:
+        """Its line in the list of runs, as it is now."""
+        with self._lock, self._explained():
+            found = summaries_in(self._connection).get(self._id)
+        if found is None:
+            raise self._pruned()
+        return found
+
     def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
         """The events that are kept together with event `number`, and the number of their first; none behind the last.
 

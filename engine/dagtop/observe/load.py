@@ -14,15 +14,20 @@ class Load:
 
     It is cheap to write down, and worked out when it is asked for: then `level[i]` is what it was after its i-th change, and
     `area[i]` the area up to then.
+
+    Parameters
+    ----------
+    keep: changes that are kept at least.
     """
 
-    __slots__ = ("_added", "_amounts", "_area", "_at", "_last", "_level", "_now", "_peak", "dropped", "who")
+    __slots__ = ("_added", "_amounts", "_area", "_at", "_keep", "_last", "_level", "_now", "_peak", "dropped", "who")
 
-    def __init__(self) -> None:
+    def __init__(self, keep: int = CHANGES) -> None:
         self.who: array[int] = array("i")
         """Whose change it was, from 1; below zero if it went down."""
         self.dropped = 0
         """Changes that are kept no more."""
+        self._keep = keep
         self._amounts: dict[int, int] = {}
         """By number of the change: by how much, if not by one."""
         self._at: array[float] = array("d")
@@ -44,24 +49,24 @@ class Load:
     @property
     def at(self) -> array[float]:
         """When it changed for the i-th time."""
-        self._settle()
+        self.settle()
         return self._at
 
     @property
     def now(self) -> int:
         """What it is."""
-        self._settle()
+        self.settle()
         return self._now
 
     @property
     def peak(self) -> int:
         """The most that it was."""
-        self._settle()
+        self.settle()
         return self._peak
 
     def until(self, at: float) -> float:
         """The area up to a moment."""
-        self._settle()
+        self.settle()
         place = bisect_right(self._at, at) - 1
         if place < 0:
             return self._area[0] if self._area else 0.0
@@ -73,17 +78,17 @@ class Load:
 
     def level_at(self, at: float) -> int:
         """What it was at a moment."""
-        self._settle()
+        self.settle()
         place = bisect_right(self._at, at) - 1
         return self._level[place] if place >= 0 else 0
 
     def most(self, start: float, end: float) -> int:
         """The most that it was between two moments."""
-        self._settle()
+        self.settle()
         first, last = bisect_right(self._at, start) - 1, bisect_right(self._at, end)
         return max(self._level[max(0, first) : last], default=0) if last > 0 else 0
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
         """Work out what was written down since the last time."""
         done, times, who = len(self._level), self._at, self.who
         if done == len(times):
@@ -104,13 +109,26 @@ class Load:
             add_level(now)
             add_area(area)
         self._now, self._last, self._added, self._peak = now, last, area, peak
-        if len(times) > 2 * CHANGES:
-            self._drop(len(times) - CHANGES)
+        if len(times) > 2 * self._keep:
+            self._drop(len(times) - self._keep)
+
+    def follow(self, other: Load, count: int) -> None:
+        """Be as another one was after `count` of its changes, all of which it has, and has worked out."""
+        done = len(self._level)
+        if count <= done:
+            return
+        self.who += other.who[done:count]
+        self._at += other._at[done:count]
+        self._level += other._level[done:count]
+        self._area += other._area[done:count]
+        self._now, self._last, self._added = self._level[-1], self._at[-1], self._area[-1]
+        most = max(self._level[done:count])
+        self._peak = max(self._peak, most)
 
     def trim(self) -> None:
         """Let go of what is too old to be asked for."""
-        if len(self.who) > 2 * CHANGES:
-            self._settle()
+        if len(self.who) > 2 * self._keep:
+            self.settle()
 
     def _drop(self, count: int) -> None:
         self.dropped += count

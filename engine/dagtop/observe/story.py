@@ -232,7 +232,7 @@ class Story:
     def _fold(self, numbers: Sequence[int], batch: Sequence[AnyEvent]) -> None:
         if not batch:
             return
-        keep, log, steps, run_steps, tracks, load = self.events.append, ev.Log, STEPS, _STEPS, self.tracks, self.load
+        keep, log, steps, run_steps, tracks, load = self.events.append, ev.Log, STEPS, RUN_STEPS, self.tracks, self.load
         for number, event in zip(numbers, batch, strict=True):
             kind = type(event)
             if kind is log:
@@ -247,7 +247,7 @@ class Story:
             name = event.task  # type: ignore[union-attr]  # the table holds task events only
             track = tracks.get(name)
             if track is None:
-                if kind in _NOTHING_YET:
+                if kind in NOTHING_YET:
                     continue
                 track = self._new(name, event.at)
             if track.kind is _RUN:
@@ -329,7 +329,7 @@ class Story:
 
 
 #: Told of a task that has not come so far, they say nothing about its time.
-_NOTHING_YET = frozenset(
+NOTHING_YET = frozenset(
     {ev.TaskSkipped, ev.TaskCancelled, ev.TaskFailed, ev.TaskHeld, ev.TaskReleased, ev.TaskRestarted, ev.GateDecided}
 )
 _BREAKER_STATES: Mapping[type[ev.Event], str] = {
@@ -337,7 +337,7 @@ _BREAKER_STATES: Mapping[type[ev.Event], str] = {
     ev.BreakerHalfOpened: "half_open",
     ev.BreakerClosed: "closed",
 }
-_STEPS: Mapping[type[ev.Event], Callable[[Story, int, Any], None]] = {
+RUN_STEPS: Mapping[type[ev.Event], Callable[[Story, int, Any], None]] = {
     ev.RunStarted: Story._started,
     ev.RunResumed: Story._resumed,
     ev.RunPaused: Story._paused,

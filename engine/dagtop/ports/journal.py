@@ -147,6 +147,10 @@ class StoredRun(Protocol):
         """Number of the last event that was committed; 0 if none was."""
         ...
 
+    def look(self) -> RunSummary:
+        """Its line in the list of runs, as it is now."""
+        ...
+
     def batch(self, number: int) -> tuple[int, Sequence[AnyEvent]]:
         """The events that are kept together with event `number`, and the number of their first; none behind the last.
 

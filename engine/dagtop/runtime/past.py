@@ -1,59 +1,27 @@
-"""A stored run folded up to any of its events: the state that it had then, and the story so far.
+"""A stored run folded up to any of its events: the state that it had then.
 
-Going forward takes events one after the other; going back begins at a checkpoint, of which there are some at regular distances.
+Going forward takes events one after the other; going back begins at a checkpoint.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
-import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-import msgspec
-
-from dagtop.core.breakers import BreakerView, Moved
-from dagtop.core.described import breaker_of, policies_of
-from dagtop.core.events import (
-    AddedTask,
-    AnyEvent,
-    BreakerChanged,
-    BreakerClosed,
-    BreakerEvent,
-    BreakerForced,
-    BreakerHalfOpened,
-    BreakerOpened,
-    GraphChanged,
-)
+from dagtop.core.described import policies_of
+from dagtop.core.events import AddedTask, AnyEvent, BreakerEvent, GraphChanged
 from dagtop.core.growth import grown
-from dagtop.core.guards import BreakerState
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import EMPTY_PLAN, Plan
-from dagtop.core.policy import TaskPolicy
 from dagtop.core.states import ACTIVE
 from dagtop.errors import IllegalTransitionError, JournalError
-from dagtop.observe.story import Story
 from dagtop.ports.journal import RunRecord, Session, StoredRun
-from dagtop.runtime.publisher import Publisher, SnapshotBox
-
-#: Transitions of a breaker that are shown.
-_RECENT = 20
-_BREAKER_STATES: Mapping[type, BreakerState] = {
-    BreakerOpened: BreakerState.OPEN,
-    BreakerHalfOpened: BreakerState.HALF_OPEN,
-    BreakerClosed: BreakerState.CLOSED,
-}
-
-
-class Checkpoint(NamedTuple):
-    """All of it after one event."""
-
-    number: int
-    """Of that event."""
-    at: float
-    state: bytes
-    """Of this process only: the plans and policies in it are told by their place in `Past.things`."""
+from dagtop.runtime.checkpoints import Checkpoint, copied
+from dagtop.runtime.circuits import Circuits
+from dagtop.runtime.publisher import NOTHING, Publisher, SnapshotBox
+from dagtop.runtime.reel import Reel
 
 
 def plan_of(record: RunRecord) -> Plan:
@@ -67,68 +35,21 @@ def plan_of(record: RunRecord) -> Plan:
     return dataclasses.replace(plan, policies=policies, nodes=frozenset(record.nodes))
 
 
-class Circuits:
-    """The breakers of the run, as far as their transitions tell."""
-
-    def __init__(self, specs: Mapping[str, Mapping[str, Any]], used: Sequence[str]) -> None:
-        self.views = {name: _closed(name, specs.get(name, {})) for name in dict.fromkeys((*specs, *used))}
-
-    def take(self, event: BreakerEvent) -> None:
-        """A breaker moves."""
-        view = self.views.get(event.breaker) or _closed(event.breaker, {})
-        by_force = isinstance(event, BreakerForced)
-        if isinstance(event, BreakerChanged):
-            spec = dataclasses.replace(view.spec, **event.changes)
-            changes: dict[str, Any] = {"spec": spec}
-            if view.computed is BreakerState.OPEN and view.opened_at is not None:
-                changes["probe_due_at"] = view.opened_at + spec.recovery_timeout
-            to = ""
-        elif isinstance(event, BreakerForced):
-            forced = BreakerState(event.state) if event.state else None
-            changes = {"forced": forced, "state": forced or view.computed}
-            to = event.state
-        else:
-            state = _BREAKER_STATES[type(event)]
-            due = event.at + event.probe_in if isinstance(event, BreakerOpened) else None
-            opened = event.at if isinstance(event, BreakerOpened) else view.opened_at
-            changes = {
-                "computed": state,
-                "state": view.forced or state,
-                "probe_due_at": due,
-                "opened_at": None if state is BreakerState.CLOSED else opened,
-                "trips": view.trips + isinstance(event, BreakerOpened),
-            }
-            to = state.value
-        recent = (*view.recent[-_RECENT + 1 :], Moved(event.at, to, event.reason, by_force))
-        self.views[event.breaker] = msgspec.structs.replace(view, recent=recent, **changes)
-
-    def seen(self, at: float) -> tuple[BreakerView, ...]:
-        """All of them."""
-        return tuple(self.views.values())
-
-
-def _closed(name: str, told: Mapping[str, Any]) -> BreakerView:
-    spec, closed = breaker_of(name, told), BreakerState.CLOSED
-    return BreakerView(name=name, spec=spec, state=closed, computed=closed)
-
-
 class Past:
     """One run, folded up to event `number`. Belongs to one thread.
 
     Parameters
     ----------
-    stored: the run.
-    box: where snapshots of it are put.
+    stored: the run, or a reel of it that others use too.
+    box: where snapshots of it are put; without one, nothing is told of what is seen.
+    plan: the graph of its first record, if somebody has made that.
     """
 
-    def __init__(self, stored: StoredRun, box: SnapshotBox | None = None) -> None:
-        self._stored = stored
-        self._sessions: Sequence[Session] = stored.sessions
-        self._box = box or SnapshotBox()
-        self.things: list[object] = []
-        """Plans and policies, which never change and are not copied for a checkpoint."""
-        self._places: dict[int, int] = {}
-        self._plans: dict[int, Plan] = {}
+    def __init__(self, stored: StoredRun | Reel, box: SnapshotBox | None = None, *, plan: Plan | None = None) -> None:
+        self._reel = stored if isinstance(stored, Reel) else Reel(stored)
+        self._sessions: Sequence[Session] = self._reel.stored.sessions
+        self._publisher = Publisher(box or SnapshotBox())
+        self._plans: dict[int, Plan] = {} if plan is None else {1: plan}
         self._told: Callable[[int, Sequence[AnyEvent]], None] | None = None
         self.begin()
 
@@ -136,20 +57,25 @@ class Past:
         """From now on have `take` called with all that is taken."""
         self._told = take
 
+    @property
+    def first_plan(self) -> Plan:
+        """The graph of its first record."""
+        return self._plans[1]
+
     def begin(self) -> None:
         """Go back to before the first event."""
         first = self._sessions[0].record
-        plan = self._plans.setdefault(1, plan_of(first))
+        plan = self._plans.get(1)
+        if plan is None:
+            plan = self._plans[1] = plan_of(first)
         self.number, self.at = 0, 0.0
         self.ledger = Ledger(plan)
         self.ledger.run, self.ledger.started_at = first.run, first.started_at
-        self.story = Story()
         self.circuits = Circuits(first.setup.get("breakers", {}), [one.circuit for one in plan.policies if one.circuit])
         self._limits = _limits(first.setup)
         self._session = 1
-        self._events: Iterator[AnyEvent] | None = None
-        self._ahead: AnyEvent | None = None
         self._watch()
+        self.publisher.take_notes(NOTHING)
 
     # -- forward -----------------------------------------------------------------------------------------------------
 
@@ -160,52 +86,43 @@ class Past:
         ------
         JournalError: what comes next cannot be read.
         """
-        batch: list[AnyEvent] = []
-        last = self.number + most
-        done = False
-        while self.number + len(batch) < (last if number is None else min(last, number)):
-            event = self._next()
-            if event is None or (at is not None and event.at > at):
-                self._ahead, done = event, True
-                break
-            batch.append(event)
-            if self._starts_session(self.number + len(batch) + 1):
-                break
-        if batch:
+        end = self.number + most if number is None else min(self.number + most, number)
+        while self.number < end:
+            while self.number >= self._end_of_session():  # one that told nothing
+                self._go_on_in_the_next()
+            first, events = self._reel.batch(self.number + 1)
+            if not events:
+                return True
+            begun, last = self.number + 1, min(end, first + len(events) - 1, self._end_of_session())
+            batch = events[begun - first : last - first + 1]
+            later = _later(batch, at) if at is not None else None
+            if later is not None:
+                if later:
+                    self._take(batch[:later])
+                return True
             self._take(batch)
-        if self._starts_session(self.number + 1):
-            self._go_on_in_the_next()
-        return done or (number is not None and self.number >= number)
+            if self.number == self._end_of_session():
+                self._go_on_in_the_next()
+        return number is not None and self.number >= number
 
-    def _next(self) -> AnyEvent | None:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None:
-            return ahead
-        if self._events is None:
-            self._events = iter(self._stored.events(self.number + 1))
-        event = next(self._events, None)
-        if event is None:
-            self._events = None  # what the run adds is read from here on
-        return event
-
-    def _take(self, batch: list[AnyEvent]) -> None:
-        ledger = self.ledger
+    def _take(self, batch: Sequence[AnyEvent]) -> None:
+        apply, take = self.ledger.apply, self.circuits.take
         try:
             for event in batch:
-                ledger.apply(event)
+                apply(event)
                 if isinstance(event, BreakerEvent):
-                    self.circuits.take(event)
+                    take(event)
         except (KeyError, ValueError, IllegalTransitionError) as error:
             raise JournalError(f"the run cannot be replayed behind event {self.number:,}: {error}") from error
         self.publisher.record(self.number + 1, batch)
-        self.story.record(self.number + 1, batch)
         if self._told is not None:
             self._told(self.number + 1, batch)
         self.number += len(batch)
         self.at = max(self.at, batch[-1].at)
 
-    def _starts_session(self, number: int) -> bool:
-        return self._session < len(self._sessions) and self._sessions[self._session].first == number
+    def _end_of_session(self) -> int:
+        """Number of the last event of the process that has the run now."""
+        return self._sessions[self._session].first - 1 if self._session < len(self._sessions) else sys.maxsize
 
     def _go_on_in_the_next(self) -> None:
         """Another process takes the run up, with the graph as that has it."""
@@ -227,32 +144,18 @@ class Past:
 
     def checkpoint(self) -> Checkpoint:
         """All of it, to come back to."""
-        self.story.catch_up()
-        kept = io.BytesIO()
-        pickler = pickle.Pickler(kept, pickle.HIGHEST_PROTOCOL)
-        pickler.persistent_id = self._place  # type: ignore[method-assign]
-        notes = self.publisher.notes()
-        pickler.dump((self.ledger, self.story, self.circuits, self._limits, self._session, notes))
-        return Checkpoint(self.number, self.at, kept.getvalue())
+        circuits, notes = dict(self.circuits.views), self.publisher.notes()
+        return Checkpoint(self.number, self.at, self._session, copied(self.ledger), circuits, dict(self._limits), notes)
 
-    def back_to(self, checkpoint: Checkpoint, things: Sequence[object]) -> None:
-        """Be as at the checkpoint. `things` are those of whoever made it."""
-        reader = pickle.Unpickler(io.BytesIO(checkpoint.state))
-        reader.persistent_load = lambda place: things[place]  # type: ignore[method-assign]
-        self.ledger, self.story, self.circuits, self._limits, self._session, notes = reader.load()
-        self.number, self.at = checkpoint.number, checkpoint.at
-        self._events = self._ahead = None
+    def back_to(self, checkpoint: Checkpoint) -> None:
+        """Be as at the checkpoint, before or behind."""
+        self.number, self.at, self._session = checkpoint.number, checkpoint.at, checkpoint.session
+        self.ledger = copied(checkpoint.ledger)
+        self.circuits = Circuits({}, ())
+        self.circuits.views = dict(checkpoint.circuits)
+        self._limits = dict(checkpoint.limits)
         self._watch()
-        self.publisher.take_notes(notes)
-
-    def _place(self, thing: object) -> int | None:
-        if not isinstance(thing, (Plan, TaskPolicy)):
-            return None
-        place = self._places.get(id(thing))
-        if place is None:
-            place = self._places[id(thing)] = len(self.things)
-            self.things.append(thing)
-        return place
+        self.publisher.take_notes(checkpoint.notes)
 
     # -- what is seen ------------------------------------------------------------------------------------------------
 
@@ -260,9 +163,13 @@ class Past:
         """Put a snapshot into the box, as of `at`, which is not before the latest event."""
         self.publisher.publish(max(at, self.at))
 
+    @property
+    def publisher(self) -> Publisher:
+        """What puts snapshots into the box."""
+        return self._publisher
+
     def _watch(self) -> None:
-        self.publisher = Publisher(self._box)
-        self.publisher.watch(self.ledger, self.circuits.seen, self._used)
+        self._publisher.watch(self.ledger, self.circuits.seen, self._used)
 
     def _used(self) -> Mapping[str, tuple[int, int]]:
         """Pools and resources: how much is in use, of how much."""
@@ -280,6 +187,11 @@ class Past:
                         used[key] += amount
         limits = {**self._limits, **{f"pool:{name}": limit for name, limit in ledger.pool_limits.items()}}
         return {key: (taken, limits[key]) for key, taken in used.items()}
+
+
+def _later(batch: Sequence[AnyEvent], at: float) -> int | None:
+    """Which of them is the first that is later; None if none is."""
+    return next((place for place, event in enumerate(batch) if event.at > at), None)
 
 
 def _limits(setup: Mapping[str, Any]) -> dict[str, int]:

@@ -41,6 +41,9 @@ ANSWERS = 50
 PROBLEMS = 100
 ESCALATIONS = 200
 
+#: Rows from which on it is quicker to look for the plain ones first.
+_MANY = 500
+
 _COMMON = frozenset({TaskReady, TaskStarted, TaskSucceeded, Log})
 
 
@@ -62,6 +65,9 @@ class Notes(NamedTuple):
     problems: Sequence[Problem]
     problem_count: int
     answers: Sequence[CommandApplied | CommandRefused]
+
+
+NOTHING = Notes(0, (), 0, ())
 
 
 class Publisher:
@@ -96,10 +102,20 @@ class Publisher:
         breakers: Callable[[float], tuple[BreakerView, ...]] | None = None,
         limits: Callable[[], Mapping[str, tuple[int, int]]] | None = None,
     ) -> None:
-        """Start with the ledger as it is now. `breakers` shows those of the run at a moment, `limits` its pools and resources."""
-        self._ledger = ledger
+        """Start with the ledger as it is now. `breakers` shows those of the run at a moment, `limits` its pools and resources.
+
+        If there was one of the same run before, rows of tasks that are the same in both stay.
+        """
+        before, self._ledger = self._ledger, ledger
         self._breakers, self._limits = breakers, limits
-        self._rows = [row_of(ledger, index) for index in range(len(ledger.plan))]
+        if before is not None:
+            self._touched.update(self._dirty(before), differing(before, ledger))
+            count = len(ledger.plan)
+            self._touched.difference_update([index for index in self._touched if index >= count])
+            for column in (self._rows, self._states, self._attempts):
+                del column[count:]
+            return
+        self._rows = rows_of(ledger, range(len(ledger.plan)))
         self._states, self._attempts = ledger.state.copy(), ledger.attempt.copy()
 
     def record(self, first: int, batch: Sequence[AnyEvent]) -> None:
@@ -126,8 +142,8 @@ class Publisher:
     def take_notes(self, notes: Notes) -> None:
         """Go on from notes that were taken when the ledger was as it is now."""
         self._events, self._problem_count = notes.events, notes.problem_count
-        self._problems.extend(notes.problems)
-        self._answers.extend(notes.answers)
+        self._problems = deque(notes.problems, maxlen=PROBLEMS)
+        self._answers = deque(notes.answers, maxlen=ANSWERS)
 
     def answer(self, answers: Sequence[CommandApplied | CommandRefused]) -> None:
         """Show answers that are no events."""
@@ -151,7 +167,7 @@ class Publisher:
         self._changed = False
         known = len(self._rows)
         if known < len(ledger.plan):  # the graph has grown
-            self._rows = [*self._rows, *(row_of(ledger, index) for index in range(known, len(ledger.plan)))]
+            self._rows = [*self._rows, *rows_of(ledger, range(known, len(ledger.plan)))]
             self._states += ledger.state[known:]
             self._attempts += ledger.attempt[known:]
         dirty = self._dirty(ledger)
@@ -160,8 +176,8 @@ class Publisher:
                 dirty = dirty[:AT_ONCE]
                 self._changed = True
             rows = self._rows.copy()
-            for index in dirty:
-                rows[index] = row_of(ledger, index)
+            for index, row in zip(dirty, rows_of(ledger, dirty), strict=True):
+                rows[index] = row
                 self._states[index], self._attempts[index] = ledger.state[index], ledger.attempt[index]
             self._rows = rows
             self._touched.difference_update(dirty)
@@ -229,9 +245,30 @@ class Publisher:
         return [*self._touched, *(changed - self._touched)]
 
 
+def rows_of(ledger: Ledger, indices: Sequence[int]) -> list[TaskRow]:
+    """Tasks as they are now: quick for very many, of which most have nothing but times."""
+    if len(indices) < _MANY:
+        return [row_of(ledger, index) for index in indices]
+    desired, first_attempt = ledger.desired, ledger.first_attempt
+    told = set[int]().union(
+        *ledger.sparse, desired.restarts, desired.serving, desired.down, desired.gone, desired.generation
+    )
+    names, state, attempt, policies = ledger.plan.names, ledger.state, ledger.attempt, ledger.policies
+    ready, started, ended = ledger.ready_at, ledger.attempt_started, ledger.ended_at
+    return [
+        row_of(ledger, i)
+        if i in told or i in first_attempt
+        else TaskRow(
+            i, names[i], state[i], attempt[i], ready[i], started[i], ended[i],
+            None, "", None, (), None, False, False, policies[i],
+        )
+        for i in indices
+    ]  # fmt: skip
+
+
 def row_of(ledger: Ledger, index: int) -> TaskRow:
     """One task as it is now."""
-    plain = TaskRow(
+    plain = (
         index,
         ledger.plan.names[index],
         ledger.state[index],
@@ -239,16 +276,16 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         ledger.ready_at[index],
         ledger.attempt_started[index],
         ledger.ended_at[index],
-        policy=ledger.policies[index],
-        attempts_before=ledger.first_attempt.get(index, 0),
     )
-    desired = ledger.desired
+    policy, before, desired = ledger.policies[index], ledger.first_attempt.get(index, 0), ledger.desired
     is_plain = not any(sparse and index in sparse for sparse in ledger.sparse)
     if is_plain and not desired.knows(index):
-        return plain
+        return TaskRow(*plain, policy=policy, attempts_before=before)
     restarts, crashes = desired.restarts.get(index, (0, 0))
-    return msgspec.structs.replace(
-        plain,
+    return TaskRow(
+        *plain,
+        policy=policy,
+        attempts_before=before,
         due_at=ledger.due_at.get(index),
         reason=ledger.reason.get(index, ""),
         failure=ledger.failure.get(index),
@@ -267,3 +304,35 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         gone=index in desired.gone,
         generation=desired.generation.get(index, 1),
     )
+
+
+def differing(one: Ledger, other: Ledger) -> set[int]:
+    """Tasks that both have, and that do not look alike."""
+    n = range(min(len(one.state), len(other.state)))
+    found: set[int] = set()
+    for mine, theirs in (
+        (one.state, other.state),
+        (one.attempt, other.attempt),
+        (one.ready_at, other.ready_at),
+        (one.attempt_started, other.attempt_started),
+        (one.ended_at, other.ended_at),
+    ):
+        found.update(compress(n, map(ne, mine, theirs)))
+    found.update(compress(n, map(is_not, one.policies, other.policies)))  # to compare them would take longer
+    of_one, of_other = one.desired, other.desired
+    beside = (
+        *zip(one.sparse, other.sparse, strict=True),
+        (one.first_attempt, other.first_attempt),
+        *((getattr(of_one, part), getattr(of_other, part)) for part in _SHOWN),
+    )
+    for a, b in beside:
+        if isinstance(a, dict) and isinstance(b, dict):
+            found.update(a.keys() ^ b.keys(), (index for index in a.keys() & b.keys() if a[index] != b[index]))
+        else:
+            found.update(set(a) ^ set(b))
+    found.difference_update([index for index in found if index >= len(n)])
+    return found
+
+
+#: What is shown of what is wanted of a task.
+_SHOWN = ("restarts", "serving", "down", "gone", "generation")

@@ -8,43 +8,40 @@ from __future__ import annotations
 
 import threading
 import time
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from dagtop.core.commands import Command
-from dagtop.core.events import (
-    AnyEvent,
-    BreakerOpened,
-    CommandRefused,
-    Log,
-    LoopBlocked,
-    Problem,
-    TaskBlocked,
-    TaskEscalated,
-    TaskFailed,
-    TaskTimedOut,
-)
+from dagtop.core.events import CommandRefused, Log
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.states import RUN_OVER
 from dagtop.errors import JournalError
-from dagtop.observe.logs import LINES, LogBook, LogLine
+from dagtop.observe.logs import LogBook
 from dagtop.observe.story import Story
+from dagtop.observe.tape import StoryUntil
 from dagtop.ports.journal import RunSummary, StoredRun
-from dagtop.runtime.past import Checkpoint, Past
+from dagtop.runtime import shelf
+from dagtop.runtime.checkpoints import Checkpoint
+from dagtop.runtime.logs_until import LogsUntil
+from dagtop.runtime.past import Past
 from dagtop.runtime.publisher import SnapshotBox
+from dagtop.runtime.reel import Reel
+from dagtop.runtime.replay_index import FOLLOWING, Index
 
-#: Seconds between two looks at what is to be done while it plays, and while it follows a run that goes on.
-FRAME, FOLLOWING = 0.05, 0.5
+#: Seconds between two looks at what is to be done while it plays, and between two pictures while it is on its way.
+FRAME, ON_THE_WAY = 0.05, 0.25
 #: Events taken before somebody may say something else.
 PIECE = 4_000
-#: Events between two checkpoints at first, and how many checkpoints there are before every second one goes.
-SPACING, CHECKPOINTS = 25_000, 16
+#: Events before the instant that are read, so that views can tell of them.
+BEHIND = 50_000
+#: It leaves a checkpoint so many events before where it jumps to, so that going back from there is quick; and keeps so many.
+NEAR, NEARBY = 500, 4
 #: How fast it may play: seconds of the run in one second.
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
-#: What one jumps to.
-TROUBLES = frozenset({TaskFailed, TaskTimedOut, TaskBlocked, TaskEscalated, BreakerOpened, LoopBlocked, Problem})
+#: Seconds between two looks at whether a run that is followed still goes on.
+_LOOKING = 2.0
 
 _REFUSED = "this is a replay: nothing of it can be changed"
 
@@ -70,6 +67,10 @@ class Transport(NamedTuple):
     """(number, time) of events that one jumps to, as far as they are known."""
     following: bool
     """It shows what a process that still runs adds."""
+    read: float = 1.0
+    """How much of the run has been read: a share. Views of what was before the instant tell as much."""
+    filling: bool = False
+    """Events just before the instant are being read."""
 
 
 class Replay:
@@ -80,6 +81,7 @@ class Replay:
     stored: the run.
     at_end: begin with the last event instead of before the first.
     usual: how long tasks usually take, by name, where that is known.
+    book: where its lines are kept, unless it is a plain book.
     now: a clock for the speed of playing.
     """
 
@@ -92,6 +94,7 @@ class Replay:
         *,
         at_end: bool = False,
         usual: Mapping[str, Usual] | None = None,
+        book: LogBook | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.error: BaseException | None = None
@@ -101,35 +104,55 @@ class Replay:
         self._stored = stored
         self._now = now
         self._box = SnapshotBox()
-        self._past = Past(stored, self._box)
-        self._index = _Index(stored)
+        self._reel = Reel(stored)
+        self._past = Past(self._reel, self._box)
+        plan = self._past.first_plan
+        self._shelf = shelf.Shelf(stored, plan, spacing=shelf.SPACING)
+        self._index = Index(self._reel, plan, self._shelf, book)
+        self._story = self._story_from_here()
         self._at_end = at_end
         self._wake = threading.Condition()
         self._closed = False
         self._playing = False
+        self._summary = stored.summary
         self._following = stored.summary.alive
+        self._looked_at = now()
         self._speed = 1.0
         self._at = 0.0
         self._heading: int | None = None
         self._until: float | None = None
         """The moment behind that event that it is on its way to."""
+        self._nearby: list[Checkpoint] = []
+        self._filled = 0
+        """Events from this number on to the instant are at hand."""
+        self._filling = self._missed = False
+        self._shown = now(), 0
+        """When it was last put into the box, and how much had been read then."""
         self._refusals = 0
         self._refused: list[CommandRefused] = []
         """Not yet shown."""
         self._ticked_at = now()
         self._thread = threading.Thread(target=self._run, name="dagtop:replay", daemon=True)
-        self.logs = LogsUntil(self._index.lines, lambda: self._at)
-        self._past.show(0.0)
-        index = self._past.ledger.plan.index
+        self.logs = LogsUntil(self._index.lines, lambda: self._past.number)
+        self._show_first()
+        index = plan.index
         self.usual = {index[name]: one for name, one in (usual or {}).items() if name in index}
         """How long tasks usually take, by index."""
+
+    def _show_first(self) -> None:
+        """What is there before it starts: its end, if that need not be worked out."""
+        last = self._shelf.before(self._shelf.last) if self._at_end else None
+        if last is not None:
+            self._past.back_to(last)
+            self._at = last.at
+        self._show()
 
     # -- what a console asks of an engine ----------------------------------------------------------------------------
 
     @property
     def summary(self) -> RunSummary:
-        """What the journal said of the run when it was read."""
-        return self._stored.summary
+        """What the journal says of the run; of one that goes on, every two seconds anew."""
+        return self._summary
 
     @property
     def latest(self) -> RunSnapshot:
@@ -138,8 +161,8 @@ class Replay:
 
     @property
     def story(self) -> Story:
-        """What has happened up to then."""
-        return self._past.story
+        """What has happened up to then; another one when it has gone back."""
+        return self._story
 
     def send(self, command: Command, *, by: str) -> int:
         """Refuse it; the answer is in the next snapshot."""
@@ -152,7 +175,7 @@ class Replay:
 
     def note(self, line: Log) -> None:
         """Show a line that is not the run's."""
-        self._index.lines.record(0, [line])
+        self._index.lines.note(line)
 
     def where(self, task: str) -> str:
         """Nothing runs here."""
@@ -185,8 +208,8 @@ class Replay:
     def transport(self) -> Transport:
         """Where it is, and what it does."""
         index, past = self._index, self._past
-        last, end = max(index.number, past.number), max(index.at, past.at, self._at)
-        is_indexed = index.done
+        last, end = max(index.last, past.number), max(index.end, past.at, self._at)
+        goes_on = self._following and past.ledger.run_state not in RUN_OVER
         return Transport(
             number=past.number,
             last=last,
@@ -195,9 +218,11 @@ class Replay:
             playing=self._playing,
             speed=self._speed,
             heading=self._heading,
-            indexed=is_indexed,
+            indexed=index.knows_all,
             troubles=index.troubles,
-            following=self._following and self._at >= end,
+            following=goes_on and past.number >= last and self._at >= end,
+            read=1.0 if index.done else index.number / max(1, last),
+            filling=self._filling,
         )
 
     def play(self, on: bool | None = None) -> None:
@@ -205,7 +230,7 @@ class Replay:
         with self._wake:
             self._playing = not self._playing if on is None else on
             self._heading = self._until = None
-            at_end = self._index.done and self._past.number >= self._index.number and not self._following
+            at_end = self._past.number >= self._index.last and not self._following
             if self._playing and at_end:
                 self._heading = 0
             self._ticked_at = self._now()
@@ -233,8 +258,7 @@ class Replay:
 
     def _head(self, number: int, until: float | None) -> None:
         with self._wake:
-            last = max(self._index.number, self._past.number)
-            self._heading = max(0, min(number, last) if self._index.done else number)
+            self._heading = max(0, min(number, max(self._index.last, self._past.number)))
             self._until = until
             self._playing = False
             self._wake.notify_all()
@@ -242,7 +266,7 @@ class Replay:
     def to_end(self) -> None:
         """To the last event; of a run that goes on, along with it."""
         with self._wake:
-            self._following = self._stored.summary.alive
+            self._following = self._summary.alive
         self.seek(1 << 62)
 
     def to_trouble(self, step: int) -> bool:
@@ -266,14 +290,14 @@ class Replay:
     def _wait(self) -> bool:
         """Until there is something to do. False if all is over."""
         with self._wake:
-            if self._heading is None and not self._closed and not self._refused:
-                waits = FRAME if self._playing else FOLLOWING if self._is_following else None
+            if self._heading is None and not self._closed and not self._refused and not self._filling:
+                waits = FRAME if self._playing else FOLLOWING if self._is_following or not self._index.done else None
                 self._wake.wait(waits)
             return not self._closed
 
     @property
     def _is_following(self) -> bool:
-        return self._following and self._index.done and self._past.number >= self._index.number
+        return self._following and self._past.number >= self._index.last
 
     def _go_on(self) -> None:
         with self._wake:
@@ -284,41 +308,73 @@ class Replay:
             self._head_for(heading)
         elif playing:
             self._tick()
-        elif self._is_following:
+        else:
+            self._stand(answered=bool(refused))
+
+    def _stand(self, *, answered: bool) -> None:
+        """Nothing is asked of it: follow the run, and fill in what was before the instant."""
+        if self._is_following:
+            self._look_at_the_run()
             self._past.forward()
             self._at = max(self._at, self._past.at)
-        self._past.show(self._at)
+        if self._filling:
+            self._fill()
+        read = self._index.number
+        if answered or self._is_following or (read != self._shown[1] and self._now() - self._shown[0] >= FOLLOWING):
+            self._show()
+
+    def _look_at_the_run(self) -> None:
+        now = self._now()
+        if now - self._looked_at >= _LOOKING:
+            self._looked_at = now
+            self._summary = self._stored.look()
+            self._following = self._summary.alive
 
     def _head_for(self, number: int) -> None:
         past, index = self._past, self._index
-        if not index.done and number > index.number:  # it comes by there soon, and leaves a checkpoint
-            with self._wake:
+        begun = max(past.number if past.number <= number else 0, self._shelf.reach(number))
+        if not index.done and number > index.number and number - begun > self._shelf.spacing:
+            with self._wake:  # it comes by there soon, and leaves a checkpoint
                 self._wake.wait(FRAME)
+            self._show_on_the_way()
             return
-        if (number < past.number and (self._until is None or past.at > self._until)) or index.is_ahead(
-            past.number, number
-        ):
-            went_back = number < past.number
-            self._jump(number)
-            self.epoch += went_back
+        back = number < past.number and (self._until is None or past.at > self._until)
+        self._jump(number)
         until = self._until
         arrived = past.number >= number or past.forward(number=number, most=PIECE)
         if arrived and until is not None:
             arrived = past.forward(at=until, most=PIECE)
         self._at = max(past.at, until or 0.0) if arrived else past.at
-        if arrived:
-            past.show(self._at)
-            with self._wake:
-                if (self._heading, self._until) == (number, until):
-                    self._heading = self._until = None
-                    self._ticked_at = self._now()
+        if back:
+            self._story = self._story_from_here()
+            self.epoch += 1
+        if not arrived:
+            self._show_on_the_way()
+            return
+        self._show()
+        self._filled, self._filling = past.number + 1, True
+        with self._wake:
+            if (self._heading, self._until) == (number, until):
+                self._heading = self._until = None
+                self._ticked_at = self._now()
 
     def _jump(self, number: int) -> None:
-        found = self._index.before(number)
-        if found is None:
-            self._past.begin()
-        else:
-            self._past.back_to(found, self._index.things)
+        """Go back to a checkpoint, or forward to one, if that is nearer to the event than where it is."""
+        past, reach = self._past, self._shelf.reach(number)
+        near = max((one for one in self._nearby if one.number <= number), key=lambda one: one.number, default=None)
+        best = max(reach, near.number if near is not None else 0)
+        if past.number <= number and (best <= past.number or number - past.number <= NEAR):
+            return
+        found = near if near is not None and near.number >= reach else self._shelf.before(number)
+        if found is not None:
+            past.back_to(found)
+        elif past.number > number:
+            past.begin()
+        if number - past.number > NEAR and not self._closed:
+            while past.number < number - NEAR and not past.forward(number=number - NEAR, most=PIECE):
+                if self._closed or self._heading != number:
+                    return
+            self._nearby = [*self._nearby[-NEARBY + 1 :], past.checkpoint()]
 
     def _tick(self) -> None:
         now = self._now()
@@ -326,128 +382,42 @@ class Replay:
         self._ticked_at = now
         past = self._past
         while not past.forward(at=self._at, most=PIECE) and not self._closed and self._heading is None:
-            past.show(past.at)
-        over = self._index.done and past.number >= self._index.number
+            self._show_on_the_way()
+        over = past.number >= self._index.last
         if over and not self._following:
             self._at = past.at
             with self._wake:
                 self._playing = False
+        self._show()
 
+    # -- what is seen ------------------------------------------------------------------------------------------------
 
-class _Index:
-    """Reads all of a run once, in a thread of its own: where problems are, when what was, and checkpoints to go back to."""
+    def _story_from_here(self) -> StoryUntil:
+        return StoryUntil(self._index.tape, self._reel.at_hand)
 
-    def __init__(self, stored: StoredRun) -> None:
-        self.number, self.at = 0, 0.0
-        """Of the last event that was read."""
-        self.done = False
-        self.troubles: list[tuple[int, float]] = []
-        self.lines = LogBook(lines_per_task=LINES)
-        self.thread = threading.Thread(target=self._read, name="dagtop:replay-index", daemon=True)
-        self._past = Past(stored)
-        self._marks: list[tuple[float, int]] = [(0.0, 0)]
-        """(when, number of the event), at small distances."""
-        self._checkpoints: list[Checkpoint] = []
-        self._spacing = SPACING
-        self._closed = False
-
-    @property
-    def things(self) -> Sequence[object]:
-        """What its checkpoints refer to."""
-        return self._past.things
-
-    def start(self) -> None:
-        """Begin to read."""
-        self.thread.start()
-
-    def close(self) -> None:
-        """Read no further."""
-        self._closed = True
-
-    def before(self, number: int) -> Checkpoint | None:
-        """The last checkpoint that is not behind event `number`."""
-        kept = self._checkpoints
-        place = bisect_right([one.number for one in kept], number)
-        return kept[place - 1] if place else None
-
-    def is_ahead(self, now: int, number: int) -> bool:
-        """Whether a checkpoint is so much nearer to `number` that going on from `now` would take longer."""
-        found = self.before(number)
-        return found is not None and found.number > now + SPACING // 2
-
-    def number_at(self, at: float) -> int:
-        """Number of an event that is not later, and near."""
-        marks = self._marks
-        return marks[max(0, bisect_right(marks, (at, 1 << 62)) - 1)][1]
-
-    def trouble(self, number: int, step: int) -> int | None:
-        """Number of the next problem, or of the one before."""
-        numbers = [found for found, _ in self.troubles]
-        place = bisect_right(numbers, number) if step > 0 else bisect_left(numbers, number) - 1
-        return numbers[place] if 0 <= place < len(numbers) else None
-
-    def _read(self) -> None:
+    def _show(self) -> None:
         past = self._past
-        past.watch_batches(self._note)
-        try:
-            over = False
-            while not over and not self._closed:
-                over = past.forward(most=PIECE)
-                past.story.catch_up()
-                self.number, self.at = past.number, past.at
-                if over or self._checkpoints_due(past.number):
-                    self._keep(past.checkpoint())
-            self.done = True
-        except JournalError:
-            self.done = True  # whoever plays up to there is told
+        self._story.until(past.number, past.at)
+        self._shown = self._now(), self._index.number
+        past.show(self._at)
 
-    def _checkpoints_due(self, number: int) -> bool:
-        latest = self._checkpoints[-1].number if self._checkpoints else 0
-        return number - latest >= self._spacing
+    def _show_on_the_way(self) -> None:
+        if self._now() - self._shown[0] >= ON_THE_WAY:
+            self._show()
 
-    def _keep(self, checkpoint: Checkpoint) -> None:
-        kept = [*self._checkpoints, checkpoint]
-        if len(kept) > CHECKPOINTS:
-            kept, self._spacing = kept[1::2], self._spacing * 2
-        self._checkpoints = kept
-
-    def _note(self, first: int, batch: Sequence[AnyEvent]) -> None:
-        self.lines.record(first, batch)
-        for number, event in enumerate(batch, first):
-            if type(event) in TROUBLES:
-                self.troubles.append((number, event.at))
-            if number % 50 == 0 or event.at - self._marks[-1][0] >= 1.0:
-                self._marks.append((max(event.at, self._marks[-1][0]), number))
-
-
-class LogsUntil:
-    """The lines of a book as far as a moment."""
-
-    def __init__(self, book: LogBook, at: Callable[[], float]) -> None:
-        self._book = book
-        self._at = at
-        self._cached: dict[str | None, tuple[int, list[LogLine]]] = {}
-
-    def tail(self, task: str | None, count: int) -> Sequence[LogLine]:
-        """The latest `count` lines, oldest first, of one task or of all (None)."""
-        lines = self._lines(task)
-        end = self._end(lines)
-        return lines[max(0, end - count) : end]
-
-    def since(self, number: int, task: str | None = None, limit: int = 1000) -> Sequence[LogLine]:
-        """Up to `limit` lines with a number above `number`, oldest first."""
-        lines = self._lines(task)
-        begin = bisect_right(lines, number, key=lambda line: line.number)
-        return lines[begin : min(self._end(lines), begin + limit)]
-
-    def _end(self, lines: Sequence[LogLine]) -> int:
-        return bisect_right(lines, self._at(), key=lambda line: line.at)
-
-    def _lines(self, task: str | None) -> list[LogLine]:
-        received = self._book.statistics().received
-        known = self._cached.get(task)
-        if known is None or known[0] != received:
-            if len(self._cached) > 20:
-                self._cached.clear()
-            known = self._cached[task] = received, self._book.tail(task, LINES)
-        return known[1]
+    def _fill(self) -> None:
+        """Read some of the events before the instant; when all are there, views look at them anew."""
+        end, before = max(1, self._past.number - BEHIND), self._filled
+        if before > end:
+            first, events = self._reel.at_hand(before - 1)
+            if not events:
+                first, events = self._reel.batch(before - 1)
+                self._missed = True
+            self._filled = first if events else end
+            return
+        self._filling = False
+        if self._missed:
+            self._missed = False
+            self._story = self._story_from_here()
+            self._story.until(self._past.number, self._past.at)
+            self.epoch += 1
