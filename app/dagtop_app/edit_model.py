@@ -23,31 +23,54 @@ Value: TypeAlias = int | float | str | bool | None
 
 FIELDS: Mapping[str, str] = {
     "retries": "after the first attempt",
-    "timeout": "seconds, 0 is none",
+    "timeout": "seconds; 0 is none",
     "retry_on_timeout": "yes or no",
-    "backoff": "none linear exponential",
+    "backoff": "none, linear or exponential",
     "base": "first delay in seconds",
-    "factor": "growth, 2 doubles each",
+    "factor": "growth: 2 doubles each delay",
     "cap": "longest delay in seconds",
     "jitter": "share left to chance, 0 to 1",
     "trigger": "how its upstream must end",
-    "on_upstream_failure": "skip fail run",
+    "on_upstream_failure": "skip, fail or run",
     "priority": "higher starts first",
     "cost": "longer starts earlier",
-    "circuit": "a breaker, empty is none",
-    "pool": "a pool, empty is none",
+    "circuit": "a breaker; empty is none",
+    "pool": "a pool; empty is none",
 }
 """Fields of the dialog, in order, with what they mean."""
 
 RESTART_FIELDS: Mapping[str, str] = {
-    "restart": "no on-failure always",
-    "max_restarts": "after failures, empty: usual",
+    "restart": "no, on-failure or always",
+    "max_restarts": "after failures; empty: usual",
     "restart_backoff": "seconds before the second",
     "restart_cap": "longest wait in seconds",
     "restart_jitter": "share left to chance, 0 to 1",
     "reset_after": "seconds that count as healthy",
 }
 """Those of a task that is kept up: they come first there. Any other task has the first of them, at the end."""
+
+
+_MORE: Mapping[str, str] = {
+    "retries": "0 is one attempt in all",
+    "retry_on_timeout": "whether an attempt that took too long is tried again",
+    "trigger": "all_success, any_success, all_done or none_failed of what it needs",
+    "on_upstream_failure": "when its trigger cannot be met any more: skip it, fail it, or run it all the same",
+    "priority": "of two tasks that are ready; any whole number, 0 is usual",
+    "cost": "in any unit, 1 is usual: what has the longest way to go starts first",
+    "restart": "whether it is started again by itself when it has ended",
+    "reset_after": "after so long a run its restarts are counted from 0 again",
+}
+
+
+def more_of(field: str, known: Known) -> str:
+    """What else there is to know of a field while it is typed in; of those that name something, what there is."""
+    names = {"pool": known.pools, "circuit": known.circuits}.get(field)
+    if names is None:
+        return _MORE.get(field, "")
+    return f"there is {_listed(sorted(map(clean, names)))}" if names else f"the run has no {_NOUNS[field]}"
+
+
+_NOUNS = {"pool": "pools", "circuit": "breakers; any name makes one"}
 
 
 def fields_of(policy: TaskPolicy) -> Mapping[str, str]:

@@ -23,6 +23,8 @@ class Field(NamedTuple):
     initial: str
     note: str
     """What is meant, in a few words."""
+    more: str = ""
+    """What else there is to know, told below the fields while it is typed in."""
 
 
 class Checked(NamedTuple, Generic[T]):

@@ -14,8 +14,9 @@ from dagtop_app.faces import ASCII, ENTERED, TALLIES, drawn, face_of, glyph_of
 from dagtop_app.grouping import Pack
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width
 from dagtop_app.row_orders import rank
+from dagtop_app.stacked_bar import stacked_bar
 from dagtop_app.table_columns import Columns, arranged
-from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, plural
+from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural
 from dagtop_app.why import error_line, why
 
 #: Members looked at per second, at most, to tell how a group stands.
@@ -149,9 +150,9 @@ def group_title(rolled: Rolled, label: str) -> tuple[list[Span], list[Span]]:
 
 def group_side(snapshot: RunSnapshot, rolled: Rolled, cells: int, height: int) -> list[Line]:
     """How the group stands, and its most telling members."""
-    filled, rest = bar(rolled.done / max(1, rolled.total), max(8, min(40, cells - 20)))
+    done = stacked_bar(rolled.counts, rolled.total, max(8, min(40, cells - 20)))
     lines: list[Line] = [
-        ((" done    ", "head"), (filled, "ok"), (rest, "bar-rest"), (f" {rolled.done:,}/{rolled.total:,}", "")),
+        ((" done    ", "head"), *done, (f" {rolled.done:,}/{rolled.total:,}", "")),
         ((" tasks   ", "head"), *figures(rolled.counts)),
     ]
     named = list(_named(snapshot, rolled, max(1, height - len(lines) - 1)))

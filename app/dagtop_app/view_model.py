@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, RunState, TaskState
 
 from dagtop_app import upkeep
-from dagtop_app.eta_texts import Left, left_spans
 from dagtop_app.faces import (
     ASCII,
     BROKEN,
@@ -24,6 +23,7 @@ from dagtop_app.faces import (
 )
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.obstacles import busy, is_narrowed, slots
+from dagtop_app.stacked_bar import stacked_bar
 from dagtop_app.table_columns import (
     NOTHING_BESIDE,
     Beside,
@@ -60,7 +60,6 @@ def run_line(
     crumbs: Sequence[str] = (),
     *,
     crashed: bool = False,
-    left_over: Left | None = None,
 ) -> Line:
     """First line: where it comes from, the level that is shown, when it runs next if there is room, how the run stands."""
     face, glyph = RUN_FACES[snapshot.state], run_glyph(snapshot.state)
@@ -83,8 +82,7 @@ def run_line(
     ]
     percent = f" {_percent(done, total):>4}"
     room = 24 if wide else 16
-    right: list[Span] = [*state, ("  ", ""), (figures, ""), *_stacked(snapshot, room), (f"{percent} ", "strong")]
-    right += left_spans(left_over, cells)
+    right: list[Span] = [*state, ("  ", ""), (figures, ""), *_bar(snapshot, room), (f"{percent} ", "strong")]
     left: list[Span] = [(" dagtop ", "brand"), (" ", "")]
     space = cells - line_width(right) - line_width(left) - 1
     source, graph = clean(title, 300), name_of(snapshot.graph, 300) if snapshot.graph else ""
@@ -112,32 +110,9 @@ def _percent(done: int, total: int) -> str:
     return "100%" if done == total else f"{min(99, int(100 * done / total))}%"
 
 
-def _stacked(snapshot: RunSnapshot, cells: int) -> list[Span]:
-    """A bar of what became of all tasks: ok, failed, other endings, running, the rest."""
-    counts, total = snapshot.counts, max(1, _total(snapshot))
+def _bar(snapshot: RunSnapshot, cells: int) -> list[Span]:
     up = upkeep.level_of(snapshot).up if upkeep.keeps(snapshot) else 0
-    good = sum(counts.get(state, 0) for state in GOOD) + up
-    bad = sum(counts.get(state, 0) for state in BAD)
-    other = counts.get(_S.SKIPPED, 0) + counts.get(_S.CANCELLED, 0)
-    active = max(0, sum(counts.get(state, 0) for state in ACTIVE) - up)
-    parts = [(good, "ok", "█"), (bad, "fail", "█"), (other, "skip", "█"), (active, "run", "▒")]
-    left = total - good - bad - other - active
-    sizes = _shares([*(count for count, _, _ in parts), left], cells)
-    drawn = [(("#" if ASCII else char) * size, style) for (_, style, char), size in zip(parts, sizes, strict=False)]
-    return [*(span for span in drawn if span[0]), ("·" * sizes[-1], "bar-rest")]
-
-
-def _shares(counts: Sequence[int], cells: int) -> list[int]:
-    """`cells` divided as the counts are; one among thousands still gets a cell, at the cost of the largest."""
-    total = max(1, sum(counts))
-    edges = [round(cells * sum(counts[: place + 1]) / total) for place in range(len(counts))]
-    sizes = [edge - before for edge, before in zip(edges, [0, *edges], strict=False)]
-    for place, count in enumerate(counts):
-        if count and not sizes[place] and max(sizes) > 1:
-            sizes[sizes.index(max(sizes))] -= 1
-            sizes[place] = 1
-    sizes[-1] += cells - sum(sizes)
-    return sizes
+    return stacked_bar(snapshot.counts, _total(snapshot), cells, up=up)
 
 
 def tally_line(snapshot: RunSnapshot, cells: int) -> Line:

@@ -175,4 +175,4 @@ def test_the_quit_dialog_is_read_to_its_end_and_tells_the_way_out_of_draining() 
     assert "".join(map(text_of, folded)).replace(" ", "") == text_of(line).replace(" ", "")
     draining = msgspec.structs.replace(running_mix(), state=RunState.DRAINING)
     told = "\n".join(map(text_of, questions.quit_question(draining).lines))
-    assert "u undoes it · Z goes on" in told
+    assert "esc, then Z goes on" in told

@@ -21,9 +21,10 @@ from dagtop_app.lines import line_width
 from dagtop_app.roster import PACE, Roster
 from dagtop_app.row_orders import SORTS
 from dagtop_app.table_columns import columns, head_line
+from dagtop_app.tabs import tab_line
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
 from dagtop_app.undo import inverse
-from dagtop_app.view_model import row_line, run_line, tab_line, tally_line, tiny_lines
+from dagtop_app.view_model import row_line, run_line, tally_line, tiny_lines
 from dagtop_app.why import why
 from hypothesis import given
 from hypothesis import strategies as st

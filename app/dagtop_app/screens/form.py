@@ -46,6 +46,7 @@ class Form(Asked[T | None]):
         self._said = check
         self._above, self._last = list(lines), last
         self._meanings = {name: field.note for name, field in fields.items()}
+        self._more = {name: field.more for name, field in fields.items()}
         # Held here and not looked up: a dialog may be closed again before its parts are mounted.
         self.inputs = {
             name: Input(field.initial, id=name.replace(" ", "-"), select_on_focus=True)
@@ -88,14 +89,21 @@ class Form(Asked[T | None]):
             note.set_class(name in now.errors, "-bad")
         style = "bad" if now.errors else "dim" if now.result is None else "good"
         line: Line = ((now.outlook or _told(now.errors), style),)
-        self._outlook.set_lines([line, ((self._last, "faint"),)])
+        self._outlook.set_lines([line, ((self._told_last, "faint"),)])
         return now
+
+    @property
+    def _told_last(self) -> str:
+        """What there is to know of the field that is typed into, else of all of it."""
+        typed = next((name for name, field in self.inputs.items() if field.has_focus), "")
+        return self._more.get(typed) or self._last
 
     def on_descendant_focus(self, _: events.DescendantFocus) -> None:
         """Mark the field that is typed into, without a colour too."""
         edge = ">" if faces.ASCII else "▌"
         for name, label in self._labels.items():
             label.update(Content(f"{edge if self.inputs[name].has_focus else ' '}{name}"))
+        self.check()
 
     def on_input_changed(self) -> None:
         """Check as it is typed."""

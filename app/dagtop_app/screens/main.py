@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.blast import BROKEN as BROKEN_TEXT
 from dagtop.core.snapshot import TaskRow
-from dagtop.core.states import ACTIVE, BAD, RunState
-from dagtop.errors import DagtopError, IllegalTransitionError
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -19,14 +17,11 @@ from textual.geometry import Size
 from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
-from dagtop_app.eta_texts import left_of_run
-from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.keymap import help_key, shown_of
-from dagtop_app.lines import Line, Span, line_width, rule
+from dagtop_app.lines import Line, line_width, rule
 from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
-from dagtop_app.text import clean, plural
 from dagtop_app.useful import is_useful
 from dagtop_app.view_model import FOOT_HIGH, FOOT_WIDE, LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, tiny_lines
 from dagtop_app.views.listed import BY_NAME, VIEWS
@@ -37,6 +32,7 @@ from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.stage import Stage
 from dagtop_app.widgets.task_table import ColumnHead
+from dagtop_app.word_line import Standing, word_line
 
 if TYPE_CHECKING:
     from dagtop_app.timekeeper import Keeper
@@ -136,7 +132,6 @@ class MainScreen(Levelled):
 
     def on_attached(self) -> None:
         """Another engine: what was read of the one before is read anew."""
-        self.foresight.forget()
         for view in self.stage.made:
             view.attached()
 
@@ -163,7 +158,6 @@ class MainScreen(Levelled):
 
     def _draw_header(self) -> None:
         current = BY_NAME[self.view].key
-        self.header.left = left_of_run(self.bridge.snapshot, self.foresee()) if self.bridge.usual else None
         self.header.show(self.roster.snapshot, self.source_title, self.tabs(), current, self._next_run, self.crumbs)
 
     def _draw_tiny(self) -> None:
@@ -228,64 +222,26 @@ class MainScreen(Levelled):
         """The line above the footer: what is marked, and what became of the last command."""
         cells, told = self._word.size.width, self.marked_text()
         marked: Line = (("── ", "rule"), (told, "strong"), (" ", "rule")) if told else ()
-        self._word.set_lines([(*marked, *self._word_line(max(0, cells - line_width(marked))))])
+        self._word.set_lines([(*marked, *word_line(self.standing, max(0, cells - line_width(marked))))])
 
-    def _word_line(self, cells: int) -> Line:
-        bridge, snapshot = self.bridge, self.bridge.snapshot
-        right: list[Span] = []
-        wanted = self.roster.wanted
+    @property
+    def standing(self) -> Standing:
+        """What that line tells of."""
+        bridge, wanted, keeper = self.bridge, self.roster.wanted, self.keeper
         wrong = wanted.error or (wanted.hint if not self.roster.order else "")
-        if wrong and self.view == "tasks":
-            return rule([(clean(wrong, 200), "bad")], [], cells)
-        if bridge.engine.error is not None:
-            error = bridge.engine.error
-            ours = isinstance(error, IllegalTransitionError) or not isinstance(error, DagtopError)
-            told = bridge.word.text or ("this is a bug of dagtop, please report it" if ours else BROKEN_TEXT)
-            return rule([(clean(told, 300), "bad"), (" · q leaves", "dim")], [], cells)
-        if gates := at_gates(snapshot):
-            right = [(f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"), ("  ", "")]
-        next_run = "" if self.header.tells(self._next_run) else self._next_run
-        if next_run and not bridge.is_over:
-            right += [(f" {next_run} ", "queue"), (" ", "")]
-        if snapshot.problem_count:
-            right += [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
-        if self.leaving and not bridge.is_over:
-            count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
-            told = f"leaves when {plural(count, 'task')} {'has' if count == 1 else 'have'} ended"
-            return rule([(told, "warn"), (" · Ctrl+c leaves at once", "dim")], right, cells)
-        if snapshot.state is RunState.DRAINING and bridge.word.tone != "bad" and not bridge.is_over:
-            draining: list[Span] = [
-                ("draining: it ends when what runs has", "warn"),
-                (" · Z goes on · K stops all", "dim"),
-            ]
-            return rule(draining, right, cells)
-        if bridge.word.text:
-            return rule([(clean(bridge.word.text, 300), bridge.word.tone)], right, cells)
-        if bridge.is_over:
-            due: list[Span] = [(next_run, "queue"), (" · ", "dim")] if next_run else []
-            return rule([*due, *self._over()], right, cells)
-        if snapshot.problems:
-            last = snapshot.problems[-1]
-            return rule([(clean(f"{last.source}: {last.message}", 300), "warn")], right, cells)
-        return rule([], right, cells)
-
-    def _over(self) -> list[Span]:
-        if self.bridge.has_not_begun:
-            return [(". runs it now · q leaves", "dim")]
-        counts = self.bridge.snapshot.counts
-        bad = sum(counts.get(state, 0) for state in BAD)
-        if upkeep.keeps(self.bridge.snapshot) and not bad and self.bridge.snapshot.state is RunState.CANCELLED:
-            return [("everything is stopped", "warn"), (" · K starts it again · q leaves", "dim")]
-        if bad:
-            return [
-                (f"the run is over: {plural(bad, 'task')} failed", "bad"),
-                (" · n next · r runs one again · q leaves", "dim"),
-            ]
-        good = self.bridge.snapshot.state.value == "succeeded"
-        if good and " next at " in self._next_run and self.keeper is not None and not self.keeper.runs_all:
-            return [("all is done until then", "good"), (" · q leaves", "dim")]
-        word = "the run is over: all is well" if good else f"the run is over: {self.bridge.snapshot.state.value}"
-        return [(word, "good" if good else "warn"), (" · q leaves", "dim")]
+        by_node = keeper is not None and not keeper.runs_all
+        return Standing(
+            bridge.snapshot,
+            bridge.word.text,
+            bridge.word.tone,
+            wrong=wrong if self.view == "tasks" else "",
+            error=bridge.engine.error,
+            is_over=bridge.is_over,
+            has_not_begun=bridge.has_not_begun,
+            leaves=bool(self.leaving),
+            next_run="" if self.header.tells(self._next_run) else self._next_run,
+            waits_for_nodes=by_node and " next at " in self._next_run,
+        )
 
     def draw_footer(self) -> None:
         """Keys that matter now; those that would be refused are greyed."""

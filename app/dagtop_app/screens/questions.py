@@ -74,7 +74,7 @@ def quit_question(snapshot: RunSnapshot) -> Question:
         return Question("Quit?", [(("the run is over", ""),)], [leave, _STAY])
     lines = quit_lines(snapshot)
     if snapshot.state is RunState.DRAINING:
-        lines.append((("it is draining · u undoes it · Z goes on", "warn"),))
+        lines.append((("it is draining already · esc, then Z goes on", "warn"),))
     return Question(quit_title(snapshot), lines, quit_choices(snapshot))
 
 

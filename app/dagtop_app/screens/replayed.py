@@ -13,10 +13,10 @@ from textual.binding import Binding, BindingType
 
 from dagtop_app.actions import ACTIONS, BY_ID, Action, bindings
 from dagtop_app.bridge import Bridge
-from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.time_bar import TimeBar
+from dagtop_app.word_line import Standing
 
 #: The part of a run that `,` and `.` go on by.
 _LEAP = 0.02
@@ -72,18 +72,11 @@ class Replayed(MainScreen):
         died = self.replay.summary.state in {"crashed", "incomplete"}
         return died and at.indexed and not at.following and at.number >= at.last
 
-    def _word_line(self, cells: int) -> Line:
-        if not self.has_crashed or self.bridge.word.text:
-            return super()._word_line(cells)
-        run = self.replay.summary.run
-        return rule([("its process ended before the run did", "bad"), (f" · dagtop resume {run}", "key")], [], cells)
-
-    def _over(self) -> list[Span]:
-        """How it ended; a key that would run something again is none here."""
-        return [
-            (text.replace(" · r runs one again", "").replace(" · K starts it again", ""), style)
-            for text, style in super()._over()
-        ]
+    @property
+    def standing(self) -> Standing:
+        """What the line above the footer tells of."""
+        crashed = self.replay.summary.run if self.has_crashed else ""
+        return super().standing._replace(is_replay=True, crashed=crashed)
 
     # -- keys of the player ------------------------------------------------------------------------------------------
 
