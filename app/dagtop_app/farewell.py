@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState, TaskState
+from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
 
 from dagtop_app.ascii_form import ascii_of
 from dagtop_app.faces import ASCII, RUN_FACES, glyph, run_glyph
 from dagtop_app.signals import EXIT_CODES
 from dagtop_app.text import clean, cut, duration, name_of, plural
+from dagtop_app.told_figures import counts_of
 from dagtop_app.view_model import counted
 from dagtop_app.why import error_line
 
@@ -36,12 +35,6 @@ def exit_code(state: RunState, *, terminated: int | None = None, broken: bool = 
             return 130
 
 
-def _counts(snapshot: RunSnapshot) -> Counter[TaskState]:
-    """Without what was removed while it went on."""
-    gone = Counter(row.state for row in snapshot.rows if row.gone and row.state in FINAL)
-    return Counter(snapshot.counts) - gone
-
-
 def farewell(
     snapshot: RunSnapshot, *, title: str = "", report: str = "", resume: str = "", error: BaseException | None = None
 ) -> str:
@@ -49,10 +42,12 @@ def farewell(
     face = RUN_FACES[snapshot.state]
     word = face.word.lower() if snapshot.state in RUN_OVER else f"left while {face.word.lower()}"
     name = name_of(snapshot.graph or title or "run", 60)
-    lines = [f"{run_glyph(snapshot.state)} {name}: {word} after {duration(snapshot.at)} · {counted(_counts(snapshot))}"]
+    counts = counts_of(snapshot)
+    lines = [f"{run_glyph(snapshot.state)} {name}: {word} after {duration(snapshot.at)} · {counted(counts)}"]
     if snapshot.reason:
         lines.append(f"  {clean(snapshot.reason, 200)}")
-    bad = [row for row in snapshot.rows if row.state in BAD]
+    failed = [row for row in snapshot.rows if row.state in BAD]
+    bad = [row for row in failed if row.index not in snapshot.plan.nodes] or failed
     lines += [_failed(row) for row in bad[:_NAMED]]
     if len(bad) > _NAMED:
         lines.append(f"  … and {plural(len(bad) - _NAMED, 'more failure')}")
@@ -62,7 +57,7 @@ def farewell(
         lines.append(f"  ▲ {plural(snapshot.problem_count, 'problem')} around the run{told}")
     if error is not None:
         lines.append(f"  the engine broke down, a bug of dagtop: {clean(repr(error), 300)}")
-    left = sum(count for state, count in snapshot.counts.items() if state not in FINAL)
+    left = sum(count for state, count in counts.items() if state not in FINAL)
     if left and snapshot.state not in RUN_OVER:
         lines.append(f"  {plural(left, 'task')} not finished")
     if report:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from dagtop.core.events import AnyEvent, BreakerEvent, GateDecided, Log, Problem
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
+from dagtop.core.states import ACTIVE, BAD, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.ascii_form import ascii_of
@@ -26,6 +26,7 @@ from dagtop_app.tally import tallied
 from dagtop_app.terminal import Terminal, own_terminal, write_all
 from dagtop_app.text import bar, clean, clock, cut, fit, name_of
 from dagtop_app.text import width as cells
+from dagtop_app.told_figures import done_of, no_tasks_of
 from dagtop_app.why import error_line
 
 if TYPE_CHECKING:
@@ -149,8 +150,7 @@ def _failed_line(row: TaskRow, column: int, width: int) -> Line:
 
 
 def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
-    tasks = len(snapshot.plan)
-    done = sum(snapshot.counts.get(state, 0) for state in FINAL)
+    done, tasks = done_of(snapshot)
     if serves := upkeep.counts_what_is_up(snapshot):
         done, _, tasks = upkeep.level_of(snapshot)
     share = done / tasks if tasks else 0.0
@@ -163,7 +163,9 @@ def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
 
 def _counts_line(snapshot: RunSnapshot, width: int) -> Line:
     parts: list[tuple[str, str]] = []
-    for tally, count in tallied(snapshot):
+    nodes = no_tasks_of(snapshot)
+    for tally, every in tallied(snapshot):
+        count = every - sum(nodes.get(state, 0) for state in tally.states)
         if count or TaskState.RUNNING in tally.states:
             parts.append((f" {drawn(tally.face)} {count:,} {tally.word} ", _STYLES.get(tally.face.style, "")))
     state = snapshot.state.value.replace("_", " ")

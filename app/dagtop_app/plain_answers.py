@@ -21,6 +21,7 @@ from dagtop_app.obstacles import WORDS, breaker_text, busy, slots
 from dagtop_app.plain import counts_text, some
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, clock, duration, name_of, plural
+from dagtop_app.told_figures import counts_of, done_of
 from dagtop_app.view_model import time_of, tries_of
 from dagtop_app.why import why
 from dagtop_app.worded import WordError
@@ -67,11 +68,11 @@ def word_of(row: TaskRow) -> str:
 
 def status(snapshot: RunSnapshot) -> Iterator[str]:
     """How far the run is, and what is wrong."""
-    name, total = name_of(snapshot.graph or "the run", 80), len(snapshot.rows)
-    done = sum(snapshot.counts.get(state, 0) for state in FINAL)
+    name, counts = name_of(snapshot.graph or "the run", 80), counts_of(snapshot)
+    done, total = done_of(snapshot)
     state = snapshot.state.value.replace("_", " ")
     yield f"{name} is {state} for {clock(snapshot.at)}: {done:,} of {plural(total, 'task')} ended."
-    counted = {state.value: snapshot.counts.get(state, 0) for state in TaskState}
+    counted = {state.value: counts.get(state, 0) for state in TaskState}
     yield sentence(f"{busy(snapshot):,} of {slots(snapshot):,} slots are taken. {counts_text(counted) or 'no tasks'}")
     for title, rows in (
         ("Running", [row for row in snapshot.rows if row.state in ACTIVE]),
@@ -300,7 +301,8 @@ def quit_text(snapshot: RunSnapshot) -> str:
 
 def over_text(snapshot: RunSnapshot) -> str:
     """What is said when the run is over and waits for a person."""
-    bad = sum(snapshot.counts.get(state, 0) for state in BAD)
+    counts = counts_of(snapshot)
+    bad = sum(counts.get(state, 0) for state in BAD)
     if upkeep.keeps(snapshot) and not bad:
         return "Everything is stopped. start run starts it again; quit leaves."
     told = f"{plural(bad, 'task')} failed" if bad else f"it is {snapshot.state.value.replace('_', ' ')}"

@@ -14,7 +14,7 @@ from dagtop_app.faces import TALLIES, Tally, is_at_gate
 
 def tallied(snapshot: RunSnapshot) -> list[tuple[Tally, int]]:
     """Every tally with its figure, in the order of the header."""
-    gates, gone = len(at_gates(snapshot)), _gone(ByRows(snapshot.rows))
+    gates, gone = len(at_gates(snapshot)), gone_of(snapshot)
     figures = []
     for tally in TALLIES:
         count = sum(snapshot.counts.get(state, 0) - gone.get(state, 0) for state in tally.states)
@@ -26,6 +26,11 @@ def tallied(snapshot: RunSnapshot) -> list[tuple[Tally, int]]:
             count -= gates
         figures.append((tally, count))
     return figures
+
+
+def gone_of(snapshot: RunSnapshot) -> Mapping[TaskState, int]:
+    """How many tasks that were removed ended in each state."""
+    return _gone(ByRows(snapshot.rows))
 
 
 def at_gates(snapshot: RunSnapshot) -> Sequence[int]:
@@ -50,7 +55,6 @@ class ByRows:
 
 @lru_cache(maxsize=2)
 def _gone(key: ByRows) -> Mapping[TaskState, int]:
-    """How many tasks that were removed ended in each state."""
     return Counter([row.state for row in key.rows if row.gone and row.state in FINAL])
 
 

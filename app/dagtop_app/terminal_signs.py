@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState, TaskState
+from dagtop.core.states import BAD, RUN_OVER, RunState, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.faces import RUN_FACES, run_glyph
 from dagtop_app.text import clean, name_of
+from dagtop_app.told_figures import counts_of, done_of
 
 #: Terminals without a title, or that print what they do not know.
 _PLAIN = frozenset({"linux", "dumb", "unknown", "vt100", "vt220", ""})
@@ -42,7 +43,8 @@ def title_of(snapshot: RunSnapshot, source: str) -> str:
     name = name_of(snapshot.graph or source or "dagtop", 40)
     if not snapshot.rows:
         return f"dagtop {name}"
-    bad = sum(snapshot.counts.get(state, 0) for state in (TaskState.FAILED, TaskState.TIMED_OUT))
+    counts = counts_of(snapshot)
+    bad = counts.get(TaskState.FAILED, 0) + counts.get(TaskState.TIMED_OUT, 0)
     word = RUN_FACES[snapshot.state].word.lower()
     parts = [f"{run_glyph(snapshot.state)} {name}"]
     parts.append(word if snapshot.state in RUN_OVER or upkeep.keeps(snapshot) else f"{percent(snapshot)}%")
@@ -53,8 +55,8 @@ def title_of(snapshot: RunSnapshot, source: str) -> str:
 
 def percent(snapshot: RunSnapshot) -> int:
     """Of the tasks that have ended, in whole percent."""
-    done = sum(snapshot.counts.get(state, 0) for state in FINAL)
-    return done * 100 // max(1, len(snapshot.rows))
+    done, tasks = done_of(snapshot)
+    return done * 100 // max(1, tasks)
 
 
 def title(text: str) -> str:

@@ -64,6 +64,7 @@ class FakeRun:
     started_at: float = 1_735_787_045.25
     duration: float = 1.0
     escalations: Sequence[EscalationReport] = ()
+    removed: frozenset[str] = frozenset()
     extra: dict[str, Any] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[FakeTask]:

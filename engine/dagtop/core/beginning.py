@@ -8,6 +8,7 @@ from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.affected import torn_down_before, was_let_go
 from dagtop.core.deadlines import Due
+from dagtop.core.figures import count_of_tasks
 from dagtop.core.levels import above
 from dagtop.core.restart import RestartPolicy
 from dagtop.core.setting_up import open_doors
@@ -43,7 +44,12 @@ def begin(machine: RunMachine, event: inp.Begin) -> None:
     else:
         machine.emit(
             ev.RunStarted(
-                at, event.run, machine.plan.name, event.started_at, len(machine.plan), machine.policy.max_parallel
+                at,
+                event.run,
+                machine.plan.name,
+                event.started_at,
+                count_of_tasks(machine.plan),
+                machine.policy.max_parallel,
             )
         )
     if machine.unfinished:

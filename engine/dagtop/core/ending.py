@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core.failure import Failure
+from dagtop.core.figures import counts_of_tasks
 from dagtop.core.instructions import StopReason, WindDown
 from dagtop.core.policy import OnUpstreamFailure
 from dagtop.core.setting_up import open_doors
@@ -70,8 +71,7 @@ def _finish(machine: RunMachine, at: float) -> None:
         state = RunState.CANCELLED
     else:
         state = RunState.SUCCEEDED
-    counted = {kind.value: count for kind, count in machine.ledger.counts.items() if count}
-    machine.emit(ev.RunFinished(at, state, counted))
+    machine.emit(ev.RunFinished(at, state, counts_of_tasks(machine.ledger)))
     machine.deadlines.clear()
 
 

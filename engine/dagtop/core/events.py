@@ -68,7 +68,7 @@ class RunReopened(Event, frozen=True, tag="run.reopened"):
 
 
 class RunFinished(Event, frozen=True, tag="run.finished"):
-    """Nothing is left to do. `counts` are final task states by name in lower case."""
+    """Nothing is left to do. `counts` are final states of tasks by name in lower case; of nodes and removed tasks it has none."""
 
     state: RunState
     counts: dict[str, int]

@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from dagtop.core import events as ev
 from dagtop.core.failure import Failure
+from dagtop.core.figures import count_of_tasks
 from dagtop.core.plan import Plan
 from dagtop.core.policy import RunPolicy
 from dagtop.core.states import TaskState
@@ -122,7 +123,7 @@ class Follow:
             **self._ids,
             started_at=self._epoch,
             begun_at=at,
-            tasks=len(self._plan),
+            tasks=count_of_tasks(self._plan),
             max_parallel=self._max_parallel,
             resumed=resumed,
             limits={**({"window": self._max_parallel} if self._is_adaptive else {}), **self._limits},

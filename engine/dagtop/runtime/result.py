@@ -11,6 +11,7 @@ import msgspec
 
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.figures import counts_of_tasks
 from dagtop.core.ledger import Ledger
 from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
@@ -115,8 +116,10 @@ class RunResult:
         """Wall clock, seconds since 1970 UTC."""
         self.duration = duration
         """Seconds from the run's beginning to its end."""
-        self.counts: dict[str, int] = {state.value: count for state, count in ledger.counts.items() if count}
-        """Final states by name in lower case."""
+        self.counts: dict[str, int] = counts_of_tasks(ledger)
+        """Final states of tasks by name in lower case; nodes of a `MetaDAG`, and tasks that were removed, are none."""
+        self.removed: frozenset[str] = frozenset(ledger.plan.names[index] for index in ledger.desired.gone)
+        """Tasks that were taken out of the graph while the run went on."""
         self.teardown_failures = tuple(teardown_failures)
         """What could not be torn down or closed, in order; the run's state does not depend on it."""
         self.escalations: tuple[EscalationReport, ...] = tuple(ledger.escalations)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 from dagtop.core import events as ev
-from dagtop.core.escalation import EscalationReport
-from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import GOOD, RunState, TaskState
+from dagtop.core.states import GOOD, TaskState
 from dagtop.core.topology import critical_path
 from dagtop.observe.describe import Described, describe, describe_all
 from dagtop.observe.redact import redactor
 from dagtop.observe.report.commands import command_text
+from dagtop.observe.report.ended import EndedRun, EndedTask
 from dagtop.observe.report.escalations import writable, writable_failure
 from dagtop.observe.report.recorder import ReportRecorder, SeenAttempt
 from dagtop.observe.report.schema import (
@@ -49,53 +49,6 @@ _WITH_LOG = frozenset(
 )
 
 
-class EndedTask(Protocol):
-    """What is read of a task's result."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def state(self) -> TaskState: ...
-    @property
-    def output(self) -> Any: ...
-    @property
-    def attempts(self) -> int: ...
-    @property
-    def ready_at(self) -> float | None: ...
-    @property
-    def started_at(self) -> float | None: ...
-    @property
-    def ended_at(self) -> float | None: ...
-    @property
-    def failure(self) -> Failure | None: ...
-    @property
-    def history(self) -> Sequence[AttemptRecord]: ...
-    @property
-    def reason(self) -> str: ...
-
-
-class EndedRun(Protocol):
-    """What is read of a run's result."""
-
-    @property
-    def run(self) -> str: ...
-    @property
-    def graph(self) -> str: ...
-    @property
-    def state(self) -> RunState: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def started_at(self) -> float: ...
-    @property
-    def duration(self) -> float: ...
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def escalations(self) -> Sequence[EscalationReport]: ...
-    def __iter__(self) -> Iterator[EndedTask]: ...
-
-
 def collect(
     result: EndedRun,
     *,
@@ -115,7 +68,7 @@ def collect(
     if recorder is None:
         recorder = _recorder_of_result(result)
     stale: dict[str, bool] = {}
-    rows = {task.name: _row_of(task) for task in result}
+    rows = {task.name: _row_of(task, gone=task.name in result.removed) for task in result}
     outputs = {task.name: describe(task.output) for task in result if task.state in GOOD}
     tasks = _tasks(result.plan, rows, outputs, stale, at, recorder)
     return _report(
@@ -138,7 +91,7 @@ def collect_snapshot(
     source: str = "",
     outputs: Mapping[str, Described] | None = None,
 ) -> Report:
-    """The report of a run as it is at this moment; `outputs` of its tasks are told if they are given. Parameters as of `collect`."""
+    """The report of a run as it is now; `outputs` of its tasks are told if they are given. Parameters as of `collect`."""
     rows = {row.name: row for row in snapshot.rows}
     stale = {row.name: True for row in snapshot.rows if row.stale}
     tasks = _tasks(snapshot.plan, rows, outputs or {}, stale, snapshot.at, recorder)
@@ -154,7 +107,7 @@ def collect_snapshot(
     )
 
 
-def _row_of(task: EndedTask) -> TaskRow:
+def _row_of(task: EndedTask, *, gone: bool) -> TaskRow:
     return TaskRow(
         index=0,
         name=task.name,
@@ -166,6 +119,7 @@ def _row_of(task: EndedTask) -> TaskRow:
         reason=task.reason,
         failure=task.failure,
         history=tuple(task.history),
+        gone=gone,
     )
 
 
@@ -233,6 +187,7 @@ def _tasks(
                 place=plan.places.get(index, ""),
                 stale=stale.get(name, False),
                 is_node=index in plan.nodes,
+                removed=row.gone,
                 log=_lines(log.lines) if log is not None else (),
                 log_left_out=log.total - len(log.lines) if log is not None else 0,
             )
@@ -309,9 +264,8 @@ def _report(
     source: str,
 ) -> Report:
     heard = recorder if recorder is not None else ReportRecorder(attempts=0)
-    counts: dict[str, int] = {}
-    for task in tasks:
-        counts[task.state] = counts.get(task.state, 0) + 1
+    told = [task for task in tasks if not (task.is_node or task.removed)]
+    counts = Counter(task.state for task in told)
     path = [tasks[i] for i in plan.order if tasks[i].on_critical_path]
     report = Report(
         run=head["run"],
@@ -323,9 +277,9 @@ def _report(
         finished=iso(started_at + at),
         duration=at,
         counts={state.value: counts[state.value] for state in TaskState if state.value in counts},
-        task_count=len(tasks),
-        attempt_count=sum(task.attempts for task in tasks),
-        run_time=sum(task.run_time for task in tasks),
+        task_count=len(told),
+        attempt_count=sum(task.attempts for task in tasks if not task.is_node),
+        run_time=sum(task.run_time for task in tasks if not task.is_node),
         peak_parallel=_peak(tasks),
         max_parallel=heard.max_parallel,
         critical_path=tuple([task.name for task in path]),

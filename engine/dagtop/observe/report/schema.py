@@ -66,7 +66,9 @@ class TaskReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     stale: bool = False
     """An upstream ran again after it did."""
     is_node: bool = False
-    """It stands for a node of a graph of graphs."""
+    """It stands for a node of a graph of graphs; it is no task, and no figure of tasks counts it."""
+    removed: bool = False
+    """It was taken out of the graph while the run went on; no figure of tasks counts it."""
     log: tuple[LogLine, ...] = ()
     """Of a task that ended badly: the latest lines that it wrote, oldest first."""
     log_left_out: int = 0
@@ -141,8 +143,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     duration: float
     """Wall time from `started` to `finished`."""
     counts: dict[str, int]
-    """How many tasks are in each state; states without tasks are left out."""
+    """How many tasks are in each state; states without tasks are left out. Nodes, and tasks that were removed, are none."""
     task_count: int
+    """All of `counts` together."""
     attempt_count: int
     run_time: float
     """Of all attempts together."""
