@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from dagtop_app import settings
 from dagtop_app.options import UsageError, checked
+from dagtop_app.safety import own_secrets
 from dagtop_app.shortcut import read
 from dagtop_app.signals import Signals, name_of_signal
 from dagtop_app.terminal import give_up_stderr_if_it_cannot_be_written, open_missing_descriptors, tell
@@ -30,6 +31,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
     open_missing_descriptors()
     signals.install()
     code = call(arguments)
+    signals.end_with(code)
     give_up_stderr_if_it_cannot_be_written()
     if "dagtop_app.headless" in sys.modules:  # something may have run, and have left threads behind
         from dagtop_app.headless import end_process_soon  # noqa: PLC0415 - it is there already
@@ -40,6 +42,14 @@ def run_command_line(arguments: Sequence[str]) -> int:
 
 def call(arguments: Sequence[str]) -> int:
     """The same inside a process that goes on afterwards."""
+    try:
+        with own_secrets():
+            return _call(arguments)
+    except UsageError as error:
+        return _refuse(error, arguments)
+
+
+def _call(arguments: Sequence[str]) -> int:
     try:
         code = _do(arguments)
         sys.stdout.flush()

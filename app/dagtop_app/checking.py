@@ -202,7 +202,7 @@ def check_command(
 
 
 def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
-    plan = prepared.graph.validate(prepared.config)
+    plan = prepared.seen()
     due = _next_due(prepared)
     return facts_of(
         plan,
@@ -219,8 +219,9 @@ def _facts(prepared: Prepared, keep: JournalOptions) -> PlanFacts:
 def _never_say(prepared: Prepared) -> tuple[str, ...]:
     checked = prepared.graph.checked(prepared.config)
     plan, shared = checked.plan, checked.specs is not None
+    names = prepared.seen().names
     return tuple(
-        plan.names[index]
+        names[index]
         for index, policy in enumerate(plan.policies)
         if policy.restart.policy is RestartPolicy.ALWAYS
         and policy.ready is None

@@ -72,6 +72,14 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     max_size: str = ""
 
 
+class SafetySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="kebab"):
+    """What is secret beside what looks so, and whether that is hidden."""
+
+    hide_secrets: bool = True
+    redact: tuple[Annotated[str, msgspec.Meta(min_length=2)], ...] = ()
+    """Further words of names whose values are secret."""
+
+
 #: How people know them.
 JOURNAL_NAMES = ("journal.keep", "journal.older-than", "journal.max-size")
 
@@ -90,6 +98,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     confirm: Confirm = Confirm()
     keys: dict[str, Any] = {}
     journal: JournalSettings = JournalSettings()
+    safety: SafetySettings = SafetySettings()
 
     @property
     def is_usual(self) -> bool:
@@ -110,6 +119,9 @@ TAKES: Mapping[str, str] = {
     "journal.keep": "a number of runs",
     "journal.older-than": 'an age such as "30d"',
     "journal.max-size": 'a size such as "500MB"',
+    "safety": "a table: hide-secrets, redact",
+    "safety.hide-secrets": "true or false",
+    "safety.redact": "a list of words, of two letters at least, that are in the names of secrets",
 }
 
 

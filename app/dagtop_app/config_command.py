@@ -81,6 +81,10 @@ def effective(setting: Setting) -> Iterator[str]:
     ):
         is_set = name in given.get("journal", {})
         yield f"{name} = {shown_all(kept)}" if is_set else f"# {name}: any; every run is kept"
+    yield ""
+    yield "[safety]"
+    for name, hidden in (("hide-secrets", one.safety.hide_secrets), ("redact", list(one.safety.redact))):
+        yield f"{name} = {shown_all(hidden)}{'' if name in given.get('safety', {}) else '  # usual'}"
     if setting.document is not None and one.keys:
         yield ""
         yield "[keys]"
@@ -145,6 +149,12 @@ def default_text() -> str:
 # keep = 200
 # older-than = "90d"
 # max-size = "2GB"
+
+# Further words that make a name one of a secret, beside password, token, api_key and the like: what stands under such a name
+# is told nowhere. false shows secrets like anything else.
+[safety]
+# redact = ["iban", "customer_no"]
+# hide-secrets = true
 
 # Keys by action; dagtop config --keys lists the actions. A list gives several, "" takes the key away.
 [keys]

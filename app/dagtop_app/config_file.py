@@ -18,7 +18,7 @@ from dagtop_app.text import clean
 T = TypeVar("T")
 
 #: More than this is no file of settings.
-_LARGEST = 1_000_000
+LARGEST = 1_000_000
 #: A key of more parts is none of ours, and reading it takes time and room by the square of them.
 _DEEPEST = 30
 
@@ -62,7 +62,7 @@ def read_toml(path: Path) -> Document:
         found = path.stat()
         if stat.S_ISFIFO(found.st_mode):  # it would be waited for
             raise ConfigError(f"{path}: it is a pipe, and no file")
-        if found.st_size > _LARGEST:
+        if found.st_size > LARGEST:
             raise ConfigError(f"{path}: it is too large for a file of settings")
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -21,6 +21,7 @@ from dagtop.core.commands import AbandonRun, CancelRun, Command, DrainRun
 from dagtop.core.events import AnyEvent
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, RUN_OVER, RunState
+from dagtop.observe.redact import seen
 from dagtop.runtime.result import RunResult
 
 from dagtop_app import farewell
@@ -235,7 +236,7 @@ def say(text: str) -> None:
     def write_line() -> None:
         # Nobody may be left to tell.
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"dagtop: {text}\n")  # in one piece: other threads write there too
+            sys.stderr.write(f"dagtop: {seen(text)}\n")  # in one piece: other threads write there too
             sys.stderr.flush()
 
     at_most_a_second(write_line)

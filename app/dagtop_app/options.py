@@ -162,7 +162,12 @@ def checked(graph: GraphOptions, output: OutputOptions | None = None) -> dict[st
     if output is not None:
         check_output_options(output)
         take_settings(output)
-    return parse_parameters(graph.parameters)
+    from dagtop_app.safety import learn, take_safety  # noqa: PLC0415 - `dagtop --version` needs none of it
+
+    take_safety()
+    parameters = parse_parameters(graph.parameters)
+    learn(parameters)
+    return parameters
 
 
 def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
@@ -237,6 +242,7 @@ def take_settings(look: LookOptions) -> None:
     UsageError: the file of settings cannot be followed.
     """
     from dagtop_app import config, settings  # noqa: PLC0415 - `dagtop --version` needs none of it
+    from dagtop_app.safety import follow  # noqa: PLC0415 - as above
 
     draws = not (isinstance(look, OutputOptions) and look.json) and settings.can_draw()
     if look.config is not None or (draws and (os.isatty(1) or os.isatty(2))):
@@ -244,6 +250,7 @@ def take_settings(look: LookOptions) -> None:
         if look.ascii:
             setting = setting.in_ascii()
         config.use(setting)
+        follow(setting.config.safety)
 
 
 def stored(options: Mapping[str, Any]) -> dict[str, Any]:

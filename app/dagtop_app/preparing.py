@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG, Reconciler
+from dagtop.core.plan import Plan
 from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, GraphError
 from dagtop.graph.binding import FromInput
@@ -50,6 +51,13 @@ class Prepared:
     """Loads and checks it again while a run of it goes on."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Command line options that a resumed run needs again, and the working directory as "folder"."""
+
+
+    def seen(self) -> Plan:
+        """The graph as people see it: without secrets in the names of its tasks, and in what is said of them."""
+        from dagtop.runtime.hiding import plan_as_seen  # noqa: PLC0415 - the console asks for it when there is a run
+
+        return plan_as_seen(self.graph.checked(self.config), self.config.inputs)
 
 
 def prepare(

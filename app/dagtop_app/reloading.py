@@ -18,6 +18,7 @@ from dagtop.core.values import dataclass
 from dagtop.errors import DagtopError, LoadError
 from dagtop.loaders.again import PATIENCE, files_of, read_again
 from dagtop.loaders.python import split
+from dagtop.observe.redact import seen
 from dagtop.runtime.comparing import UpdatePlan
 from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.swapping import Version
@@ -125,7 +126,7 @@ class Reloader(ReadsAside[Difference]):
     @staticmethod
     def lines(difference: Difference) -> Sequence[str]:
         """What is different, a line each, for people: names in it may hold anything."""
-        return [clean(line, 1_000) for line in str(difference.plan).splitlines()]
+        return [clean(seen(line), 1_000) for line in str(difference.plan).splitlines()]
 
     # -- watching -----------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dagtop.errors import LoadError
 from dagtop.loaders.again import PATIENCE, read_again
 from dagtop.loaders.python import split
+from dagtop.observe.redact import seen
 from dagtop.runtime.comparing import compare
 from dagtop.runtime.swapping import Version
 
@@ -55,10 +56,10 @@ class RereadForNextRun(ReadsAside[NextRun]):
             raise LoadError("it does not say any more when it is due; start dagtop anew for that", place=self.path)
         plan = compare(self._version, version)
         other = now.config.schedule() != before.config.schedule()
-        parts = [] if plan.is_empty else [clean(line.strip(), 200) for line in str(plan).splitlines()]
+        parts = [] if plan.is_empty else [clean(seen(line.strip()), 200) for line in str(plan).splitlines()]
         if other:
             parts.append("it is due at other times")
-        idle = NotBegun(now.graph.validate(now.config), now.config.run_policy().max_parallel)
+        idle = NotBegun(now.seen(), now.config.run_policy().max_parallel)
         return NextRun(now, version, timetable if other else None, " · ".join(parts), idle)
 
     def take(self) -> NextRun | str | None:

@@ -140,7 +140,7 @@ def _printer(prepared: Prepared, output: OutputOptions, out: int, resume: Resump
         from dagtop_app.live import LivePrinter  # noqa: PLC0415 - as above
 
         return LivePrinter()
-    lines = PlainLines(prepared.graph.validate(prepared.config), started_at)
+    lines = PlainLines(prepared.seen(), started_at)
     return StreamPrinter(out if output.plain else 2, lines, stops_the_run=output.plain)
 
 
@@ -148,7 +148,7 @@ def _conversation(prepared: Prepared, out: int, resume: Resumption | None) -> Co
     from dagtop_app import config  # noqa: PLC0415 - only where a person gives commands in words
     from dagtop_app.plain_console import Conversation  # noqa: PLC0415 - as above
 
-    lines = PlainLines(prepared.graph.validate(prepared.config), resume.started_at if resume is not None else 0.0)
+    lines = PlainLines(prepared.seen(), resume.started_at if resume is not None else 0.0)
     return Conversation(lines, out, config.current().config.confirm)
 
 

@@ -18,6 +18,9 @@ def journal_at(given: str | os.PathLike[str] | None = None, environ: Mapping[str
     """The history: in the file that `--db` gives, else DAGTOP_DB, else the user's own place. Nothing is made yet."""
     from dagtop.journal.sqlite import SqliteJournal  # noqa: PLC0415 - SQLite only where it is needed
 
+    from dagtop_app.safety import take_safety  # noqa: PLC0415 - what is in there is shown
+
+    take_safety(environ)
     chosen = given or environ.get(DB_VARIABLE)
     return SqliteJournal(Path(chosen) if chosen else None)
 

@@ -179,7 +179,7 @@ def show_command(
     """
     with stdout_reserved() as out:
         prepared = prepare(where, options, parameters)
-        plan = prepared.graph.validate(prepared.config)
+        plan = prepared.seen()
         lines = lines_of(plan, form, source=prepared.source, folded=False if every else None)
         write_all(out, "".join(f"{line}\n" for line in lines).encode("utf-8", "replace"))
     return 0

@@ -33,14 +33,15 @@ def desired_state(prepared: Prepared, journal: Journal | None, *, afresh: bool) 
     from dagtop.journal.desired import go_on_with, latest_of, open_elsewhere  # noqa: PLC0415 - only for a desired state
 
     try:
-        if (other := open_elsewhere(journal, prepared.source, prepared.graph.name)) is not None:
-            name, run, file = name_of(prepared.graph.name, 60), clean(other.run), file_of(journal)
+        graph = prepared.seen().name
+        if (other := open_elsewhere(journal, prepared.source, graph)) is not None:
+            name, run, file = name_of(graph, 60), clean(other.run), file_of(journal)
             db = f"--db {shlex.quote(str(file))} " if file is not None else ""
             raise UsageError(
                 f"{name} is running already (run {run}, process {other.pid}): `dagtop replay {db}{run}` looks at it, "
                 f"`dagtop tell {db}{run} …` steers it, --new starts another one"
             )
-        stored = latest_of(journal, prepared.source, prepared.graph.name)
+        stored = latest_of(journal, prepared.source, graph)
         if stored is None:
             return None
         plan = prepared.graph.validate(prepared.config)

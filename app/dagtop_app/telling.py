@@ -13,8 +13,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
+from dagtop.observe.redact import seen
 from dagtop.observe.visible import storable
 from dagtop.observe.wire import iso
 from dagtop.ports.journal import Journal, StoredRun
@@ -93,6 +95,8 @@ def going_on(journal: Journal, run: str) -> str:
 
 
 def _give(journal: Journal, run: str, command: cmd.Command, hint: Any) -> int:
+    if reason := getattr(command, "reason", ""):  # it stands in the file until the run answers
+        command = msgspec.structs.replace(command, reason=seen(reason))
     reply = journal.post(run, command, sender())
     if reply.applied:
         print(clean(reply.text) or f"{command.verb}: done")

@@ -64,8 +64,11 @@ def give_up_stderr_if_it_cannot_be_written() -> None:
 
 def tell(text: str, file: TextIO | None = None) -> None:
     """Lines for people, on stderr; where that cannot be written they are lost, and what was to be told stays as it is."""
+    from dagtop.observe.redact import seen  # noqa: PLC0415 - only once there is something to tell
+
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        (file if file is not None else sys.stderr).write(f"{text}\n")  # in one piece: other threads write there too
+        line = f"{seen(text)}\n"
+        (file if file is not None else sys.stderr).write(line)  # in one piece: other threads write there too
 
 
 def flush_standard_streams() -> None:

@@ -15,13 +15,13 @@ from dagtop.runtime.executor import DAGExecutor
 from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless, settings
+from dagtop_app.executing import executor_for
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.next_run import NextRun
 from dagtop_app.options import OutputOptions
 from dagtop_app.preparing import Prepared
 from dagtop_app.reloading_schedule import RereadForNextRun
 from dagtop_app.run_end import Reports
-from dagtop_app.running import executor_for
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal, tell
 from dagtop_app.timekeeper import NotBegun, Timekeeper
@@ -76,7 +76,7 @@ def show_by_schedule(
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
     runs = _Runs(prepared, output, journal)
-    plan = prepared.graph.validate(prepared.config)
+    plan = prepared.seen()
     nothing_yet = NotBegun(plan, prepared.config.run_policy().max_parallel)
     keeper = Timekeeper(Agenda(timetable, time.time()), runs.make)
 
@@ -110,7 +110,7 @@ def show_by_schedule(
         )
     for path in runs.write_reports():
         tell(f"  report: {path}")
-    signals.install()
+    signals.end_with(code)
     if runs.engine is not None and not runs.engine.join(0):
         headless.end_process(code)
     return code

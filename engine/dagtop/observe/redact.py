@@ -7,10 +7,11 @@ words that nobody can know.
 
 from __future__ import annotations
 
+import os
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from dagtop.observe.known import LEAST, found_in
@@ -51,10 +52,20 @@ class _Vocabulary:
     ) -> None:
         self.names, self.values, self.on = names, values, on
         own = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
-        self._secret = re.compile(f"{_SECRET}|{own}" if own else _SECRET, re.IGNORECASE)
-        self._hint = re.compile(f"{_HINT}|{own.lower()}" if own else _HINT)
-        self._forms = _forms(f"{_NAMED}|{own}" if own else _NAMED)
+        self._own = f"|{own}" if own else ""
         self.looks_secret = lru_cache(maxsize=4096)(self._looks_secret)
+
+    @cached_property
+    def _secret(self) -> re.Pattern[str]:
+        return re.compile(_SECRET + self._own, re.IGNORECASE)
+
+    @cached_property
+    def _hint(self) -> re.Pattern[str]:
+        return re.compile(_HINT + self._own.lower())
+
+    @cached_property
+    def _forms(self) -> re.Pattern[str]:
+        return _forms(_NAMED + self._own)
 
     def _looks_secret(self, name: str) -> bool:
         return self._secret.search(name) is not None or self._secret.search(_CAMEL.sub("_", name)) is not None
@@ -144,11 +155,29 @@ def hide_secrets(*, names: Iterable[str] = (), values: Iterable[str] = (), on: b
         )
 
 
-def forget_what_is_secret() -> None:
-    """Take back all that `hide_secrets` said."""
+def vocabulary() -> object:
+    """What is secret in this process now, for `use_vocabulary`."""
+    return _vocabulary
+
+
+def use_vocabulary(before: object | None) -> None:
+    """Have this count again; None: what counts in the beginning."""
     global _vocabulary  # noqa: PLW0603 - as above
     with _lock:
-        _vocabulary = _Vocabulary()
+        _vocabulary = before if isinstance(before, _Vocabulary) else _Vocabulary()
+
+
+def seen(text: str) -> str:
+    """A text as people may see it, where no run says more of what is secret: without what looks so, or is in the environment."""
+    return _seen(text, _vocabulary)
+
+
+@lru_cache(maxsize=4096)
+def _seen(text: str, vocabulary: _Vocabulary) -> str:
+    if not vocabulary.on:
+        return text
+    known = secrets_of_environment(os.environ)
+    return redactor(known)(text) if known or vocabulary.values else vocabulary.hidden(text)
 
 
 def hides_secrets() -> bool:
@@ -215,13 +244,12 @@ _COMMON = frozenset(
 
 def redactor(known: Iterable[str] = ()) -> Redactor:
     """A function that takes secrets out of a text: `known` values, and what looks like one."""
-    vocabulary = _vocabulary
-    if not known and not vocabulary.values:
-        return vocabulary.hidden if vocabulary.on else str
-    if not vocabulary.on:
+    now = _vocabulary
+    if not now.on:
         return str  # as it is
-    find = found_in({*known, *vocabulary.values}, REDACTED)
-    hidden = vocabulary.hidden
+    if not known and not now.values:
+        return now.hidden
+    find, hidden = found_in({*known, *now.values}, REDACTED), now.hidden
 
     @lru_cache(maxsize=4096)
     def redacted(text: str) -> str:
@@ -232,9 +260,8 @@ def redactor(known: Iterable[str] = ()) -> Redactor:
 
 def quick_redactor(known: Iterable[str] = ()) -> Redactor:
     """As `redactor`, for texts that seldom come twice, such as lines of logs."""
-    vocabulary = _vocabulary
-    if not vocabulary.on:
+    now = _vocabulary
+    if not now.on:
         return str
-    find = found_in({*known, *vocabulary.values}, REDACTED)
-    hidden = vocabulary.hidden
+    find, hidden = found_in({*known, *now.values}, REDACTED), now.hidden
     return hidden if find is None else lambda text: hidden(find(text))

@@ -113,4 +113,6 @@ def _changed(value: Any, change: Callable[[str], str], left: frozenset[str]) -> 
         return value if all(map(operator.is_, items, value)) else tuple(items)
     if kind is dict:
         return {change(key): _changed(item, change, left) for key, item in value.items()}
+    if kind is list:
+        return [_changed(item, change, left) for item in value]
     return value

@@ -167,7 +167,7 @@ class Caching:
         return Hit(f"code, options and inputs unchanged since run {entry.run}")
 
     async def _look(self, index: int, key: _Key) -> _Taken | Miss:
-        name = self._ledger().plan.names[index]
+        name = self._seen(index)
         if not self._takes:
             return Miss("this run takes nothing from the cache")
         if not self._cache.has(name, key.digest):
@@ -210,7 +210,7 @@ class Caching:
                 index, "it spawned tasks, which would be missing: what it returns is not stored, and it runs each time"
             )
             return
-        name = self._ledger().plan.names[index]
+        name = self._seen(index)
         encoded = known[1] if known is not None and known[0] is output else codec.encode(output)
         if not encoded.storable:
             if (index, "") not in self._told:
@@ -276,7 +276,7 @@ class Caching:
             lists = {above for owner in owners for above in plan.upstream[owner]}
             lists -= {source.index for _, source in own.arguments if isinstance(source, FromTask)}
         found = {
-            f"input {plan.names[above]}": await self._of_upstream(above)
+            f"input {self._seen(above)}": await self._of_upstream(above)
             for above in plan.upstream[index]
             if above not in lists
         }
@@ -285,15 +285,19 @@ class Caching:
         blob = json.dumps(found, ensure_ascii=True).encode()
         return {"one of its inputs": hashlib.blake2b(blob, digest_size=16).hexdigest()}
 
+    def _seen(self, index: int) -> str:
+        """The name under which a task is stored."""
+        return self._job.hiding.names.outside(self._ledger().plan.names[index])
+
     async def _of_upstream(self, above: int) -> str:
         if self._ledger().state[above] not in GOOD:
             return "none"  # it was skipped or has failed, and the task runs all the same
         if above in self._ledger().plan.nodes:
-            return await self._digest(self._calls.nodes.value(above), f"input {self._ledger().plan.names[above]}")
+            return await self._digest(self._calls.nodes.value(above), f"input {self._seen(above)}")
         output = self._calls.outputs[above]
         known = self._digests.get(above)
         if known is None or known[0] is not output:
-            known = output, await self._digest(output, f"input {self._ledger().plan.names[above]}")
+            known = output, await self._digest(output, f"input {self._seen(above)}")
             self._digests[above] = known
         return known[1]
 

@@ -217,7 +217,7 @@ class DAGExecutor(Listening):
         if why_not:
             raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
         versions = self.prepared.versions
-        return versions.hand_in(versions.as_scaled(version))
+        return versions.hand_in(versions.as_scaled(self._without_secrets(version)))
 
     def compare(self, version: Version) -> UpdatePlan:
         """What becomes of the tasks if the run goes on with this version: see `hand_in_version`. From any thread."""
@@ -225,8 +225,11 @@ class DAGExecutor(Listening):
         if why_not:
             raise GraphError(f"the run cannot go on with this version of the graph: {why_not}")
         plan, marks = self.prepared.versions.now()
-        version = self.prepared.versions.as_scaled(version)
+        version = self.prepared.versions.as_scaled(self._without_secrets(version))
         return compare_plans(plan, marks, version.checked.plan, version.fingerprints)
+
+    def _without_secrets(self, version: Version) -> Version:
+        return replace(version, checked=self.hiding.without_secrets(version.checked))
 
     def _fingerprints(self) -> Callable[[], Sequence[str]]:
         if self.supervises:  # whose specs are compared by value, as they are now
@@ -344,9 +347,13 @@ class DAGExecutor(Listening):
             raise DagtopError("the run has not begun; there is no result yet")
         ledger = engine.machine.ledger
         duration = ledger.finished_at if ledger.finished_at is not None else engine.now()
-        return RunResult(
-            ledger, engine.calls.outputs, duration, engine.reports.line_counts, engine.aside.lifecycle.failures
-        )
+        failures = [
+            replace(one, failure=without_secrets(one.failure, self.hiding.text))
+            for one in engine.aside.lifecycle.failures
+        ]
+        result = RunResult(ledger, engine.calls.outputs, duration, engine.reports.line_counts, failures)
+        result.seen = self.hiding.names.outside
+        return result
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

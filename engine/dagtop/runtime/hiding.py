@@ -175,6 +175,12 @@ class Hiding:
         return self.names.command(command) if self.names else command
 
 
+def plan_as_seen(checked: Checked, inputs: Mapping[str, Any]) -> Plan:
+    """A graph as people see it who do not run it: without secrets in names and in what is said of tasks."""
+    hiding = Hiding(checked, inputs)
+    return hiding.names.plan(hiding.without_secrets(checked).plan)
+
+
 def _says_something(policy: TaskPolicy) -> bool:
     return bool(policy.description or policy.tags)
 

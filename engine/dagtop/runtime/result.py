@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -17,6 +17,7 @@ from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.states import GOOD, RunState, TaskState
 from dagtop.core.topology import critical_path
+from dagtop.observe.veil import changed
 from dagtop.runtime.node_outputs import plain
 from dagtop.runtime.node_result import NodeResult
 
@@ -128,6 +129,8 @@ class RunResult:
         self._ledger = ledger
         self._outputs = outputs
         self._log_lines = log_lines
+        self.seen: Callable[[str], str] = str
+        """Makes of the name of a task what people see of it."""
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in self.counts.items())
@@ -173,17 +176,17 @@ class RunResult:
         return [self.plan.names[index] for index in critical_path(self.plan, durations, ends) if ran[index]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything but the outputs, as plain values."""
+        """Everything but the outputs, as plain values, and with the names that people see."""
         return {
             "run": self.run,
-            "graph": self.graph,
+            "graph": self.seen(self.graph),
             "state": self.state.value,
             "reason": self.reason,
             "started_at": self.started_at,
             "duration": self.duration,
             "counts": self.counts,
-            "critical_path": self.critical_path(),
-            "tasks": [task.to_dict() for task in self],
+            "critical_path": [self.seen(name) for name in self.critical_path()],
+            "tasks": [changed(task.to_dict(), self.seen) for task in self],
         }
 
     def _task(self, index: int) -> TaskResult:

@@ -47,7 +47,8 @@ class Supervisor(DAGExecutor):
 
         try:
             journal = self.open_journal()
-            stored = latest_of(journal, self.source, self.graph.name) if wanted == "latest" else journal.load(wanted)
+            name = self.hiding.names.outside(self.graph.name)
+            stored = latest_of(journal, self.source, name) if wanted == "latest" else journal.load(wanted)
             return None if stored is None else go_on_with(stored, self.plan, fingerprints)
         except JournalError as error:
             if wanted != "latest":
