@@ -15,14 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from enum import Enum, auto
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from dagtop.core.commands import AbandonRun, CancelRun, Command, DrainRun
 from dagtop.core.events import AnyEvent
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, RUN_OVER, RunState
 from dagtop.observe.redact import seen
-from dagtop.runtime.result import RunResult
 
 from dagtop_app import farewell
 from dagtop_app.mailbox import Mailbox
@@ -30,6 +29,9 @@ from dagtop_app.options import OnHangup
 from dagtop_app.plain import some
 from dagtop_app.signals import EXIT_CODES, Signals, name_of_signal
 from dagtop_app.terminal import flush_standard_streams
+
+if TYPE_CHECKING:
+    from dagtop.runtime.result import RunResult
 
 #: Seconds that tasks have to stop after a signal, clean-ups included.
 GRACE = 10.0

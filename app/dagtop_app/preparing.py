@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG, Reconciler
+from dagtop import ExecutorConfig, Graph, MetaDAG
 from dagtop.core.plan import Plan
 from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, GraphError
@@ -22,12 +22,13 @@ from dagtop.ports.journal import Journal
 from dagtop.ports.recorder import Recorder
 
 from dagtop_app.options import GraphOptions, stored
+from dagtop_app.runtime_kinds import DAG_EXECUTOR, RECONCILER, as_executor, as_reconciler
 
 if TYPE_CHECKING:
-    pass
+    from dagtop import DAGExecutor, Reconciler
 
 #: What a graph file may define, the first one first.
-KINDS = (MetaDAG, Reconciler, DAGExecutor, Graph)
+KINDS = (MetaDAG, RECONCILER, DAG_EXECUTOR, Graph)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,6 @@ class Prepared:
     """Loads and checks it again while a run of it goes on."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Command line options that a resumed run needs again, and the working directory as "folder"."""
-
 
     def seen(self) -> Plan:
         """The graph as people see it: without secrets in the names of its tasks, and in what is said of them."""
@@ -85,10 +85,9 @@ def prepare(
     folder = _working_directory()  # before the file, which may go elsewhere
     loaded = load(where, everything, kinds=KINDS, beside_a_run=beside_a_run)
     target = loaded.target
-    supervisor = target if isinstance(target, Reconciler) else None
-    given: Any = loaded.target
-    found: Any = supervisor.own_executor if supervisor is not None else given
-    own: DAGExecutor | None = found if isinstance(found, DAGExecutor) else None
+    supervisor = as_reconciler(target)
+    given: Any = target
+    own = as_executor(supervisor.own_executor if supervisor is not None else given)
     graph: Runnable = given if own is None else own.graph
     base = graph.config if own is None else own.config
     config = ExecutorConfig(

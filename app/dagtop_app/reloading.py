@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagtop.core.blast import BROKEN
 from dagtop.core.commands import SwapGraph
@@ -19,16 +20,18 @@ from dagtop.errors import DagtopError, LoadError
 from dagtop.loaders.again import PATIENCE, files_of, read_again
 from dagtop.loaders.python import split
 from dagtop.observe.redact import seen
-from dagtop.runtime.comparing import UpdatePlan
-from dagtop.runtime.executor import DAGExecutor
-from dagtop.runtime.swapping import Version
-from dagtop.runtime.thread import EngineThread
 
 from dagtop_app.aside import ReadsAside
 from dagtop_app.due import scheduled_nodes_of
 from dagtop_app.headless import say
 from dagtop_app.preparing import Prepared
 from dagtop_app.text import clean
+
+if TYPE_CHECKING:
+    from dagtop.runtime.comparing import UpdatePlan
+    from dagtop.runtime.executor import DAGExecutor
+    from dagtop.runtime.swapping import Version
+    from dagtop.runtime.thread import EngineThread
 
 #: Who applies what has changed, as the events tell it.
 BY = "the changed file"
@@ -57,18 +60,24 @@ class Reloader(ReadsAside[Difference]):
     Parameters
     ----------
     prepared: what the run began with.
-    executor: what carries it out.
+    executor: what carries it out, or what gives that when it is asked for.
     """
 
-    def __init__(self, prepared: Prepared, executor: DAGExecutor, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, prepared: Prepared, executor: DAGExecutor | Callable[[], DAGExecutor], *, patience: float = PATIENCE
+    ) -> None:
         super().__init__()
         self._prepared = prepared
-        self._executor = executor
+        self._given = executor
         self._patience = patience
         self.path, _ = split(prepared.source)
         self._marks = _marks_of(self._files())
         self.is_broken = False
         """Whether the file was broken when it was read last."""
+
+    @property
+    def _executor(self) -> DAGExecutor:
+        return self._given() if callable(self._given) else self._given
 
     def look(self) -> Difference:
         """Read it and compare; it takes as long as the file does.
@@ -85,6 +94,8 @@ class Reloader(ReadsAside[Difference]):
         return found
 
     def _read(self) -> Difference:
+        from dagtop.runtime.swapping import Version  # noqa: PLC0415 - loaded already: it runs
+
         again = self._prepared.again
         if again is None:
             raise LoadError("it cannot be read again", place=self.path)

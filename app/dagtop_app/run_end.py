@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagtop import DAGExecutor
 from dagtop.errors import DagtopError, JournalError
 from dagtop.ports.recorder import Recorder
 
@@ -17,6 +16,7 @@ from dagtop_app.preparing import Prepared
 from dagtop_app.terminal import tell
 
 if TYPE_CHECKING:
+    from dagtop import DAGExecutor
     from dagtop.runtime.result import RunResult
     from dagtop.runtime.thread import EngineThread
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from dagtop import DAGExecutor
 from dagtop.ports.journal import Journal
-from dagtop.ports.recorder import Recorder
 
 from dagtop_app import headless, settings
 from dagtop_app.due import refuse_to_watch, say_no_words, scheduled_nodes_of, timetable_of
+from dagtop_app.executing import executor_for
 from dagtop_app.kept_where import can_be_resumed, file_of, open_journal, resume_command
 from dagtop_app.options import GraphOptions, KeepOptions, OutputOptions
 from dagtop_app.plain import PlainLines
@@ -23,37 +22,11 @@ from dagtop_app.telling import GateNotes
 from dagtop_app.terminal import stdout_reserved
 
 if TYPE_CHECKING:
+    from dagtop import DAGExecutor
     from dagtop.journal.resume import Resumption
     from dagtop.runtime.thread import EngineThread
 
     from dagtop_app.plain_console import Conversation
-
-
-def executor_for(
-    prepared: Prepared,
-    recorders: Sequence[Recorder],
-    *,
-    journal: Journal | None,
-    output: OutputOptions,
-    resume: Resumption | None = None,
-) -> DAGExecutor:
-    """What runs it, with the file's own recorders and plugins, ours, and the plugins that are installed."""
-    options: dict[str, Any] = {
-        "recorders": [*prepared.recorders, *recorders],
-        "journal": journal,
-        "source": prepared.source,
-        "resume": resume,
-        "capture": True,
-        "options": dict(prepared.options),
-        "plugins": [*prepared.plugins, *output.plugin, *(() if output.no_plugins else ["installed"])],
-    }
-    if prepared.reconciler is not None:
-        executor = prepared.reconciler.executor(prepared.config, **options)
-    else:
-        executor = DAGExecutor(prepared.graph, prepared.config, **options)
-    for listener in prepared.listeners:
-        executor.listeners.add(listener)
-    return executor
 
 
 def run_to_the_end(

@@ -11,22 +11,24 @@ from typing import TYPE_CHECKING, Any
 
 from dagtop.core.events import AnyEvent, Log
 from dagtop.observe.story import Story
-from dagtop.runtime.thread import EngineThread
 
 from dagtop_app import headless, settings
 from dagtop_app.due import refuse_to_watch, scheduled_nodes_of, timetable_of
+from dagtop_app.engine_to_be import EngineToBe
+from dagtop_app.executing import executor_for
 from dagtop_app.kept_where import can_be_resumed, open_journal, resume_command
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
 from dagtop_app.preparing import Prepared, prepare
 from dagtop_app.run_end import Reports
-from dagtop_app.running import executor_for
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal, tell
 
 if TYPE_CHECKING:
+    from dagtop import DAGExecutor
     from dagtop.journal.resume import Resumption
     from dagtop.ports.journal import Journal
+    from dagtop.runtime.thread import EngineThread
 
     from dagtop_app.timekeeper import NodeKeeper
 
@@ -142,9 +144,18 @@ def _show(
 ) -> int:
     """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does. `word`: told first."""
     reports = Reports(output.report, prepared)
-    executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
     past = None if resumption is None or journal is None else partial(_before, journal, resumption)
-    engine = EngineThread(executor, hold_open=True, loop=output.loop, story=Story(past=past), logs=DeepLogs())
+    story, logs = Story(past=past), DeepLogs()
+
+    def make() -> tuple[DAGExecutor, EngineThread]:
+        from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - see `EngineToBe`
+
+        executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
+        return executor, EngineThread(executor, hold_open=True, loop=output.loop, story=story, logs=logs)
+
+    engine = EngineToBe(make, story=story, logs=logs)
+    if resumption is not None or prepared.reconciler is not None or prepared.plugins or output.plugin:
+        engine.made()  # what is wrong with those is told before anything is shown
     if node_times is not None:
         node_times.serve(engine.expect_more)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
@@ -167,10 +178,10 @@ def _show(
             engine,
             begin=begin,
             title=Path(prepared.source).name,
-            resume=again if node_times is not None or not again else f"{again} {executor.run_id}",
+            resume=again,
             keeper=node_times,
             summary=terminal.file,
-            reloader=Reloader(prepared, executor),
+            reloader=Reloader(prepared, lambda: engine.executor),
             watch_file=watch_file,
             word=word,
             on_hangup=output.on_hangup,
@@ -178,7 +189,7 @@ def _show(
             source=prepared.source,
             journal=journal if journal is not None else settings.journal_at(),
         )
-    for path in reports.write(executor.result()):
+    for path in reports.write(engine.executor.result()) if output.report else ():
         tell(f"  report: {path}")
     if journal is not None:
         from dagtop_app.pruning import after_a_run  # noqa: PLC0415 - only where runs are kept

@@ -16,10 +16,10 @@ from dagtop import DAGExecutor, RunState
 from dagtop.errors import DagtopError
 from dagtop.loaders.again import files_of, read_again
 from dagtop.loaders.python import load
+from dagtop_app.executing import executor_for
 from dagtop_app.options import GraphOptions, OutputOptions
 from dagtop_app.preparing import Prepared, prepare
 from dagtop_app.reloading import Reloader
-from dagtop_app.running import executor_for
 
 PATIENCE = 60.0
 

@@ -22,7 +22,7 @@ def main() -> int:
         engine.logs.add(task, text, at=4.0 * n, stream="log", level=level)
     engine.logs.add("extract_events", "plain print \x1b[31mwith colour\x1b[0m", at=250.0)
     now = time.monotonic if "--live" in sys.argv else lambda: 0.0
-    return run_console(engine, title="nightly.py", now=now, report="runs/r-7f3a.html", resume="dagtop resume r-7f3a")
+    return run_console(engine, title="nightly.py", now=now, report="runs/r-7f3a.html", resume="dagtop resume")
 
 
 if __name__ == "__main__":
