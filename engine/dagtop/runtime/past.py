@@ -14,8 +14,9 @@ from dagtop.core.described import policies_of
 from dagtop.core.events import AddedTask, AnyEvent, BreakerEvent, GraphChanged
 from dagtop.core.growth import grown
 from dagtop.core.ledger import Ledger
-from dagtop.core.plan import EMPTY_PLAN, Plan
+from dagtop.core.plan import Plan
 from dagtop.core.states import ACTIVE
+from dagtop.core.topology import topological_order
 from dagtop.errors import IllegalTransitionError, JournalError
 from dagtop.ports.journal import RunRecord, Session, StoredRun
 from dagtop.runtime.checkpoints import Checkpoint, copied
@@ -26,13 +27,23 @@ from dagtop.runtime.reel import Reel
 
 def plan_of(record: RunRecord) -> Plan:
     """The graph as the journal has it: without code."""
-    added = [
-        AddedTask(name, tuple(record.names[above] for above in upstream))
-        for name, upstream in zip(record.names, record.upstream, strict=True)
-    ]
-    plan = grown(dataclasses.replace(EMPTY_PLAN, name=record.graph), added, {})
-    policies = policies_of(record.policies, record.policy, len(record.names))
-    return dataclasses.replace(plan, policies=policies, nodes=frozenset(record.nodes))
+    names = tuple(record.names)
+    upstream = [list(needed) if len(needed) < 2 else sorted(set(needed)) for needed in record.upstream]
+    downstream: list[list[int]] = [[] for _ in names]
+    for own, needed in enumerate(upstream):
+        for above in needed:
+            downstream[above].append(own)
+    as_declared = all(needed[-1] < own for own, needed in enumerate(upstream) if needed)
+    return Plan(
+        name=record.graph,
+        names=names,
+        index={name: index for index, name in enumerate(names)},
+        upstream=upstream,
+        downstream=downstream,
+        order=list(range(len(names))) if as_declared else topological_order(upstream, downstream),
+        policies=policies_of(record.policies, record.policy, len(names)),
+        nodes=frozenset(record.nodes),
+    )
 
 
 class Past:

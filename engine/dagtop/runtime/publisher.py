@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from itertools import compress
-from operator import is_not, ne
+from operator import is_not, ne, or_
 from typing import NamedTuple
 
 import msgspec
@@ -246,21 +246,23 @@ class Publisher:
 
 
 def rows_of(ledger: Ledger, indices: Sequence[int]) -> list[TaskRow]:
-    """Tasks as they are now: quick for very many, of which most have nothing but times."""
+    """Tasks as they are now: quick for very many, of which most have little to tell."""
     if len(indices) < _MANY:
         return [row_of(ledger, index) for index in indices]
-    desired, first_attempt = ledger.desired, ledger.first_attempt
+    desired, first_attempt, reason, progress = ledger.desired, ledger.first_attempt, ledger.reason, ledger.progress
+    rarer = [part for part in ledger.sparse if part is not reason and part is not progress]
     told = set[int]().union(
-        *ledger.sparse, desired.restarts, desired.serving, desired.down, desired.gone, desired.generation
+        *rarer, first_attempt, desired.restarts, desired.serving, desired.down, desired.gone, desired.generation
     )
     names, state, attempt, policies = ledger.plan.names, ledger.state, ledger.attempt, ledger.policies
     ready, started, ended = ledger.ready_at, ledger.attempt_started, ledger.ended_at
+    why, far = reason.get, progress.get
     return [
         row_of(ledger, i)
-        if i in told or i in first_attempt
+        if i in told
         else TaskRow(
             i, names[i], state[i], attempt[i], ready[i], started[i], ended[i],
-            None, "", None, (), None, False, False, policies[i],
+            None, why(i, ""), None, (), far(i), False, False, policies[i],
         )
         for i in indices
     ]  # fmt: skip
@@ -309,16 +311,16 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
 def differing(one: Ledger, other: Ledger) -> set[int]:
     """Tasks that both have, and that do not look alike."""
     n = range(min(len(one.state), len(other.state)))
-    found: set[int] = set()
+    unlike = map(is_not, one.state, other.state)
     for mine, theirs in (
-        (one.state, other.state),
         (one.attempt, other.attempt),
         (one.ready_at, other.ready_at),
         (one.attempt_started, other.attempt_started),
         (one.ended_at, other.ended_at),
     ):
-        found.update(compress(n, map(ne, mine, theirs)))
-    found.update(compress(n, map(is_not, one.policies, other.policies)))  # to compare them would take longer
+        unlike = map(or_, unlike, map(ne, mine, theirs))
+    unlike = map(or_, unlike, map(is_not, one.policies, other.policies))  # to compare them would take longer
+    found = set(compress(n, unlike))
     of_one, of_other = one.desired, other.desired
     beside = (
         *zip(one.sparse, other.sparse, strict=True),
@@ -327,7 +329,8 @@ def differing(one: Ledger, other: Ledger) -> set[int]:
     )
     for a, b in beside:
         if isinstance(a, dict) and isinstance(b, dict):
-            found.update(a.keys() ^ b.keys(), (index for index in a.keys() & b.keys() if a[index] != b[index]))
+            found.update(index for index, value in a.items() if index not in found and b.get(index) != value)
+            found.update(b.keys() - a.keys())
         else:
             found.update(set(a) ^ set(b))
     found.difference_update([index for index in found if index >= len(n)])
