@@ -25,6 +25,8 @@ PROBLEMS = frozenset(
     {TaskState.FAILED, TaskState.TIMED_OUT, TaskState.BACKOFF, TaskState.BLOCKED, TaskState.CANCELLING}
 )
 
+#: Begun or whole: the filter works while it is typed.
+_SLOW = re.compile(r"!?state:slo?w?", re.IGNORECASE)
 _WORDS = re.compile(r"!?(?:\w+:)?/(?:\\.|[^/\\])+/|\S+")
 
 
@@ -58,10 +60,12 @@ class Filter:
         self.error = ""
         self.hint = ""
         self.tests: list[Test] = []
+        self.slow: Test = _never
+        """Whether a task runs longer than it usually does, for `state:slow`: whoever knows what is usual sets it."""
         for word in words_of(self.text):
             self.hint = self.hint or unknown_key(word, _BY) or _no_such_key(word)
             try:
-                self.tests.append(_test(word))
+                self.tests.append(self._by_slow(word) if _SLOW.fullmatch(word) else _test(word))
             except ValueError as error:
                 self.error = str(error)
 
@@ -71,11 +75,19 @@ class Filter:
     def __call__(self, row: TaskRow) -> bool:
         return all(test(row) for test in self.tests)
 
+    def _by_slow(self, word: str) -> Test:
+        wanted = not word.startswith("!")
+        return lambda row: self.slow(row) is wanted
+
     def passing(self, rows: Sequence[TaskRow]) -> Sequence[TaskRow]:
         """Those of the rows that pass: each test goes through what the ones before it left."""
         for test in self.tests:
             rows = [row for row in rows if test(row)]
         return rows
+
+
+def _never(row: TaskRow) -> bool:
+    return False
 
 
 def words_of(text: str) -> list[str]:
@@ -153,7 +165,7 @@ _STANDINGS: dict[str, Test] = {
 def _shown_words() -> list[str]:
     """The words that the screen shows for states."""
     words = [face.word.lower() for face in (*TASK_FACES.values(), GATE_FACE)]
-    return [word for word in dict.fromkeys(words) if " " not in word]
+    return [*(word for word in dict.fromkeys(words) if " " not in word), "slow"]
 
 
 def _by_state(value: str) -> Test:

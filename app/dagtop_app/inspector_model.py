@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.failure import AttemptRecord, Failure
+from dagtop.core.forecast import Usual
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
@@ -16,6 +17,7 @@ from dagtop_app.faces import face_of, glyph, glyph_of, task_face
 from dagtop_app.lines import Line, Span
 from dagtop_app.obstacles import breaker_of, breaker_text
 from dagtop_app.text import bar, clean, clean_lines, clock, cut, duration, fit, name_of, plural, seconds_of, wrap
+from dagtop_app.usual_texts import usual_spans
 from dagtop_app.why import error_line, gate_deadline, why
 
 _S = TaskState
@@ -44,10 +46,14 @@ def title(snapshot: RunSnapshot, row: TaskRow | None) -> tuple[list[Span], list[
     return [(cut(name_of(row.name), 40), "title")], note
 
 
-def short(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, height: int) -> list[Line]:
+def short(
+    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, height: int, usual: Usual | None = None
+) -> list[Line]:
     """The few lines below the table: the most telling ones first."""
     told = why(snapshot, row)
     facts: list[tuple[str, Sequence[Span]]] = [("why", _why_spans(snapshot, row))]
+    if known := usual_spans(snapshot, row, usual):
+        facts[0] = ("why", [*facts[0][1], ("   ", ""), *known])
     if row.gate is not None and row.gate.prompt:
         facts.append(("gate", [(clean(row.gate.prompt, 300), "strong")]))
     report = escalation_of(snapshot, row)
@@ -220,10 +226,12 @@ def log_spans(line: LogLine, *, times: bool = True, task: bool = False) -> list[
 # -- at length -----------------------------------------------------------------------------------------------
 
 
-def full(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int) -> list[Line]:
+def full(
+    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, usual: Usual | None = None
+) -> list[Line]:
     """Everything, section by section, for the right side and for the full-size view."""
     lines: list[Line] = []
-    for head, body in _sections(snapshot, row, logs, cells):
+    for head, body in _sections(snapshot, row, logs, cells, usual):
         drawn = list(body)
         if drawn:
             if lines:
@@ -234,7 +242,7 @@ def full(snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: in
 
 
 def _sections(
-    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int
+    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, usual: Usual | None
 ) -> Iterator[tuple[str, Iterator[Line]]]:
     yield ("NOW" if row.state not in FINAL else "OUTCOME"), _now(snapshot, row, cells)
     if row.gate is not None:
@@ -243,6 +251,8 @@ def _sections(
     if report is not None:
         yield "CAUSE", _cause(report, cells)
         yield "WHAT CAN BE DONE", _bullets(report.options, "→", "", cells)
+    if known := usual_spans(snapshot, row, usual):
+        yield "USUALLY", iter([(("  ", ""), *known)])
     yield "ATTEMPTS", _attempts(snapshot, row, cells)
     if row.failure is not None:
         yield "LAST ERROR", _error(row.failure, cells)

@@ -31,7 +31,7 @@ class History(Protocol):
     def load(self, run: str) -> StoredRun: ...
     def post(self, run: str, command: Command, by: str, *, patience: float = 10.0) -> Reply: ...
     def usual(
-        self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str]
+        self, source: str, graph: str, names: Sequence[str], fingerprints: Sequence[str], *, before: str = ""
     ) -> Mapping[str, Usual]: ...
 
 
@@ -106,7 +106,7 @@ def open_replay(journal: History, run: str) -> Opened:
 
     stored = journal.load(run)
     record = stored.record
-    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints)
+    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints, before=record.run)
     return Opened(stored, Replay(stored, at_end=True, usual=usual))
 
 

@@ -29,7 +29,7 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     journal = settings.journal_at(db)
     stored = journal.load(run)
     record = stored.record
-    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints)
+    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints, before=record.run)
     replay = Replay(stored, at_end=not from_start, usual=usual)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
@@ -48,7 +48,7 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     )
     with own_terminal(to_the_logs, for_textual=True):
         run_console(replay, begin=begin, title=title, inputs=record.parameters, source=record.source, journal=journal)
-    signals.install()
+    signals.end_with(0)
     replay.join(2.0)
     stored.close()
     if replay.error is not None:

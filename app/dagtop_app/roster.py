@@ -17,6 +17,7 @@ from dagtop_app.grouping import Grouping, Pack
 from dagtop_app.levels import Levels
 from dagtop_app.marks import Marks
 from dagtop_app.row_orders import LIFE, keys_of, rank
+from dagtop_app.table_columns import is_slow
 
 #: Seconds after a key during which the order stands still.
 CALM = 2.0
@@ -105,7 +106,7 @@ class Roster:
             self.rebuild()
             return True
         grown = len(snapshot.rows) - len(before.rows)
-        self._behind |= snapshot.rows is not before.rows
+        self._behind |= snapshot.rows is not before.rows or bool(self.usual and int(snapshot.at) != int(before.at))
         if grown and not self.is_due(now):
             self._append(grown)
             return True
@@ -138,6 +139,9 @@ class Roster:
             shown = [rows[first + place].index for place in new] if isinstance(new, range) else new
         self.order = [*self.order, *self.grouping.absorb(shown)]
         self._find_cursor()
+
+    def _is_slow(self, row: TaskRow) -> bool:
+        return is_slow(self.snapshot, row, self.usual)
 
     def is_due(self, now: float) -> bool:
         """Whether rows have changed since the order was worked out, and it may change now."""
@@ -377,6 +381,7 @@ class Roster:
     def look_for(self, wanted: Filter, *, problems: bool) -> None:
         """Show what passes a filter, from all levels. Without one the level is shown that the cursor has come to."""
         looked = bool(self.wanted or self.problems)
+        wanted.slow = self._is_slow
         self.wanted, self.problems = wanted, problems
         if looked:
             self._come_home()

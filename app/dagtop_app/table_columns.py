@@ -219,8 +219,14 @@ def breaker_cell(row: TaskRow, beside: Beside, cells: int) -> list[Span]:
 
 
 def slow_text(snapshot: RunSnapshot, row: TaskRow, beside: Beside) -> str:
-    """ "2.1× usual" of one that is slow, else ""."""
-    if not beside.usual or not is_slow(snapshot, row, beside.usual):
+    """As `slow_word`, of what rows are seen beside."""
+    return slow_word(snapshot, row, beside.usual)
+
+
+def slow_word(snapshot: RunSnapshot, row: TaskRow, usual: Mapping[int, Usual]) -> str:
+    """ "▲ 2.1× usual" of one that is slow, else ""."""
+    if not usual or not is_slow(snapshot, row, usual):
         return ""
-    times = times_usual(snapshot, row, beside.usual)
-    return f"{times:.1f}× usual" if times is not None and times < 100 else "far slower than usual"
+    times = times_usual(snapshot, row, usual)
+    told = f"{times:.1f}× usual" if times is not None and times < 100 else "far slower than usual"
+    return f"{'^' if ASCII else '▲'} {told}"

@@ -348,7 +348,8 @@ class Looking(Keeping):
         if not self.stage.current.opened() and row is not None:
             logs = self.bridge.engine.logs.tail(row.name, 200)
             cells = max(30, self.app.size.width * 94 // 100 - 8)
-            title, lines = name_of(row.name, 80), full(self.snapshot, row, logs, cells)
+            title = name_of(row.name, 80)
+            lines = full(self.snapshot, row, logs, cells, self.bridge.usual.get(row.index))
             renew = self._renewed(title, row.name, cells)
             self.app.push_screen(Popup(title, lines, full=True, note="esc back · y copies on the table", renew=renew))
 
@@ -362,7 +363,8 @@ class Looking(Keeping):
             if now is shown or (row := row_of(now, name)) is None:
                 return None
             shown = now
-            return Question(title, full(now, row, self.bridge.engine.logs.tail(name, 200), cells), ())
+            logs = self.bridge.engine.logs.tail(name, 200)
+            return Question(title, full(now, row, logs, cells, self.bridge.usual.get(row.index)), ())
 
         return renew
 

@@ -17,6 +17,7 @@ from textual.geometry import Size
 from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
+from dagtop_app.eta_texts import left_of_run
 from dagtop_app.keymap import help_key, shown_of
 from dagtop_app.lines import Line, line_width, rule
 from dagtop_app.roster import Roster
@@ -132,6 +133,7 @@ class MainScreen(Levelled):
 
     def on_attached(self) -> None:
         """Another engine: what was read of the one before is read anew."""
+        self.foresight.forget()
         for view in self.stage.made:
             view.attached()
 
@@ -143,7 +145,7 @@ class MainScreen(Levelled):
 
     def _draw_new(self, *, moved: bool = False) -> None:
         snapshot = self.bridge.snapshot
-        self.roster.usual = self.bridge.usual
+        self.roster.usual = self.inspector.usual = self.bridge.usual
         moved = self.roster.show(snapshot, self.now()) or moved
         if self.has_class("-tiny"):
             self._draw_tiny()
@@ -158,6 +160,7 @@ class MainScreen(Levelled):
 
     def _draw_header(self) -> None:
         current = BY_NAME[self.view].key
+        self.header.left = left_of_run(self.bridge.snapshot, self.foresee()) if self.bridge.usual else None
         self.header.show(self.roster.snapshot, self.source_title, self.tabs(), current, self._next_run, self.crumbs)
 
     def _draw_tiny(self) -> None:

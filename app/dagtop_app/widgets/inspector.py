@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
 from dagtop_app import inspector_model
@@ -16,6 +17,8 @@ class Inspector(PaintedScroll):
     """Draws `inspector_model`; `at_length` chooses between all sections and the few most telling lines."""
 
     at_length = False
+    usual: Mapping[int, Usual] = {}
+    """How long tasks usually take, by index."""
     _subject: str | None = None
 
     def show(self, snapshot: RunSnapshot, row: TaskRow | None, logs: Sequence[LogLine]) -> None:
@@ -27,10 +30,11 @@ class Inspector(PaintedScroll):
             self.set_lines([((" No task is selected.", "dim"),)])
             return
         self._be_about(row.name)
+        usual = self.usual.get(row.index)
         if self.at_length:
-            self.set_lines(inspector_model.full(snapshot, row, logs, cells))
+            self.set_lines(inspector_model.full(snapshot, row, logs, cells, usual))
         else:
-            self.set_lines(inspector_model.short(snapshot, row, logs, cells, max(1, self.size.height)))
+            self.set_lines(inspector_model.short(snapshot, row, logs, cells, max(1, self.size.height), usual))
 
     def draw(self, subject: str, lines: Callable[[int, int], Sequence[Line]]) -> None:
         """Draw what is no single task: `lines` makes it for so many cells and lines."""
