@@ -8,6 +8,7 @@ from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, RunState, TaskState
 
 from dagtop_app import upkeep
+from dagtop_app.eta_texts import Left, left_spans
 from dagtop_app.faces import (
     ASCII,
     BROKEN,
@@ -60,6 +61,7 @@ def run_line(
     crumbs: Sequence[str] = (),
     *,
     crashed: bool = False,
+    left_over: Left | None = None,
 ) -> Line:
     """First line: where it comes from, the level that is shown, when it runs next if there is room, how the run stands."""
     face, glyph = RUN_FACES[snapshot.state], run_glyph(snapshot.state)
@@ -83,6 +85,7 @@ def run_line(
     percent = f" {_percent(done, total):>4}"
     room = 24 if wide else 16
     right: list[Span] = [*state, ("  ", ""), (figures, ""), *_bar(snapshot, room), (f"{percent} ", "strong")]
+    right += left_spans(left_over, cells)
     left: list[Span] = [(" dagtop ", "brand"), (" ", "")]
     space = cells - line_width(right) - line_width(left) - 1
     source, graph = clean(title, 300), name_of(snapshot.graph, 300) if snapshot.graph else ""
