@@ -18,6 +18,7 @@ from textual.screen import Screen
 
 from dagtop_app import config, keymap
 from dagtop_app.bridge import Bridge, Engine, settled
+from dagtop_app.console_signals import Late, answered
 from dagtop_app.farewell import exit_code, farewell
 from dagtop_app.hangup import run_on
 from dagtop_app.manners import Mannered
@@ -111,17 +112,9 @@ class ConsoleApp(Mannered):
             self._begin()
 
     def on_load(self) -> None:
-        """Answer signals before the terminal is ours: the screen takes a while to be there."""
-        loop = self._loop
-        if loop is None:
-            return
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            if signal.getsignal(number) is signal.SIG_IGN:  # as under nohup
-                continue
-            try:
-                loop.add_signal_handler(number, self._terminate, number)
-            except (ValueError, RuntimeError, NotImplementedError):  # not the main thread, or not this platform
-                return
+        """A signal may have come before there was anything to end."""
+        if self.terminated is not None:
+            self.exit()
 
     def _take_keys(self) -> list[str]:
         """Have the keys as they were set; what is in each other's way is returned, and everything else works."""
@@ -181,14 +174,29 @@ class ConsoleApp(Mannered):
         self.hung_up = True
         if ignored:
             self.on_hangup = "run-on"
-        if not self.bridge.is_over and self.on_hangup == "cancel":
+        if not self.bridge.is_over and self.on_hangup == "cancel" and self.terminated is None:
             self.terminated = signal.SIGHUP
         self.main.leaving = "hangup"
         self.exit()
 
+    def hear(self, number: int) -> bool:
+        """A signal, in the main thread and in the middle of anything. False: the console has gone by now."""
+        loop = self._loop
+        if loop is None:
+            self.terminated = self.terminated or number
+        elif loop.is_closed():
+            return False
+        else:
+            loop.call_soon_threadsafe(self._terminate, number)
+        return True
+
     def _terminate(self, number: int) -> None:
-        if not self.main.is_mounted:  # nothing has begun
-            self.terminated = number
+        if not self.main.is_mounted or self._exit:  # nothing has begun, or all is about to end
+            self.terminated = self.terminated or number
+            self.exit()
+            return
+        if self.terminated is not None and self.main.leaving == "signal" and number != signal.SIGHUP:
+            self.main.leaving = "now"
             self.exit()
             return
         if number == signal.SIGHUP:
@@ -247,9 +255,8 @@ def run_console(
     `begin` starts the engine, after the first paint: tasks that keep the interpreter busy would delay it by seconds, and
     what they print must find Textual's streams in place. Without it the engine was started before.
 
-    With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest.
-
-    `resume` is what goes on with the run, without its id.
+    With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest, and `resume` lacks
+    the id of the run.
 
     `word` is what the line above the footer says first.
 
@@ -269,8 +276,18 @@ def run_console(
     app.on_hangup = on_hangup
     if word:
         app.bridge.say(word)
+    late = Late(app, grace=_GRACE)
+    with answered(late.hear):
+        return _run(app, late, title, report, resume, summary, watch_file=watch_file)
+
+
+def _run(
+    app: ConsoleApp, late: Late, title: str, report: str, resume: str, summary: TextIO | None, *, watch_file: bool
+) -> int:
+    """Show it, wait for its end, and tell how that was."""
     patience = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
+    reloader = app.main.reloader
     watching = reloader.watching(app.main.hear_of_file) if reloader is not None and watch_file else nullcontext()
     try:
         with watching, watching_themes(app.setting.themes, app.hear_of_themes):
@@ -286,13 +303,13 @@ def run_console(
     if app.hung_up:
         run_on(engine, app.on_hangup, grace=_GRACE)
     engine.close()
-    ended = app.main.leaving != "now" and engine.join(_GRACE)
+    ended = app.main.leaving != "now" and late.end(engine)
     snapshot = settled(engine.latest)
     if app.bridge.has_not_begun:
         tell(f"{title}: nothing was due yet; nothing ran", summary)
         return 1 if app.return_code == 1 else 0
-    if resume:
-        resume = f"{resume} {snapshot.run}" if snapshot.run else ""
+    if app.main.keeper is not None and resume:
+        resume = f"{resume} {snapshot.run}"
     tell(farewell(snapshot, title=title, report=report, resume=resume, error=engine.error), summary)
     if not ended and app.terminated is None:
         return 130 if engine.error is None else 1

@@ -7,6 +7,10 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
+    import signal  # noqa: PLC0415 - see above
+
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C while we load ends it, and leaves no traceback
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dagtop_app.version import VERSION  # noqa: PLC0415 - see above
 

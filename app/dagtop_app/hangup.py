@@ -38,7 +38,7 @@ def run_on(engine: Engine, how: OnHangup, *, grace: float) -> None:
             deadline[0] = time.monotonic() + grace
             engine.send(CancelRun(reason=f"interrupted by {name_of_signal(number)}"), by=name_of_signal(number))
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)}
     before[signal.SIGHUP] = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it has gone already
     try:
         if engine.latest.state not in RUN_OVER:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import selectors
+import signal
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 from textual import events
 from textual._parser import ParseEOF, ParseError
@@ -42,7 +44,65 @@ class ToughParser(XTermParser):
 
 
 class ToughDriver(LinuxDriver):
-    """Textual's driver, with what is no UTF-8 replaced."""
+    """Textual's driver, with what is no UTF-8 replaced, and for signals that come whenever they like.
+
+    A handler may come in the middle of a write, which holds a lock: what it does is done by the loop, soon.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._is_on = False
+        """Whether the terminal is the console's."""
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, once: two threads would share its keys."""
+        if self._is_on:
+            return
+        before = self._key_thread
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual
+        self._is_on = self._key_thread is not before
+
+    def stop_application_mode(self) -> None:
+        """Give it back, once."""
+        if self._is_on:
+            self._is_on = False
+            super().stop_application_mode()
+
+    def _disable_mouse_support(self) -> None:
+        super()._disable_mouse_support()
+        if self._mouse_pixels:
+            self.write("\x1b[?1016l")  # or the next program is told of pixels, and takes them for cells
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Told to stop: the terminal is given back first."""
+        if self._is_on and self._auto_restart:
+            self._loop.call_soon_threadsafe(self._suspend)
+        else:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _suspend(self) -> None:
+        if self._is_on:
+            self.suspend_application_mode()
+            self._must_signal_resume = True
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Going on, perhaps after a stop that nobody could prepare for, on a terminal that a shell has set otherwise."""
+        if self._auto_restart and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._go_on)
+
+    def _go_on(self) -> None:
+        if not self._app._running or self._app._exit:
+            return
+        if self._is_on:
+            before = self.attrs_before
+            self.suspend_application_mode()
+            self.resume_application_mode()
+            self.attrs_before = before
+        else:
+            self.resume_application_mode()
+        for screen in self._app.screen_stack:
+            screen.refresh(layout=True)
 
     def run_input_thread(self) -> None:
         """Wait for input and hand it on."""

@@ -1,4 +1,4 @@
-"""SIGINT, SIGTERM and SIGHUP: what they mean at each stage of the command line, and the exit code each one leaves.
+"""SIGINT, SIGTERM, SIGHUP and SIGQUIT: what they mean at each stage of the command line, and the exit code each one leaves.
 
 While a graph file loads they interrupt it like Ctrl+C. While a run goes on they are handed to whoever watches the run.
 A signal that the parent process had ignored (`nohup`, a shell's background job) stays ignored.
@@ -6,13 +6,14 @@ A signal that the parent process had ignored (`nohup`, a shell's background job)
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
-EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+EXIT_CODES: Mapping[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGQUIT: 131}
 
 
 #: Signals of one kind within so many seconds count once: `timeout -s INT` signals its child and then the whole group.
@@ -53,6 +54,12 @@ class Signals:
             if before is not signal.SIG_IGN:
                 self._before[number] = before
                 signal.signal(number, self._handle)
+
+    def end_with(self, code: int) -> None:
+        """Take the signals over: from now on each one ends the process at once, with this code. All is done but to leave."""
+        self._deliver = lambda _: os._exit(code)
+        if not self._before:
+            self.install()
 
     def restore(self) -> None:
         """Put the handlers back that were there before."""

@@ -195,7 +195,7 @@ def _show(
         from dagtop_app.pruning import after_a_run  # noqa: PLC0415 - only where runs are kept
 
         after_a_run(journal, prepared.journal, output.config)
-    signals.install()
+    signals.end_with(code)
     if not engine.join(0):
         headless.end_process(code)
     return code
