@@ -255,8 +255,9 @@ def run_console(
     `begin` starts the engine, after the first paint: tasks that keep the interpreter busy would delay it by seconds, and
     what they print must find Textual's streams in place. Without it the engine was started before.
 
-    With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest, and `resume` lacks
-    the id of the run.
+    With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest.
+
+    `resume` is what goes on with the run, without its id.
 
     `word` is what the line above the footer says first.
 
@@ -308,8 +309,8 @@ def _run(
     if app.bridge.has_not_begun:
         tell(f"{title}: nothing was due yet; nothing ran", summary)
         return 1 if app.return_code == 1 else 0
-    if app.main.keeper is not None and resume:
-        resume = f"{resume} {snapshot.run}"
+    if resume:
+        resume = f"{resume} {snapshot.run}" if snapshot.run else ""
     tell(farewell(snapshot, title=title, report=report, resume=resume, error=engine.error), summary)
     if not ended and app.terminated is None:
         return 130 if engine.error is None else 1
