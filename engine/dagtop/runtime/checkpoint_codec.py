@@ -16,21 +16,14 @@ import msgspec
 from dagtop.core.breakers import BreakerView
 from dagtop.core.described import breaker_of, described, policy_of
 from dagtop.core.desired import Desired
-from dagtop.core.escalation import EscalationReport
-from dagtop.core.events import CommandApplied, CommandRefused, EscalationAcknowledged, GateWaiting, Problem
-from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.ledger import Ledger
 from dagtop.core.plan import Plan
 from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
-from dagtop.core.states import RunState, TaskState
+from dagtop.core.states import TaskState
 from dagtop.core.topology import topological_order
+from dagtop.runtime.checkpoint_told import FORMAT, Told, ToldGraph, packed, unpacked
 from dagtop.runtime.checkpoints import Checkpoint
 from dagtop.runtime.publisher import Notes
-
-#: Grows with every change of what is told: a checkpoint of another format is none.
-FORMAT = 1
-#: More are read as damaged: bytes of one, when it is unpacked.
-_LARGEST = 1 << 30
 
 _TIMES = ("ready_at", "attempt_started", "ended_at")
 #: What only some tasks have, by index.
@@ -38,107 +31,6 @@ _SPARSE = ("reason", "failure", "history", "progress", "due_at", "cancelling_at"
 _SETS = ("held", "stale", "torn_down")
 _PLAIN = ("run", "run_state", "run_reason", "started_at", "finished_at", "max_parallel", "window")
 _BESIDE = ("acknowledged", "breakers", "forced", "breaker_settings", "pool_limits")
-
-
-class _Graph(msgspec.Struct, frozen=True, kw_only=True):
-    """A graph that is not that of the first record."""
-
-    name: str
-    count: int
-    names: Sequence[str] = ()
-    """Of a full one."""
-    upstream: Mapping[int, Sequence[int]] = {}
-    """Of a full one all, else those that differ."""
-    nodes: Sequence[int] = ()
-    order: Sequence[int] = ()
-    """If it is not the order that one finds."""
-    policies: Mapping[int, int] = {}
-
-
-class _Told(msgspec.Struct, frozen=True, kw_only=True):
-    """A checkpoint as it is written."""
-
-    format: int
-    number: int
-    at: float
-    session: int
-    words: tuple[str, ...]
-    state: bytes
-    attempt: bytes
-    full: tuple[bytes, ...] = ()
-    """Times, in full."""
-    missing: tuple[bytes, ...] = ()
-    """Or where there is none."""
-    times: tuple[dict[int, float], ...] = ()
-    """And where they are not those of the last."""
-    same: dict[str, bytes] = {}
-    """Of what only some tasks have: those of which it is as in the last."""
-    reason: dict[int, str]
-    failure: dict[int, Failure]
-    history: dict[int, tuple[AttemptRecord, ...]]
-    progress: dict[int, tuple[float, float | None, str]]
-    due_at: dict[int, float]
-    cancelling_at: dict[int, float]
-    first_attempt: dict[int, int]
-    gates: dict[int, GateWaiting]
-    why_run: dict[int, str]
-    held: set[int]
-    stale: set[int]
-    torn_down: set[int]
-    serving: set[int]
-    restarts: dict[int, tuple[int, int]]
-    since: dict[int, int]
-    down: set[int]
-    gone: set[int]
-    generation: dict[int, int]
-    run: str
-    run_state: RunState
-    run_reason: str
-    started_at: float
-    finished_at: float | None
-    max_parallel: int
-    window: int
-    escalations: list[EscalationReport]
-    escalations_same: int = 0
-    acknowledged: dict[int, EscalationAcknowledged]
-    breakers: dict[str, str]
-    forced: dict[str, str]
-    breaker_settings: dict[str, dict[str, Any]]
-    pool_limits: dict[str, int]
-    told_policies: list[dict[str, Any]]
-    policies: dict[int, int]
-    graph: _Graph | None
-    views: list[dict[str, Any]]
-    limits: dict[str, int]
-    events: int
-    problems: tuple[Problem, ...]
-    problem_count: int
-    answers: tuple[CommandApplied | CommandRefused, ...]
-
-
-class Outline(msgspec.Struct, frozen=True, kw_only=True):
-    """What is found out of a whole run by reading all of it."""
-
-    format: int = FORMAT
-    number: int
-    """Of its last event."""
-    at: float
-    marks: tuple[list[float], list[int]]
-    """When, and the number of the event."""
-    troubles: tuple[list[int], list[float]]
-
-    def told(self) -> bytes:
-        """It as bytes."""
-        return zlib.compress(msgspec.msgpack.encode(self), 1)
-
-    @staticmethod
-    def read(kept: bytes) -> Outline | None:
-        """The outline; None if it is damaged, or of another version."""
-        try:
-            found = msgspec.msgpack.decode(_unpacked(kept), type=Outline)
-        except (zlib.error, msgspec.MsgspecError, ValueError):
-            return None
-        return found if found.format == FORMAT else None
 
 
 class _CannotBeToldError(Exception):
@@ -165,7 +57,7 @@ class Codec:
             return None
         last = checkpoints[-1]
         try:
-            told = {one.number: _packed(self._told(one, None if one is last else last)) for one in checkpoints}
+            told = {one.number: packed(self._told(one, None if one is last else last)) for one in checkpoints}
         except (_CannotBeToldError, msgspec.MsgspecError, UnicodeError, TypeError, ValueError, OverflowError):
             return None
         return told
@@ -179,14 +71,14 @@ class Codec:
     def decode(self, kept: bytes) -> Checkpoint | None:
         """The checkpoint; None if it is damaged, or of another version."""
         try:
-            told = msgspec.msgpack.decode(_unpacked(kept), type=_Told)
+            told = msgspec.msgpack.decode(unpacked(kept), type=Told)
             return self._made(told) if told.format == FORMAT else None
         except (zlib.error, msgspec.MsgspecError, ValueError, TypeError, LookupError, AttributeError):
             return None
 
     # -- to bytes ----------------------------------------------------------------------------------------------------
 
-    def _told(self, one: Checkpoint, base: Checkpoint | None) -> _Told:
+    def _told(self, one: Checkpoint, base: Checkpoint | None) -> Told:
         ledger = one.ledger
         codes = {state: code for code, state in enumerate(TaskState)}
         policies = _Policies()
@@ -208,7 +100,7 @@ class Codec:
             fields["missing"], fields["times"] = zip(*columns, strict=True)
         before = base.ledger.escalations if base is not None else []
         count = len(ledger.escalations) if before[: len(ledger.escalations)] == ledger.escalations else 0
-        return _Told(
+        return Told(
             format=FORMAT,
             number=one.number,
             at=one.at,
@@ -231,7 +123,7 @@ class Codec:
             **fields,
         )
 
-    def _graph(self, plan: Plan, base: Checkpoint | None, policies: _Policies) -> _Graph | None:
+    def _graph(self, plan: Plan, base: Checkpoint | None, policies: _Policies) -> ToldGraph | None:
         if plan is self._plan:
             return None
         names, upstream = list(plan.names), dict(enumerate(map(list, plan.upstream)))
@@ -242,7 +134,7 @@ class Codec:
             names = []
             upstream = {own: needs for own, needs in upstream.items() if needs != list(whole.upstream[own])}
         found = topological_order(plan.upstream, plan.downstream)
-        return _Graph(
+        return ToldGraph(
             name=plan.name,
             count=len(plan),
             names=names,
@@ -254,7 +146,7 @@ class Codec:
 
     # -- and back ----------------------------------------------------------------------------------------------------
 
-    def _made(self, told: _Told) -> Checkpoint:
+    def _made(self, told: Told) -> Checkpoint:
         policies = [self._policy(one) for one in told.told_policies]
         plan = self._plan if told.graph is None else self._plan_of(told.graph, policies)
         ledger, base = Ledger(plan), self._base.ledger if self._base is not None else None
@@ -293,7 +185,7 @@ class Codec:
             told.number, told.at, told.session, ledger, {view.name: view for view in views}, told.limits, notes
         )
 
-    def _plan_of(self, told: _Graph, policies: Sequence[TaskPolicy]) -> Plan:
+    def _plan_of(self, told: ToldGraph, policies: Sequence[TaskPolicy]) -> Plan:
         whole = self._base.ledger.plan if self._base is not None else None
         names = told.names if whole is None else whole.names[: told.count]
         upstream = [
@@ -423,15 +315,3 @@ def _view(told: dict[str, Any]) -> BreakerView:
     spec = told.pop("spec")
     rest = msgspec.structs.asdict(msgspec.convert(told, _View))
     return BreakerView(spec=breaker_of(rest["name"], spec), **rest)
-
-
-def _packed(told: _Told) -> bytes:
-    return zlib.compress(msgspec.msgpack.encode(told), 1)
-
-
-def _unpacked(kept: bytes) -> bytes:
-    unpacker = zlib.decompressobj()
-    raw = unpacker.decompress(kept, _LARGEST)
-    if unpacker.unconsumed_tail:
-        raise ValueError("too large")
-    return raw

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from dagtop.core.described import policies_of
@@ -129,7 +130,7 @@ class Past:
         if self._told is not None:
             self._told(self.number + 1, batch)
         self.number += len(batch)
-        self.at = max(self.at, batch[-1].at)
+        self.at = max(self.at, latest(batch))
 
     def _end_of_session(self) -> int:
         """Number of the last event of the process that has the run now."""
@@ -198,6 +199,14 @@ class Past:
                         used[key] += amount
         limits = {**self._limits, **{f"pool:{name}": limit for name, limit in ledger.pool_limits.items()}}
         return {key: (taken, limits[key]) for key, taken in used.items()}
+
+
+_at: Callable[[AnyEvent], float] = attrgetter("at")
+
+
+def latest(batch: Sequence[AnyEvent]) -> float:
+    """When the latest of some events was: a line of output may be told behind what came after it."""
+    return max(map(_at, batch))
 
 
 def _later(batch: Sequence[AnyEvent], at: float) -> int | None:

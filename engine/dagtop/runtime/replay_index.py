@@ -23,9 +23,10 @@ from dagtop.core.plan import Plan
 from dagtop.errors import JournalError
 from dagtop.observe.logs import LogBook
 from dagtop.observe.tape import Tape
-from dagtop.runtime.checkpoint_codec import Outline
+from dagtop.runtime.checkpoint_told import Outline
 from dagtop.runtime.logs_until import Lines
 from dagtop.runtime.past import Past
+from dagtop.runtime.past import latest as newest
 from dagtop.runtime.reel import AT_HAND, Reel
 from dagtop.runtime.shelf import WORTH, Shelf
 
@@ -143,7 +144,7 @@ class Index:
                 latest = max(event.at, latest)
                 numbers.append(number)
                 times.append(latest)
-        self.number, self.at = first + len(batch) - 1, max(self.at, batch[-1].at)
+        self.number, self.at = first + len(batch) - 1, max(self.at, newest(batch))
         self.last, self.end = max(self.last, self.number), max(self.end, self.at)
 
     def _fold(self) -> None:

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 from dagtop.core.plan import Plan
 from dagtop.ports.journal import StoredRun
-from dagtop.runtime.checkpoint_codec import Codec, Outline
+from dagtop.runtime.checkpoint_codec import Codec
+from dagtop.runtime.checkpoint_told import Outline
 from dagtop.runtime.checkpoints import Checkpoint
 
 #: Events between two checkpoints at first, and about how many rows all of them together may have.
