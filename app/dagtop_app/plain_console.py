@@ -33,6 +33,8 @@ from dagtop_app.text import clean, plural
 from dagtop_app.worded import Worded, WordError, parse
 
 if TYPE_CHECKING:
+    from dagtop.ports.journal import Journal
+
     from dagtop_app.reloading import Difference, Reloader
 
 #: Seconds between two looks at whether a command was answered.
@@ -76,7 +78,7 @@ class Talk(Watch):
         reloader: Reloader | None = None,
     ) -> None:
         super().__init__(engine, printer, say=say, grace=grace)
-        self._looks, self._reloader = Looks(), reloader
+        self.looks, self._reloader = Looks(), reloader
         self._talk, self._confirm = printer, confirm
         self.bridge = Bridge(engine)
         self._answer: Callable[[str], None] | None = None
@@ -196,12 +198,12 @@ class Talk(Watch):
     def _obey(self, text: str) -> None:
         self.bridge.poll()
         snapshot = self.bridge.snapshot
-        said = parse(text, snapshot, chosen=self._looks.chosen)
+        said = parse(text, snapshot, chosen=self.looks.chosen)
         if said.commands:
             self._give(said)
             return
         if said.word in LOOKS:
-            self._tell(*self._looks.answer(said, snapshot))
+            self._tell(*self.looks.answer(said, snapshot))
             return
         match said.word:
             case "undo":
@@ -341,6 +343,8 @@ class Conversation:
 
     def __init__(self, lines: PlainLines, out: int, confirm: Confirm) -> None:
         self._confirm = confirm
+        self.journal: Journal | None = None
+        """Where runs are kept, for who asks."""
         self._talk: Talk | None = None
         self.printer = TalkPrinter(out, OurLines(lines.plan, lines.started_at), self._hear_of_end)
 
@@ -356,6 +360,7 @@ class Conversation:
         talk = self._talk = Talk(
             engine, self.printer, say=self._say, grace=grace, confirm=self._confirm, reloader=reloader
         )
+        talk.looks.journal = self.journal
         self.printer.say([WELCOME], end="")
         talk.listen()
         return talk

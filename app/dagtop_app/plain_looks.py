@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from dagtop.core.snapshot import RunSnapshot
+from dagtop.errors import JournalError
 
 from dagtop_app import plain_answers as answers
 from dagtop_app.filters import Filter, matches
@@ -14,8 +17,11 @@ from dagtop_app.views.listed import BY_NAME
 from dagtop_app.worded import Worded, WordError
 from dagtop_app.worded_tasks import by_beginning
 
+if TYPE_CHECKING:
+    from dagtop.ports.journal import Journal
+
 #: Words that are answered here.
-LOOKS = frozenset({"goto", "select", "view", "sort", "filter", "tasks", "theme"})
+LOOKS = frozenset({"goto", "select", "view", "sort", "filter", "tasks", "theme", "runs"})
 
 
 class Looks:
@@ -24,6 +30,8 @@ class Looks:
     def __init__(self) -> None:
         self.chosen: Sequence[str] = ()
         """Tasks that words are meant for which name none."""
+        self.journal: Journal | None = None
+        """Where runs are kept, if that is known."""
         self._order = ""
         self._filter = ""
 
@@ -47,10 +55,33 @@ class Looks:
             case "sort":
                 self._order = by_beginning("order", said.rest, SORTS)
                 yield f"Tasks are listed {SORTS[self._order]}."
+            case "runs":
+                yield from self._runs(said.rest)
             case "theme":
                 yield "There are no colours in plain lines."
             case _:
                 yield from self._view(by_beginning("view", said.rest, BY_NAME), snapshot)
+
+    def _runs(self, text: str) -> Iterator[str]:
+        from dagtop_app.history import run_lines  # noqa: PLC0415 - only where it is asked
+        from dagtop_app.run_filter import RunFilter  # noqa: PLC0415 - as above
+        from dagtop_app.run_list_model import with_pasts  # noqa: PLC0415 - as above
+
+        if self.journal is None:
+            yield "No history is known here."
+            return
+        wanted = RunFilter(text, time.time())
+        if wanted.error:
+            raise WordError(wanted.error)
+        try:
+            found = wanted.passing(with_pasts(self.journal.runs()), problems=False)
+        except JournalError as error:
+            raise WordError(str(error)) from error
+        yield from run_lines([one.summary for one in found[: answers.MOST]])
+        if len(found) > answers.MOST:
+            yield f"and {len(found) - answers.MOST:,} more: narrow it down, as in “runs state:failed”."
+        elif not found:
+            yield "No run is like that."
 
     def _choose(self, names: Sequence[str], snapshot: RunSnapshot) -> Iterator[str]:
         self.chosen = names

@@ -58,6 +58,8 @@ def run_to_the_end(
 
     reports = Reports(output.report, prepared)
     conversation = _conversation(prepared, out, resume) if talks else None
+    if conversation is not None:
+        conversation.journal = journal
     printer = conversation.printer if conversation is not None else _printer(prepared, output, out, resume)
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
     if not talks:  # whoever sits here is told what to type here

@@ -159,7 +159,7 @@ def _shown(said: _Said) -> Worded:
         case "logs":
             words = said.words[:-1] if said.words and said.words[-1].text.isdecimal() else said.words
             return Worded(word, tasks=tuple(tasks_meant(said.snapshot, words)) if words else (), rest=said.rest)
-        case "tasks" | "help" | "view" | "sort" | "filter" | "theme":
+        case "tasks" | "help" | "view" | "sort" | "filter" | "theme" | "runs":
             return Worded(word, rest=said.rest)
         case _:
             said.nothing_more(said.words)

@@ -62,6 +62,7 @@ VOCABULARY: tuple[Entry, ...] = (
     Entry("pools", "", "Pools, resources, and how many may run at once.", ("limits",), asks=True),
     Entry("escalations", "", "What was escalated, and who looks after it.", asks=True),
     Entry("problems", "", "What failed, is retried, blocked, stopping or at a gate.", asks=True),
+    Entry("runs", "[FILTER]", "The runs that were kept, latest first: text, /re/, !not, state:failed, graph:etl, since:3d.", ("history",), asks=True),
     Entry("goto", "TASK", "Select a task.", ("show",), TASK, asks=True),
     Entry("select", "[TASK…]", "Choose tasks: words without a task, and keys, are meant for them.", ("mark-all",), TASK, asks=True),
     Entry("view", "NAME", "Show a view.", (), "view", asks=True),

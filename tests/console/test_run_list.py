@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from console_fakes import S
+from console_fakes import S, running_mix
 from console_runs import NOW, FakeJournal, listed, some, some_runs, summary
 from dagtop.core.commands import CancelRun
 from dagtop.errors import JournalError
@@ -305,3 +305,27 @@ def test_the_clock_of_these_tests_is_what_it_says() -> None:
     from datetime import UTC, datetime
 
     assert datetime.fromtimestamp(NOW, UTC).isoformat() == "2026-11-21T12:00:00+00:00"
+
+
+class TestInWords:
+    async def test_runs_opens_the_list_with_a_filter(self) -> None:
+        async with listed(FakeJournal(some())) as seen:
+            await seen.press("escape")
+            seen.app.main.obey("runs state:failed")
+            await seen.done()
+            assert isinstance(seen.app.screen, RunList)
+            assert [row.run[9:13] for row in seen.list.rows] == ["0003"]
+
+    def test_in_plain_lines_the_latest_are_told(self) -> None:
+        from dagtop_app.plain_looks import Looks
+        from dagtop_app.worded import WordError, parse
+
+        snapshot, looks = running_mix(), Looks()
+        assert [*looks.answer(parse("runs", snapshot), snapshot)] == ["No history is known here."]
+        looks.journal = FakeJournal(some())  # type: ignore[assignment]  # it has what is asked for
+        head, line = looks.answer(parse("runs state:failed", snapshot), snapshot)
+        assert head.startswith("RUN")
+        assert "20261121-0003-abcdef" in line
+        assert [*looks.answer(parse("runs nowhere", snapshot), snapshot)] == ["No run is like that."]
+        with pytest.raises(WordError, match="did you mean"):
+            list(looks.answer(parse("runs state:faild", snapshot), snapshot))

@@ -32,6 +32,10 @@ class Commanding(Looking):
         """Read the graph file again."""
         raise NotImplementedError
 
+    def action_runs(self, text: str = "") -> None:
+        """The runs that were kept."""
+        raise NotImplementedError
+
     def action_run_now(self) -> None:
         """Run beside the schedule."""
         raise NotImplementedError
@@ -123,6 +127,8 @@ class Commanding(Looking):
                 self._mark(tasks)
             case "gates":
                 self._filter(f"state:{GATE_FACE.word.lower()}")
+            case "runs":
+                self.action_runs(rest)
             case "problems":
                 self.action_view("tasks")
                 self.set_filter("", problems=True)

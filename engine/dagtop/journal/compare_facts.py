@@ -5,7 +5,7 @@ A small fold over a run's events: a million of them are a matter of seconds, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field, fields
 from typing import Any
 
@@ -79,13 +79,16 @@ def facts_of(stored: StoredRun) -> Facts:
     sessions = list(stored.sessions)
     fold = _Fold(Facts(stored.summary, inputs=stored.record.parameters))
     fold.begin(sessions.pop(0).record)
+    take = fold.take
+    later = sessions[0].first if sessions else 0
     for number, event in enumerate(stored.events(), 1):
-        while sessions and sessions[0].first <= number:
+        while later and later <= number:
             fold.begin(sessions.pop(0).record)
-        fold.take(event)
+            later = sessions[0].first if sessions else 0
+        take(event)
     for session in sessions:
         fold.begin(session.record)
-    return fold.facts
+    return fold.end()
 
 
 def settings_of(facts: TaskFacts) -> dict[str, Any]:
@@ -116,6 +119,7 @@ class _Fold:
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self._first: float | None = None
+        self._last = 0.0
         self._breakers: dict[str, dict[str, Any]] = {}
         self._before: RunRecord | None = None
 
@@ -143,36 +147,47 @@ class _Fold:
     def take(self, event: AnyEvent) -> None:
         """The next event."""
         if self._first is None:
-            self._first = event.at
-        self.facts.seconds = max(self.facts.seconds, event.at - self._first)
-        match event:
-            case TaskStarted():
-                task = self._task(event.task)
-                task.state, task.seconds, task.error, task.began_at = BEGUN, None, "", event.at
-                task.attempts = max(task.attempts, event.attempt)
-            case TaskSucceeded():
-                task = self._task(event.task)
-                task.seconds = event.at - task.began_at if task.state == BEGUN and not event.note else None
-                task.state = "succeeded"
-            case TaskRetrying():
-                self._task(event.task).error = f"{event.failure.error}: {event.failure.message}"
-            case TaskFailed() | TaskTimedOut() | TaskBlocked() | TaskCancelled():
-                self._ended_badly(event)
-            case TaskCached() | TaskSkipped():
-                task = self._task(event.task)
-                task.state, task.seconds, task.error = event.type.removeprefix("task."), None, ""
-            case TaskRestarted():
-                task = self._task(event.task)
-                task.state, task.seconds, task.error = NOT_BEGUN, None, ""
-            case RunStarted():
-                self.facts.limits["max_parallel"] = event.max_parallel
-            case LimitChanged() | PolicyChanged() | BreakerChanged() | GraphChanged():
-                self._changed(event)
-            case _:
-                pass
+            self._first = self._last = event.at
+        elif event.at > self._last:
+            self._last = event.at
+        step = _STEPS.get(type(event))
+        if step is not None:
+            step(self, event)
+
+    def end(self) -> Facts:
+        """All of it."""
+        self.facts.seconds = self._last - (self._first or 0.0)
+        return self.facts
 
     def _task(self, name: str) -> TaskFacts:
-        return self.facts.tasks.setdefault(name, TaskFacts())
+        found = self.facts.tasks.get(name)
+        if found is None:
+            found = self.facts.tasks[name] = TaskFacts()
+        return found
+
+    def _started(self, event: TaskStarted) -> None:
+        task = self._task(event.task)
+        task.state, task.seconds, task.error, task.began_at = BEGUN, None, "", event.at
+        task.attempts = max(task.attempts, event.attempt)
+
+    def _succeeded(self, event: TaskSucceeded) -> None:
+        task = self._task(event.task)
+        task.seconds = event.at - task.began_at if task.state == BEGUN and not event.note else None
+        task.state = "succeeded"
+
+    def _retrying(self, event: TaskRetrying) -> None:
+        self._task(event.task).error = f"{event.failure.error}: {event.failure.message}"
+
+    def _ended_otherwise(self, event: TaskCached | TaskSkipped) -> None:
+        task = self._task(event.task)
+        task.state, task.seconds, task.error = event.type.removeprefix("task."), None, ""
+
+    def _starts_over(self, event: TaskRestarted) -> None:
+        task = self._task(event.task)
+        task.state, task.seconds, task.error = NOT_BEGUN, None, ""
+
+    def _run_started(self, event: RunStarted) -> None:
+        self.facts.limits["max_parallel"] = event.max_parallel
 
     def _ended_badly(self, event: TaskFailed | TaskTimedOut | TaskBlocked | TaskCancelled) -> None:
         task = self._task(event.task)
@@ -217,3 +232,23 @@ def _exceptions(record: RunRecord, index: int) -> Mapping[str, Any]:
     which = record.policy[index] if index < len(record.policy) else 0
     retry = record.policies[which].get("retry", {}) if 0 <= which < len(record.policies) else {}
     return {name: retry[name] for name in ("on", "not_on") if name in retry}
+
+
+#: What each kind of event does to the facts; the others, log lines above all, say nothing of them.
+_STEPS: dict[type, Callable[[_Fold, Any], None]] = {
+    TaskStarted: _Fold._started,
+    TaskSucceeded: _Fold._succeeded,
+    TaskRetrying: _Fold._retrying,
+    TaskFailed: _Fold._ended_badly,
+    TaskTimedOut: _Fold._ended_badly,
+    TaskBlocked: _Fold._ended_badly,
+    TaskCancelled: _Fold._ended_badly,
+    TaskCached: _Fold._ended_otherwise,
+    TaskSkipped: _Fold._ended_otherwise,
+    TaskRestarted: _Fold._starts_over,
+    RunStarted: _Fold._run_started,
+    LimitChanged: _Fold._changed,
+    PolicyChanged: _Fold._changed,
+    BreakerChanged: _Fold._changed,
+    GraphChanged: _Fold._changed,
+}
