@@ -82,6 +82,8 @@ class ConsoleApp(Mannered):
         self.hung_up = False
         """Whether the terminal has gone."""
         self._begin = begin
+        self.has_begun = begin is None
+        """Whether the engine was started: of one that was not no end comes."""
         self.main.rate = self.setting.config.refresh
         self.main.confirm = self.setting.config.confirm
         self.main.roster.columns = self.setting.config.columns
@@ -109,6 +111,7 @@ class ConsoleApp(Mannered):
 
     def _begin_run(self) -> None:
         if self._begin is not None and not self._exit:
+            self.has_begun = True
             self._begin()
 
     def on_load(self) -> None:
@@ -304,7 +307,7 @@ def _run(
     if app.hung_up:
         run_on(engine, app.on_hangup, grace=_GRACE)
     engine.close()
-    ended = app.main.leaving != "now" and late.end(engine)
+    ended = app.main.leaving != "now" and app.has_begun and late.end(engine)
     snapshot = settled(engine.latest)
     if app.bridge.has_not_begun:
         tell(f"{title}: nothing was due yet; nothing ran", summary)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import selectors
 import signal
+import threading
 from codecs import getincrementaldecoder
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,6 +18,7 @@ from textual import events
 from textual._parser import ParseEOF, ParseError
 from textual._xterm_parser import XTermParser
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 from textual.message import Message
 
 #: Seconds between two looks at whether it is over, and at keys that were begun and not ended.
@@ -61,6 +63,8 @@ class ToughDriver(LinuxDriver):
         before = self._key_thread
         super().start_application_mode()  # type: ignore[no-untyped-call]  # Textual
         self._is_on = self._key_thread is not before
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGWINCH, self._winch)
 
     def stop_application_mode(self) -> None:
         """Give it back, once."""
@@ -72,6 +76,14 @@ class ToughDriver(LinuxDriver):
         super()._disable_mouse_support()
         if self._mouse_pixels:
             self.write("\x1b[?1016l")  # or the next program is told of pixels, and takes them for cells
+
+    def _winch(self, *_: object) -> None:
+        """Another size. Textual's own handler believes a terminal that once said that it tells of it by itself."""
+        self._loop.call_soon_threadsafe(self._resized)
+
+    def _resized(self) -> None:
+        size = Size(*self._get_terminal_size())
+        self.send_message(events.Resize(size, size))
 
     def _sigtstp_application(self, *_: object) -> None:
         """Told to stop: the terminal is given back first."""
@@ -103,6 +115,13 @@ class ToughDriver(LinuxDriver):
             self.resume_application_mode()
         for screen in self._app.screen_stack:
             screen.refresh(layout=True)
+
+    def process_message(self, message: Message) -> None:
+        """Hand it on. What is said on the line of its size may be noise: that of the terminal counts."""
+        if isinstance(message, events.Resize):
+            size = Size(*self._get_terminal_size())
+            message = events.Resize(size, size, pixel_size=message.pixel_size)
+        super().process_message(message)
 
     def run_input_thread(self) -> None:
         """Wait for input and hand it on."""

@@ -65,6 +65,15 @@ class Real:
         """Send what a keyboard sends."""
         self.child.send(keys)
 
+    def press_until(self, keys: str, text: str) -> None:
+        """Press, and again until it is on the screen: right behind an Esc a key is one with Alt."""
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.text:
+            self.press(keys)
+            for _ in range(10):
+                assert self.look(), self.raw[-3000:]
+            assert time.monotonic() < deadline, f"{text!r} never came:\n{self.text}"
+
     def resize(self, wide: int, high: int) -> None:
         """As a person does with the window."""
         self.child.setwinsize(high, wide)

@@ -14,7 +14,6 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-import pexpect
 import pytest
 from console_terminal import PATIENCE, Real, on_terminal
 

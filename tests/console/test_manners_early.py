@@ -83,5 +83,4 @@ def test_what_is_no_text_and_no_key_does_not_end_the_run(tmp_path: Path, sent: b
         real.press("\x1b")
         for _ in range(5):
             real.look()
-        real.press("4")
-        real.until("Log of all tasks")
+        real.press_until("4", "Log of all tasks")
