@@ -38,6 +38,7 @@ from dagtop.graph.outlook import ExecutionPlan
 from dagtop.ports.plugin import Plugin
 
 if TYPE_CHECKING:
+    from dagtop.observe.redact import hide_secrets
     from dagtop.runtime.answer import Answer
     from dagtop.runtime.breaker_board import breakers
     from dagtop.runtime.comparing import UpdatePlan
@@ -93,6 +94,7 @@ __all__ = [
     "UpdatePlan",
     "WorkerDiedError",
     "breakers",
+    "hide_secrets",
 ]
 
 _OF_RUNS = {
@@ -107,6 +109,7 @@ _OF_RUNS = {
     "TaskContext": "dagtop.runtime.context",
     "TaskResult": "dagtop.runtime.result",
     "breakers": "dagtop.runtime.breaker_board",
+    "hide_secrets": "dagtop.observe.redact",
 }
 
 

@@ -92,7 +92,7 @@ class TestReading:
             ('\nthme = "x"', ":2: there is no setting 'thme'; did you mean 'theme'?"),
             (
                 "xyz = 1",
-                ":1: there is no setting 'xyz'; there are theme, refresh, ascii, mouse, columns, confirm, keys, journal",
+                ":1: there is no setting 'xyz'; there are theme, refresh, ascii, mouse, columns, confirm, keys, journal, safety",
             ),
             ('refresh = "fast"', ':1: refresh takes a number from 1 to 60, not "fast"'),
             ("refresh = 0.5", ":1: refresh takes a number from 1 to 60, not 0.5"),

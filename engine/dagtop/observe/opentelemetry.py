@@ -16,6 +16,7 @@ from dagtop.core.events import AnyEvent, Log
 from dagtop.core.failure import Failure
 from dagtop.core.states import BAD, RunState
 from dagtop.core.values import dataclass
+from dagtop.observe.redact import seen
 from dagtop.observe.visible import storable
 from dagtop.ports.plugin import (
     AttemptInfo,
@@ -85,13 +86,13 @@ class OpenTelemetryPlugin(Plugin):
         attributes = {
             **self._attributes,
             "dagtop.run": run.run,
-            "dagtop.graph": storable(run.graph),
+            "dagtop.graph": _seen(run.graph),
             "dagtop.tasks": run.tasks,
             "dagtop.max_parallel": run.max_parallel,
             "dagtop.resumed": run.resumed,
         }
         span = tracer.start_span(
-            f"run {storable(run.graph)}",
+            f"run {_seen(run.graph)}",
             context=otel_context.get_current(),
             attributes=attributes,
             links=[Link(earlier)] if earlier is not None else None,
@@ -143,11 +144,11 @@ class OpenTelemetryPlugin(Plugin):
         if found is None or parent is None:
             return
         found.attempts[attempt.task] = found.tracer.start_span(
-            f"attempt {storable(attempt.task)}",
+            f"attempt {_seen(attempt.task)}",
             context=trace.set_span_in_context(parent),
             attributes={
                 "dagtop.run": attempt.run,
-                "dagtop.task": storable(attempt.task),
+                "dagtop.task": _seen(attempt.task),
                 "dagtop.attempt": attempt.attempt,
             },
             start_time=_ns(attempt.started_at),
@@ -175,9 +176,9 @@ class OpenTelemetryPlugin(Plugin):
     def _task_span(self, found: _Trace, task: str, at: float, upstream: tuple[str, ...]) -> Span:
         links = [Link(found.ended[name]) for name in upstream if name in found.ended]
         return found.tracer.start_span(
-            f"task {storable(task)}",
+            f"task {_seen(task)}",
             context=found.inside,
-            attributes={"dagtop.task": storable(task)},
+            attributes={"dagtop.task": _seen(task)},
             links=links,
             start_time=_ns(at),
         )
@@ -200,3 +201,8 @@ def _exception(failure: Failure) -> dict[str, str]:
 
 def _ns(seconds: float) -> int:
     return int(seconds * 1e9)
+
+
+def _seen(name: str) -> str:
+    """A name as it may leave the program."""
+    return storable(seen(name))

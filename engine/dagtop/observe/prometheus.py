@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 
 from dagtop.core import events as ev
 from dagtop.core.events import AnyEvent
+from dagtop.observe.redact import seen
 from dagtop.observe.visible import storable
 from dagtop.ports.plugin import (
     AttemptInfo,
@@ -111,14 +112,14 @@ class PrometheusPlugin(Plugin):
 
     def before_run(self, run: RunInfo) -> None:
         """A run begins."""
-        self._graphs[threading.get_ident()] = storable(run.graph)
+        self._graphs[threading.get_ident()] = _seen(run.graph)
         metrics = self._metrics
-        metrics.running_runs.labels(storable(run.graph)).inc()
-        metrics.run_info.labels(storable(run.graph), run.run).set(1)
-        metrics.max_parallel.labels(storable(run.graph)).set(run.max_parallel)
+        metrics.running_runs.labels(_seen(run.graph)).inc()
+        metrics.run_info.labels(_seen(run.graph), run.run).set(1)
+        metrics.max_parallel.labels(_seen(run.graph)).set(run.max_parallel)
         for what, limit in run.limits.items():
-            metrics.limit.labels(storable(run.graph), storable(what)).set(limit)
-        metrics.running.labels(storable(run.graph))  # it is there, at 0
+            metrics.limit.labels(_seen(run.graph), storable(what)).set(limit)
+        metrics.running.labels(_seen(run.graph))  # it is there, at 0
         with _lock:
             if self._port is not None and self._server is None:
                 self._server, _ = start_http_server(self._port, addr=self._address, registry=self.registry)
@@ -126,29 +127,29 @@ class PrometheusPlugin(Plugin):
     def after_run(self, run: RunOutcome) -> None:
         """A run is over."""
         metrics = self._metrics
-        metrics.runs.labels(storable(run.graph), run.state.value).inc()
-        metrics.running_runs.labels(storable(run.graph)).dec()
-        metrics.run_info.remove(storable(run.graph), run.run)
-        metrics.run_seconds.labels(storable(run.graph), run.state.value).observe(run.duration)
+        metrics.runs.labels(_seen(run.graph), run.state.value).inc()
+        metrics.running_runs.labels(_seen(run.graph)).dec()
+        metrics.run_info.remove(_seen(run.graph), run.run)
+        metrics.run_seconds.labels(_seen(run.graph), run.state.value).observe(run.duration)
 
     def after_task(self, task: TaskOutcome) -> None:
         """A task has ended."""
-        self._metrics.tasks.labels(storable(task.graph), task.state.value).inc()
+        self._metrics.tasks.labels(_seen(task.graph), task.state.value).inc()
         if task.started_at is not None:
-            self._metrics.task_seconds.labels(storable(task.graph), task.state.value).observe(task.duration)
+            self._metrics.task_seconds.labels(_seen(task.graph), task.state.value).observe(task.duration)
 
     def before_attempt(self, attempt: AttemptInfo) -> None:
         """An attempt begins."""
-        self._metrics.running.labels(storable(attempt.graph)).inc()
+        self._metrics.running.labels(_seen(attempt.graph)).inc()
 
     def after_attempt(self, attempt: AttemptOutcome) -> None:
         """An attempt is over."""
         metrics = self._metrics
-        metrics.running.labels(storable(attempt.graph)).dec()
-        metrics.attempts.labels(storable(attempt.graph), attempt.state.value).inc()
-        metrics.attempt_seconds.labels(storable(attempt.graph), attempt.state.value).observe(attempt.duration)
+        metrics.running.labels(_seen(attempt.graph)).dec()
+        metrics.attempts.labels(_seen(attempt.graph), attempt.state.value).inc()
+        metrics.attempt_seconds.labels(_seen(attempt.graph), attempt.state.value).observe(attempt.duration)
         if attempt.retry_in is not None:
-            metrics.retries.labels(storable(attempt.graph)).inc()
+            metrics.retries.labels(_seen(attempt.graph)).inc()
 
     def on_event(self, event: AnyEvent) -> None:
         """Everything that is about neither runs nor tasks."""
@@ -165,7 +166,7 @@ class PrometheusPlugin(Plugin):
             case ev.BreakerClosed():
                 self._breaker(event.breaker, "closed")
             case ev.BreakerForced():
-                metrics.forced.labels(storable(event.breaker)).set(int(bool(event.state)))
+                metrics.forced.labels(_seen(event.breaker)).set(int(bool(event.state)))
             case ev.LoopBlocked():
                 metrics.blocked.labels(graph).inc()
                 metrics.blocked_seconds.labels(graph).inc(event.seconds)
@@ -176,4 +177,9 @@ class PrometheusPlugin(Plugin):
 
     def _breaker(self, name: str, now: str) -> None:
         for state in _BREAKER_STATES:
-            self._metrics.breaker.labels(storable(name), state).set(int(state == now))
+            self._metrics.breaker.labels(_seen(name), state).set(int(state == now))
+
+
+def _seen(name: str) -> str:
+    """A name as it may leave the program."""
+    return storable(seen(name))
