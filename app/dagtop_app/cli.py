@@ -11,16 +11,17 @@ from typing import Annotated, Literal
 import cyclopts
 from cyclopts import App, Parameter
 
+from dagtop_app import cli_history as history
+from dagtop_app import cli_telling as telling
 from dagtop_app.calling import signals
+from dagtop_app.cli_words import Run
 from dagtop_app.options import (
     GraphOptions,
     JournalOptions,
     KeepOptions,
-    LookOptions,
     OutputOptions,
     UsageError,
     checked,
-    take_settings,
     tell_parser,
 )
 from dagtop_app.version import VERSION
@@ -57,10 +58,6 @@ app = App(
 )
 
 File = Annotated[Path, Parameter(name="FILE", help="The graph file, FILE or FILE:NAME if it defines several.")]
-Run = Annotated[str, Parameter(name="RUN", help='A run\'s id, the beginning of one, or "last".')]
-Task = Annotated[str, Parameter(name="TASK", help="The task's name.")]
-Reason = Annotated[str, Parameter(show_default=False, help="Why; it is kept with the run.")]
-
 Now = Annotated[
     bool,
     Parameter(
@@ -230,166 +227,8 @@ def resume(
     return resume_command(run, signals, graph, parameters, output, keep, trust_changes=trust_changes)
 
 
-runs_app = App(name="runs", help_format="plaintext", verbose=False, version_flags=[], result_action="return_value")
-app.command(runs_app)
-
-
-@runs_app.default
-def runs(
-    text: Annotated[
-        tuple[str, ...],
-        Parameter(name="TEXT", negative="", show_default=False, help="Only runs whose line has each of these texts."),
-    ] = (),
-    /,
-    *,
-    graph: Annotated[str, Parameter(show_default=False, help="Only of this graph, or of those like etl*.")] = "",
-    state: Annotated[
-        tuple[str, ...],
-        Parameter(negative="", show_default=False, help="Only in this state: failed, crashed, running … Repeatable."),
-    ] = (),
-    since: Annotated[
-        str, Parameter(show_default=False, help="Only begun since then: 3d, 12h, today, 2025-11-20, 2025-11-20T08:30.")
-    ] = "",
-    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object a line.")] = False,
-    limit: Annotated[int, Parameter(help="How many, latest first; 0 for all.")] = 20,
-    keep: JournalOptions | None = None,
-) -> int:
-    """List the runs that were kept, latest first; `dagtop runs prune` lets some of them go."""
-    from dagtop_app.history import runs_command, sieve_of  # noqa: PLC0415 - SQLite only where it is needed
-
-    sieve = sieve_of(graph, state, since, text)
-    return runs_command((keep or JournalOptions()).db, limit=limit, as_json=json, sieve=sieve)
-
-
-@runs_app.command
-def prune(
-    *,
-    keep: Annotated[int | None, Parameter(show_default=False, help="Keep so many of the latest runs.")] = None,
-    older_than: Annotated[
-        str, Parameter(show_default=False, help="Let runs go that ended so long ago: 30d, 12h.")
-    ] = "",
-    max_size: Annotated[
-        str, Parameter(show_default=False, help="Let the oldest go until the rest is no larger: 500MB, 2GB.")
-    ] = "",
-    dry_run: Annotated[bool, Parameter(negative="", show_default=False, help="Only say what would go.")] = False,
-    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object on stdout.")] = False,
-    where: JournalOptions | None = None,
-) -> int:
-    """Let go of runs that were kept, and say what that frees. Without options: as [journal] in config.toml says."""
-    from dagtop_app.pruning import prune_command  # noqa: PLC0415 - SQLite only where it is needed
-
-    db = (where or JournalOptions()).db
-    return prune_command(db, keep, older_than, max_size, dry=dry_run, as_json=json)
-
-
-@app.command
-def diff(
-    earlier: Annotated[str, Parameter(name="A", help='A run\'s id, the beginning of one, or "last".')],
-    later: Annotated[str, Parameter(name="B", help="The run that is compared with it.")],
-    /,
-    *,
-    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object on stdout.")] = False,
-    keep: JournalOptions | None = None,
-) -> int:
-    """Compare two runs: what got slower, what failed newly or no longer, what changed in graph, policies and limits."""
-    from dagtop_app.diffing import diff_command  # noqa: PLC0415 - SQLite only where it is needed
-
-    return diff_command(earlier, later, (keep or JournalOptions()).db, as_json=json)
-
-
-@app.command
-def report(
-    run: Run,
-    files: Annotated[
-        tuple[Path, ...],
-        Parameter(name="FILE", negative="", show_default=False, help="Reports to write, by their ending."),
-    ] = (),
-    /,
-    *,
-    escalations: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            show_default=False,
-            help="Each escalation as Markdown for a ticket, into the folder behind it, or escalations-RUN.",
-        ),
-    ] = False,
-    keep: JournalOptions | None = None,
-) -> int:
-    """Write a report of a run that was kept; without a FILE tell it in a few lines."""
-    from dagtop_app.reporting import report_command  # noqa: PLC0415 - the engine is loaded only when it is needed
-
-    return report_command(run, files, (keep or JournalOptions()).db, escalations=escalations)
-
-
-@app.command
-def replay(
-    run: Run,
-    /,
-    *,
-    start: Annotated[
-        bool, Parameter(negative="", show_default=False, help="Begin before its first event, not at its end.")
-    ] = False,
-    look: LookOptions | None = None,
-    keep: JournalOptions | None = None,
-) -> int:
-    """Open the console on a run that was kept, or goes on elsewhere: at any instant of it, or as it was. Nothing runs."""
-    take_settings(look or LookOptions())
-    from dagtop_app.replaying import replay_command  # noqa: PLC0415 - the console loads Textual
-
-    return replay_command(run, signals, (keep or JournalOptions()).db, from_start=start)
-
-
-@app.command
-def gates(
-    run: Annotated[
-        str | None, Parameter(name="RUN", help="Only this run: an id, the beginning of one, or last.")
-    ] = None,
-    /,
-    *,
-    json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object a line.")] = False,
-    keep: JournalOptions | None = None,
-) -> int:
-    """List the tasks that stand at a gate and wait for a person, in all runs that go on now."""
-    from dagtop_app.telling import gates_command  # noqa: PLC0415 - SQLite only where it is needed
-
-    return gates_command(run, (keep or JournalOptions()).db, as_json=json)
-
-
-@app.command
-def approve(run: Run, task: Task, /, *, reason: Reason = "", keep: JournalOptions | None = None) -> int:
-    """Let a task through its gate, in a run that goes on in another terminal."""
-    from dagtop_app.telling import decide_command  # noqa: PLC0415 - as above
-
-    return decide_command(run, task, reason, (keep or JournalOptions()).db, approved=True)
-
-
-@app.command
-def reject(run: Run, task: Task, /, *, reason: Reason = "", keep: JournalOptions | None = None) -> int:
-    """Do not let a task through its gate, in a run that goes on in another terminal."""
-    from dagtop_app.telling import decide_command  # noqa: PLC0415 - as above
-
-    return decide_command(run, task, reason, (keep or JournalOptions()).db, approved=False)
-
-
-@app.command(name="tell")
-def tell_run(
-    run: Run,
-    command: Annotated[
-        str, Parameter(name="COMMAND", help="One of the console's: cancel, restart, set-max-parallel, …")
-    ],
-    values: Annotated[
-        tuple[str, ...],
-        Parameter(name="VALUE", negative="", show_default=False, help="What it takes: values in order, or NAME=VALUE."),
-    ] = (),
-    /,
-    *,
-    keep: JournalOptions | None = None,
-) -> int:
-    """Give any command to a run that goes on in another terminal, and print its answer."""
-    from dagtop_app.telling import tell_command  # noqa: PLC0415 - as above
-
-    return tell_command(run, command, values, (keep or JournalOptions()).db)
+history.add_to(app)
+telling.add_to(app)
 
 
 @app.command(name="config")

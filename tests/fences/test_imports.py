@@ -101,6 +101,9 @@ def test_the_console_loads_neither_the_parser_nor_what_is_not_shown_first(tmp_pa
     assert not packages(modules) & {"cyclopts", "jinja2", "sqlite3", "trio"}
     assert not modules & {
         "dagtop_app.cli",
+        "dagtop_app.cli_history",
+        "dagtop_app.cli_telling",
+        "dagtop_app.cli_words",
         "dagtop_app.graphview",
         "dagtop_app.widgets.log_pane",
         "dagtop.observe.report",
