@@ -27,6 +27,7 @@ from dagtop_app.screens.main import MainScreen
 from dagtop_app.signals import name_of_signal
 from dagtop_app.terminal import shield_terminal, tell
 from dagtop_app.theming import keep_theme, watching_themes
+from dagtop_app.view_model import is_small
 
 if TYPE_CHECKING:
     from dagtop.core.snapshot import RunSnapshot
@@ -90,11 +91,20 @@ class ConsoleApp(Mannered):
 
     async def on_event(self, event: events.Event) -> None:
         """A key that nobody took on its way up may have come before the line that it is meant for had the focus."""
+        if isinstance(event, events.Key) and not event.is_forwarded and self._is_blind(event.key):
+            return
         if isinstance(event, events.Key) and event.is_forwarded:
             types_early = getattr(self.screen, "types_early", None)
             if types_early is not None and types_early(event):
                 return
         await super().on_event(event)
+
+    def _is_blind(self, key: str) -> bool:
+        """Whether a key would answer what the terminal has become too small to show."""
+        asked = self.screen
+        if asked is self.main or getattr(asked, "opened_small", True) or not is_small(*self.size):
+            return False
+        return key not in {"escape", "ctrl+c", "ctrl+q"}
 
     def get_default_screen(self) -> Screen[None]:
         """Ours."""
@@ -240,7 +250,7 @@ def run_console(
     title: str,
     theme: str | None = None,
     report: str = "",
-    resume: str = "",
+    resume: str | Callable[[], str] = "",
     summary: TextIO | None = None,
     now: Callable[[], float] = time.monotonic,
     begin: Callable[[], None] | None = None,
@@ -251,7 +261,7 @@ def run_console(
     on_hangup: OnHangup = "cancel",
     inputs: Mapping[str, Any] | None = None,
     source: str = "",
-    journal: History | None = None,
+    journal: History | Callable[[], History] | None = None,
 ) -> int:
     """Show the console for an engine until the user leaves; returns the exit code.
 
@@ -260,7 +270,7 @@ def run_console(
 
     With a `keeper` the engine is the first of several; the summary and the exit code are those of the latest.
 
-    `resume` is what goes on with the run, without its id.
+    `resume` is what goes on with the run, without its id; a function is asked when all is over.
 
     `word` is what the line above the footer says first.
 
@@ -286,7 +296,14 @@ def run_console(
 
 
 def _run(
-    app: ConsoleApp, late: Late, title: str, report: str, resume: str, summary: TextIO | None, *, watch_file: bool
+    app: ConsoleApp,
+    late: Late,
+    title: str,
+    report: str,
+    resume: str | Callable[[], str],
+    summary: TextIO | None,
+    *,
+    watch_file: bool,
 ) -> int:
     """Show it, wait for its end, and tell how that was."""
     patience = sys.getswitchinterval()
@@ -312,9 +329,9 @@ def _run(
     if app.bridge.has_not_begun:
         tell(f"{title}: nothing was due yet; nothing ran", summary)
         return 1 if app.return_code == 1 else 0
-    if resume:
-        resume = f"{resume} {snapshot.run}" if snapshot.run else ""
-    tell(farewell(snapshot, title=title, report=report, resume=resume, error=engine.error), summary)
+    command = resume() if callable(resume) else resume
+    again = f"{command} {snapshot.run}" if command and snapshot.run else ""
+    tell(farewell(snapshot, title=title, report=report, resume=again, error=engine.error), summary)
     if not ended and app.terminated is None:
         return 130 if engine.error is None else 1
     return exit_code(snapshot.state, terminated=app.terminated, broken=crashed or engine.error is not None)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from dagtop.errors import JournalError
 from dagtop.ports.journal import Journal
@@ -14,8 +15,43 @@ from dagtop_app import settings
 from dagtop_app.options import JournalOptions, KeepOptions
 from dagtop_app.preparing import Prepared
 
-if TYPE_CHECKING:
-    pass
+
+class Kept:
+    """Where a run is kept, opened when that is first asked for: importing SQLite and the journal takes as long as the table's
+    first paint.
+
+    Parameters
+    ----------
+    open: gives the journal; None if nothing is kept.
+    again: what goes on with a run of it, without the run's id.
+    """
+
+    def __init__(self, open: Callable[[], Journal | None], again: str) -> None:  # noqa: A002 - what it does
+        self._open = open
+        self._again = again
+
+    @classmethod
+    def of(cls, prepared: Prepared, keep: KeepOptions) -> Kept:
+        """Where the options and the graph's file say.
+
+        Raises
+        ------
+        JournalError: the file that was asked for cannot be written.
+        """
+        kept = cls(lambda: open_journal(prepared, keep), resume_command(keep))
+        if keep.db is not None or prepared.journal is not None:
+            _ = kept.journal
+        return kept
+
+    @cached_property
+    def journal(self) -> Journal | None:
+        """The journal; None if nothing is kept."""
+        return self._open()
+
+    @cached_property
+    def again(self) -> str:
+        """What goes on with a run of it, without the run's id; "" if nothing does."""
+        return self._again if can_be_resumed(self.journal) else ""
 
 
 def open_journal(prepared: Prepared, keep: KeepOptions) -> Journal | None:

@@ -16,7 +16,7 @@ from dagtop_app import headless, settings
 from dagtop_app.due import refuse_to_watch, scheduled_nodes_of, timetable_of
 from dagtop_app.engine_to_be import EngineToBe
 from dagtop_app.executing import executor_for
-from dagtop_app.kept_where import can_be_resumed, open_journal, resume_command
+from dagtop_app.kept_where import Kept, resume_command
 from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
 from dagtop_app.preparing import Prepared, prepare
@@ -81,9 +81,8 @@ def resume_on_console(
     taken = take_up(run, graph_options, parameters, output, keep, trust_changes=trust_changes)
     if taken is None:
         return 0
-    return _show(
-        taken.prepared, signals, taken.output, taken.journal, again=resume_command(keep), resumption=taken.resumption
-    )
+    kept = Kept(lambda: taken.journal, resume_command(keep))
+    return _show(taken.prepared, signals, taken.output, kept, resumption=taken.resumption)
 
 
 def _watch(
@@ -99,13 +98,12 @@ def _watch(
     afresh: bool,
 ) -> int:
     prepared = prepare(where, graph_options, parameters)
-    journal = open_journal(prepared, keep)
-    again = resume_command(keep) if can_be_resumed(journal) else ""
+    kept = Kept.of(prepared, keep)
     if not now and (timetable := timetable_of(prepared)) is not None:
         refuse_to_watch(watch_file)
         from dagtop_app.watching_schedule import show_by_schedule  # noqa: PLC0415 - only where something is scheduled
 
-        return show_by_schedule(prepared, timetable, signals, output, journal, again=again)
+        return show_by_schedule(prepared, timetable, signals, output, kept.journal, again=kept.again)
     keeper: NodeKeeper | None = None
     if not now and (nodes := scheduled_nodes_of(prepared)):
         from dagtop_app.timekeeper import NodeKeeper  # noqa: PLC0415 - as above
@@ -115,14 +113,13 @@ def _watch(
     if prepared.reconciler is not None:
         from dagtop_app.surviving import desired_state, sentence  # noqa: PLC0415 - only for a desired state
 
-        left = desired_state(prepared, journal, afresh=afresh)
+        left = desired_state(prepared, kept.journal, afresh=afresh)
         word = sentence(left) if left is not None else ""
     return _show(
         prepared,
         signals,
         output,
-        journal,
-        again=again,
+        kept,
         resumption=left,
         node_times=keeper,
         watch_file=watch_file,
@@ -134,23 +131,22 @@ def _show(
     prepared: Prepared,
     signals: Signals,
     output: OutputOptions,
-    journal: Journal | None,
+    kept: Kept,
     *,
-    again: str,
     resumption: Resumption | None = None,
     node_times: NodeKeeper | None = None,
     watch_file: bool = False,
     word: str = "",
 ) -> int:
-    """Run it behind the console. `again` is what goes on with the run, without its id; "" if nothing does. `word`: told first."""
+    """Run it behind the console. `word`: told first."""
     reports = Reports(output.report, prepared)
-    past = None if resumption is None or journal is None else partial(_before, journal, resumption)
+    past = None if resumption is None or kept.journal is None else partial(_before, kept.journal, resumption)
     story, logs = Story(past=past), DeepLogs()
 
     def make() -> tuple[DAGExecutor, EngineThread]:
         from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - see `EngineToBe`
 
-        executor = executor_for(prepared, reports.recorders, journal=journal, output=output, resume=resumption)
+        executor = executor_for(prepared, reports.recorders, journal=kept.journal, output=output, resume=resumption)
         return executor, EngineThread(executor, hold_open=True, loop=output.loop, story=story, logs=logs)
 
     engine = EngineToBe(make, story=story, logs=logs)
@@ -178,7 +174,7 @@ def _show(
             engine,
             begin=begin,
             title=Path(prepared.source).name,
-            resume=again,
+            resume=lambda: kept.again,
             keeper=node_times,
             summary=terminal.file,
             reloader=Reloader(prepared, lambda: engine.executor),
@@ -187,14 +183,14 @@ def _show(
             on_hangup=output.on_hangup,
             inputs=prepared.config.inputs,
             source=prepared.source,
-            journal=journal if journal is not None else settings.journal_at(),
+            journal=lambda: kept.journal if kept.journal is not None else settings.journal_at(),
         )
     for path in reports.write(engine.executor.result()) if output.report else ():
         tell(f"  report: {path}")
-    if journal is not None:
+    if kept.journal is not None:
         from dagtop_app.pruning import after_a_run  # noqa: PLC0415 - only where runs are kept
 
-        after_a_run(journal, prepared.journal, output.config)
+        after_a_run(kept.journal, prepared.journal, output.config)
     signals.end_with(code)
     if not engine.join(0):
         headless.end_process(code)

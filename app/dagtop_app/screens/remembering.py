@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from dagtop_app.screens.exporting import Exporting
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
 class Remembering(Exporting):
     """What was before this run."""
 
-    journal: History | None = None
-    """Where runs are kept; None if nobody has said so."""
+    journal: History | Callable[[], History] | None = None
+    """Where runs are kept, or what opens that; None if nobody has said so."""
 
     def action_runs(self, text: str = "") -> None:
         """The list of runs, above this one, which goes on. `text`: the filter to begin with."""
@@ -25,7 +26,8 @@ class Remembering(Exporting):
             self.bridge.refuse("no history is known here: runs are kept where dagtop was told to, or not at all")
             self.draw_word()
         elif self.app.screen is self:
-            self.app.push_screen(RunList(self.journal, self.desk, text=text, now=self.now), lambda _: self.draw())
+            journal = self.journal() if callable(self.journal) else self.journal
+            self.app.push_screen(RunList(journal, self.desk, text=text, now=self.now), lambda _: self.draw())
 
     @property
     def desk(self) -> MainScreen:
