@@ -10,7 +10,9 @@ from dagtop.core.events import Log
 from dagtop.runtime.replay import Replay
 
 from dagtop_app import settings
+from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import UsageError
+from dagtop_app.replayed_logs import ReplayedLogs
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal
 from dagtop_app.text import clean, name_of
@@ -30,7 +32,9 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     stored = journal.load(run)
     record = stored.record
     usual = journal.usual(record.source, record.graph, record.names, record.fingerprints, before=record.run)
-    replay = Replay(stored, at_end=not from_start, usual=usual)
+    book = DeepLogs()
+    replay = Replay(stored, at_end=not from_start, usual=usual, book=book)
+    replay.logs = ReplayedLogs(replay.logs, book)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
     def to_the_logs(stream: str, line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagtop.runtime.replay import Transport
+from dagtop.runtime.transport import Transport
 
 from dagtop_app.faces import ASCII
 from dagtop_app.lines import Line, Span, fit_line, line_width
@@ -22,15 +22,17 @@ def transport_line(it: Transport, cells: int) -> Line:
         if not ASCII
         else f" {play if it.playing else stand} {it.speed:g}x "
     )
-    left: list[Span] = [(head, "run" if it.playing else "strong"), (f"{clock(it.at)} ", "strong")]
-    right: list[Span] = [(f" {clock(it.end)}", "dim")]
+    left: list[Span] = [(head, "run" if it.playing else "strong"), (f"{_moment(it.at, it.end)} ", "strong")]
+    right: list[Span] = [(f" {_moment(it.end, it.end)}", "dim")]
     told = f" · event {it.number:,} of {it.last:,}"
     if it.following:
         told += " · live"
-    elif not it.indexed:
-        told += " · reading the run…"
+    elif it.read < 1.0:
+        told += f" · reading the run… {int(100 * it.read)} %"
     elif it.heading is not None:
         told += " · on its way…"
+    elif it.filling:
+        told += " · reading what was before…"
     room = cells - line_width(left) - line_width(right)
     if room - len(told) >= _LEAST:
         right.append((told, "dim"))
@@ -64,6 +66,13 @@ def moment_at(it: Transport, x: int, cells: int) -> float | None:
     if not begin <= x < begin + length:
         return None
     return it.end * (x - begin) / max(1, length - 1)
+
+
+def _moment(at: float, end: float) -> str:
+    """A moment of a run; of a short one to the point that its events can be told apart."""
+    digits = 3 if end < 10 else 2 if end < 60 else 1 if end < 600 else 0
+    whole, _, rest = f"{at:.{digits}f}".partition(".")
+    return clock(float(whole)) + (f".{rest}" if digits else "")
 
 
 def _cell(at: float, end: float, cells: int) -> int:

@@ -19,7 +19,7 @@ from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.ports.journal import RunSummary
-from dagtop.runtime.replay import Transport
+from dagtop.runtime.transport import Transport
 from timeline_scenes import told
 
 #: How long what is in `shop` takes as a rule.

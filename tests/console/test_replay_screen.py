@@ -10,7 +10,8 @@ import pytest
 from console_pilot import Clock, Seen
 from dagtop import Graph, Retry, TaskContext
 from dagtop.journal.memory import MemoryJournal
-from dagtop.runtime.replay import Replay, Transport
+from dagtop.runtime.replay import Replay
+from dagtop.runtime.transport import Transport
 from dagtop_app.console import ConsoleApp
 from dagtop_app.lines import line_width
 from dagtop_app.transport_texts import bar, moment_at, transport_line
@@ -65,6 +66,19 @@ def test_a_click_on_the_bar_is_the_moment_that_is_drawn_there(cells: int) -> Non
     assert "".join(text(STANDING._replace(at=moment), cells)).index("●") == knob
     assert moment_at(STANDING, 1, cells) is None
     assert moment_at(STANDING, cells - 1, cells) is None
+
+
+def test_it_says_how_much_of_the_run_has_been_read_and_that_it_looks_back() -> None:
+    assert "reading the run… 37 %" in text(STANDING._replace(read=0.379, indexed=False), 100)
+    assert "reading what was before…" in text(STANDING._replace(filling=True), 100)
+    assert "reading" not in text(STANDING, 100)
+
+
+def test_moments_of_short_runs_are_told_to_the_point_where_events_can_be_told_apart() -> None:
+    assert "0:01.234" in text(STANDING._replace(at=1.2341, end=9.0), 100)
+    assert "0:41.20" in text(STANDING._replace(at=41.2, end=50.0), 100)
+    assert "1:15.5" in text(STANDING._replace(at=75.5, end=500.0), 100)
+    assert "20:34 ●" in text(STANDING._replace(at=1234.0, end=1235.0), 100).replace("━", "")
 
 
 def graph() -> Graph:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagtop.runtime.replay import Transport
+from dagtop.runtime.transport import Transport
 from textual import events
 from textual.message import Message
 

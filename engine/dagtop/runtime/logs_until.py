@@ -37,15 +37,16 @@ class LogsUntil:
     """What a console reads of a book, up to an event; `until` says which that is."""
 
     def __init__(self, lines: Lines, until: Callable[[], int]) -> None:
-        self._lines = lines
-        self._until = until
+        self.lines = lines
+        self.until = until
+        """Number of the event up to which they are seen."""
         self._copies: dict[str | None, tuple[int, list[LogLine]]] = {}
         """By task: how many lines there were in all, and its own."""
 
     @property
     def count(self) -> int:
         """How many lines of all tasks there are."""
-        return self._lines.count(self._until())
+        return self.lines.count(self.until())
 
     def tail(self, task: str | None, count: int) -> Sequence[LogLine]:
         """The latest `count` lines, oldest first, of one task or of all (None)."""
@@ -65,8 +66,8 @@ class LogsUntil:
         if known is None or known[0] < count:
             if len(self._copies) > 20:
                 self._copies.clear()
-            received = self._lines.book.statistics().received
-            known = self._copies[task] = received, self._lines.book.tail(task, LINES)
+            received = self.lines.book.statistics().received
+            known = self._copies[task] = received, self.lines.book.tail(task, LINES)
         return known[1], bisect_right(known[1], count, key=_number)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
 
 from dagtop.core.commands import Command
 from dagtop.core.events import CommandRefused, Log
@@ -28,6 +27,7 @@ from dagtop.runtime.past import Past
 from dagtop.runtime.publisher import SnapshotBox
 from dagtop.runtime.reel import Reel
 from dagtop.runtime.replay_index import FOLLOWING, Index
+from dagtop.runtime.transport import Transport
 
 #: Seconds between two looks at what is to be done while it plays, and between two pictures while it is on its way.
 FRAME, ON_THE_WAY = 0.05, 0.25
@@ -44,33 +44,6 @@ SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _LOOKING = 2.0
 
 _REFUSED = "this is a replay: nothing of it can be changed"
-
-
-class Transport(NamedTuple):
-    """Where a replay is, and what it does."""
-
-    number: int
-    """Of the latest event that is shown; 0 before the first one."""
-    last: int
-    """Number of the last event that is known."""
-    at: float
-    """The instant that is shown, in seconds since the run began."""
-    end: float
-    """The last instant that is known."""
-    playing: bool
-    speed: float
-    heading: int | None
-    """Number of the event that it is on its way to."""
-    indexed: bool
-    """Whether all of the run has been read, so that it is known where problems are."""
-    troubles: Sequence[tuple[int, float]]
-    """(number, time) of events that one jumps to, as far as they are known."""
-    following: bool
-    """It shows what a process that still runs adds."""
-    read: float = 1.0
-    """How much of the run has been read: a share. Views of what was before the instant tell as much."""
-    filling: bool = False
-    """Events just before the instant are being read."""
 
 
 class Replay:
@@ -334,9 +307,7 @@ class Replay:
         past, index = self._past, self._index
         begun = max(past.number if past.number <= number else 0, self._shelf.reach(number))
         if not index.done and number > index.number and number - begun > self._shelf.spacing:
-            with self._wake:  # it comes by there soon, and leaves a checkpoint
-                self._wake.wait(FRAME)
-            self._show_on_the_way()
+            self._wait_for_the_index()
             return
         back = number < past.number and (self._until is None or past.at > self._until)
         self._jump(number)
@@ -357,6 +328,18 @@ class Replay:
             if (self._heading, self._until) == (number, until):
                 self._heading = self._until = None
                 self._ticked_at = self._now()
+
+    def _wait_for_the_index(self) -> None:
+        """It comes by there soon, and leaves checkpoints, which are shown meanwhile."""
+        with self._wake:
+            self._wake.wait(FRAME)
+        past = self._past
+        if self._now() - self._shown[0] >= 2 * ON_THE_WAY and self._shelf.reach(self._index.number) > past.number:
+            found = self._shelf.before(self._index.number)
+            if found is not None and found.number > past.number:
+                past.back_to(found)
+                self._at = past.at
+        self._show_on_the_way()
 
     def _jump(self, number: int) -> None:
         """Go back to a checkpoint, or forward to one, if that is nearer to the event than where it is."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dagtop.core.events import (
     AnyEvent,
@@ -76,6 +77,9 @@ class Index:
         known = self.shelf.outline
         self._known: list[tuple[int, float]] = list(zip(*known.troubles, strict=True)) if known is not None else []
         self.end = known.at if known is not None else 0.0
+        if self.last and (known is None or known.number < self.last):
+            with suppress(JournalError):  # whoever plays up to there is told
+                self.end = max(self.end, newest(self._own.stored.batch(self.last)[1]))
 
     def start(self) -> None:
         """Begin to read."""
