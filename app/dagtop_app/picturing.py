@@ -1,4 +1,7 @@
-"""The graph of a report as a picture, each task in the colour and with the sign of its state. Groups of a larger one are one."""
+"""The graph of a report as a picture, each task in the colour and with the sign of its state.
+
+Groups of a larger one are one box, and one that is still too large for boxes is a wall of squares.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dagtop.core.states import TaskState
 from dagtop.observe.report.graph import wiring_of
 from dagtop.observe.report.schema import Report
 
-from dagtop_app import showing_formats
+from dagtop_app import showing_formats, wall_picture
 from dagtop_app.faces import TASK_FACES
 from dagtop_app.graphview import Scale
 from dagtop_app.showing import Shape, routed
@@ -25,9 +28,11 @@ _TELLING: Sequence[TaskState] = (
 
 
 def draw(report: Report) -> str:
-    """An SVG; "" if the graph has too many tasks that are no groups, or none."""
+    """An SVG; "" if the graph has no tasks."""
     shape = Shape(wiring_of(report), folded=None)
-    if not 0 < shape.model.size <= MOST:
+    if shape.model.size > MOST:
+        return "\n".join(wall_picture.lines(report)) + "\n"
+    if not shape.model.size:
         return ""
     states = {node: _state(report, members) for node, members in enumerate(shape.members)}
     shape.labels = [_label(report, shape, node) for node in range(shape.model.size)]

@@ -70,7 +70,7 @@ def svg(
         f' role="img" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="13">'
     )
     yield f"<title>{_xml(title)}</title>"
-    yield f"<style>{_sheet()}</style>"
+    yield f"<style>{sheet()}</style>"
     yield '<rect class="page" width="100%" height="100%"/>'
     pen = _Pen(routing)
     yield f'<path class="line" d="{"".join(pen.lines)}"/>'
@@ -85,7 +85,8 @@ def _xml(text: str) -> str:
     return escape(clean(text, _LABEL)).replace("\ufffe", "�").replace("\uffff", "�")
 
 
-def _sheet() -> str:
+def sheet() -> str:
+    """The style of a picture, for light and dark pages."""
     rules = [
         ".dg .page{fill:#fff}.dg .line{fill:none;stroke:#98a2ae;stroke-width:1.4}.dg .end{fill:#98a2ae}",
         ".dg .t{stroke-width:1.4}.dg .l{fill:#14181d}",

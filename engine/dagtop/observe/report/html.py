@@ -21,7 +21,7 @@ from dagtop.observe.describe import Described
 from dagtop.observe.report.commands import move_text
 from dagtop.observe.report.escalations import CauseView, PastView, cause_view, past_views
 from dagtop.observe.report.schema import Report, TaskReport
-from dagtop.observe.report.timeline import ROW_HEIGHT, timeline
+from dagtop.observe.report.timeline import ROW_HEIGHT, Timeline, timeline
 from dagtop.observe.report.words import TASK_FACES, Face, duration, plural, run_face, task_face, verdict
 from dagtop.observe.visible import block, one_line
 
@@ -97,6 +97,9 @@ def _page(report: Report, picture: str) -> dict[str, Any]:
     script = _file("report.js")
     hashed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     failures, left_out = _failures(report)
+    past = _past(report, failures)
+    drawn = timeline(report)
+    steps = _steps(report)
     return {
         "report": report,
         "face": run_face(report.state),
@@ -105,15 +108,17 @@ def _page(report: Report, picture: str) -> dict[str, Any]:
         "parts": [(task_face(s), s, n, 100 * n / report.task_count) for s, n in _by_weight(report.counts)],
         "failures": failures,
         "failures_left_out": left_out,
-        "past": _past(report, failures),
+        "past": past,
         "past_left_out": report.escalations_left_out,
         "failure_of": {view.task.name: view.number for view in failures},
         "picture": Markup(picture) if len(picture) <= PICTURE else "",
         "moves": report.breakers[-MOVES:],
         "move_text": move_text,
-        "timeline": timeline(report),
+        "timeline": drawn,
+        "line_of": _line_of(report, drawn, steps),
+        "parts_of_page": _parts(report, len(failures) + left_out, len(past), picture, drawn),
         "row_height": ROW_HEIGHT,
-        "steps": _steps(report),
+        "steps": steps,
         "steps_left_out": max(0, len(report.critical_path) - PATH_STEPS),
         "rows": report.tasks[:ROWS],
         "rows_left_out": max(0, len(report.tasks) - ROWS),
@@ -126,6 +131,30 @@ def _page(report: Report, picture: str) -> dict[str, Any]:
         "policy": f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{hashed}'",
         "plural": plural,
     }
+
+
+def _parts(report: Report, failures: int, past: int, picture: str, drawn: Timeline) -> list[tuple[str, str, int]]:
+    """(place, title, how many) of what the page has, for who wants to go there."""
+    path = sum(task.on_critical_path for task in report.tasks)
+    parts = [
+        ("failures", "What failed", failures, failures),
+        ("past", "Escalations", past, past),
+        ("graph", "Graph", 0, len(picture) <= PICTURE and picture),
+        ("timeline", "Timeline", 0, drawn.rows),
+        ("path", "Critical path", 0, path > 1),
+        ("tasks", "Tasks", report.task_count, True),
+        ("breakers", "Circuit breakers", len(report.breakers) + report.breakers_left_out, report.breakers),
+        ("commands", "Live edits", len(report.commands) + report.commands_left_out, report.commands),
+        ("problems", "Problems", len(report.problems) + report.problems_left_out, report.problems),
+        ("inputs", "Inputs", 0, report.inputs),
+    ]
+    return [(place, title, count) for place, title, count, there in parts if there]
+
+
+def _line_of(report: Report, drawn: Timeline, steps: Sequence[StepView]) -> dict[str, int]:
+    """By task that the timeline or the critical path shows: its line in the table, for links to it."""
+    linked = {row.task.name for row in drawn.rows} | {step.name for step in steps}
+    return {task.name: line for line, task in enumerate(report.tasks[:ROWS], 1) if task.name in linked}
 
 
 def _by_weight(counts: Mapping[str, int]) -> list[tuple[str, int]]:

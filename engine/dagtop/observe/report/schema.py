@@ -179,4 +179,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Draw: TypeAlias = Callable[[Report], str]
-"""Makes an SVG of the graph of a report; "" if it has too many tasks to be looked at."""
+"""Makes an SVG of the graph of a report; "" if there is nothing to draw."""

@@ -58,7 +58,7 @@ def _svg(report: Report, draw: Draw | None) -> bytes:
     picture = draw(report) if draw is not None else ""
     if not picture:
         raise DagtopError(
-            "could not draw the graph: it has too many tasks that are no groups; .dot and .mmd take any number"
+            "could not draw the graph: it has no tasks"
             if draw is not None
             else "could not draw the graph: nothing that can draw was given"
         )
