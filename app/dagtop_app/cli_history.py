@@ -32,11 +32,27 @@ def runs(
     ] = "",
     json: Annotated[bool, Parameter(negative="", show_default=False, help="One JSON object a line.")] = False,
     limit: Annotated[int, Parameter(help="How many, latest first; 0 for all.")] = 20,
+    opens: Annotated[
+        bool,
+        Parameter(
+            name="--open",
+            negative="",
+            show_default=False,
+            help="As a list in the console: to play, compare and report them.",
+        ),
+    ] = False,
+    look: LookOptions | None = None,
     keep: JournalOptions | None = None,
 ) -> int:
     """List the runs that were kept, latest first; `dagtop runs prune` lets some of them go."""
-    from dagtop_app.history import runs_command, sieve_of  # noqa: PLC0415 - SQLite only where it is needed
+    from dagtop_app.history import filter_of, runs_command, sieve_of  # noqa: PLC0415 - SQLite only where it is needed
 
+    if opens:
+        wanted = filter_of(graph, state, since, text)
+        take_settings(look or LookOptions())
+        from dagtop_app.browsing import browse_command  # noqa: PLC0415 - the console loads Textual
+
+        return browse_command((keep or JournalOptions()).db, wanted, signals)
     sieve = sieve_of(graph, state, since, text)
     return runs_command((keep or JournalOptions()).db, limit=limit, as_json=json, sieve=sieve)
 

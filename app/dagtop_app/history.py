@@ -67,6 +67,18 @@ def sieve_of(graph: str, states: Sequence[str], since: str, words: Sequence[str]
     return Sieve(graph=graph, states=tuple(states), since=began, words=tuple(words))
 
 
+def filter_of(graph: str, states: Sequence[str], since: str, words: Sequence[str]) -> str:
+    """The same as the filter of the console's list of runs.
+
+    Raises
+    ------
+    UsageError: one is not understood.
+    """
+    sieve_of(graph, states, since, words)
+    asked = [f"graph:{graph}" if graph else "", f"state:{','.join(states)}" if states else ""]
+    return " ".join([*filter(None, asked), *([f"since:{since}"] if since else []), *words])
+
+
 def moment_of(text: str, now: float) -> float:
     """The wall clock of a date, of "today" or "yesterday", or of so long ago: 2025-11-20, 2025-11-20T08:30, 3d, 12h.
 
@@ -92,7 +104,7 @@ def moment_of(text: str, now: float) -> float:
         ) from None
 
 
-def runs_command(db: Path | None, *, limit: int, as_json: bool, sieve: Sieve = Sieve()) -> int:
+def runs_command(db: Path | None, *, limit: int, as_json: bool, sieve: Sieve | None = None) -> int:
     """Print the latest runs that are asked for.
 
     Raises
@@ -104,7 +116,7 @@ def runs_command(db: Path | None, *, limit: int, as_json: bool, sieve: Sieve = S
         raise UsageError(f"--limit takes a number of runs, or 0 for all, not {limit}")
     journal = settings.journal_at(db)
     every = journal.runs()
-    found = [run for run in every if sieve.lets(run)]
+    found = [run for run in every if sieve is None or sieve.lets(run)]
     shown = found[:limit] if limit else found
     lines = [json_line(run) for run in shown] if as_json else run_lines(shown)
     for line in lines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -69,6 +70,8 @@ def _by_state(value: str, now: float) -> Test:
 
 def _by_graph(value: str, now: float) -> Test:
     wanted = value.lower()
+    if any(char in wanted for char in "*?["):
+        return lambda row: fnmatch.fnmatchcase(row.summary.graph.lower(), wanted)
     return lambda row: wanted in row.summary.graph.lower()
 
 

@@ -11,6 +11,7 @@ from console_fakes import S, running_mix
 from console_runs import NOW, FakeJournal, listed, some, some_runs, summary
 from dagtop.core.commands import CancelRun
 from dagtop.errors import JournalError
+from dagtop_app.browsing import Browser
 from dagtop_app.screens.kept_replay import KeptReplay
 from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.run_list import RunList
@@ -305,6 +306,40 @@ def test_the_clock_of_these_tests_is_what_it_says() -> None:
     from datetime import UTC, datetime
 
     assert datetime.fromtimestamp(NOW, UTC).isoformat() == "2026-11-21T12:00:00+00:00"
+
+
+class TestByItself:
+    async def test_the_list_is_there_without_a_run_and_q_leaves_it(self) -> None:
+        app = Browser(FakeJournal(some()), text="state:failed", now=lambda: 0.0)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            assert [row.run[9:13] for row in app.list.rows] == ["0003"]
+            await pilot.press("x", "slash", "escape", "E", "escape", "y", "escape", "T", "escape", "q")
+        assert app.return_code == 0
+
+    async def test_a_run_is_played_and_q_comes_back_to_the_list(self) -> None:
+        app = Browser(await some_runs(), now=lambda: 0.0)
+        async with app.run_test(size=(100, 30)) as pilot:
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            await pilot.press("enter")
+            await app.workers.wait_for_complete()
+            await pilot.pause()
+            assert isinstance(app.screen, KeptReplay)
+            await pilot.press("q")
+            await pilot.pause()
+            assert app.screen is app.list
+
+    def test_a_pattern_of_graphs_means_what_it_means_on_the_command_line(self) -> None:
+        from dagtop_app.history import filter_of
+        from dagtop_app.run_filter import RunFilter
+        from dagtop_app.run_list_model import with_pasts
+
+        wanted = RunFilter(filter_of("night*", ["failed", "crashed"], "3d", ["nightly.py"]), NOW)
+        assert wanted.error == ""
+        passing = wanted.passing(with_pasts(some()), problems=False)
+        assert [row.run[9:13] for row in passing] == ["0003", "0004"]
 
 
 class TestInWords:

@@ -17,7 +17,7 @@ from textual.widgets import Input
 from dagtop_app import kept_runs, run_list_model
 from dagtop_app.actions import IN_RUNS, Action, bindings, bindings_of, footer_of
 from dagtop_app.kept_runs import History
-from dagtop_app.lines import Line, rule
+from dagtop_app.lines import Line, rule, sides
 from dagtop_app.run_filter import RunFilter
 from dagtop_app.run_list_model import Kept, with_live
 from dagtop_app.screens.asked import AnsweredOnce
@@ -209,7 +209,7 @@ class RunListing(AnsweredOnce, Screen[None]):
 
         if self.live is not None:
             return run_line(self.live.bridge.snapshot, self.live.source_title, cells, crumbs=())
-        return rule([(" dagtop ", "brand"), (" the runs that were kept ", "title")], [], cells)
+        return sides([(" dagtop ", "brand"), (" the runs that were kept", "title")], [], cells)
 
     def is_useful(self, action: Action) -> bool:
         """Whether a key would do something."""
