@@ -11,7 +11,7 @@ from dagtop.errors import DagtopError, IllegalTransitionError
 
 from dagtop_app import upkeep
 from dagtop_app.faces import GATE_FACE, drawn
-from dagtop_app.lines import Line, Span, rule
+from dagtop_app.lines import Line, Span, joined, rule
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, plural
 
@@ -77,14 +77,14 @@ def _left(at: Standing) -> list[Span]:
 
 
 def _right(at: Standing) -> list[Span]:
-    snapshot, right = at.snapshot, list[Span]()
+    snapshot, parts = at.snapshot, list[Line]()
     if gates := at_gates(snapshot):
-        right += [(f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"), ("  ", "")]
+        parts.append(((f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"),))
     if at.next_run and not at.is_over:
-        right += [(f" {at.next_run} ", "queue"), (" ", "")]
+        parts.append(((at.next_run, "queue"),))
     if snapshot.problem_count:
-        right += [(f"▲ {plural(snapshot.problem_count, 'problem')}", "warn")]
-    return right
+        parts.append(((f"▲ {plural(snapshot.problem_count, 'problem')}", "warn"),))
+    return joined(parts)
 
 
 def _over(at: Standing) -> list[Span]:

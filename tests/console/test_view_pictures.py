@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from console_rich import rich_engine, rich_replay
 from dagtop_app.console import ConsoleApp
+from dagtop_app.views import listed
 from dagtop_themes import palettes
 from test_graph_pictures import pressing
 
@@ -14,6 +15,10 @@ VIEWS: dict[str, list[str]] = {
     "tasks": ["underscore"], "graph": ["end", "2", "enter"], "timeline": ["underscore", "3"], "logs": ["4"],
     "breakers": ["5"], "escalations": ["6"], "events": ["7"], "meta": ["0"],
 }  # fmt: skip
+OF_REPLAYS = [
+    *((view, size) for view in ("tasks", "timeline") for size in ("80x24", "100x30", "132x40", "160x45")),
+    *((view, "100x30") for view in ("graph", "logs", "breakers", "escalations", "events", "meta")),
+]
 LOOKS = [*(palette.name for palette in palettes()), "no-colour", "ascii"]
 SIZES = {"80x24": (80, 24), "100x30": (100, 30), "132x40": (132, 40), "160x45": (160, 45)}
 
@@ -40,8 +45,11 @@ def test_meta(snap_compare: Any, size: tuple[int, int]) -> None:
     assert snap_compare(app, run_before=pressing("home", "0"), terminal_size=size)
 
 
-@pytest.mark.parametrize("size", SIZES.values(), ids=SIZES)
-@pytest.mark.parametrize("view", ["tasks", "timeline"])
-def test_replay(snap_compare: Any, view: str, size: tuple[int, int]) -> None:
+@pytest.mark.parametrize(("view", "size"), OF_REPLAYS, ids=[f"{view}-{size}" for view, size in OF_REPLAYS])
+def test_replay(snap_compare: Any, view: str, size: str) -> None:
     app = ConsoleApp(rich_replay(), title="replay of nightly.py", now=lambda: 0.0)
-    assert snap_compare(app, run_before=pressing("home", *VIEWS[view]), terminal_size=size)
+    assert snap_compare(app, run_before=pressing("home", *VIEWS[view]), terminal_size=SIZES[size])
+
+
+def test_there_is_a_picture_of_every_view() -> None:
+    assert [*VIEWS] == [view.name for view in listed.VIEWS]

@@ -73,6 +73,18 @@ class TestLooks:
             await seen.settle()
             assert seen.selected == first
 
+    async def test_the_help_begins_with_the_keys_of_the_view_that_is_shown(self) -> None:
+        async with console(rich_engine(), (100, 30)) as seen:
+            for view in VIEWS:
+                await seen.press(view.key, "question_mark")
+                shown = [line for line in seen.lines if "where you are" in line]
+                if view.name in {"tasks", "meta"}:
+                    assert not shown
+                else:
+                    assert len(shown) == 1
+                    assert f" {view.name.upper()}  where you are " in shown[0]
+                await seen.press("escape", "1")
+
     async def test_timeline_and_graph_name_the_filter_of_the_table(self) -> None:
         async with console(rich_engine(), (100, 30)) as seen:
             for key in ("2", "3"):

@@ -90,7 +90,7 @@ def test_on_the_right_stands_what_waits_for_somebody() -> None:
     snapshot = msgspec.structs.replace(steered(), problems=(trouble,), problem_count=1)
     text = told(Standing(snapshot, next_run="next in 5m"))
     assert "journal: the disk is nearly full" in text
-    assert text.rstrip("─ ").endswith("1 task at a gate · a decides    next in 5m  ▲ 1 problem")
+    assert text.rstrip("─ ").endswith("1 task at a gate · a decides   next in 5m  ▲ 1 problem")
 
 
 @pytest.mark.parametrize("cells", [0, 1, 5, 20, 60, 300])

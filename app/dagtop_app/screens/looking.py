@@ -235,8 +235,8 @@ class Looking(Leaving):
     def action_help(self) -> None:
         """Every key."""
         cells = min(90, self.app.size.width - 14)
-        lines = at_length(self.settings_told, cells) + questions.help_lines(cells, levels=self.roster.levels.there)
-        self.app.push_screen(Popup("Keys", lines, note="↑↓ scroll · esc"))
+        keys = questions.help_lines(cells, levels=self.roster.levels.there, view=self.view)
+        self.app.push_screen(Popup("Keys", at_length(self.settings_told, cells) + keys, note="↑↓ scroll · esc"))
 
     def action_palette(self) -> None:
         """Every command, and every task, by name."""

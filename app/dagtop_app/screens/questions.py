@@ -271,9 +271,10 @@ def quit_choices(snapshot: RunSnapshot) -> list[Choice]:
     ]
 
 
-def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
-    """Every key, by group; those for levels only where there are `levels`."""
-    groups = [group for group in GROUPS if levels or group != "Levels"]
+def help_lines(cells: int, *, levels: bool = True, view: str = "") -> list[Line]:
+    """Every key, by group, those of the view that is shown first; those for levels only where there are `levels`."""
+    own = {action.group for action in ACTIONS if view and action.view == view} - {"Look"}
+    groups = sorted((group for group in GROUPS if levels or group != "Levels"), key=lambda group: group not in own)
     blocks = {group: [action for action in ACTIONS if action.group == group] for group in groups}
     keys = {(action.group, action.shown) for action in ACTIONS if action.keys}
     column = min(_KEYS_WIDE, max(width(shown_of(action)) for actions in blocks.values() for action in actions) + 1)
@@ -281,7 +282,7 @@ def help_lines(cells: int, *, levels: bool = True) -> list[Line]:
     for group, actions in blocks.items():
         if lines:
             lines.append(())
-        lines.append(((group.upper(), "head"),))
+        lines.append(((group.upper(), "head"), ("  where you are" if group in own else "", "dim")))
         for action in actions:
             in_menu = not action.keys and (group, action.shown) in keys  # of the key that is listed already
             lines.append(((fit("" if in_menu else shown_of(action), max(8, column)), "key"), (action.help, "")))
