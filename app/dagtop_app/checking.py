@@ -21,6 +21,7 @@ from dagtop.core.values import dataclass
 from dagtop.errors import DagtopError, GraphError, LoadError
 from dagtop.graph import ExecutorConfig
 from dagtop.observe.describe import describe_named
+from dagtop.observe.redact import seen
 from dagtop.observe.visible import storable
 
 from dagtop_app.due import scheduled_nodes_of, timetable_of
@@ -279,10 +280,10 @@ def _object(facts: PlanFacts) -> dict[str, Any]:
 
 def _problems(error: DagtopError) -> list[dict[str, str]]:
     if isinstance(error, GraphError):
-        return [{"message": flaw.message, "place": flaw.place} for flaw in error.problems]
+        return [{"message": seen(flaw.message), "place": flaw.place} for flaw in error.problems]
     if isinstance(error, LoadError):
-        return [{"message": error.message, "place": error.place}]
-    return [{"message": str(error), "place": ""}]
+        return [{"message": seen(error.message), "place": error.place}]
+    return [{"message": seen(str(error)), "place": ""}]
 
 
 def _line(value: Mapping[str, Any]) -> bytes:

@@ -38,6 +38,37 @@ _HINT = (
     r"p(?=assw|assp|assc|wd|rivate)|s(?=ecret|k-|igning)|t(?=oken)|c(?=redential|ookie)|a(?=pi[_-]?key|ccess[_-]?key|uthorization|kia"
     r"|sia|iza)|k(?=_live)|b(?=earer\s|asic\s)|g(?=h[pousr]_|ithub_pat|lpat)|x(?=ox)|e(?=yj|ncryption[_-]?key)"
 )
+#: The same as plain words, which are found faster in a long text.
+_WORDS = (
+    *(
+        "passw",
+        "passp",
+        "passc",
+        "pwd",
+        "private",
+        "secret",
+        "sk-",
+        "signing",
+        "token",
+        "credential",
+        "cookie",
+        "k_live",
+    ),
+    *(
+        "api_key",
+        "api-key",
+        "apikey",
+        "access_key",
+        "access-key",
+        "accesskey",
+        "encryption",
+        "authorization",
+        "bearer",
+        "basic",
+    ),
+    *("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat", "xox", "akia", "asia", "aiza", "eyj"),
+)
+_LONG = 2_000
 #: Values behind such a word that tell nothing.
 _TELLS_NOTHING = frozenset({"none", "null", "true", "false", "redacted", "***", "is", "was", "not", "the", "a"})
 
@@ -53,6 +84,7 @@ class _Vocabulary:
         self.names, self.values, self.on = names, values, on
         own = "|".join(re.escape(name) for name in sorted(names, key=lambda name: (-len(name), name)))
         self._own = f"|{own}" if own else ""
+        self._words = (*_WORDS, *(name.lower() for name in names))
         self.looks_secret = lru_cache(maxsize=4096)(self._looks_secret)
 
     @cached_property
@@ -72,7 +104,8 @@ class _Vocabulary:
 
     def hidden(self, text: str) -> str:
         """The text without what looks like a secret by its form or by the word before it."""
-        if self._hint.search(text.lower()):
+        lower = text.lower()
+        if self._hint.search(lower) if len(lower) < _LONG else any(word in lower for word in self._words):
             return self._forms.sub(_hidden, text)
         return _ADDRESS.sub(_hidden_in_address, text) if "@" in text and "://" in text else text
 

@@ -56,19 +56,32 @@ class Hiding:
         """(task, attempt) of those that have failed."""
         self._keys: set[tuple[str, int, str]] = set()
         """(task, attempt, stream) of those that are in the middle of printing a private key."""
-        self.text: Callable[[str], str] = str
-        """Takes secrets out of a text. From any thread."""
+        self._text: Callable[[str], str] = str
         self._line: Callable[[str], str] = str
+        self._unread: Checked | None = None
+        """The graph, of which specs and what is bound are looked into once there is a text to tell."""
         self.names = HiddenNames()
         if self.is_on:
-            self._learn(secrets_in(inputs, os.environ) | _bound(checked.calls) | _in_specs(checked.specs))
+            self._learn(secrets_in(inputs, os.environ))
             self.names.add(checked.plan, self._line)
+            self._unread = checked
+
+    def text(self, text: str) -> str:
+        """The text without secrets. From any thread."""
+        if self._unread is not None:
+            self._read()
+        return self._text(text)
+
+    def _read(self) -> None:
+        checked, self._unread = self._unread, None
+        if checked is not None:
+            self._learn(_bound(checked.calls) | _in_specs(checked.specs))
 
     def _learn(self, found: Iterable[str]) -> None:
         before = len(self._known)
         self._known.update(found)
-        if len(self._known) > before or self.text is str:
-            self.text = redactor(self._known)
+        if len(self._known) > before or self._text is str:
+            self._text = redactor(self._known)
             self._line = quick_redactor(self._known)
 
     # -- what happens -------------------------------------------------------------------------------------------------
@@ -77,6 +90,8 @@ class Hiding:
         """The event without secrets; names stay as they are."""
         kind = type(event)
         if kind is ev.Log:
+            if self._unread is not None:
+                self._read()
             return self._veiled_line(event)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType] - as was seen
         if kind not in TEXTS:
             return event
@@ -121,12 +136,15 @@ class Hiding:
         if plan.one_policy is not None:
             one = self._policy(plan.one_policy)
             return plan if one is plan.one_policy else replace(plan, one_policy=one, policies=[one] * len(plan))
-        found = {index: self._policy(policy) for index, policy in enumerate(plan.policies) if _says_something(policy)}
+        says = [index for index, policy in enumerate(plan.policies) if policy.description or policy.tags]
+        found = {index: self._policy(plan.policies[index]) for index in says}
         if all(plan.policies[index] is policy for index, policy in found.items()):
             return plan
         return replace(plan, policies=[found.get(index, policy) for index, policy in enumerate(plan.policies)])
 
     def _policy(self, policy: TaskPolicy) -> TaskPolicy:
+        if not policy.description and not policy.tags:
+            return policy
         description, tags = self.text(policy.description), tuple(map(self.text, policy.tags))
         if (description, tags) == (policy.description, tuple(policy.tags)):
             return policy
@@ -179,10 +197,6 @@ def plan_as_seen(checked: Checked, inputs: Mapping[str, Any]) -> Plan:
     """A graph as people see it who do not run it: without secrets in names and in what is said of tasks."""
     hiding = Hiding(checked, inputs)
     return hiding.names.plan(hiding.without_secrets(checked).plan)
-
-
-def _says_something(policy: TaskPolicy) -> bool:
-    return bool(policy.description or policy.tags)
 
 
 def _bound(calls: Iterable[Call]) -> set[str]:
