@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # pyright: ignore[reportMissingImports]  # built in: `signal` takes a while
 import sys
 
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
-    import signal  # noqa: PLC0415 - see above
-
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl+C while we load ends it, and leaves no traceback
+    if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)  # Ctrl+C while we load ends it, and leaves no traceback
     if sys.argv[1:] in (["--version"], ["-V"]):
         from dagtop_app.version import VERSION  # noqa: PLC0415 - see above
 

@@ -73,6 +73,8 @@ class Signals:
             return
         self._last[number] = at
         self.received.append(number)
+        if self._deliver is _interrupt and len(self.received) > 1:  # the first one may have nobody left to catch another
+            os._exit(EXIT_CODES[self.received[0]])
         self._deliver(number)
 
 

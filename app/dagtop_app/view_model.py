@@ -176,8 +176,13 @@ def blocked_text(blocked: Blocked) -> str:
     return f"{who} blocks the event loop for {duration(blocked.seconds)}{at}"
 
 
-def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
-    """All that a terminal too small for the console gets."""
+def is_small(wide: int, high: int) -> bool:
+    """Whether a terminal is too small for the console: keys that do more than leave would act on what nobody sees."""
+    return wide < LEAST_WIDTH or high < LEAST_HEIGHT
+
+
+def tiny_lines(snapshot: RunSnapshot, cells: int, height: int, *, keys: str = "q") -> list[Line]:
+    """All that a terminal too small for the console gets. `keys` are those that work there."""
     face = RUN_FACES[snapshot.state]
     lines: list[Line] = [((f"{run_glyph(snapshot.state)} {face.word} {clock(snapshot.at)}", face.style),)]
     if snapshot.broken:
@@ -188,7 +193,7 @@ def tiny_lines(snapshot: RunSnapshot, cells: int, height: int) -> list[Line]:
     for tally, count in tallied(snapshot):
         if count:
             lines.append(((f"{drawn(tally.face)} {count:,} {tally.word}", tally.face.style),))
-    last: Line = (("q", "key"), (f" quits · needs {LEAST_WIDTH}x{LEAST_HEIGHT}", "dim"))
+    last: Line = ((keys, "key"), (f" only · the rest needs {LEAST_WIDTH}x{LEAST_HEIGHT}", "dim"))
     return [fit_line(line, cells) for line in [*lines[: max(0, height - 1)], last]][:height]
 
 

@@ -576,7 +576,7 @@ class TestSizes:
     async def test_a_tiny_terminal_shows_counts_and_how_to_quit(self) -> None:
         async with console(FakeEngine(running_mix()), (40, 10)) as seen:
             assert "3 running" in seen.text
-            assert "q quits" in seen.text
+            assert "q ? Ctrl+z only" in seen.text
             assert "Detail" not in seen.text
 
     async def test_a_dialog_stays_inside_a_small_terminal(self) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen, ScreenResultType
 
+from dagtop_app.view_model import is_small
+
 if TYPE_CHECKING:
     _AnyScreen = Screen[Any]
 else:  # Textual takes the style sheets of a class from its first base that is a widget: the mix-in must be none
@@ -19,6 +21,13 @@ class AnsweredOnce(_AnyScreen):
     _is_answered = False
     _answers: tuple[Any, ...] = ()
     """What it was answered while another one stood before it."""
+
+    opened_small = False
+    """Whether it was asked on a terminal that is too small for what it is about."""
+
+    def on_mount(self) -> None:
+        """It is asked."""
+        self.opened_small = is_small(*self.app.size)
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Close it; again, do nothing. Below another one it closes when it is the foremost: only that can be closed."""

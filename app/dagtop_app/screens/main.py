@@ -24,7 +24,7 @@ from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.tally import at_gates
 from dagtop_app.useful import is_useful
-from dagtop_app.view_model import FOOT_HIGH, FOOT_WIDE, LEAST_HEIGHT, LEAST_WIDTH, TALL, WIDE, tiny_lines
+from dagtop_app.view_model import FOOT_HIGH, FOOT_WIDE, TALL, WIDE, is_small, tiny_lines
 from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
@@ -45,6 +45,11 @@ RATE = 10
 
 #: Names of the actions that change something about the run.
 _STEERS = frozenset(action.do.partition("(")[0] for action in ACTIONS if action.group == "Steer") - {"do"}
+
+
+#: All that keys do where a terminal is too small to show what they would act on.
+_WHEN_TINY = ("quit", "help", "shell", "leave")
+_KEYS_WHEN_TINY = ("app.quit", "app.help", "app.shell")
 
 
 class MainScreen(Levelled):
@@ -167,7 +172,8 @@ class MainScreen(Levelled):
         if self._tiny is None:
             self._tiny = Painted(id="tiny")
             self.mount(self._tiny)
-        self._tiny.set_lines(tiny_lines(self.roster.snapshot, self.size.width, self.size.height))
+        keys = " ".join(shown_of(BY_ID[name]).split()[0] for name in _KEYS_WHEN_TINY if shown_of(BY_ID[name]))
+        self._tiny.set_lines(tiny_lines(self.roster.snapshot, self.size.width, self.size.height, keys=keys))
 
     def draw_rule(self) -> None:
         """The line above the view."""
@@ -210,6 +216,8 @@ class MainScreen(Levelled):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Keys that steer are refused at once where there is no engine any more; letters of a filter are no keys."""
         if self._opens_ask and self.is_asking:
+            return False
+        if self.has_class("-tiny") and action not in _WHEN_TINY:
             return False
         if action in _STEERS and self.snapshot.broken:
             self.bridge.refuse(BROKEN_TEXT)
@@ -294,7 +302,7 @@ class MainScreen(Levelled):
         below = self.stage.current.inspector != "beside"
         self.update_classes(
             {
-                "-tiny": wide < LEAST_WIDTH or high < LEAST_HEIGHT,
+                "-tiny": is_small(wide, high),
                 "-wide": wide >= WIDE and not below,
                 "-below": below,
                 "-room": high >= TALL,

@@ -13,6 +13,7 @@ from textual.content import Content
 from dagtop_app.lines import Line, Span, line_width
 from dagtop_app.screens.asked import Asked
 from dagtop_app.text import clean, cut, width, wrap
+from dagtop_app.view_model import is_small
 from dagtop_app.widgets.painted import PaintedScroll
 
 #: Seconds between two looks at a run that goes on below a question.
@@ -92,7 +93,7 @@ class Popup(Asked[str | None]):
         self._draw()
 
     def _shown(self) -> list[Line]:
-        lines: list[Line] = list(self._body)
+        lines: list[Line] = [] if self.choices and is_small(*self.app.size) else list(self._body)
         if self.choices and lines:
             lines.append(())
         widest = max((len(choice.shown) for choice in self.choices), default=0)
