@@ -45,14 +45,19 @@ class EngineToBe:
         """What carries out the run."""
         return self.made()[0]
 
-    def start(self) -> None:
-        """Begin the run. What cannot be made is told as what broke the engine down."""
+    def prepare(self) -> None:
+        """Make it. What cannot be made is told as what broke the engine down."""
         try:
-            engine = self.made()[1]
+            self.made()
         except Exception as error:  # noqa: BLE001 - the console shows it
             self._error = error
-        else:
-            engine.start()
+
+    def start(self) -> None:
+        """Begin the run."""
+        if self._made is None:
+            self.prepare()
+        if self._made is not None:
+            self._made[1].start()
 
     def send(self, command: Command, *, by: str) -> int:
         """Hand in a command."""

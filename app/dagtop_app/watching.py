@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from dagtop_app.timekeeper import NodeKeeper
 
 
+#: How often garbage is looked for while tasks run. As Python has it, a key waits for that where a graph is large: events and rows
+#: of tasks are kept, and are no garbage.
+_SELDOM = 50_000, 20, 50
+
+
 def watch_command(
     where: str,
     signals: Signals,
@@ -51,12 +56,14 @@ def watch_command(
     ------
     DagtopError: nothing ran.
     """
+    usual = gc.get_threshold()
     gc.disable()  # until there is something to see, see `entry`
     try:
         return _watch(
             where, signals, graph_options, parameters, output, keep, now=now, watch_file=watch_file, afresh=afresh
         )
     finally:
+        gc.set_threshold(*usual)
         gc.enable()
 
 
@@ -162,7 +169,9 @@ def _show(
         engine.logs.record(0, [log])
 
     def begin() -> None:
+        engine.prepare()
         gc.freeze()  # none of what start-up made is garbage: no need to look at it again while tasks run
+        gc.set_threshold(*_SELDOM)
         gc.enable()
         if word:
             to_the_logs("dagtop", word)
