@@ -16,6 +16,7 @@ from dagtop_app.row_orders import SORTS
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.worded_edits import policies, policy_fields
+from dagtop_app.worded_reports import FORMS
 from dagtop_app.worded_tasks import Token, WordError, is_term, tokens
 from dagtop_app.worded_vocabulary import ONE_TASK, VOCABULARY, Entry, entry_of
 
@@ -196,6 +197,8 @@ def _after(line: _Line) -> Iterator[Offer]:
     match entry.takes:
         case "view" | "theme" | "sort" if not line.said:
             yield from line.begun((name, "") for name in single[entry.takes])
+        case "form" if not line.said:
+            yield from line.begun(FORMS.items())
         case "word" if not line.said:
             yield from line.begun((one.word, one.help.replace("`", "")) for one in VOCABULARY)
         case "number" if not line.said:

@@ -18,19 +18,11 @@ from dagtop_app.bridge import Logs
 from dagtop_app.picturing import draw
 from dagtop_app.reporting import write_escalations
 from dagtop_app.text import plural
+from dagtop_app.worded_reports import FORMS
 
-#: What can be written from the console, and what each is for.
-FORMS: Mapping[str, str] = {
-    "html": "one page: everything, with the graph and a timeline",
-    "md": "Markdown, for a pull request or a wiki",
-    "json": "all of it, for programs",
-    "xml": "JUnit, for build servers",
-    "trace.json": "a trace, for Perfetto: slots as threads",
-    "svg": "the graph with its states, as a picture",
-    "mmd": "the graph with its states, as mermaid",
-    "dot": "the graph with its states, for Graphviz",
-    "tickets": "each escalation as Markdown for a ticket",
-}
+__all__ = ["FORMS", "Export", "recorder_of"]
+
+
 #: Tasks that ended badly of which the report has the log.
 _LOGS = 200
 
@@ -44,8 +36,8 @@ class Export(NamedTuple):
     inputs: Mapping[str, Any]
     source: str
 
-    def write(self, form: str, folder: Path) -> str:
-        """Write it and say where it is.
+    def write(self, form: str, folder: Path, target: Path | None = None) -> str:
+        """Write it and say where it is: into the folder under a name of its own, or as `target`.
 
         Raises
         ------
@@ -53,10 +45,10 @@ class Export(NamedTuple):
         """
         run = self.snapshot.run or "run"
         if form == "tickets":
-            target = folder / f"escalations-{run}"
-            count = write_escalations(self.snapshot, target, self.inputs)
+            place = target or folder / f"escalations-{run}"
+            count = write_escalations(self.snapshot, place, self.inputs)
             return (
-                f"wrote {plural(count, 'ticket')} into {target.name}, in {folder}"
+                f"wrote {plural(count, 'ticket')} into {place.name}, in {place.parent}"
                 if count
                 else "the run has no escalations"
             )
@@ -65,7 +57,8 @@ class Export(NamedTuple):
             logs = [ev.Log(line.at, row.name, line.attempt, line.stream, line.level, line.text) for line in lines]
             self.recorder.record(1, logs)
         report = collect_snapshot(self.snapshot, recorder=self.recorder, inputs=self.inputs, source=self.source)
-        return f"wrote {write_report(report, folder / f'report-{run}.{form}', draw=draw).name} into {folder}"
+        written = write_report(report, target or folder / f"report-{run}.{form}", draw=draw)
+        return f"wrote {written.name} into {written.parent.absolute()}"
 
 
 def recorder_of(story: Story, snapshot: RunSnapshot) -> ReportRecorder:

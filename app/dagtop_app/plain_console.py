@@ -28,6 +28,7 @@ from dagtop_app.node_commands import together
 from dagtop_app.plain import PlainLines
 from dagtop_app.plain_looks import LOOKS, Looks
 from dagtop_app.plain_printer import OurLines, TalkPrinter
+from dagtop_app.plain_reports import ReportKeeper
 from dagtop_app.signals import EXIT_CODES
 from dagtop_app.text import clean, plural
 from dagtop_app.worded import Worded, WordError, parse
@@ -79,6 +80,8 @@ class Talk(Watch):
     ) -> None:
         super().__init__(engine, printer, say=say, grace=grace)
         self.looks, self._reloader = Looks(), reloader
+        self.reports = ReportKeeper()
+        """What is told when a report is asked for."""
         self._talk, self._confirm = printer, confirm
         self.bridge = Bridge(engine)
         self._answer: Callable[[str], None] | None = None
@@ -222,6 +225,10 @@ class Talk(Watch):
                 self._tell(*self._logs(said))
             case "help":
                 self._tell(*answers.help_lines(said.rest))
+            case "report":
+                self._tell(
+                    answers.sentence(clean(self.reports.answer(said.rest, snapshot, self.bridge.engine.logs), 400))
+                )
             case word:
                 self._tell(*answers.ANSWERS[word](snapshot))
 
@@ -341,8 +348,9 @@ class Talk(Watch):
 class Conversation:
     """What `--plain` on a terminal needs: a printer now, and somebody to watch and to listen once there is an engine."""
 
-    def __init__(self, lines: PlainLines, out: int, confirm: Confirm) -> None:
+    def __init__(self, lines: PlainLines, out: int, confirm: Confirm, reports: ReportKeeper | None = None) -> None:
         self._confirm = confirm
+        self.reports = reports if reports is not None else ReportKeeper()
         self.journal: Journal | None = None
         """Where runs are kept, for who asks."""
         self._talk: Talk | None = None
@@ -361,6 +369,7 @@ class Conversation:
             engine, self.printer, say=self._say, grace=grace, confirm=self._confirm, reloader=reloader
         )
         talk.looks.journal = self.journal
+        talk.reports = self.reports
         self.printer.say([WELCOME], end="")
         talk.listen()
         return talk

@@ -64,6 +64,8 @@ def run_to_the_end(
     executor = executor_for(prepared, [printer, *reports.recorders], journal=journal, output=output, resume=resume)
     if not talks:  # whoever sits here is told what to type here
         executor.recorders.append(GateNotes(executor.run_id, kept=can_be_resumed(journal), db=file_of(journal)))
+    if conversation is not None:
+        executor.recorders.append(conversation.reports)
     engine = EngineThread(executor, hold_open=hold_open or watch_file or talks, loop=output.loop)
     grace = executor.config.run_policy().cancel_grace
     if conversation is not None:
@@ -122,9 +124,11 @@ def _printer(prepared: Prepared, output: OutputOptions, out: int, resume: Resump
 def _conversation(prepared: Prepared, out: int, resume: Resumption | None) -> Conversation:
     from dagtop_app import config  # noqa: PLC0415 - only where a person gives commands in words
     from dagtop_app.plain_console import Conversation  # noqa: PLC0415 - as above
+    from dagtop_app.plain_reports import ReportKeeper  # noqa: PLC0415 - as above
 
     lines = PlainLines(prepared.seen(), resume.started_at if resume is not None else 0.0)
-    return Conversation(lines, out, config.current().config.confirm)
+    reports = ReportKeeper(prepared.config.inputs, prepared.source)
+    return Conversation(lines, out, config.current().config.confirm, reports)
 
 
 def run_command(

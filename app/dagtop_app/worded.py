@@ -21,6 +21,7 @@ from dagtop_app.options import UsageError
 from dagtop_app.tally import at_gates
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.typed import parse_command
+from dagtop_app.worded_reports import report_asked
 from dagtop_app.worded_tasks import Token, WordError, tasks_meant, tokens
 from dagtop_app.worded_vocabulary import VOCABULARY, Entry, entry_of
 
@@ -159,6 +160,9 @@ def _shown(said: _Said) -> Worded:
         case "logs":
             words = said.words[:-1] if said.words and said.words[-1].text.isdecimal() else said.words
             return Worded(word, tasks=tuple(tasks_meant(said.snapshot, words)) if words else (), rest=said.rest)
+        case "report":
+            report_asked(said.rest)  # what is wrong with it is told before Enter
+            return Worded(word, rest=said.rest)
         case "tasks" | "help" | "view" | "sort" | "filter" | "theme" | "runs":
             return Worded(word, rest=said.rest)
         case _:

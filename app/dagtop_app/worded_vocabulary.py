@@ -15,7 +15,7 @@ class Entry(NamedTuple):
     help: str
     aliases: tuple[str, ...] = ()
     takes: str = ""
-    """What its first words name: "task", "breaker", "pool", "scale", "number", "word", "view", "sort", "theme" or ""."""
+    """What its first words name: "task", "breaker", "pool", "scale", "number", "word", "view", "sort", "theme", "form" or ""."""
     asks: bool = False
     """Whether it only shows something, and changes nothing."""
     why: bool = False
@@ -63,6 +63,7 @@ VOCABULARY: tuple[Entry, ...] = (
     Entry("escalations", "", "What was escalated, and who looks after it.", asks=True),
     Entry("problems", "", "What failed, is retried, blocked, stopping or at a gate.", asks=True),
     Entry("runs", "[FILTER]", "The runs that were kept, latest first: text, /re/, !not, state:failed, graph:etl, since:3d.", ("history",), asks=True),
+    Entry("report", "[FORM] [FILE]", "Write a report of the run as it is now: html, md, json, xml, trace.json, svg, mmd, dot, tickets.", ("export",), "form", asks=True),
     Entry("goto", "TASK", "Select a task.", ("show",), TASK, asks=True),
     Entry("select", "[TASK…]", "Choose tasks: words without a task, and keys, are meant for them.", ("mark-all",), TASK, asks=True),
     Entry("view", "NAME", "Show a view.", (), "view", asks=True),

@@ -36,6 +36,10 @@ class Commanding(Looking):
         """The runs that were kept."""
         raise NotImplementedError
 
+    def action_report(self, asked: str) -> None:
+        """Write a report of the run as it is now."""
+        raise NotImplementedError
+
     def action_run_now(self) -> None:
         """Run beside the schedule."""
         raise NotImplementedError
@@ -129,6 +133,8 @@ class Commanding(Looking):
                 self._filter(f"state:{GATE_FACE.word.lower()}")
             case "runs":
                 self.action_runs(rest)
+            case "report":
+                self.action_report(rest)
             case "problems":
                 self.action_view("tasks")
                 self.set_filter("", problems=True)

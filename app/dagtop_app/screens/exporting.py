@@ -43,28 +43,37 @@ class Exporting(Rereading):
                 self.bridge.say("nothing was written")
             else:
                 self._form = form
-                story = self.bridge.story
-                export = exporting.Export(
-                    self.snapshot,
-                    exporting.recorder_of(story, self.snapshot),
-                    self.bridge.engine.logs,
-                    self.inputs,
-                    self.source,
-                )
-                self.bridge.say(f"writing {form}…")
-                self.run_worker(
-                    partial(self._write, export, form), thread=True, exit_on_error=False, name="writes a report"
-                )
+                self._export(form, None)
             self.draw_word()
 
         title = "Write a report of the run as it is now"
         self.app.push_screen(Popup(title, [], choices, pick=True, at=at, note="⏎ writes it here · esc"), chosen)
 
-    def _write(self, export: Export, form: str) -> None:
+    def action_report(self, asked: str) -> None:
+        """Write what comes after the word `report`; without a form ask for it."""
+        from dagtop_app.worded_reports import report_asked  # noqa: PLC0415 - seldom needed
+
+        form, target = report_asked(asked)
+        if form and self.snapshot.rows:
+            self._export(form, target)
+            self.draw_word()
+        else:
+            self.action_export()
+
+    def _export(self, form: str, target: Path | None) -> None:
+        from dagtop_app import exporting  # noqa: PLC0415 - seldom needed
+
+        recorder = exporting.recorder_of(self.bridge.story, self.snapshot)
+        export = exporting.Export(self.snapshot, recorder, self.bridge.engine.logs, self.inputs, self.source)
+        self.bridge.say(f"writing {form}…")
+        work = partial(self._write, export, form, target)
+        self.run_worker(work, thread=True, exit_on_error=False, name="writes a report")
+
+    def _write(self, export: Export, form: str, target: Path | None = None) -> None:
         """On a thread of its own: that of the console goes on drawing."""
         tell: Callable[[str], None] = self.bridge.refuse
         try:
-            told, tell = export.write(form, Path.cwd()), self.bridge.say
+            told, tell = export.write(form, Path.cwd(), target), self.bridge.say
         except DagtopError as error:
             told = str(error)
         except Exception as error:  # noqa: BLE001 - a report that cannot be made must not close the console
