@@ -11,6 +11,8 @@ LEAST = 6
 LONGEST = 4_000
 #: Most that are looked for.
 MOST = 20_000
+#: Texts of just these lengths may have been cut: messages, reasons, the root of an error.
+_CUT = frozenset({200, 300, 500, 2_000})
 #: As many at most are looked for by one expression: it tries one after the other.
 _FEW = 50
 
@@ -30,10 +32,46 @@ def found_in(values: Iterable[str], instead: str) -> Callable[[str], str] | None
     if not known:
         return None
     longest_first = sorted(known, key=lambda value: (-len(value), value))[:MOST]
-    if len(longest_first) <= _FEW:
-        pattern = re.compile("|".join(map(_as_it_stands, longest_first)))
-        return lambda text: pattern.sub(instead, text)
-    return _Table(longest_first, instead)
+    if len(longest_first) > _FEW:
+        return _Table(longest_first, instead)
+    pattern = re.compile("|".join(map(_as_it_stands, longest_first)))
+
+    def found(text: str) -> str:
+        is_cut = len(text) in _CUT
+        text = pattern.sub(instead, text)
+        return _without_parts(text, longest_first, instead, is_cut) if is_cut or "…" in text else text
+
+    return found
+
+
+#: Where something was left out of a text, with what stands around it.
+_LEFT_OUT = re.compile(r"\s*…[^\n]{0,60}?(?:bytes cut|left out …\n|more characters\)|…|\Z)")
+
+
+def _without_parts(text: str, values: Iterable[str], instead: str, is_cut: bool) -> str:
+    """Without the beginning of a value where a text was cut off, and its end where the text goes on after that."""
+    cuts = [(match.start(), match.end()) for match in _LEFT_OUT.finditer(text)][:4]
+    if is_cut:
+        cuts.append((len(text), len(text)))
+    for before, after in reversed(cuts):
+        end = max((_overlap(text[:before], value) for value in values), default=0)
+        start = max((_overlap(value, text[after : after + LONGEST]) for value in values), default=0)
+        text = "".join(
+            (
+                text[: before - end],
+                instead if end else "",
+                text[before:after],
+                instead if start else "",
+                text[after + start :],
+            )
+        )
+    return text
+
+
+def _overlap(one: str, other: str) -> int:
+    """How many characters, at least `LEAST`, the end of the one shares with the beginning of the other."""
+    longest = min(len(one), len(other), LONGEST)
+    return next((size for size in range(longest, LEAST - 1, -1) if one.endswith(other[:size])), 0)
 
 
 def _as_it_stands(value: str) -> str:

@@ -18,12 +18,12 @@ from dagtop.observe.known import LEAST, found_in
 
 REDACTED: Final = "«redacted»"
 
-_SECRET = (
-    r"pass(word|wd|phrase|code)|(^|[^a-z])pass(?![a-z])|pwd|secret|token|credential|bearer|cookie|authori[sz]ation"
-    r"|(^|[^a-z])(auth|pat|pin|otp|dsn)(?![a-z])|(api|access|private|signing|encryption|account|ssh)[^a-z0-9]*key|(^|[^a-z])keys?$"
+_STRONG = (
+    r"pass(word|wd|phrase|code)|pwd|secret|token|credential|bearer|cookie|authori[sz]ation|(^|[^a-z])(otp|dsn)(?![a-z])"
+    r"|(api|access|private|signing|encryption|account|ssh)[^a-z0-9]*key"
 )
-#: Names that look secret by one short word, which often means something else: only what looks random is known from them.
-_WEAK = re.compile(r"(.*[^a-z])?(keys?|pin|pat|pass|auth)$", re.IGNORECASE)
+#: Short words that often mean something else: of what stands under them only what looks random is looked for elsewhere.
+_WEAK = r"(^|[^a-z])(pass|auth|pat|pin)(?![a-z])|(^|[^a-z])keys?$"
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: Variables of the environment that look secret, of values that are not.
 _HARMLESS = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
@@ -89,7 +89,11 @@ class _Vocabulary:
 
     @cached_property
     def _secret(self) -> re.Pattern[str]:
-        return re.compile(_SECRET + self._own, re.IGNORECASE)
+        return re.compile(f"{_STRONG}|{_WEAK}{self._own}", re.IGNORECASE)
+
+    @cached_property
+    def _strong(self) -> re.Pattern[str]:
+        return re.compile(_STRONG + self._own, re.IGNORECASE)
 
     @cached_property
     def _hint(self) -> re.Pattern[str]:
@@ -98,6 +102,10 @@ class _Vocabulary:
     @cached_property
     def _forms(self) -> re.Pattern[str]:
         return _forms(_NAMED + self._own)
+
+    def is_strong(self, name: str) -> bool:
+        """Whether a name that looks secret can hardly mean anything else."""
+        return self._strong.search(name) is not None or self._strong.search(_CAMEL.sub("_", name)) is not None
 
     def _looks_secret(self, name: str) -> bool:
         return self._secret.search(name) is not None or self._secret.search(_CAMEL.sub("_", name)) is not None
@@ -223,11 +231,6 @@ def looks_secret(name: object) -> bool:
     return isinstance(name, str) and _vocabulary.on and _vocabulary.looks_secret(name)
 
 
-def is_weak(name: str) -> bool:
-    """Whether a name looks secret by one short word, such as "key", that often means something else."""
-    return _WEAK.match(_CAMEL.sub("_", name)) is not None and not _vocabulary.looks_secret(_WEAK.sub("", name))
-
-
 def secrets_of_environment(environ: Mapping[str, str]) -> set[str]:
     """Values of variables whose names say that they are secret; paths are none."""
     return {
@@ -241,7 +244,9 @@ def may_be_known(name: str, text: str) -> bool:
     """Whether a text under such a name is one to look for elsewhere: not so short or so common a word that it means nothing."""
     if len(text) < LEAST or text.isspace() or text.lower() in _COMMON:
         return False
-    return not is_weak(name) or any(c.isdigit() for c in text) or (text.lower() != text and text.upper() != text)
+    return (
+        _vocabulary.is_strong(name) or any(c.isdigit() for c in text) or (text.lower() != text and text.upper() != text)
+    )
 
 
 #: Words that no one can have meant to hide, though they stand where a secret should.
