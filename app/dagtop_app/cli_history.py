@@ -117,7 +117,12 @@ def report(
 
 
 def replay(
-    run: Run,
+    run: Annotated[
+        str,
+        Parameter(
+            name="RUN", help='A run\'s id, the beginning of one, or "last"; or a FILE.ndjson that `run --json` printed.'
+        ),
+    ],
     /,
     *,
     start: Annotated[

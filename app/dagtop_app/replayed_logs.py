@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from dagtop.core.forecast import Usual
 from dagtop.observe.logs import LogLine
+from dagtop.ports.journal import StoredRun
 from dagtop.runtime.logs_until import LogsUntil
+from dagtop.runtime.replay import Replay
 
 from dagtop_app.log_store import BLOCK, DeepLogs, Kept, LogStore, Raw, mask_of
 
@@ -90,3 +93,11 @@ class ReplayedLogs(LogsUntil):
                     if len(found) == count:
                         return found[::-1]
         return found[::-1]
+
+
+def replay_of(stored: StoredRun, *, at_end: bool, usual: Mapping[str, Usual]) -> Replay:
+    """A replay of a run, with all of its lines."""
+    book = DeepLogs()
+    replay = Replay(stored, at_end=at_end, usual=usual, book=book)
+    replay.logs = ReplayedLogs(replay.logs, book)
+    return replay

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from dagtop.core.events import Log
-from dagtop.runtime.replay import Replay
+from dagtop.core.forecast import Usual
+from dagtop.errors import JournalError
+from dagtop.journal.sqlite import SqliteJournal, SqliteStoredRun
+from dagtop.runtime.stream import StreamRun, read_stream
 
 from dagtop_app import settings
-from dagtop_app.log_store import DeepLogs
 from dagtop_app.options import UsageError
-from dagtop_app.replayed_logs import ReplayedLogs
+from dagtop_app.replayed_logs import replay_of
 from dagtop_app.signals import Signals
 from dagtop_app.terminal import own_terminal
 from dagtop_app.text import clean, name_of
@@ -24,17 +28,14 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     Raises
     ------
     UsageError: there is no terminal to show it on.
+    UsageError: it is a file of events, and a line of it is none.
     JournalError: there is no such run, or it cannot be read.
     """
     if not settings.wants_console(stdin=sys.stdin.isatty(), stdout=sys.stdout.isatty()):
         raise UsageError("replay needs a terminal; `dagtop report RUN` tells of a run without one")
-    journal = settings.journal_at(db)
-    stored = journal.load(run)
+    journal, stored, usual = _found(run, db)
     record = stored.record
-    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints, before=record.run)
-    book = DeepLogs()
-    replay = Replay(stored, at_end=not from_start, usual=usual, book=book)
-    replay.logs = ReplayedLogs(replay.logs, book)
+    replay = replay_of(stored, at_end=not from_start, usual=usual)
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
     def to_the_logs(stream: str, line: str) -> None:
@@ -58,3 +59,22 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     if replay.error is not None:
         raise replay.error
     return 0
+
+
+def _found(run: str, db: Path | None) -> tuple[SqliteJournal, SqliteStoredRun | StreamRun, Mapping[str, Usual]]:
+    """The run, where it is kept, and how long its tasks usually take. `run` may be a file of events too."""
+    journal = settings.journal_at(db)
+    if is_stream(run):
+        try:
+            return journal, read_stream(Path(run).expanduser()), {}
+        except JournalError as error:
+            raise UsageError(clean(str(error), 500)) from error
+    stored = journal.load(run)
+    record = stored.record
+    usual = journal.usual(record.source, record.graph, record.names, record.fingerprints, before=record.run)
+    return journal, stored, usual
+
+
+def is_stream(run: str) -> bool:
+    """Whether it names a file of events, as `dagtop run --json` prints them, and no run of the journal."""
+    return run.lower().endswith((".ndjson", ".jsonl", ".json")) or os.sep in run
