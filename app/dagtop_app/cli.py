@@ -28,7 +28,8 @@ from dagtop_app.version import VERSION
 
 _EPILOGUE = (
     "Exit codes: 0 all wanted tasks succeeded or were skipped by rule, 1 some failed, 2 usage or a graph that cannot "
-    "be loaded (nothing ran), 124 run timeout, 129 SIGHUP, 130 interrupted, 141 nobody reads stdout any more, 143 SIGTERM."
+    "be loaded (nothing ran), 124 run timeout, 129 SIGHUP, 130 interrupted, 131 SIGQUIT, 141 nobody reads stdout "
+    "any more, 143 SIGTERM."
 )
 
 #: What the generated script does not know: which runs there are.
