@@ -102,12 +102,12 @@ def open_replay(journal: History, run: str) -> Opened:
     ------
     JournalError: there is no such run any more, or it cannot be read.
     """
-    from dagtop.runtime.replay import Replay  # noqa: PLC0415 - only where one is played
+    from dagtop_app.replayed_logs import replay_of  # noqa: PLC0415 - only where one is played
 
     stored = journal.load(run)
     record = stored.record
     usual = journal.usual(record.source, record.graph, record.names, record.fingerprints, before=record.run)
-    return Opened(stored, Replay(stored, at_end=True, usual=usual))
+    return Opened(stored, replay_of(stored, at_end=True, usual=usual))
 
 
 def compare_runs(journal: History, one: str, other: str) -> Compared:
