@@ -14,7 +14,7 @@ from dagtop.observe.report.recorder import ReportRecorder
 
 from dagtop_app.text import clean
 from dagtop_app.worded import WordError
-from dagtop_app.worded_reports import report_asked
+from dagtop_app.worded_reports import FORMS, report_asked
 
 if TYPE_CHECKING:
     from dagtop_app.bridge import Logs
@@ -33,7 +33,7 @@ class ReportKeeper:
             self._kept.record(first, batch)
 
     def answer(self, asked: str, snapshot: RunSnapshot, logs: Logs) -> str:
-        """Write the report that is asked for, html if that is not said, and tell where it is.
+        """Write the report that is asked for, and tell where it is; without a form tell which there are.
 
         Raises
         ------
@@ -42,9 +42,13 @@ class ReportKeeper:
         from dagtop_app.exporting import Export  # noqa: PLC0415 - seldom needed
 
         form, target = report_asked(asked)
+        if not form:
+            return f"say which: report {', report '.join(FORMS)}; a FILE may follow"
+        if not snapshot.rows:
+            raise WordError("there is no run yet to be told of")
         export = Export(snapshot, self._copy(), logs, self._inputs, self._source)
         try:
-            return export.write(form or "html", Path.cwd(), target)
+            return export.write(form, Path.cwd(), target)
         except DagtopError as error:
             raise WordError(clean(str(error), 400)) from None
 

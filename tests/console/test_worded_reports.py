@@ -76,5 +76,7 @@ def test_the_word_in_plain_writes_the_file_and_tells_where(here: Path) -> None:
     assert "wrote mine.html into" in talk.type("report html mine.html")
     assert (here / "mine.html").read_bytes().startswith(b"<!doctype html>")
     assert "wrote report-" in talk.type("report md")
+    assert "report html, report md" in talk.type("report")
+    assert len(list(here.iterdir())) == 2
     assert "must end in .md" in talk.type("report md x.html")
     assert "there is no folder" in talk.type("report no/where.json")
