@@ -208,7 +208,8 @@ class RunListing(AnsweredOnce, Screen[None]):
         from dagtop_app.view_model import run_line  # noqa: PLC0415 - loaded already where there is a run
 
         if self.live is not None:
-            return run_line(self.live.bridge.snapshot, self.live.source_title, cells, crumbs=())
+            live = self.live
+            return run_line(live.bridge.snapshot, live.source_title, cells, left_over=live.header.left)
         return sides([(" dagtop ", "brand"), (" the runs that were kept", "title")], [], cells)
 
     def is_useful(self, action: Action) -> bool:
