@@ -10,9 +10,13 @@ from dagtop_app import faces
 from dagtop_app.lines import Span
 
 
-def stacked_bar(counts: Mapping[TaskState, int], total: int, cells: int, *, up: int = 0) -> list[Span]:
-    """The bar. `up` of the active ones are services that are as they should be: they count as ok."""
-    good = sum(counts.get(state, 0) for state in GOOD) + up
+def stacked_bar(
+    counts: Mapping[TaskState, int], total: int, cells: int, *, up: int = 0, resting: int = 0
+) -> list[Span]:
+    """The bar. `up` of the active ones are services that are as they should be, and `resting` of the others are between two
+    rounds: they count as ok.
+    """
+    good = sum(counts.get(state, 0) for state in GOOD) + up + resting
     bad = sum(counts.get(state, 0) for state in BAD)
     other = counts.get(TaskState.SKIPPED, 0) + counts.get(TaskState.CANCELLED, 0)
     active = max(0, sum(counts.get(state, 0) for state in ACTIVE) - up)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dagtop.core.snapshot import Blocked, RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, RunState, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RunState, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.eta_texts import Left, left_spans
@@ -114,8 +114,12 @@ def _percent(done: int, total: int) -> str:
 
 
 def _bar(snapshot: RunSnapshot, cells: int) -> list[Span]:
-    up = upkeep.level_of(snapshot).up if upkeep.keeps(snapshot) else 0
-    return stacked_bar(snapshot.counts, _total(snapshot), cells, up=up)
+    if not upkeep.keeps(snapshot):
+        return stacked_bar(snapshot.counts, _total(snapshot), cells)
+    level, resting = upkeep.level_of(snapshot), 0
+    if upkeep.counts_what_is_up(snapshot):
+        resting = max(0, level.well - level.up - sum(snapshot.counts.get(state, 0) for state in GOOD))
+    return stacked_bar(snapshot.counts, _total(snapshot), cells, up=level.up, resting=resting)
 
 
 def tally_line(snapshot: RunSnapshot, cells: int) -> Line:

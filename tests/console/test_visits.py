@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_fakes import FakeEngine
+from console_fakes import FakeEngine, running_mix
 from console_pilot import Seen, console
 from console_rich import rich_engine
 from dagtop.core import commands as do
@@ -72,6 +72,19 @@ class TestLooks:
                     engine.change(row.name, state="failed")
             await seen.settle()
             assert seen.selected == first
+
+    async def test_where_there_are_no_breakers_and_nothing_was_escalated_their_keys_are_grey(self) -> None:
+        async with console(FakeEngine(running_mix()), (100, 30)) as seen:
+            for key, view, said in (
+                ("5", "breakers", "no task asks a circuit breaker"),
+                ("6", "escalations", "nothing was"),
+            ):
+                await seen.press(key)
+                assert said in seen.text
+                main = seen.app.main
+                own = [action for action in main.footer_actions() if action.view == view]
+                assert own
+                assert not any(map(main.is_useful, own))
 
     async def test_the_help_begins_with_the_keys_of_the_view_that_is_shown(self) -> None:
         async with console(rich_engine(), (100, 30)) as seen:

@@ -110,6 +110,8 @@ class TestBars:
 
     def test_services_that_are_up_count_as_ok(self) -> None:
         assert stacked_bar({TaskState.RUNNING: 4}, 4, 8, up=4)[0] == ("█" * 8, "ok")
+        between = {TaskState.RUNNING: 3, TaskState.BACKOFF: 1}
+        assert stacked_bar(between, 4, 8, up=2, resting=1) == [("█" * 6, "ok"), ("▒" * 2, "run"), ("", "bar-rest")]
 
     def test_one_among_thousands_is_seen(self) -> None:
         assert shares([99_999, 1, 0], 10) == [9, 1, 0]

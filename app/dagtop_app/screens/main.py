@@ -284,6 +284,10 @@ class MainScreen(Levelled):
                 return self.keeper is not None and self.keeper.runs_all and self.bridge.is_over
             case "run.more" | "run.fewer" | "run.pause" | "run.drain":
                 return self.may_steer
+            case _ if action.view == "breakers":
+                return bool(self.snapshot.breakers)
+            case _ if action.view == "escalations":
+                return bool(self.snapshot.escalations)
             case _:
                 return is_useful(action.id, self.snapshot, row)
 

@@ -113,7 +113,7 @@ class Breakers(ListView[BreakerList]):
     def _draw_detail(self) -> None:
         view, cells = self.view, self._rule.size.width
         if view is None:
-            self._rule.set_lines([rule([], [], cells)])
+            self._rule.set_lines([])
             self._detail.set_lines([])
             return
         left: list[Span] = [(clean(view.name, 40), "title")]

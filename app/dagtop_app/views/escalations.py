@@ -125,7 +125,7 @@ class Escalations(ListView[EscalationList]):
     def _draw_detail(self) -> None:
         entry, cells = self.entry, self._rule.size.width
         if entry is None:
-            self._rule.set_lines([rule([], [], cells)])
+            self._rule.set_lines([])
             self._detail.set_lines([])
             return
         scene = self.scene(entry)
