@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from types import SimpleNamespace
 
 import pytest
 from console_fakes import FakeEngine, S, running_mix
@@ -163,6 +164,76 @@ def test_every_word_is_answered_in_every_run(word: str) -> None:
             talk.engine.place = "somewhere"
             said = talk.type(f"{word} {rest}".strip())
             assert said or talk.engine.sent or talk.engine.closed, (word, rest)
+
+
+class Rereads:
+    """A file that says something else now."""
+
+    path = "it.py"
+
+    def begin(self) -> bool:
+        return True
+
+    def take(self) -> SimpleNamespace:
+        return SimpleNamespace(plan=SimpleNamespace(is_empty=False), again=("load_orders",))
+
+    def lines(self, found: object) -> list[str]:
+        return ["+ added load_more"]
+
+    def command(self, found: object) -> do.SwapGraph:
+        return do.SwapGraph(7)
+
+
+class TestLooks:
+    """The words that only choose what is looked at work as behind `:`."""
+
+    def test_chosen_tasks_are_what_words_mean_that_name_none(self) -> None:
+        talk = Conversation()
+        assert "2 tasks chosen: train_ltv, train_churn." in talk.type("select train_*")
+        talk.type("hold")
+        assert set(talk.engine.sent) == {do.HoldTask("train_ltv"), do.HoldTask("train_churn")}
+        assert talk.type("select") == "No task is chosen."
+        assert "needs a task" in talk.type("hold")
+
+    def test_going_to_a_task_chooses_it(self) -> None:
+        talk = Conversation()
+        assert talk.type("goto load_orders").startswith("load_orders, failed")
+        assert "load_orders failed" in talk.type("why")
+
+    def test_an_order_and_a_filter_hold_for_the_next_list(self) -> None:
+        talk = Conversation()
+        assert talk.type("sort name") == "Tasks are listed by name."
+        names = [line.partition(",")[0] for line in talk.type("filter orders").splitlines()]
+        assert names == ["clean_orders", "extract_orders", "join_orders", "load_orders"]
+        assert talk.type("tasks").count("orders,") == 4
+        talk.type("filter")
+        assert len(talk.type("tasks").splitlines()) == 25
+
+    @pytest.mark.parametrize(
+        "view", ["tasks", "graph", "timeline", "logs", "breakers", "escalations", "events", "meta"]
+    )
+    def test_every_view_is_told_in_lines(self, view: str) -> None:
+        assert Conversation().type(f"view {view}")
+
+    def test_the_graph_is_told_by_what_needs_what(self) -> None:
+        assert "join_orders, succeeded after clean_orders, extract_items." in Conversation().type("view gr")
+
+    def test_a_slip_of_the_finger_is_told_with_the_nearest(self) -> None:
+        assert "did you mean 'graph'?" in Conversation().type("view grpah")
+        assert "did you mean 'name'?" in Conversation().type("sort nmae")
+
+    def test_a_file_that_is_read_again_is_told_before_it_is_gone_on_with(self) -> None:
+        for answer, sent in (("yes", [do.SwapGraph(7)]), ("no", [])):
+            talk = Conversation()
+            talk.talk._reloader = Rereads()  # type: ignore[assignment]  # it is asked for nothing more
+            said = talk.type("reload")
+            assert "Reading the file again." in said
+            assert "+ added load_more" in said
+            talk.type(answer)
+            assert talk.engine.sent == sent
+
+    def test_what_has_no_file_is_not_read_again(self) -> None:
+        assert "no file of its own" in Conversation().type("reload")
 
 
 @given(

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import get_args
 
+import msgspec
 import pytest
 from console_fakes import S, hostile, running_mix, snapshot_of
 from console_scenes import steered
 from dagtop.core import commands as do
+from dagtop.core.events import EscalationAcknowledged
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import EMPTY, RunSnapshot
+from dagtop.core.states import RunState
+from dagtop_app.completing import offers
 from dagtop_app.node_commands import together
 from dagtop_app.worded import WordError, parse
 from dagtop_app.worded_tasks import tokens
@@ -190,6 +194,24 @@ class TestCommands:
         made |= {type(command) for command in said("scale pack 3", of=replicas)}
         assert {*get_args(do.Command)} - made - {do.SwapGraph} <= ONLY_ON_THE_WIRE
 
+    @pytest.mark.parametrize("kind", get_args(do.Command), ids=lambda kind: str(kind.__struct_config__.tag))
+    def test_B22_every_command_is_reached_by_a_word_that_the_list_has(self, kind: type[do.Command]) -> None:
+        """`:` and `--plain` read the same list: a command without a word there could be given by a key only."""
+        word = WORD_OF[kind]
+        assert word in BY_WORD
+        offered = {
+            offer.line.split()[0] for scene in (steered(), paused(), replicas(), stuck()) for offer in offers("", scene)
+        }
+        assert word in offered, "it is never offered"
+
+    def test_what_somebody_looks_after_is_given_back_by_word(self) -> None:
+        known = EscalationAcknowledged(1.0, "load", number=1, by="me")
+        of = steered(acknowledged={1: known})
+        assert said("ack --withdraw", of=of) == [do.AcknowledgeEscalation(1, withdraw=True)]
+        assert said("ack --withdraw load", of=of) == [do.AcknowledgeEscalation(1, withdraw=True)]
+        assert refusal("ack", of) == "no escalation is open"
+        assert refusal("ack --withdraw", steered()) == "no escalation is acknowledged"
+
     def test_replicas_are_counted_for_all_of_them(self) -> None:
         replicas = snapshot_of({"pack": (), "pack[0]": (), "pack[1]": ()}, {})
         assert said("scale pack[1] 3", of=replicas) == [do.ScaleTask("pack", 3)]
@@ -234,6 +256,29 @@ class TestCommands:
 
 #: Commands that another part of the console gives, and words do only by their name on the wire.
 ONLY_ON_THE_WIRE: set[type] = set()
+
+#: The word for each command, without which nobody could type it.
+WORD_OF: dict[type, str] = {
+    do.CancelTask: "cancel", do.AbandonTask: "abandon", do.RestartTask: "restart", do.RetryFailed: "retry", do.SkipTask: "skip",
+    do.MarkSucceeded: "mark", do.ApproveTask: "approve", do.RejectTask: "reject", do.StopTask: "stop", do.StartTask: "start",
+    do.ScaleTask: "scale", do.StartRun: "start", do.HoldTask: "hold", do.ReleaseTask: "release", do.PauseRun: "pause",
+    do.ContinueRun: "continue", do.DrainRun: "drain", do.CancelRun: "cancel", do.AbandonRun: "abandon",
+    do.SetMaxParallel: "limit", do.SetPoolLimit: "pool", do.TripBreaker: "breaker", do.ResetBreaker: "breaker",
+    do.ForceBreaker: "breaker", do.SetBreaker: "breaker", do.AcknowledgeEscalation: "ack", do.SwapGraph: "reload",
+    do.SetPolicy: "policy",
+}  # fmt: skip
+
+
+def paused() -> RunSnapshot:
+    return msgspec.structs.replace(running_mix(), state=RunState.PAUSED)
+
+
+def stuck() -> RunSnapshot:
+    return running_mix()
+
+
+def replicas() -> RunSnapshot:
+    return snapshot_of({"pack[0]": (), "pack[1]": (), "pack": ("pack[0]", "pack[1]")}, {})
 
 
 class TestQuestions:
