@@ -24,20 +24,26 @@ def transport_line(it: Transport, cells: int) -> Line:
     )
     left: list[Span] = [(head, "run" if it.playing else "strong"), (f"{_moment(it.at, it.end)} ", "strong")]
     right: list[Span] = [(f" {_moment(it.end, it.end)}", "dim")]
-    told = f" · event {it.number:,} of {it.last:,}"
-    if it.following:
-        told += " · live"
-    elif it.read < 1.0:
-        told += f" · reading the run… {int(100 * it.read)} %"
-    elif it.heading is not None:
-        told += " · on its way…"
-    elif it.filling:
-        told += " · reading what was before…"
+    number = f" · event {it.number:,} of {it.last:,} "
+    told = f"{number}· {now} " if (now := _now(it)) else number
     room = cells - line_width(left) - line_width(right)
-    if room - len(told) >= _LEAST:
-        right.append((told, "dim"))
-        room -= len(told)
+    fits = next((text for text in (told, number) if room - len(text) >= _LEAST), " ")
+    right.append((fits, "dim"))
+    room -= len(fits)
     return fit_line([*left, *bar(it, max(0, room)), *right], cells)
+
+
+def _now(it: Transport) -> str:
+    """What it does, or what can be done; "" if that is nothing out of the ordinary."""
+    if it.following:
+        return "live"
+    if it.read < 1.0:
+        return f"reading the run… {int(100 * it.read)} %"
+    if it.heading is not None:
+        return "on its way…"
+    if it.filling:
+        return "reading what was before…"
+    return "G goes along with it" if it.goes_on else ""
 
 
 def bar(it: Transport, cells: int) -> list[Span]:

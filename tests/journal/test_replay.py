@@ -8,13 +8,15 @@ from itertools import islice
 
 import pytest
 from dagtop import Breaker, DAGExecutor, Graph, Retry, TaskContext, TaskState
+from dagtop.core import events as ev
 from dagtop.core.commands import CancelTask
+from dagtop.core.events import AnyEvent
 from dagtop.core.ledger import Ledger
 from dagtop.journal.memory import MemoryJournal
 from dagtop.journal.resume import plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.observe.story import Story
-from dagtop.ports.journal import StoredRun
+from dagtop.ports.journal import RunRecord, StoredRun
 from dagtop.runtime import replay as playing
 from dagtop.runtime import shelf
 from dagtop.runtime.past import Past
@@ -247,3 +249,77 @@ def test_a_run_that_goes_on_is_followed() -> None:
         assert past.ledger.plan.names == ("one",)
 
     assert graph.run(journal=journal).state == "succeeded"
+
+
+class Going:
+    """A run that goes on, told by hand."""
+
+    def __init__(self) -> None:
+        self.journal = MemoryJournal()
+        names = ("a", "b")
+        nothing: tuple[tuple[int, ...], ...] = ((), ())
+        record = RunRecord(
+            run="r1", graph="g", source="", started_at=0.0, pid=1, names=names, upstream=nothing, fingerprints=names
+        )
+        self.writer = self.journal.begin(record, lambda task, message: None)
+        self.tell(ev.RunStarted(0.0, "r1", "g", 0.0, 2, 4), ev.TaskReady(1.0, "a"))
+
+    def tell(self, *events: AnyEvent) -> None:
+        self.writer.record(self.writer.committed + 1, events)
+
+
+@pytest.fixture
+def going() -> Going:
+    return Going()
+
+
+@pytest.fixture
+def followed(going: Going, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replay]:
+    monkeypatch.setattr(playing, "FOLLOWING", 0.001)
+    monkeypatch.setattr("dagtop.runtime.replay_index.FOLLOWING", 0.001)
+    monkeypatch.setattr(playing, "LOOKING", 0.0)
+    replay = Replay(going.journal.load("last"), at_end=True)
+    replay.start()
+    yield replay
+    replay.close()
+    assert replay.join(20)
+
+
+def test_it_goes_along_with_a_run_that_goes_on(going: Going, followed: Replay) -> None:
+    until(lambda: followed.transport.following)
+    for number in range(3, 9):
+        going.tell(ev.TaskProgress(float(number), "a", number))
+        until(lambda number=number: followed.latest.events_seen == number)  # type: ignore[misc]  # it takes none
+        assert followed.transport.following
+        assert followed.transport.at == float(number)
+
+
+def test_who_goes_back_in_a_run_that_goes_on_stays_there_until_its_end_is_wanted(
+    going: Going, followed: Replay
+) -> None:
+    until(lambda: followed.transport.following)
+    go(followed, 1)
+    going.tell(ev.TaskStarted(2.0, "a", 1), ev.TaskReady(3.0, "b"))
+    until(lambda: followed.transport.last == 4)
+    assert (followed.transport.number, followed.transport.following, followed.transport.goes_on) == (1, False, True)
+    followed.to_end()
+    until(lambda: followed.transport.number == 4)
+    assert followed.transport.following
+
+
+def test_playing_to_the_end_of_a_run_that_goes_on_is_to_go_along_with_it(going: Going, followed: Replay) -> None:
+    until(lambda: followed.transport.following)
+    go(followed, 0)
+    followed.faster(100)
+    followed.play()
+    until(lambda: followed.transport.following)
+    going.tell(ev.TaskStarted(5.0, "a", 1))
+    until(lambda: followed.latest.events_seen == 3)
+
+
+def test_a_run_whose_process_goes_away_is_told_to_be_what_it_is_then(going: Going, followed: Replay) -> None:
+    until(lambda: followed.transport.following)
+    going.writer.close()
+    until(lambda: not followed.transport.following)
+    assert followed.summary.state == "crashed"
+    assert not followed.transport.goes_on

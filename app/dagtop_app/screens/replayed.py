@@ -109,6 +109,12 @@ class Replayed(MainScreen):
         self._bar.show(replay.transport)
         self.draw_word()
 
+    def action_move(self, how: str) -> None:
+        """To the last line of a run that goes on is along with it, too."""
+        super().action_move(how)
+        if how == "bottom" and self.replay.summary.alive:
+            self.replay.to_end()
+
     def on_time_bar_chosen(self, message: TimeBar.Chosen) -> None:
         """A moment was clicked."""
         self.replay.seek_time(message.at)

@@ -41,7 +41,7 @@ NEAR, NEARBY = 500, 4
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 
 #: Seconds between two looks at whether a run that is followed still goes on.
-_LOOKING = 2.0
+LOOKING = 2.0
 
 _REFUSED = "this is a replay: nothing of it can be changed"
 
@@ -88,7 +88,8 @@ class Replay:
         self._closed = False
         self._playing = False
         self._summary = stored.summary
-        self._following = stored.summary.alive
+        self._follows = False
+        """It goes along with a run that goes on."""
         self._looked_at = now()
         self._speed = 1.0
         self._at = 0.0
@@ -182,7 +183,7 @@ class Replay:
         """Where it is, and what it does."""
         index, past = self._index, self._past
         last, end = max(index.last, past.number), max(index.end, past.at, self._at)
-        goes_on = self._following and past.ledger.run_state not in RUN_OVER
+        goes_on = self._summary.alive and past.ledger.run_state not in RUN_OVER
         return Transport(
             number=past.number,
             last=last,
@@ -193,8 +194,9 @@ class Replay:
             heading=self._heading,
             indexed=index.knows_all,
             troubles=index.troubles,
-            following=goes_on and past.number >= last and self._at >= end,
+            following=self._follows and goes_on,
             read=1.0 if index.done else index.number / max(1, last),
+            goes_on=goes_on,
             filling=self._filling,
         )
 
@@ -203,7 +205,8 @@ class Replay:
         with self._wake:
             self._playing = not self._playing if on is None else on
             self._heading = self._until = None
-            at_end = self._past.number >= self._index.last and not self._following
+            at_end = self._past.number >= self._index.last and not self._summary.alive
+            self._follows = False
             if self._playing and at_end:
                 self._heading = 0
             self._ticked_at = self._now()
@@ -233,14 +236,14 @@ class Replay:
         with self._wake:
             self._heading = max(0, min(number, max(self._index.last, self._past.number)))
             self._until = until
-            self._playing = False
+            self._playing = self._follows = False
             self._wake.notify_all()
 
     def to_end(self) -> None:
         """To the last event; of a run that goes on, along with it."""
         with self._wake:
-            self._following = self._summary.alive
-        self.seek(1 << 62)
+            self.seek(1 << 62)
+            self._follows = self._summary.alive
 
     def to_trouble(self, step: int) -> bool:
         """To the next problem (1), or the one before (-1). False if none is known."""
@@ -264,13 +267,9 @@ class Replay:
         """Until there is something to do. False if all is over."""
         with self._wake:
             if self._heading is None and not self._closed and not self._refused and not self._filling:
-                waits = FRAME if self._playing else FOLLOWING if self._is_following or not self._index.done else None
+                waits = FRAME if self._playing else FOLLOWING if self._follows or not self._index.done else None
                 self._wake.wait(waits)
             return not self._closed
-
-    @property
-    def _is_following(self) -> bool:
-        return self._following and self._past.number >= self._index.last
 
     def _go_on(self) -> None:
         with self._wake:
@@ -286,22 +285,24 @@ class Replay:
 
     def _stand(self, *, answered: bool) -> None:
         """Nothing is asked of it: follow the run, and fill in what was before the instant."""
-        if self._is_following:
+        follows = self._follows
+        if follows:
             self._look_at_the_run()
-            self._past.forward()
+            while not self._past.forward(most=PIECE) and self._follows and not self._closed:
+                self._show_on_the_way()
             self._at = max(self._at, self._past.at)
         if self._filling:
             self._fill()
         read = self._index.number
-        if answered or self._is_following or (read != self._shown[1] and self._now() - self._shown[0] >= FOLLOWING):
+        if answered or follows or (read != self._shown[1] and self._now() - self._shown[0] >= FOLLOWING):
             self._show()
 
     def _look_at_the_run(self) -> None:
         now = self._now()
-        if now - self._looked_at >= _LOOKING:
+        if now - self._looked_at >= LOOKING:
             self._looked_at = now
             self._summary = self._stored.look()
-            self._following = self._summary.alive
+            self._follows = self._follows and self._summary.alive
 
     def _head_for(self, number: int) -> None:
         past, index = self._past, self._index
@@ -366,11 +367,10 @@ class Replay:
         past = self._past
         while not past.forward(at=self._at, most=PIECE) and not self._closed and self._heading is None:
             self._show_on_the_way()
-        over = past.number >= self._index.last
-        if over and not self._following:
+        if past.number >= self._index.last:
             self._at = past.at
             with self._wake:
-                self._playing = False
+                self._playing, self._follows = False, self._summary.alive
         self._show()
 
     # -- what is seen ------------------------------------------------------------------------------------------------

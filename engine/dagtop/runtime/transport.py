@@ -29,5 +29,7 @@ class Transport(NamedTuple):
     """It shows what a process that still runs adds."""
     read: float = 1.0
     """How much of the run has been read: a share. Views of what was before the instant tell as much."""
+    goes_on: bool = False
+    """A process still runs it, and more is to come."""
     filling: bool = False
     """Events just before the instant are being read."""
