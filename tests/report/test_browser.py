@@ -48,7 +48,7 @@ def attacked() -> Report:
     tasks = [
         failed(name, at, at + 1.0, failure(name, name), tries=2)
         if at % 2
-        else FakeTask(name, output=name, ended_at=at + 1.0)
+        else FakeTask(name, output=name, ready_at=at, started_at=at, ended_at=at + 1.0)
         for at, name in enumerate(ATTACKS)
     ]
     recorder = ReportRecorder()
