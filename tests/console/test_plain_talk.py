@@ -9,11 +9,13 @@ import pytest
 from console_fakes import FakeEngine, S, running_mix
 from console_scenes import steered
 from dagtop.core import commands as do
+from dagtop.core.events import GateWaiting
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState
 from dagtop_app.config import Confirm
+from dagtop_app.plain import PlainLines
 from dagtop_app.plain_console import Talk
-from dagtop_app.plain_printer import TalkPrinter
+from dagtop_app.plain_printer import OurLines, TalkPrinter
 from dagtop_app.worded_vocabulary import BY_WORD
 from hypothesis import given
 from hypothesis import strategies as st
@@ -249,3 +251,14 @@ def test_any_lines_are_taken(lines: list[str]) -> None:
         if line.strip() != "now":  # that leaves at once
             talk.type(line)
     _open.pop().close()
+
+
+@pytest.mark.parametrize(("task", "typed"), [("deploy", "deploy"), ("to the shop", '"to the shop"')])
+def test_at_a_gate_it_is_said_what_to_type_here(task: str, typed: str) -> None:
+    asked = GateWaiting(1.0, task, "Deploy to production?", 600.0)
+    (line,) = OurLines().lines(asked)
+    assert line.endswith(
+        f"{task} waits at its gate, for 10:00: Deploy to production? Type: approve {typed}, or reject {typed}."
+    )
+    (elsewhere,) = PlainLines().lines(asked)
+    assert "Type:" not in elsewhere
