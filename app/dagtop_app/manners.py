@@ -158,7 +158,7 @@ class Mannered(Themed):
                 return
             self.call_from_thread(self.give_terminal, [*pager(self.environ), path], self.environ, remove=path)
 
-        self.run_worker(show, thread=True, name="writes for the pager")
+        self.run_worker(show, thread=True, description="writes for the pager")
 
     def give_terminal(
         self, command: Sequence[str], environ: Mapping[str, str], *, note: str = "", remove: str = ""
@@ -170,7 +170,10 @@ class Mannered(Themed):
             self._remove(remove)
             return
         self.run_worker(
-            self._give_terminal(command, environ, note, remove), name="another program", exit_on_error=False
+            self._give_terminal(command, environ, note, remove),
+            name="another program",
+            description="-",
+            exit_on_error=False,
         )
 
     async def _give_terminal(self, command: Sequence[str], environ: Mapping[str, str], note: str, remove: str) -> None:

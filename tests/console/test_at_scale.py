@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
+import dagtop_app
 import pytest
 from console_events import one_of_each
 from console_fakes import FakeEngine, S, many, snapshot_of
@@ -86,3 +90,17 @@ def test_events_pass_by_their_type_as_they_would_by_what_is_told(least: Weight) 
     roll.narrow(least=Weight.DETAIL, only="a task")
     roll.take(story, many(1))
     assert [event for _, event in roll.shown] == [event for event in events if tell(event).task == "a task"]
+
+
+def test_every_worker_says_what_it_does() -> None:
+    """Without that Textual tells it from all that the work is given: a look ahead over 100,000 tasks froze keys for seconds."""
+    silent = [
+        f"{file.name}:{node.lineno}"
+        for file in sorted(Path(dagtop_app.__file__).parent.rglob("*.py"))
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "run_worker"
+        and "description" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert silent == []

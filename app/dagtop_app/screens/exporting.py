@@ -67,7 +67,7 @@ class Exporting(Rereading):
         export = exporting.Export(self.snapshot, recorder, self.bridge.engine.logs, self.inputs, self.source)
         self.bridge.say(f"writing {form}…")
         work = partial(self._write, export, form, target)
-        self.run_worker(work, thread=True, exit_on_error=False, name="writes a report")
+        self.run_worker(work, thread=True, exit_on_error=False, description="writes a report")
 
     def _write(self, export: Export, form: str, target: Path | None = None) -> None:
         """On a thread of its own: that of the console goes on drawing."""

@@ -22,7 +22,8 @@ class Foreseeing(Remembering):
         return self.now()
 
     def _beside(self, work: Callable[[], None]) -> None:
-        self.run_worker(work, thread=True, group="ahead", exit_on_error=False)
+        # Without a description Textual makes one of all that the work is given: seconds for a hundred thousand rows.
+        self.run_worker(work, thread=True, group="ahead", description="looks ahead", exit_on_error=False)
 
     def foresee(self) -> Ahead:
         """What is to come of the run, as it was worked out last."""

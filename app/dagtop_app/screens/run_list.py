@@ -63,7 +63,7 @@ class RunList(RunListing):
                 wrong = f"{type(error).__name__}: {error}"
             self.app.call_from_thread(self._came, saying, cast("T", found), wrong, done)
 
-        self.run_worker(run, thread=True, exit_on_error=False, name="reads a run")
+        self.run_worker(run, thread=True, exit_on_error=False, description="reads a run")
 
     def _came(self, saying: str, found: T, wrong: str, done: Callable[[T], None]) -> None:
         if self._busy != saying or not self.is_attached:  # given up
@@ -142,7 +142,7 @@ class RunList(RunListing):
 
     def _let_go(self, opened: Opened) -> None:
         opened.replay.close()
-        self.app.run_worker(opened.close, thread=True, exit_on_error=False, name="closes a run")
+        self.app.run_worker(opened.close, thread=True, exit_on_error=False, description="closes a run")
 
     def on_unmount(self) -> None:
         """The console is left from within the replay."""

@@ -112,7 +112,7 @@ class RunListing(AnsweredOnce, Screen[None]):
             others_go_on = any(row.goes_on and not row.here for row in self.kept)
             if stamp is None or stamp != self._stamp or others_go_on:
                 self._stamp, self._reading = stamp, True
-                self.run_worker(self._look, thread=True, exit_on_error=False, name="reads the runs")
+                self.run_worker(self._look, thread=True, exit_on_error=False, description="reads the runs")
         self._take_live()
         self.draw()
 

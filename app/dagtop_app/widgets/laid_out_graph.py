@@ -295,7 +295,12 @@ class LaidOutGraph(DrawnGraph):
         if self.sheet is None:
             self.take_down([f"laying out {plural(len(plan.names), 'task')}…"])
         self._worker = self.run_worker(
-            partial(_work, wish, self.sheet), group="graph", exclusive=True, thread=True, exit_on_error=False
+            partial(_work, wish, self.sheet),
+            group="graph",
+            description="draws the graph",
+            exclusive=True,
+            thread=True,
+            exit_on_error=False,
         )
         self.post_message(self.Told())
 
