@@ -11,7 +11,7 @@ from typing import Any, get_args
 import anyio
 import msgspec
 import pytest
-from dagtop import DAGExecutor, ExecutorConfig, Graph, TaskContext, TaskState
+from dagtop import DAGExecutor, ExecutorConfig, Graph, MetaDAG, TaskContext, TaskState
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
 from dagtop.core.failure import Failure
@@ -272,3 +272,28 @@ async def test_tasks_that_come_with_such_names_are_hidden_and_stored_under_the_o
     assert "pa55" not in repr(recorder.events)
     with closing(SqliteJournal(tmp_path / "runs.db").load("last")) as stored:
         assert stored.output(SEEN) == "spawned"
+
+
+async def test_what_is_inside_of_a_node_with_such_a_name_stays_inside_of_it() -> None:
+    inner = (
+        Graph("shop token=pa55-0")
+        .add("load token=pa55-1", lambda: 1)
+        .add("load token=pa55-2", lambda: 2)
+        .add("plain", lambda: 3)
+    )
+    meta = MetaDAG("all").add(inner).add(Graph("quiet").add("one", lambda: 1))
+    executor = DAGExecutor(meta, capture=True)
+    names = executor.plan.names
+    seen = executor.hiding.names.plan(executor.plan)
+    assert "pa55" not in repr(seen.names)
+    assert len(set(seen.names)) == len(names)
+    node = names.index("shop token=pa55-0")
+    assert seen.names[node] == f"shop token={REDACTED}"
+    assert {name for name in seen.names if name.startswith(seen.names[node] + "/")} == {
+        seen.names[index] for index, name in enumerate(names) if name.startswith("shop token=pa55-0/")
+    }
+    assert seen.names[names.index("shop token=pa55-0/plain")] == f"shop token={REDACTED}/plain"
+    assert "quiet/one" in seen.names
+    result = await executor.run()
+    assert result.ok
+    assert result["shop token=pa55-0/load token=pa55-2"].output == 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +10,7 @@ import msgspec
 
 from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent
+from dagtop.core.levels import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.journal.hidden import digest
@@ -41,25 +42,32 @@ class HiddenNames:
         names, self._known = plan.names[self._known :], len(plan)
         if self._graph != plan.name:
             self._graph = plan.name
-            self._hide([plan.name], redacted, {})
+            self._hide([plan.name], redacted, frozenset(), {})
         text = "\n".join(names)
         if redacted(text) == text:  # all of them at once, since nearly always nothing is there
             return
-        self._hide(names, redacted, plan.index)
+        self._hide(names, redacted, frozenset(plan.names[node] for node in plan.nodes), plan.index)
 
-    def _hide(self, names: Any, redacted: Callable[[str], str], taken: Mapping[str, int]) -> None:
-        hidden: dict[str, list[str]] = {}
+    def _hide(
+        self, names: Sequence[str], redacted: Callable[[str], str], nodes: Collection[str], taken: Mapping[str, int]
+    ) -> None:
+        """Hide those that tell a secret; what is inside of a node stays inside of it."""
+        before = len(self._shown)
+        alike: dict[tuple[str, str], list[str]] = {}
         for name in names:
-            seen = redacted(name)
-            if seen != name:
-                hidden.setdefault(seen, []).append(name)
-        for seen, alike in hidden.items():
-            alone = len(alike) == 1 and seen not in taken and seen not in self._real
-            for name in alike:
-                self._shown[name] = shown = seen if alone else f"{seen}·{digest(name)[:4]}"
+            node, own = _split(name, nodes)
+            alike.setdefault((node, redacted(own)), []).append(name)
+        for node, own in sorted(alike, key=lambda place: len(place[0])):  # a node stands before what is in it
+            inside = self._shown.get(node, node)
+            seen = f"{inside}{SLASH}{own}" if inside else own
+            real = f"{node}{SLASH}{own}" if node else own
+            hidden = [name for name in alike[node, own] if name != real or seen != real]
+            alone = len(hidden) == 1 and (seen not in taken or inside != node) and seen not in self._real
+            for name in hidden:
+                self._shown[name] = shown = seen if alone or name == real else f"{seen}·{digest(name)[:4]}"
                 self._real[shown] = name
         when_some = self.when_some
-        if hidden and when_some is not None:
+        if len(self._shown) > before and when_some is not None:
             self.when_some = None
             when_some()
 
@@ -117,6 +125,16 @@ class HiddenNames:
     def digests(self) -> dict[str, str]:
         """By the name that people see: of the name that the task has."""
         return {seen: digest(name) for seen, name in self._real.items() if name in self._index}
+
+
+def _split(name: str, nodes: Collection[str]) -> tuple[str, str]:
+    """The innermost node that a task is in, "" if it is in none, and its name there."""
+    at = name.rfind(SLASH) if nodes else -1
+    while at > 0:
+        if name[:at] in nodes:
+            return name[:at], name[at + 1 :]
+        at = name.rfind(SLASH, 0, at)
+    return "", name
 
 
 class HidingWriter:

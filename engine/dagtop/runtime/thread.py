@@ -158,11 +158,10 @@ class EngineThread:
             self._tell_late_problems()
             reason = "the engine ended before it could answer"
             if self.error is not None:
-                reason = f"the engine broke down: {broken_text(self.error)}"
+                broken = self._engine.hiding.text(broken_text(self.error))
+                reason = f"the engine broke down: {broken}"
                 latest = self._box.latest
-                self._box.latest = structs.replace(
-                    latest, version=latest.version + 1, broken=broken_text(self.error), blocked=None
-                )
+                self._box.latest = structs.replace(latest, version=latest.version + 1, broken=broken, blocked=None)
             self._refuse_the_rest()
             for number, (command, by, _) in list(self._asked.items()):  # taken by an engine that broke down over it
                 self._answer(CommandRefused(self._box.latest.at, command, number, by, reason))
