@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,12 @@ from dagtop.core.wording import is_blame, tasks
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
+
+
+def announce(machine: RunMachine, at: float, added: Sequence[inp.NewTask], spawner: str, reason: str) -> None:
+    """Tell of tasks that come with the next `GraphGiven`: whoever asked for them may end before that, and the run does not."""
+    machine.outbox.append(ev.GraphChanged(at, reason, _told(added), spawner=spawner))
+    machine.unfinished += len(added)
 
 
 def change_graph(machine: RunMachine, event: inp.GraphGiven) -> None:
@@ -118,22 +125,22 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
     plan = grown(machine.plan, change.added, change.rewired, change.policies)
     plan = _with_surroundings(plan, change)
     machine.plan = ledger.next_plan = plan
-    added = tuple(ev.AddedTask(task.name, task.upstream) for task in change.added)
-    rewired = dict(change.rewired)
-    machine.emit(
-        ev.GraphChanged(
-            event.at,
-            event.reason,
-            added,
-            change.removed,
-            rewired,
-            event.spawner,
-            tuple(change.changed),
-            returned,
-            options,
-        )
+    told = ev.GraphChanged(
+        event.at,
+        event.reason,
+        _told(change.added),
+        change.removed,
+        dict(change.rewired),
+        event.spawner,
+        tuple(change.changed),
+        returned,
+        options,
     )
-    machine.unfinished += len(added)
+    if event.announced:
+        ledger.apply(told)
+    else:
+        machine.emit(told)
+        machine.unfinished += len(change.added)
     for name, policy in change.policies.items():
         ledger.policies[plan.index[name]] = policy
     if change.rewired or change.policies:
@@ -157,6 +164,10 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
         reassign(machine, index)
     recount_services(machine)
     look_for_detours(machine)
+
+
+def _told(added: Sequence[inp.NewTask]) -> tuple[ev.AddedTask, ...]:
+    return tuple(ev.AddedTask(task.name, task.upstream) for task in added)
 
 
 def _with_surroundings(plan: Plan, change: inp.GraphChange) -> Plan:

@@ -195,6 +195,8 @@ class GraphGiven(_Input, frozen=True):
     """That of the `SwapGraph` command."""
     command: Command | None = None
     """The command that asked for it, if that was another one."""
+    announced: bool = False
+    """Whether all that is added was announced before, see `growing.announce`."""
 
 
 class Expecting(_Input, frozen=True):

@@ -156,8 +156,11 @@ class Calls:
         growth = self.growth
         if self.caching is not None:
             self.caching.store(index, output, has_spawned=growth is not None and growth.has_spawned(index, attempt))
-        if self.sinks or self.contexts or (growth is not None and (growth.waiting or growth.again)):
-            self.ended(index)
+        if growth is not None and (growth.waiting or growth.again):
+            growth.apply_soon()
+            self._let_go(index)
+        elif self.sinks or self.contexts:
+            self._let_go(index)
         return None
 
     def grow(self, plan: Plan, calls: Sequence[Call]) -> None:
@@ -196,10 +199,13 @@ class Calls:
             self.is_async[index] = call.is_async and index not in self.surrounded
 
     def ended(self, index: int) -> None:
-        """An attempt is over: let go of what it had."""
-        self.contexts.pop(index, None)
+        """An attempt is over that has not succeeded: let go of what it had."""
         if self.growth is not None and (self.growth.waiting or self.growth.again):
             self.growth.apply()  # while the run cannot be over yet
+        self._let_go(index)
+
+    def _let_go(self, index: int) -> None:
+        self.contexts.pop(index, None)
         self._reports.settle(index)
         sink = self.sinks.pop(index, None)
         if sink is not None:

@@ -300,14 +300,14 @@ class Engine:
         if self._patient.has_news:
             self._tell_what_kept_the_loop()
         while (told := self.inbox.take()) is not None:
+            self.growth.apply()  # what tasks have asked for before is there by then
             each, answer = self._each(told[0])
             for command in each:
                 self._obey(command, *told[1:], answer)
                 answer = ""
         if machine.expects_more is not self.expects_more:
             self.workers.obey(machine.handle(inp.Expecting(self.now(), self.expects_more)))
-        if self.growth.waiting or self.growth.again:
-            self.growth.apply()
+        growth_wait = self.growth.look(self.now())
         while (name := self._moved.take()) is not None:
             if self.hold_open or not machine.is_over:
                 self.workers.obey(machine.handle(inp.BreakerMoved(self.now(), name)))
@@ -326,7 +326,7 @@ class Engine:
         if due is not None and due <= now:
             self.workers.obey(machine.handle(inp.Tick(now)))
         self._outlet.flush(now)
-        waits = [wait for wait in (report_wait, self.aside.look(now)) if wait is not None]
+        waits = [wait for wait in (report_wait, growth_wait, self.aside.look(now)) if wait is not None]
         due = machine.next_due()
         if due is not None:
             waits.append(due - now)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
+from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec import structs
@@ -13,6 +14,7 @@ from msgspec import structs
 from dagtop.core import inputs as inp
 from dagtop.core.commands import ScaleTask, SwapGraph
 from dagtop.core.events import AnyEvent, CommandRefused, TaskRestarted
+from dagtop.core.growing import announce
 from dagtop.core.instructions import Instruction
 from dagtop.core.machine import RunMachine
 from dagtop.core.states import FINAL, GOOD, TaskState
@@ -36,6 +38,10 @@ _BUILT_IN = frozenset({list, tuple, range, set, frozenset, dict})
 
 #: So many elements a list may have; one that never ends must not fill the memory.
 MOST = 1_000_000
+
+
+#: Copies of the graph are that many times as long apart as one takes: a graph that grows task by task is soon a large one.
+PATIENCE = 4.0
 
 
 class _Coming(NamedTuple):
@@ -82,6 +88,12 @@ class Growth:
         """By the id of code: what kind of task it makes, if kinds matter."""
         self._lists: dict[int, tuple[Any, list[Any]]] = {}
         """By task that gathers: what the list was made of, and the list."""
+        self._must_come = False
+        """Whether one of those that wait is to hold others back: these might start before the loop has gone round."""
+        self._announced = 0
+        """So many of those that wait were told of already."""
+        self._not_before = 0.0
+        """When the graph may be copied again."""
 
     # -- from any thread --------------------------------------------------------------------------------------------
 
@@ -110,6 +122,7 @@ class Growth:
             else:
                 addition = self._additions.check(task, scope=scope)
                 self.waiting.append(_Coming(spawner, addition))
+                self._must_come = self._must_come or bool(addition.before)
             self._came[task.name] = Came(spawner, attempt, addition)
         self._doorbell.ring()
         return task.name
@@ -160,12 +173,52 @@ class Growth:
                 return None, error
         return (names[0] if type(output) is Task else names), None
 
+    def apply_soon(self) -> None:
+        """A task has succeeded that may have asked for others: they are told of now, and come with those of other tasks.
+
+        For the graph is copied each time. What holds others back comes at once: they might start before.
+        """
+        machine = self._machine
+        with self._lock:
+            if self._must_come or self.again or machine.is_over or machine.winding_down:
+                must_come = True
+            else:
+                must_come = False
+                self._announce(self.waiting[self._announced :])
+                self._announced = len(self.waiting)
+        if must_come:
+            self.apply()
+
+    def _announce(self, coming: Iterable[_Coming]) -> None:
+        at = self._now()
+        for spawner, group in groupby(coming, attrgetter("spawner")):
+            added = [self._prepared(one.addition) for one in group]
+            announce(self._machine, at, added, spawner, f"spawned by {spawner}")
+
+    def look(self, now: float) -> float | None:
+        """Have what waits come, unless that would take too large a part of the time; how long until it may, if it has to wait."""
+        if not (self.waiting or self.again):
+            return None
+        if now < self._not_before and not (self._must_come or self.again):
+            return self._not_before - now
+        self.apply()
+        over = self._now()
+        self._not_before = over + PATIENCE * (over - now)
+        return None
+
     def apply(self) -> None:
         """Have everything that waits come into the run."""
+        if not (self.waiting or self.again):
+            return
         with self._lock:
             coming, self.waiting = self.waiting, []
             again, self.again = self.again, {}
-        for (spawner, is_element), group in groupby(coming, lambda one: (one.spawner, one.is_element)):
+            told, self._announced = self._announced, 0
+            one_by_one, self._must_come = self._must_come or any(one.is_element for one in coming), False
+        together = told if one_by_one else len(coming)
+        if together:
+            self._add_together(coming[:together], told)
+        for (spawner, is_element), group in groupby(coming[together:], lambda one: (one.spawner, one.is_element)):
             own = [one.addition for one in group]
             if is_element:
                 rewired = {**self._gathered(spawner), **self._held_back(own)}
@@ -174,6 +227,15 @@ class Growth:
                 self._add(own, spawner, f"spawned by {spawner}", self._held_back(own))
         for addition, differs in again.values():
             self._come_again(addition, differs)
+
+    def _add_together(self, coming: Sequence[_Coming], told: int) -> None:
+        """What several tasks may have asked for; the first ones were told of already."""
+        if self._machine.is_over:
+            for spawner, group in groupby(coming, attrgetter("spawner")):
+                self._add([one.addition for one in group], spawner, "", {})
+            return
+        self._announce(coming[told:])
+        self._add([one.addition for one in coming], "", "spawned", {}, announced=True)
 
     def _come_again(self, addition: Addition, differs: bool) -> None:
         """What is unchanged stays as it is, and is called with what it was spawned with now; another one starts over."""
@@ -243,7 +305,13 @@ class Growth:
         return rewired
 
     def _add(
-        self, additions: Sequence[Addition], spawner: str, reason: str, rewired: Mapping[str, tuple[str, ...]]
+        self,
+        additions: Sequence[Addition],
+        spawner: str,
+        reason: str,
+        rewired: Mapping[str, tuple[str, ...]],
+        *,
+        announced: bool = False,
     ) -> None:
         machine, first = self._machine, len(self._machine.plan)
         if machine.is_over:
@@ -253,7 +321,8 @@ class Growth:
             return
         change = inp.GraphChange(added=[self._prepared(one) for one in additions], rewired=rewired)
         # What the instructions need must be there before they are obeyed, and the machine knows the numbers only then.
-        instructions = machine.handle(inp.GraphGiven(self._now(), change, reason, spawner))
+        given = inp.GraphGiven(self._now(), change, reason, spawner, announced=announced)
+        instructions = machine.handle(given)
         assert len(machine.plan) == first + len(additions), "numbers are given in order"
         self._job.grow(machine.plan, [one.call for one in additions], [one.around for one in additions])
         self._calls.grow(machine.plan, [one.call for one in additions])

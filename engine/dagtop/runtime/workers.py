@@ -198,10 +198,13 @@ class Workers(Attempts):
             self._slice_end = self._clock() + SLICE
 
     async def _let_the_loop_go_round(self) -> None:
+        self._coming += 1  # or others would be called in its place, two more each time
         try:
             await anyio.lowlevel.checkpoint()
         except anyio.get_cancelled_exc_class():
             await self._shake_off()
+        finally:
+            self._coming -= 1
 
     async def _wait_to_be_called(self) -> bool:
         """Wait for `_call_help`, or the end. False: something else woke it."""
