@@ -77,6 +77,14 @@ class ToughDriver(LinuxDriver):
         if self._mouse_pixels:
             self.write("\x1b[?1016l")  # or the next program is told of pixels, and takes them for cells
 
+    def _get_terminal_size(self) -> tuple[int, int]:
+        """That of the terminal: what COLUMNS and LINES say was so when a shell was started."""
+        with suppress(OSError):
+            wide, high = os.get_terminal_size(self.fileno)
+            if wide and high:
+                return wide, high
+        return super()._get_terminal_size()
+
     def _winch(self, *_: object) -> None:
         """Another size. Textual's own handler believes a terminal that once said that it tells of it by itself."""
         self._loop.call_soon_threadsafe(self._resized)

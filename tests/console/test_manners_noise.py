@@ -84,6 +84,19 @@ def test_random_bytes_and_broken_sequences(tmp_path: Path, seed: int) -> None:
         check_that_it_lives(real, tmp_path)
 
 
+def test_the_size_is_that_of_the_terminal_whatever_the_environment_says(tmp_path: Path) -> None:
+    """With COLUMNS and LINES exported another size was never heard of."""
+    with on_terminal(tmp_path, WAITS, "--no-journal", COLUMNS="70", LINES="20") as real:
+        real.until("RUNNING")
+        assert len(real.text.splitlines()[0].rstrip()) > 90
+        real.resize(40, 10)
+        real.until("only · the rest needs 60x15")
+        real.resize(132, 40)
+        real.until("RETRIES")
+        real.child.kill(signal.SIGTERM)
+        assert real.end() == 143
+
+
 def test_a_megabyte_at_once(tmp_path: Path) -> None:
     """Half of it is pasted, half is keys that move the cursor."""
     with on_terminal(tmp_path, WAITS, "--no-journal") as real:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from console_fakes import FakeEngine, running_mix
+from console_fakes import FakeEngine, finished_with_failures, running_mix
 from console_pilot import console
 from dagtop.core.commands import CancelRun, DrainRun
 from dagtop_app.actions import ACTIONS
@@ -39,6 +39,17 @@ async def test_it_is_said_which_keys_work() -> None:
         assert isinstance(seen.app.screen, Popup)
         await seen.press("escape")
         assert seen.app.screen is seen.app.main
+
+
+async def test_it_is_said_too_when_the_terminal_becomes_so_small() -> None:
+    """Nothing was drawn until the run had told something new: never, of one that is over."""
+    async with console(FakeEngine(finished_with_failures()), (80, 24)) as seen:
+        await seen.pilot.resize_terminal(40, 10)
+        await seen.settle()
+        assert "q ? Ctrl+z only" in seen.text
+        await seen.pilot.resize_terminal(80, 24)
+        await seen.settle()
+        assert "load_orders" in seen.text
 
 
 async def test_one_can_leave_and_sees_the_answers() -> None:

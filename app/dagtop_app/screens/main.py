@@ -296,6 +296,8 @@ class MainScreen(Levelled):
     def on_resize(self, event: events.Resize) -> None:
         """Choose what fits, then draw it."""
         self._fit(event.size)
+        if self.has_class("-tiny"):  # no part has a size by which it would ask to be drawn
+            self.on_resized()
 
     def _fit(self, size: Size, *, update: bool = True) -> None:
         """All classes in one step: each step would work out every style on the screen again.
