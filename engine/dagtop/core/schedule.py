@@ -173,7 +173,15 @@ def _moments(value: object) -> tuple[datetime, ...]:
     listed = list(value) if isinstance(value, (list, tuple, set, frozenset)) else [value]
     if not listed:
         raise ValueError("at must name at least one moment, not an empty list")
-    return tuple(_moment(moment) for moment in listed)
+    moments = tuple(_moment(moment) for moment in listed)
+    for moment in moments:
+        if moment.year not in _YEARS:
+            raise ValueError(f"at must be in a year from 2 to 9998, not {moment.isoformat(' ')}")
+    return moments
+
+
+#: Years of which every moment has a date in every time zone.
+_YEARS = range(2, 9999)
 
 
 def _moment(value: object) -> datetime:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dagtop.errors import GraphError
@@ -33,6 +33,8 @@ class DesiredGraph:
         """The graph of now, checked; None until it is."""
         self._taken: tuple[Graph, Version | None] = self.now, None
         """The latest that the run is known to go on with."""
+        self.as_scaled: Callable[[Version], Version] = _as_it_is
+        """A version with the replicas that the run has by now."""
 
     def configured(self, graph: Graph) -> ExecutorConfig:
         """How a version of it is run."""
@@ -74,8 +76,12 @@ class DesiredGraph:
         return self._checked(self.now.specified(**changes))
 
     def compare(self, version: Version) -> UpdatePlan:
-        """What is different between the graph of now and a version of it."""
-        return compare(self.version, version)
+        """What is different between the graph of now and a version of it. All of it is new if that of now cannot be run."""
+        try:
+            now = self.version
+        except GraphError:
+            return UpdatePlan(added=tuple(version.checked.plan.names))
+        return compare(self.as_scaled(now), self.as_scaled(version))
 
     def replace(self, graph: Graph) -> None:
         """Want another graph before anything runs."""
@@ -105,6 +111,10 @@ class DesiredGraph:
         with self._lock:
             if self._version is version:
                 self.now, self._version = self._taken
+
+
+def _as_it_is(version: Version) -> Version:
+    return version
 
 
 def taken_as_it_is(graph: Graph) -> Graph:

@@ -41,7 +41,7 @@ from dagtop.runtime.mailbox import open_mailbox
 from dagtop.runtime.result import RunResult
 from dagtop.runtime.survival import orders_of, with_limits
 from dagtop.runtime.swapping import Version, obstacle
-from dagtop.runtime.taking_up import numbered, taken_up
+from dagtop.runtime.taking_up import check_resume, numbered, taken_up
 
 if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
@@ -72,7 +72,7 @@ class DAGExecutor(Listening):
     Raises
     ------
     GraphError: the graph cannot be run.
-    ValueError: cancel_event is no event, or plugins are none.
+    ValueError: cancel_event is no event, plugins are none, or resume is no `Resumption`.
     """
 
     supervises = False
@@ -95,6 +95,7 @@ class DAGExecutor(Listening):
     ) -> None:
         check_config(config)
         check_wanted(plugins)
+        check_resume(resume)
         self.graph = graph
         self.hooks = Hooks()
         """`@executor.hooks.after_task` and so on: see `Hooks`."""

@@ -221,6 +221,7 @@ class Reconciler(Commanding, Listening):
                 self._take_up()
                 self._desired.begins()
                 self._run = self.own_executor.start(hold_open=True)
+                self._desired.as_scaled = self.own_executor.prepared.versions.as_scaled
             return self._run
 
     def _take_up(self) -> None:

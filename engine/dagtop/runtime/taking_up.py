@@ -12,6 +12,21 @@ if TYPE_CHECKING:
     from dagtop.journal.resume import Resumption
 
 
+def check_resume(resume: object) -> None:
+    """See that what a run is to go on with was made of a stored run.
+
+    Raises
+    ------
+    ValueError: it was not.
+    """
+    if resume is not None and not hasattr(resume, "next_event"):
+        raise ValueError(
+            "resume takes what plan_resumption(journal.load(run), graph.validate(), graph.fingerprints()) gives, "
+            f"not {resume!r}: "
+            "by id, or as the latest one, `dagtop resume` goes on with a run, and a Reconciler with its own"
+        )
+
+
 def taken_up(resume: Resumption | None, plan: Plan, max_parallel: int) -> tuple[Ledger | None, list[Any]]:
     """(what the earlier process had finished, outputs by task index)."""
     outputs: list[Any] = [None] * len(plan)
