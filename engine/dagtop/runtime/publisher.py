@@ -109,11 +109,14 @@ class Publisher:
         before, self._ledger = self._ledger, ledger
         self._breakers, self._limits = breakers, limits
         if before is not None:
-            self._touched.update(self._dirty(before), differing(before, ledger))
+            if self._changed:
+                self._touched.update(self._dirty(before))
+            self._touched |= differing(before, ledger)
             count = len(ledger.plan)
-            self._touched.difference_update([index for index in self._touched if index >= count])
-            for column in (self._rows, self._states, self._attempts):
-                del column[count:]
+            if count < len(self._rows):  # the lists that were published stay as they are
+                self._touched = {index for index in self._touched if index < count}
+                self._rows, self._states = self._rows[:count], self._states[:count]
+                self._attempts = self._attempts[:count]
             return
         self._rows = rows_of(ledger, range(len(ledger.plan)))
         self._states, self._attempts = ledger.state.copy(), ledger.attempt.copy()
