@@ -16,7 +16,7 @@ from dagtop_app.faces import BROKEN, CRASHED, RUN_FACES, Face, drawn
 from dagtop_app.lines import Line, Span, fit_line
 from dagtop_app.plain import counts_text
 from dagtop_app.problems import shorter
-from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural
+from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural, width
 
 #: So many earlier runs of a graph say how long it usually takes, and from so many on that is told.
 _LOOKED_AT, _ENOUGH = 20, 3
@@ -162,17 +162,19 @@ class Columns(NamedTuple):
 
 #: In front of the columns: cursor, mark, glyph.
 _LEAD = 4
+#: Cells that notes need before names of graphs get more.
+_NOTE = 14
 
 
 def columns(cells: int, rows: Sequence[Kept]) -> Columns:
     """What fits. Names are as wide as the longest of them, within reason."""
-    longest = max((len(name_of(one.summary.graph, 60)) for one in rows[:500]), default=5)
-    graph = max(5, min(longest, 14 if cells < 100 else 24 if cells < 132 else 36))
+    longest = max((width(name_of(one.summary.graph, 60)) for one in rows[:500]), default=5)
     run = 20 if cells >= 100 else 0
     done = min(15, max((len(done_text(one)) for one in rows[:500]), default=5))
-    sizes = (10, graph, run, 12, 7, max(5, done), 6)
-    note = cells - _LEAD - sum(size + 1 for size in sizes if size)
-    return Columns(*sizes, max(0, note))
+    others = (10, run, 12, 7, max(5, done), 6)
+    room = cells - _LEAD - sum(size + 1 for size in others if size) - 1
+    graph = max(5, min(longest, 36, room - _NOTE))
+    return Columns(10, graph, *others[1:], max(0, room - graph))
 
 
 def head_line(cols: Columns, cells: int) -> Line:
