@@ -169,7 +169,7 @@ _NOTE = 14
 def columns(cells: int, rows: Sequence[Kept]) -> Columns:
     """What fits. Names are as wide as the longest of them, within reason."""
     longest = max((width(name_of(one.summary.graph, 60)) for one in rows[:500]), default=5)
-    run = 20 if cells >= 100 else 0
+    run = 20 if cells >= 98 else 0  # of a terminal of 100, with a bar at its side
     done = min(15, max((len(done_text(one)) for one in rows[:500]), default=5))
     others = (10, run, 12, 7, max(5, done), 6)
     room = cells - _LEAD - sum(size + 1 for size in others if size) - 1

@@ -53,9 +53,9 @@ class TestLines:
                 assert text.isprintable(), text
                 assert "\u202e" not in text
 
-    def test_ids_are_there_from_100_cells_on(self) -> None:
-        assert columns(99, ROWS).run == 0
-        assert "20261121-0002-abcdef" in text_of(run_line(ROWS[1], columns(100, ROWS), NOW, zone=UTC))
+    def test_ids_are_there_from_a_terminal_of_100_cells_on(self) -> None:
+        assert columns(97, ROWS).run == 0
+        assert "20261121-0002-abcdef" in text_of(run_line(ROWS[1], columns(99, ROWS), NOW, zone=UTC))
 
     def test_states_are_told_by_glyph_and_word_in_ascii_too(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(faces, "ASCII", True)
@@ -76,7 +76,7 @@ class TestLines:
         assert begun_text(1e300, NOW, UTC) == "1970-01-01"
 
     def test_one_that_goes_on_elsewhere_tells_how_long_already(self) -> None:
-        line = text_of(run_line(ROWS[0], columns(100, ROWS), NOW, zone=UTC))
+        line = text_of(run_line(ROWS[0], columns(99, ROWS), NOW, zone=UTC))
         assert "1:00:00" in line
         assert "-/12,000" in line
         assert "process 3131" in line
