@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,3 +197,39 @@ def test_B38_a_disk_that_fills_up_and_then_a_kill_leave_what_was_safe_and_the_re
         assert ended in (-signal.SIGKILL, 0, 1)  # 1: there was not even room to take it up, and it said so
         life.look()
     finish(nursery, life)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of its own."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+@pytest.mark.parametrize("number", range(max(1, CRASHES // 20)))
+def test_B38_the_same_of_a_real_disk_without_room_for_anything(
+    nursery: Nursery, tmp_path: Path, small_disk: Path, number: int
+) -> None:
+    """Journal and its log share what is left; what the processes themselves tell is on another disk."""
+    dice = random.Random(f"{SEED} disk {number}")
+    life = Life(tmp_path, seed=dice.randrange(10**6), weight=8_000)
+    (tmp_path / "runs.db").symlink_to(small_disk / "runs.db")
+    size = dice.randrange(780, 1_100)
+    for _ in range(2):
+        resize(small_disk, f"{size}k")
+        ended = nursery.raise_one(life.plan(dice.randrange(30, 180), delay=dice.random() * 0.1))
+        assert ended in (-signal.SIGKILL, 0, 1)
+        resize(small_disk, "8m")  # without a free byte SQLite cannot even read what a killed process has left
+        life.look()
+        size += 150
+    finish(nursery, life)
+
+
+def resize(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True, capture_output=True)

@@ -230,6 +230,30 @@ def test_a_full_disk_at_the_very_beginning_is_an_error_of_whoever_begins(small_d
     assert sorted(small_disk.iterdir()) == [ballast]
 
 
+def test_a_disk_that_fills_up_while_the_file_is_made_leaves_no_torn_one(small_disk: Path) -> None:
+    """The log of a draft could not be written back, and the draft became the journal without it: it could never be read."""
+    path = small_disk / "runs.db"
+    made: list[bool] = []
+    for size in range(100, 1_000, 50):
+        subprocess.run(["mount", "-o", f"remount,size={size}k", str(small_disk)], check=True)
+        told = ""
+        try:
+            begin(SqliteJournal(path), record_of("r1", GRAPH)).writer.close()
+        except JournalError as error:
+            told = str(error)
+        made.append(path.exists())
+        assert made[-1] or "full" in told or "no space" in told
+        assert [file.name for file in small_disk.iterdir() if file.name.startswith(".")] == []
+        if made[-1]:
+            subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+            with closing(SqliteJournal(path)) as journal:
+                journal.runs()  # it can be read
+        for file in small_disk.iterdir():
+            file.unlink()
+    assert made[0] is False
+    assert made[-1] is True
+
+
 def test_a_file_that_may_not_grow_ends_the_journal_without_a_gap(tmp_path: Path) -> None:
     """The same for those who may not mount: SQLite itself is told to refuse."""
     path = tmp_path / "runs.db"

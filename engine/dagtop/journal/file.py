@@ -59,8 +59,13 @@ def open_to_read(path: Path) -> sqlite3.Connection | None:
     """
     if not _exists(path):
         return None
-    if _version(path) < schema.VERSION:
-        _upgrade(path)
+    version = _version(path)
+    if version < schema.VERSION:
+        try:
+            _upgrade(path)
+        except JournalError:
+            if version < schema.READABLE:
+                raise
     return _connect(path, "ro", BUSY_TIMEOUT)
 
 
@@ -157,7 +162,8 @@ def _create(path: Path) -> None:
             _lay_out(draft)
             os.link(draft, path)
         finally:
-            draft.unlink()
+            for ending in ("", "-wal", "-shm"):
+                draft.with_name(draft.name + ending).unlink(missing_ok=True)
     except FileExistsError:
         if not _exists(path):  # else another process was quicker, and its file is as good
             raise JournalError(
@@ -184,6 +190,10 @@ def _lay_out(draft: Path) -> None:
                 "disk?); choose a file on a local disk"
             )
         schema.migrate(connection)
+        # Closing does this too, but does not tell if the disk is full: then the file would be a torn one without its log.
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise JournalError(f"{_subject(draft.parent)} cannot be made: somebody else has its draft open; try again")
     finally:
         connection.close()
 
