@@ -8,8 +8,10 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from textual import events
 from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
+from textual.geometry import Size
 
 from dagtop_app import clipboard, terminal_signs
 from dagtop_app.keyboard import ToughDriver
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at what the terminal is told of the run.
 _LOOK = 0.5
+
+#: Of a terminal that says it has more columns or lines only these are drawn on: all of 5,000 by 5,000 took seconds a key.
+LARGEST = Size(1000, 400)
 
 _BACK = "\r\n\x1b[1mdagtop\x1b[0m: %s goes on meanwhile; exit or Ctrl+d comes back to it\r\n"
 
@@ -52,6 +57,17 @@ class Mannered(Themed):
         """Ours, unless another one is wanted."""
         wanted = super().get_driver_class()
         return ToughDriver if wanted is LinuxDriver else wanted
+
+    @property
+    def size(self) -> Size:
+        """As much of the terminal as is drawn on."""
+        return _bounded(super().size)
+
+    async def on_event(self, event: events.Event) -> None:
+        """No terminal is too large."""
+        if isinstance(event, events.Resize) and _bounded(event.size) != event.size:
+            event = events.Resize(_bounded(event.size), _bounded(event.size))
+        await super().on_event(event)
 
     def latest(self) -> RunSnapshot:
         """The run as it is."""
@@ -243,3 +259,7 @@ def _is_there(driver: object) -> bool:
     except (termios.error, ValueError):
         return False
     return True
+
+
+def _bounded(size: Size) -> Size:
+    return Size(min(size.width, LARGEST.width), min(size.height, LARGEST.height))

@@ -16,6 +16,7 @@ from dagtop_app import inspector_model
 from dagtop_app.event_roll import EventRoll
 from dagtop_app.event_texts import WEIGHT_OF, Weight, tell
 from dagtop_app.filters import Filter, matches
+from dagtop_app.manners import LARGEST
 from dagtop_app.node_commands import radius_of
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,3 +105,15 @@ def test_every_worker_says_what_it_does() -> None:
         and "description" not in {keyword.arg for keyword in node.keywords}
     ]
     assert silent == []
+
+
+@pytest.mark.anyio
+async def test_of_a_huge_terminal_only_a_part_is_drawn_on() -> None:
+    async with console(FakeEngine(many(100)), size=(5_000, 5_000)) as seen:
+        assert seen.app.main.size == seen.app.size == LARGEST
+        await seen.pilot.resize_terminal(100, 30)
+        await seen.settle()
+        assert seen.app.main.size == (100, 30)
+        await seen.pilot.resize_terminal(5_000, 30)
+        await seen.settle()
+        assert seen.app.main.size == (LARGEST.width, 30)
