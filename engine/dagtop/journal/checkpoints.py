@@ -22,14 +22,20 @@ _PATIENCE = 0.2
 
 def numbers(connection: sqlite3.Connection, run: int) -> Sequence[int]:
     """Those that are kept, ascending."""
-    rows = connection.execute("SELECT number FROM checkpoints WHERE run = ? ORDER BY number", (run,))
+    try:
+        rows = connection.execute("SELECT number FROM checkpoints WHERE run = ? ORDER BY number", (run,)).fetchall()
+    except sqlite3.Error:  # an earlier dagtop has made the file, and it cannot be changed
+        return []
     return [int(number) for (number,) in rows]
 
 
 def read(connection: sqlite3.Connection, run: int, number: int) -> bytes | None:
     """One of them; None if it is not there, or not what it was."""
     query = "SELECT crc, state FROM checkpoints WHERE run = ? AND number = ?"
-    row = connection.execute(query, (run, number)).fetchone()
+    try:
+        row = connection.execute(query, (run, number)).fetchone()
+    except sqlite3.Error:
+        return None
     if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
         return None
     return row[1]

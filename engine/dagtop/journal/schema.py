@@ -129,6 +129,8 @@ MIGRATIONS: tuple[str, ...] = (
 
 #: The version that this dagtop reads and writes.
 VERSION = len(MIGRATIONS)
+#: A file of this version, or a later one, can be read as it is, where it cannot be brought to today's.
+READABLE = 3
 
 
 def migrate(connection: sqlite3.Connection) -> None:
