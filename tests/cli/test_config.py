@@ -54,7 +54,7 @@ class TestReading:
     def test_dots_in_texts_and_comments_are_no_parts(self, tmp_path: Path) -> None:
         path = tmp_path / "config.toml"
         dots = ".".join(["a"] * 100)
-        path.write_text(f'# {dots}\ntheme = "dagtop-light" # {dots}\n[keys]\ncancel = ["x"] # \'{dots}\n')
+        path.write_text(f'# {dots}\ntheme = "dagtop-light" # {dots}\n[keys]\n"task.cancel" = ["x"] # \'{dots}\n')
         assert read(path).config.theme == "dagtop-light"
         for text in (f'theme = "{dots}"', f"theme = '{dots}'", f'theme = """\n{dots}"""', f"theme = '''{dots}'''"):
             assert "there is no theme" in wrong(path, text)
