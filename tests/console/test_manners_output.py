@@ -6,6 +6,7 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
 from console_terminal import on_terminal
 
 WRITES = """
@@ -130,3 +131,59 @@ def test_the_summary_is_at_most_twenty_lines_and_tells_report_and_how_to_go_on(t
         assert "report: " in after
         assert "it.html" in after
         assert "dagtop resume" in after
+
+
+GOES_ON = """
+    import anyio
+    from pathlib import Path
+    from dagtop import Graph
+
+    graph = Graph("goes on")
+
+    def fails():
+        raise ValueError("no")
+
+    for number in range(30):
+        graph.add(f"fails_{number}", fails)
+
+    @graph.task
+    async def waits():
+        Path("runs").touch()
+        await anyio.sleep(1000)
+"""
+BREAKS = """
+    import dagtop_app.screens.main as main
+    poll = main.MainScreen.poll
+    def broken(self):
+        if Path("runs").exists():
+            raise RuntimeError("a bug in the console")
+        poll(self)
+    main.MainScreen.poll = broken
+"""
+
+
+@pytest.mark.parametrize("way", ["signal", "drain", "cancel", "now", "crash"])
+def test_the_summary_tells_how_to_go_on_whatever_ends_the_console(tmp_path: Path, way: str) -> None:
+    with on_terminal(tmp_path, GOES_ON + (BREAKS if way == "crash" else ""), "--report", "it.json") as real:
+        match way:
+            case "signal":
+                real.until("30 failed")
+                real.child.kill(signal.SIGTERM)
+            case "crash":
+                pass
+            case _:
+                real.until("30 failed")
+                real.press("q")
+                real.until("Stay")
+                real.press({"drain": "d", "cancel": "k", "now": "!"}[way])
+                if way == "drain":
+                    real.until("leaves when")
+                    real.press("\x03")
+        real.end()
+        real.check_that_all_is_restored()
+        after = re.sub(r"\x1b\[[?<>0-9;]*[A-Za-z]|\r", "", real.raw[real.raw.rfind("\x1b[?1049l") :])
+        summary = after[after.index("goes on:") :] if "goes on:" in after else ""
+        assert summary, after
+        assert len(summary.strip().split("\n")) <= 20
+        assert re.search(r"go on with: dagtop resume \S+", summary), after
+        assert "report: it.json" in summary or way == "now", after
