@@ -103,6 +103,7 @@ def test_no_planted_secret_is_in_a_report(
         "https://example.com/a@b?x=1",
         "basic authentication failed",
         "tokens=None",
+        "prompt tokens: 1532, max_tokens=4096, tokenCount: 12",
         'File "auth.py", line 3, in get_token',
     ],
 )
@@ -116,6 +117,7 @@ def test_what_only_speaks_of_secrets_stays(harmless: str) -> None:
         ("connect(password='x y', user='ana')", f"connect(password={REDACTED}, user='ana')"),
         ('{"apiKey": "k1", "rows": 3}', f'{{"apiKey": {REDACTED}, "rows": 3}}'),
         ("--token abc123 --rows 3", f"--token {REDACTED} --rows 3"),
+        ("token=12345678, tokens: a1b2", f"token={REDACTED}, tokens: {REDACTED}"),
         ("DB_PASSWORD=abc; rows=3", f"DB_PASSWORD={REDACTED}; rows=3"),
         ("ftp://ana:x@host/", f"ftp://ana:{REDACTED}@host/"),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nend", f"{REDACTED}\nend"),

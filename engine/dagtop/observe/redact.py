@@ -24,6 +24,12 @@ _STRONG = (
 )
 #: Short words that often mean something else: of what stands under them only what looks random is looked for elsewhere.
 _WEAK = r"(^|[^a-z])(pass|auth|pat|pin)(?![a-z])|(^|[^a-z])keys?$"
+#: How many tokens there are is no secret.
+_COUNT = re.compile(
+    r"(^|[^a-z])(max|min|num|n|total|prompt|completion|input|output|used)[_-]?tokens?$"
+    r"|tokens?[_-]?(count|limit|budget|used|usage|length)$",
+    re.IGNORECASE,
+)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 #: Variables of the environment that look secret, of values that are not.
 _HARMLESS = frozenset({"PWD", "OLDPWD", "SSH_AUTH_SOCK", "XAUTHORITY"})
@@ -108,6 +114,8 @@ class _Vocabulary:
         return self._strong.search(name) is not None or self._strong.search(_CAMEL.sub("_", name)) is not None
 
     def _looks_secret(self, name: str) -> bool:
+        if _COUNT.search(name):
+            return False
         return self._secret.search(name) is not None or self._secret.search(_CAMEL.sub("_", name)) is not None
 
     def hidden(self, text: str) -> str:
@@ -152,12 +160,20 @@ def _hidden(match: re.Match[str]) -> str:
         bare = value.strip("\"'")
         if bare.startswith(REDACTED) or (kind == "named" and bare.lower() in _TELLS_NOTHING):
             return match.group()
+        if kind == "named" and bare.isdigit() and _counts(match.group("before_named")):
+            return match.group()
         if kind == "bearer" and bare.isalpha() and bare.islower():  # a word: "basic authentication"
             return match.group()
         if kind == "named" and match.group("before_named").rstrip().endswith(":") and not _could_be(value):
             return match.group()
         return f"{match.group(f'before_{kind}')}{REDACTED}"
     return REDACTED
+
+
+def _counts(before: str) -> bool:
+    """Whether it is a number of tokens that stands behind this: "prompt tokens: 1532"."""
+    name = before.rstrip("\"' \t:=>")
+    return name.lower().endswith("tokens") or _COUNT.search(name) is not None
 
 
 def _could_be(value: str) -> bool:
