@@ -145,3 +145,21 @@ async def test_the_row_that_stands_for_all_copies_stops_and_starts_them_and_give
         assert str(row.policy.restart.policy) == "no"
         await seen.press("u")
         await seen.until(lambda: "undone: copies[1]: restart = always" in seen.text)
+
+
+async def test_e_on_the_row_that_stands_for_all_copies_shows_and_changes_what_these_have() -> None:
+    """It showed the values of that row itself, which never runs: "no", where all copies are started always."""
+    async with live() as seen:
+        await seen.until(lambda: "5/6 up" in seen.text)
+        await seen.on("copies", "e")
+        assert seen.app.screen.inputs["restart"].value == "always"
+        seen.app.screen.inputs["reset_after"].value = "7"
+        await seen.press("enter")
+        await seen.until(lambda: all(reset_after(seen, f"copies[{i}]") == 7.0 for i in (0, 1)))
+        assert reset_after(seen, "api") != 7.0
+
+
+def reset_after(seen: Live, task: str) -> float:
+    row = row_of(seen.app.bridge.snapshot, task)
+    assert row is not None
+    return row.policy.restart.reset_after

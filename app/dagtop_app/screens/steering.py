@@ -18,7 +18,7 @@ from dagtop_app.config import Confirm
 from dagtop_app.filling import Field
 from dagtop_app.lines import Line
 from dagtop_app.marks import whom
-from dagtop_app.node_commands import orders, radius_of, together
+from dagtop_app.node_commands import kept_rows, orders, radius_of, together
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.form import Form
@@ -267,10 +267,11 @@ class Steering(Screen[None]):
         self.give(do.RetryFailed(), "running again what failed")
 
     def action_edit(self) -> None:
-        """Change the policy of the chosen tasks."""
-        rows = self._all_chosen()
-        if not rows:
+        """Change the policy of the chosen tasks; of a task with replicas, and of a node, that of those that run."""
+        chosen = self._all_chosen()
+        if not chosen:
             return
+        rows = kept_rows(self.snapshot, chosen)
 
         def typed(commands: Sequence[do.SetPolicy] | None) -> None:
             if not commands:
