@@ -62,7 +62,7 @@ def run(folder: Path, told: Call, forgotten: None) -> str:
     return printed.read_text("utf-8")
 
 
-def test_lines_of_json_tell_none(run: str) -> None:
+def test_B45_lines_of_json_tell_none(run: str) -> None:
     assert found(run) == {}
     failed = {line["task"]: line["failure"] for line in _objects(run) if line["type"] == "task.failed"}
     assert set(failed) == {"bound", "child", "bad"}
@@ -95,7 +95,7 @@ def test_lines_of_json_tell_none(run: str) -> None:
     ],
     ids=lambda arguments: "-".join(arguments[:3]).replace("/", "")[:40],
 )
-def test_no_command_tells_one(told: Call, run: str, arguments: tuple[str, ...]) -> None:
+def test_B45_no_command_tells_one(told: Call, run: str, arguments: tuple[str, ...]) -> None:
     text = told(*(_id(run) if argument == "RUN" else argument for argument in arguments))
     assert text
     assert found(text) == {}
@@ -103,7 +103,7 @@ def test_no_command_tells_one(told: Call, run: str, arguments: tuple[str, ...]) 
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_no_report_of_a_run_that_was_kept_has_one(told: Call, folder: Path, run: str, ending: str) -> None:
+def test_B45_no_report_of_a_run_that_was_kept_has_one(told: Call, folder: Path, run: str, ending: str) -> None:
     told("report", _id(run), f"report{ending}")
     assert found((folder / f"report{ending}").read_text("utf-8")) == {}
 
@@ -116,7 +116,7 @@ def test_no_ticket_has_one(told: Call, folder: Path, run: str) -> None:
         assert found(ticket.name + ticket.read_text("utf-8")) == {}
 
 
-def test_the_journal_has_only_what_a_run_needs_to_be_gone_on_with(told: Call, folder: Path, run: str) -> None:
+def test_B45_the_journal_has_only_what_a_run_needs_to_be_gone_on_with(told: Call, folder: Path, run: str) -> None:
     told("tell", _id(run), "cancel bad because of password=pw-of-a-reason")
     text = everything_in(folder / "runs.db")
     assert found(text, but=KEPT) == {}

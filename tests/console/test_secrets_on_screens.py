@@ -105,7 +105,7 @@ async def closed(seen: Seen) -> None:
 
 
 @pytest.mark.parametrize("view", ["1", "2", "3", "4", "5", "6", "7"])
-async def test_no_view_and_no_popup_shows_a_secret(engine: Any, view: str) -> None:
+async def test_B45_no_view_and_no_popup_shows_a_secret(engine: Any, view: str) -> None:
     app = ConsoleApp(engine, title="orders.py", now=Clock())
     async with app.run_test(size=SIZE) as pilot:
         seen = Seen(app, pilot, engine, Clock())

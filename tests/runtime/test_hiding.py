@@ -123,7 +123,7 @@ def test_a_private_key_that_is_printed_line_by_line_is_hidden_to_its_end() -> No
     assert seen("and on it goes") == "and on it goes"
 
 
-async def test_errors_logs_and_reasons_are_told_without_what_is_known() -> None:
+async def test_B45_errors_logs_and_reasons_are_told_without_what_is_known() -> None:
     async def bad(password: str, ctx: TaskContext) -> None:
         ctx.log.info("as %s", password)
         ctx.progress(1, 2, f"with {password}")
@@ -183,7 +183,7 @@ async def test_secrets_may_be_shown() -> None:
 # -- names ---------------------------------------------------------------------------------------------------------------
 
 
-async def test_a_name_that_tells_a_secret_is_another_one_outside_and_itself_inside(tmp_path: Path) -> None:
+async def test_B45_a_name_that_tells_a_secret_is_another_one_outside_and_itself_inside(tmp_path: Path) -> None:
     graph = Graph("g token=of-the-graph")
     heard: list[str] = []
 
