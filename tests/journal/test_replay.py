@@ -177,6 +177,27 @@ def test_it_goes_to_a_moment_between_two_events(played: Replay, stored: StoredRu
         assert (played.transport.number, played.transport.at, played.latest.at) == (before + 1, at, at)
 
 
+def test_it_comes_to_a_moment_however_few_moments_it_has_noted(
+    stored: StoredRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It went back to a checkpoint before the moment again and again, and never arrived."""
+    monkeypatch.setattr(playing, "PIECE", 1)
+    monkeypatch.setattr(playing, "NEAR", 1)
+    monkeypatch.setattr("dagtop.runtime.replay_index.MARKS", 1 << 60)
+    monkeypatch.setattr(shelf, "SPACING", 3)
+    replay = Replay(stored, at_end=True)
+    replay.start()
+    until(lambda: replay.transport.indexed and replay.transport.heading is None)
+    times = [event.at for event in stored.events()]
+    for number in (len(times) - 2, 3, len(times) // 2):
+        replay.seek_time(times[number])
+        until(lambda: replay.transport.heading is None)
+        assert replay.transport.at == times[number]
+        assert replay.latest.at == times[number]
+    replay.close()
+    assert replay.join(20)
+
+
 def test_it_plays_to_the_end_and_stands_still_there(stored: StoredRun) -> None:
     replay = Replay(stored, now=lambda: time.monotonic() * 10_000)
     replay.start()

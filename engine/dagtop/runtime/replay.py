@@ -185,7 +185,7 @@ class Replay:
         last, end = max(index.last, past.number), max(index.end, past.at, self._at)
         goes_on = self._summary.alive and past.ledger.run_state not in RUN_OVER
         return Transport(
-            number=past.number,
+            number=self.latest.events_seen,
             last=last,
             at=self._at,
             end=end,
@@ -194,7 +194,7 @@ class Replay:
             heading=self._heading,
             indexed=index.knows_all,
             troubles=index.troubles,
-            following=self._follows and goes_on,
+            following=self._follows and goes_on and self._heading is None,
             read=1.0 if index.done else index.number / max(1, last),
             goes_on=goes_on,
             filling=self._filling,
@@ -273,11 +273,11 @@ class Replay:
 
     def _go_on(self) -> None:
         with self._wake:
-            heading, playing = self._heading, self._playing
+            heading, until, playing = self._heading, self._until, self._playing
             refused, self._refused = self._refused, []
         self._past.publisher.answer(refused)
         if heading is not None:
-            self._head_for(heading)
+            self._head_for(heading, until)
         elif playing:
             self._tick()
         else:
@@ -304,15 +304,17 @@ class Replay:
             self._summary = self._stored.look()
             self._follows = self._follows and self._summary.alive
 
-    def _head_for(self, number: int) -> None:
+    def _head_for(self, heading: int, until: float | None) -> None:
         past, index = self._past, self._index
+        number = heading if until is None else index.number_at(until)
         begun = max(past.number if past.number <= number else 0, self._shelf.reach(number))
-        if not index.done and number > index.number and number - begun > self._shelf.spacing:
+        is_far = not index.done and number > index.number and number - begun > self._shelf.spacing
+        if is_far or (until is not None and not index.knows(until)):
             self._wait_for_the_index()
             return
-        back = number < past.number and (self._until is None or past.at > self._until)
-        self._jump(number)
-        until = self._until
+        back = number < past.number and (until is None or past.at > until)
+        if back or past.number < number:
+            self._jump(number)
         arrived = past.number >= number or past.forward(number=number, most=PIECE)
         if arrived and until is not None:
             arrived = past.forward(at=until, most=PIECE)
@@ -326,7 +328,7 @@ class Replay:
         self._show()
         self._filled, self._filling = past.number + 1, True
         with self._wake:
-            if (self._heading, self._until) == (number, until):
+            if (self._heading, self._until) == (heading, until):
                 self._heading = self._until = None
                 self._ticked_at = self._now()
 
@@ -334,13 +336,14 @@ class Replay:
         """It comes by there soon, and leaves checkpoints, which are shown meanwhile."""
         with self._wake:
             self._wake.wait(FRAME)
-        past = self._past
-        if self._now() - self._shown[0] >= 2 * ON_THE_WAY and self._shelf.reach(self._index.number) > past.number:
-            found = self._shelf.before(self._index.number)
-            if found is not None and found.number > past.number:
-                past.back_to(found)
-                self._at = past.at
-        self._show_on_the_way()
+        if self._now() - self._shown[0] < 2 * ON_THE_WAY:
+            return
+        past, index = self._past, self._index
+        found = self._shelf.before(index.number) if self._shelf.reach(index.number) > past.number else None
+        if found is not None and found.number > past.number:
+            past.back_to(found)
+            self._at = past.at
+        self._show()
 
     def _jump(self, number: int) -> None:
         """Go back to a checkpoint, or forward to one, if that is nearer to the event than where it is."""
@@ -356,7 +359,7 @@ class Replay:
             past.begin()
         if number - past.number > NEAR and not self._closed:
             while past.number < number - NEAR and not past.forward(number=number - NEAR, most=PIECE):
-                if self._closed or self._heading != number:
+                if self._closed or self._heading is None:
                     return
             self._nearby = [*self._nearby[-NEARBY + 1 :], past.checkpoint()]
 
@@ -367,11 +370,12 @@ class Replay:
         past = self._past
         while not past.forward(at=self._at, most=PIECE) and not self._closed and self._heading is None:
             self._show_on_the_way()
-        if past.number >= self._index.last:
-            self._at = past.at
+        over = past.number >= self._index.last
+        self._at = past.at if over else self._at
+        self._show()
+        if over:
             with self._wake:
                 self._playing, self._follows = False, self._summary.alive
-        self._show()
 
     # -- what is seen ------------------------------------------------------------------------------------------------
 

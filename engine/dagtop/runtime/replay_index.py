@@ -37,7 +37,7 @@ TROUBLES = frozenset({TaskFailed, TaskTimedOut, TaskBlocked, TaskEscalated, Brea
 #: Seconds between two looks for what a run that goes on has added.
 FOLLOWING = 0.5
 #: Events between two marks of when what was.
-_MARKS = 200
+MARKS = 200
 
 
 class Index:
@@ -106,6 +106,10 @@ class Index:
         times, numbers = self._marks if self.done or outline is None else outline.marks
         return numbers[max(0, bisect_right(times, at) - 1)]
 
+    def knows(self, at: float) -> bool:
+        """Whether it is known what was at a moment."""
+        return self.done or self.shelf.outline is not None or at <= self.at
+
     def trouble(self, number: int, step: int) -> int | None:
         """Number of the next problem, or of the one before."""
         numbers = [found for found, _ in self.troubles]
@@ -144,7 +148,7 @@ class Index:
         for number, event in enumerate(batch, first):
             if type(event) in TROUBLES:
                 self._troubles.append((number, event.at))
-            if number % _MARKS == 0 or event.at - latest >= 1.0:
+            if number % MARKS == 0 or event.at - latest >= 1.0:
                 latest = max(event.at, latest)
                 numbers.append(number)
                 times.append(latest)
