@@ -160,23 +160,26 @@ def is_possible(entry: Entry, now: RunSnapshot, known: Known) -> bool:
             return bool(now.breakers)
         case "ack":
             return bool(now.escalations)
+        case "scale":
+            return any(name.endswith("[0]") for name in now.plan.names)
         case word:
             return is_of_use(word, now)
 
 
 def _words(begun: str, now: RunSnapshot, known: Known) -> list[Offer]:
     wanted = begun.lower()
-    there = [entry for entry in VOCABULARY if is_possible(entry, now, known)]
-    first = [entry for entry in there if entry.word.startswith(wanted)]
-    other = [entry for entry in there if entry not in first and any(one.startswith(wanted) for one in entry.aliases)]
+    first = [entry for entry in VOCABULARY if entry.word.startswith(wanted)]
+    other = [
+        entry for entry in VOCABULARY if entry not in first and any(one.startswith(wanted) for one in entry.aliases)
+    ]
     third = [
         entry
-        for entry in there
+        for entry in VOCABULARY
         if len(wanted) > 1 and entry not in first and entry not in other and wanted in entry.help.lower()
     ]
     found = [*first, *other, *third]
     if not found:
-        words = {word: entry for entry in there for word in (entry.word, *entry.aliases)}
+        words = {word: entry for entry in VOCABULARY for word in (entry.word, *entry.aliases)}
         found = list(dict.fromkeys(words[near] for near in nearest_names(wanted, list(words))))
     return [
         Offer(
@@ -185,6 +188,7 @@ def _words(begun: str, now: RunSnapshot, known: Known) -> list[Offer]:
             entry.help.replace("`", ""),
         )
         for entry in found
+        if is_possible(entry, now, known)
     ]
 
 

@@ -78,6 +78,9 @@ def tasks_meant(snapshot: RunSnapshot, words: Sequence[Token]) -> list[str]:
     plan = snapshot.plan
     names = [token for token in words if not is_term(plan, token)]
     terms = [token.text for token in words if is_term(plan, token)]
+    for term in terms:
+        if term.endswith(":"):  # the filter box lets all pass until it is said; a command must not mean all of them
+            raise WordError(f"{clean(term, 40)} what? {clean(term, 40)}… needs a value")
     found = {name for token in names for name in _called(plan, token)}
     if not names:
         found = {name for index, name in enumerate(plan.names) if index not in plan.nodes}

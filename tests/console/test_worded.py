@@ -87,6 +87,11 @@ class TestTasks:
         assert refusal("hold load_* state:cached") == "no task of them is state:cached"
         assert "no state is called 'oops'" in refusal("hold state:oops")
 
+    def test_a_term_without_a_value_does_not_mean_all_tasks(self) -> None:
+        """`cancel state:` and Enter would have cancelled everything."""
+        assert refusal("cancel state:") == "state: what? state:… needs a value"
+        assert "needs a value" in refusal("restart load_* !tag:")
+
     def test_a_quote_that_is_not_closed_is_told(self) -> None:
         assert "not closed" in refusal('hold "load_1')
 
