@@ -34,7 +34,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from dagtop.core.values import dataclass
+from dataclasses import dataclass  # nothing here stands on the core
 
 
 class DagtopError(Exception):
