@@ -33,7 +33,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-
 from dataclasses import dataclass  # nothing here stands on the core
 
 
