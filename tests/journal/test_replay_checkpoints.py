@@ -127,7 +127,7 @@ def test_B40_a_checkpoint_is_what_folding_from_the_start_comes_to(stored: Stored
 
 
 def test_a_checkpoint_stays_what_it_was_whatever_is_built_on_it(stored: StoredRun) -> None:
-    kept = checkpoints_of(stored, 11)
+    kept = checkpoints_of(stored, 3)
     before = copied(kept[0].ledger)
     past = Past(stored)
     past.back_to(kept[0])
