@@ -71,6 +71,8 @@ class Wish:
     """Keys of the groups that are not."""
     halves: bool = not ASCII
     """Whether half a cell may stand for a task."""
+    whole: bool = False
+    """Without a scale: all of it is to be in the room, however small; else what reads well, and the rest is scrolled to."""
 
 
 class Bundle(NamedTuple):
@@ -201,6 +203,15 @@ class _Loading:
 
     def load(self) -> Sheet:
         """Choose how it is drawn, and draw it."""
+        sheet = self._as_it_reads_well()
+        return sheet if not self.wish.whole or self.wish.scale is not None or self._is_inside(sheet) else self._small()
+
+    def _is_inside(self, sheet: Sheet) -> bool:
+        columns, rows = self.wish.room
+        routing = sheet.atlas.maps.get(sheet.scale)
+        return sheet.scale.is_small or routing is None or (routing.width <= columns - 2 and routing.height <= rows)
+
+    def _as_it_reads_well(self) -> Sheet:
         wish, count = self.wish, self.model.size
         if wish.scale is Scale.WALL:
             return self._wall()

@@ -172,6 +172,16 @@ class TestKeys:
             await shown.press("equals_sign")
             assert (shown.view.scale, shown.sheet.scale) == (None, seen[0])
 
+    async def test_equals_shows_all_of_it_however_small(self) -> None:
+        """A first look is to be read, and the rest scrolled to; but a fit is to fit."""
+        async with graph(running_mix(), (80, 20)) as shown:
+            assert not shown.sheet.scale.is_small
+            await shown.press("equals_sign")
+            assert (shown.view.scale, shown.view.whole) == (None, True)
+            assert shown.sheet.scale.is_small
+            await shown.press("greater_than_sign")
+            assert (shown.view.whole, shown.sheet.scale) == (False, Scale.PILL)
+
     async def test_smaller_and_larger_stop_at_the_ends(self) -> None:
         async with graph(running_mix()) as shown:
             await shown.press(*["less_than_sign"] * 4)
@@ -424,6 +434,14 @@ class TestTheWorker:
 class TestLoading:
     def test_an_unwanted_drawing_is_given_up(self) -> None:
         assert load(Wish(plan=running_mix().plan), None, lambda: True) is None
+
+    @pytest.mark.parametrize("room", [(300, 100), (160, 40), (80, 20), (40, 8), (20, 5)])
+    def test_the_whole_is_in_the_room(self, room: tuple[int, int]) -> None:
+        for plan in (running_mix().plan, many(36).plan):
+            sheet = load(Wish(plan=plan, room=room, whole=True), None, lambda: False)
+            assert sheet is not None
+            routing = sheet.atlas.maps.get(sheet.scale)
+            assert sheet.scale.is_small or (routing and routing.width < room[0] and routing.height <= room[1])
 
     def test_the_order_is_worked_out_once_per_plan(self) -> None:
         plan = running_mix().plan

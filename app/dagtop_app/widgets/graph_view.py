@@ -66,7 +66,7 @@ class GraphView(LaidOutGraph):
                 self._set_scale(_SCALES[(_SCALES.index(now) - 1) % len(_SCALES)])
             case "fit":
                 self.folded, self.opened = None, ()
-                self._set_scale(None)
+                self._set_scale(None, whole=True)
             case "map":
                 shown = self._map_region(self.window) is not None
                 self.corner.wanted = not shown
@@ -148,10 +148,10 @@ class GraphView(LaidOutGraph):
         """The one that is wished, even while its drawing is being made."""
         return self.scale or (sheet.scale if sheet is not None else Scale.PILL)
 
-    def _set_scale(self, scale: Scale | None) -> None:
+    def _set_scale(self, scale: Scale | None, *, whole: bool = False) -> None:
         if scale is not None and self.folded is None and self.sheet is not None and not self.sheet.scale.is_small:
             self.folded = self.sheet.is_folded  # another size is no reason to open or close anything
-        self.scale = scale
+        self.scale, self.whole = scale, whole
         self._order()
 
     def _toggle_focus(self) -> None:

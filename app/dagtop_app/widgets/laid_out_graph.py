@@ -66,6 +66,8 @@ class LaidOutGraph(DrawnGraph):
         """The node that the keys go from; None in an empty graph, and before there is a drawing."""
         self.scale: Scale | None = None
         """As a person wants it; None: what fits."""
+        self.whole = False
+        """Whether a person wants all of it on the screen, however small."""
         self.focus_part: Focus | None = None
         """The part that a person wants to see; None: the whole graph."""
         self.folded: bool | None = None
@@ -284,6 +286,7 @@ class LaidOutGraph(DrawnGraph):
         wish = Wish(
             plan=plan,
             scale=self.scale,
+            whole=self.whole,
             focus=self.focus_part,
             level=self._level,
             room=(max(20, size.width), max(5, size.height)),
