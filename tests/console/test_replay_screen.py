@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 import pytest
 from console_pilot import Clock, Seen
 from dagtop import Graph, Retry, TaskContext
+from dagtop.core import events as ev
 from dagtop.journal.memory import MemoryJournal
+from dagtop.ports.journal import RunRecord
 from dagtop.runtime.replay import Replay
 from dagtop.runtime.transport import Transport
 from dagtop_app.console import ConsoleApp
@@ -212,3 +214,39 @@ class TestReplay:
         async with replayed() as (seen, _):
             await seen.press("q")
             assert not seen.app.is_running or seen.app.return_code == 0
+
+    async def test_a_click_on_the_bar_goes_to_that_moment(self) -> None:
+        async with replayed() as (seen, replay):
+            line = seen.lines[-2]
+            place = (line.index("━") + line.index("●")) // 2
+            await seen.pilot.click("#time-bar", offset=(place, 0))
+            await there(seen, lambda: replay.transport.heading is None and replay.transport.at < replay.transport.end)
+            assert seen.lines[-2].index("●") == place
+
+
+async def test_G_goes_along_with_a_run_that_goes_on_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dagtop.runtime.replay.FOLLOWING", 0.001)
+    monkeypatch.setattr("dagtop.runtime.replay_index.FOLLOWING", 0.001)
+    journal = MemoryJournal()
+    record = RunRecord(
+        run="r1", graph="g", source="", started_at=0.0, pid=1, names=("a",), upstream=((),), fingerprints=("f",)
+    )
+    writer = journal.begin(record, lambda task, message: None)
+    writer.record(1, [ev.RunStarted(0.0, "r1", "g", 0.0, 1, 4), ev.TaskReady(1.0, "a")])
+    replay = Replay(journal.load("last"), at_end=True)
+    app = ConsoleApp(replay, title="replay of g", now=Clock())
+    async with app.run_test(size=(100, 30)) as pilot:
+        seen = Seen(app, pilot, replay, Clock())  # type: ignore[arg-type]  # it is asked for nothing that this has not
+        replay.start()
+        await there(seen, lambda: replay.transport.following)
+        assert "event 2 of 2 · live" in seen.lines[-2]
+        await pressed(seen, replay, "ctrl+home")
+        assert "G goes along with it" in seen.lines[-2]
+        writer.record(3, [ev.TaskStarted(2.0, "a", 1)])
+        await there(seen, lambda: replay.transport.last == 3)
+        assert replay.transport.number == 0
+        await seen.press("G")
+        await there(seen, lambda: replay.transport.following and replay.transport.number == 3)
+        assert "event 3 of 3 · live" in seen.lines[-2]
+    replay.close()
+    assert replay.join(20)
