@@ -17,7 +17,6 @@ from dagtop.core.events import AnyEvent
 from dagtop.core.failure import Failure
 from dagtop.errors import JournalError
 from dagtop.journal.memory import MemoryJournal
-from dagtop.observe import load as load_module
 from dagtop.observe import spans, story
 from dagtop.observe.load import Load
 from dagtop.observe.spans import Kind, Span
@@ -522,9 +521,8 @@ def test_nothing_has_happened_and_the_load_is_nought() -> None:
     assert (made.now, made.peak, made.mean(0.0, 5.0), made.most(0.0, 5.0), made.level_at(3.0)) == (0, 0, 0.0, 0, 0)
 
 
-def test_a_load_keeps_its_latest_changes_and_still_knows_the_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_module, "CHANGES", 100)
-    made = Load()
+def test_a_load_keeps_its_latest_changes_and_still_knows_the_level() -> None:
+    made = Load(100)
     for n in range(501):
         made.step(float(n), 1 if n % 2 == 0 else -1)
         made.trim()
