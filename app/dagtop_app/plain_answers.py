@@ -96,8 +96,10 @@ def _last_problem(snapshot: RunSnapshot) -> str:
     return f"{clean(last.source, 60)}: {clean(last.message, 300)}" if last is not None else ""
 
 
-def tasks(snapshot: RunSnapshot, text: str, *, problems: bool = False) -> Iterator[str]:
-    """A line for each task that a filter lets through.
+def tasks(
+    snapshot: RunSnapshot, text: str, *, problems: bool = False, slow: Callable[[TaskRow], bool] | None = None
+) -> Iterator[str]:
+    """A line for each task that a filter lets through. `slow`: whether one runs longer than usual, for `state:slow`.
 
     Raises
     ------
@@ -106,6 +108,7 @@ def tasks(snapshot: RunSnapshot, text: str, *, problems: bool = False) -> Iterat
     wanted = Filter(text)
     if wanted.error:
         raise WordError(wanted.error)
+    wanted.slow = slow or wanted.slow
     found = matches(snapshot.rows, wanted, problems=problems)
     for index in found[:MOST]:
         yield task_line(snapshot, snapshot.rows[index])

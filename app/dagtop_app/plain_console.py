@@ -206,6 +206,7 @@ class Talk(Watch):
             self._give(said)
             return
         if said.word in LOOKS:
+            self.looks.usual = self.bridge.usual
             self._tell(*self.looks.answer(said, snapshot))
             return
         match said.word:

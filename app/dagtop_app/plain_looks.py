@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.forecast import Usual
+from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.errors import JournalError
 
 from dagtop_app import plain_answers as answers
 from dagtop_app.filters import Filter, matches
 from dagtop_app.row_orders import SORTS, keys_of
+from dagtop_app.table_columns import is_slow
 from dagtop_app.text import name_of, plural
 from dagtop_app.views.listed import BY_NAME
 from dagtop_app.worded import Worded, WordError
@@ -32,6 +34,8 @@ class Looks:
         """Tasks that words are meant for which name none."""
         self.journal: Journal | None = None
         """Where runs are kept, if that is known."""
+        self.usual: Mapping[int, Usual] = {}
+        """How long tasks usually take, by index."""
         self._order = ""
         self._filter = ""
 
@@ -95,14 +99,19 @@ class Looks:
 
     def tasks(self, snapshot: RunSnapshot, text: str) -> Iterator[str]:
         """A line for each task that a filter lets through, in the order that was chosen."""
+
+        def slow(row: TaskRow) -> bool:
+            return is_slow(snapshot, row, self.usual)
+
         if not self._order:
-            yield from answers.tasks(snapshot, text)
+            yield from answers.tasks(snapshot, text, slow=slow)
             return
         wanted = Filter(text)
         if wanted.error:
             raise WordError(wanted.error)
+        wanted.slow = slow
         rows = [snapshot.rows[index] for index in matches(snapshot.rows, wanted, problems=False)]
-        keys = keys_of(self._order, snapshot, rows, usual={}, level=None)
+        keys = keys_of(self._order, snapshot, rows, usual=self.usual, level=None)
         ordered = [rows[place] for place in sorted(range(len(rows)), key=keys.__getitem__)]
         yield from (answers.task_line(snapshot, row) for row in ordered[: answers.MOST])
         if len(rows) > answers.MOST:

@@ -17,9 +17,11 @@ from dagtop_app.eta_texts import Left, left_of_run, left_spans
 from dagtop_app.filters import Filter
 from dagtop_app.foresight import Foresight
 from dagtop_app.inspector_model import full, short
+from dagtop_app.plain_looks import Looks
 from dagtop_app.timeline_ahead import NOTHING, Ahead, expected, look_ahead, rough_end
 from dagtop_app.usual_texts import usual_spans
 from dagtop_app.view_model import run_line
+from dagtop_app.worded import parse
 from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
@@ -193,6 +195,19 @@ class TestWhoIsSlow:
 
 
 class TestInWords:
+    def test_plain_lines_know_who_is_slow(self) -> None:
+        snapshot, looks = running_mix(), Looks()
+        assert [*looks.answer(parse("tasks state:slow", snapshot), snapshot)] == ["No task is like that."]
+        looks.usual = usual_of(snapshot, extract_events=112.0, extract_users=900.0)
+        (line,) = looks.answer(parse("tasks state:slow", snapshot), snapshot)
+        assert line.startswith("extract_events")
+        looks = Looks()
+        looks.usual = usual_of(snapshot, extract_events=112.0, extract_users=40.0)
+        assert len([*looks.answer(parse("sort slow", snapshot), snapshot)]) == 1
+        first, second = looks.answer(parse("tasks state:slow", snapshot), snapshot)
+        assert first.startswith("extract_events")  # 2.1 times as long as usual
+        assert second.startswith("extract_users")
+
     def test_what_is_usual_and_how_this_one_compares(self) -> None:
         known = Usual(50.0, 80.0, 12)
         assert text_of(usual_spans(running(), running().rows[0], known)) == "usual 0:50 · p95 1:20 · 12 runs"
