@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.states import TaskState
 
 from dagtop_app.lines import Span
 from dagtop_app.table_columns import SLOW, slow_word, times_usual
@@ -21,6 +22,6 @@ def usual_spans(snapshot: RunSnapshot, row: TaskRow, usual: Usual | None) -> lis
     times = times_usual(snapshot, row, {row.index: usual})
     if slow := slow_word(snapshot, row, {row.index: usual}):
         spans += [("  ", ""), (slow, "warn")]
-    elif times is not None and row.ended_at is not None and (times >= SLOW or times <= 1 / SLOW):
+    elif times is not None and row.state is TaskState.SUCCEEDED and (times >= SLOW or times <= 1 / SLOW):
         spans.append((f"  this time {times:.1f}×", "dim"))
     return spans

@@ -215,6 +215,8 @@ class TestInWords:
         assert text_of(usual_spans(done, done.rows[0], known)).endswith("this time 2.0×")
         assert text_of(usual_spans(done, done.rows[0], Usual(95.0, 95.0, 1))) == "usual 1:35 · 1 run"
         assert usual_spans(done, done.rows[0], None) == []
+        stopped = one(state=S.CANCELLED, attempt=1, started_at=0.0, ended_at=1.0)
+        assert "this time" not in text_of(usual_spans(stopped, stopped.rows[0], known))
 
     def test_the_inspector_is_as_before_where_nothing_is_known(self) -> None:
         snapshot = running()
