@@ -30,7 +30,13 @@ def run_command_line(arguments: Sequence[str]) -> int:
     """
     open_missing_descriptors()
     signals.install()
-    code = call(arguments)
+    try:
+        code = call(arguments)
+    except BaseException:
+        # An interrupt in the middle of an import, or of what answers one, comes out as any error: the signal is what counts.
+        if (after_signal := _interrupted()) is None:
+            raise
+        code = after_signal
     signals.end_with(code)
     give_up_stderr_if_it_cannot_be_written()
     if "dagtop_app.headless" in sys.modules:  # something may have run, and have left threads behind
