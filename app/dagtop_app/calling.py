@@ -7,6 +7,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from dagtop_app import settings
 from dagtop_app.options import UsageError, checked
@@ -99,7 +100,9 @@ def _interrupted() -> int | None:
     # exec() takes that back.
     exec("")
     if signals.exit_code is not None:
-        tell(f"dagtop: {name_of_signal(signals.received[0])}: nothing ran")
+        # Not by `tell`, which loads something: what was interrupted while it loads may not load any more.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"dagtop: {name_of_signal(signals.received[0])}: nothing ran\n")
     return signals.exit_code
 
 
