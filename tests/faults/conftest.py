@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 TESTS = Path(__file__).parent.parent
-sys.path += [str(TESTS / "contracts"), str(TESTS / "core")]
+sys.path += [str(TESTS / "contracts"), str(TESTS / "core"), str(TESTS / "runtime")]
