@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 from dagtop import DAGExecutor, Graph, MetaDAG, Reconciler, RunState, TaskContext, TaskState
-from dagtop.core.commands import DrainRun, RestartTask
+from dagtop.core.commands import CancelRun, DrainRun, RestartTask
 from dagtop.core.states import RUN_OVER
 from dagtop.journal.resume import plan_resumption
 from dagtop.journal.sqlite import SqliteJournal
@@ -31,6 +31,14 @@ async def test_a_service_is_stopped_when_everything_else_has_ended() -> None:
     assert result.state is RunState.SUCCEEDED
     assert result["api"].state is TaskState.SUCCEEDED
     assert result["client"].output == "here"
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_services_alone_go_on_until_they_are_stopped_also_as_replicas(nested: bool) -> None:
+    """What stands for the replicas is nothing else to be done: it ended the run when all were ready."""
+    graph = Graph("g").add("web", serve, restart="always", replicas=2)
+    run = rehearse(MetaDAG("m").add(graph) if nested else graph, commands=[(50, CancelRun())])
+    assert (run.result.state, run.result.duration) == (RunState.CANCELLED, 50)
 
 
 @pytest.mark.parametrize("loop", ["asyncio", "trio"])

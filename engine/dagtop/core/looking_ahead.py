@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.forecast import costs_of
 from dagtop.core.ready import ranking
+from dagtop.core.spreading import replicas_of
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
@@ -45,9 +46,11 @@ def recount_services(machine: RunMachine) -> None:
     """
     machine.backgrounds = 0
     if machine.supervised:
-        policies, nodes = machine.ledger.policies, machine.plan.nodes
-        services = sum(policy.restart.is_on for policy in policies)
-        beside_others = services < len(policies) - len(nodes) and not machine.policy.supervises
+        plan, nodes = machine.plan, machine.plan.nodes
+        kept = [policy.restart.is_on for policy in machine.ledger.policies]
+        services = sum(kept)
+        others = (i for i, is_kept in enumerate(kept) if not is_kept and i not in nodes and not replicas_of(plan, i))
+        beside_others = not machine.policy.supervises and next(others, None) is not None
         if machine.stopping is not None or beside_others:
             machine.backgrounds = services
 
