@@ -88,6 +88,8 @@ class Reloader(ReadsAside[Difference]):
         """
         self._marks = _marks_of(self._files())
         self.is_broken = True
+        # What the run began with is told apart by its text, which is that of the next version once the file is read.
+        self._executor.prepared.versions.now()
         found = read_again(self.path, self._read, patience=self._patience)
         self._marks |= _marks_of([file for file in self._files() if file not in self._marks])
         self.is_broken = False

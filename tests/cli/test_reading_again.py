@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from dagtop import DAGExecutor, RunState
 from dagtop.errors import DagtopError
+from dagtop.graph import source
 from dagtop.loaders.again import files_of, read_again
 from dagtop.loaders.python import load
 from dagtop_app.executing import executor_for
@@ -64,6 +65,22 @@ def test_what_is_different_is_told_before_it_is_applied(file: Path, write: Write
     found = reloader.look()
     assert (found.plan.added, found.plan.changed, found.plan.untouched) == (("c",), ("b",), ("a",))
     assert reloader.lines(found) == ["+ added: c", "~ changed: b", "  1 task untouched"]
+
+
+@pytest.mark.parametrize("edited", ["g.py", "helper.py"])
+def test_the_first_edit_of_a_run_is_seen_though_nothing_was_compared_before(
+    file: Path, write: Write, edited: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The text of what runs was looked up after the file was read again: it was the new text, and nothing was different."""
+    monkeypatch.setattr(
+        source, "_of_code", source._of_code.__wrapped__
+    )  # that another test has read the same code is no help
+    reloader = Reloader(*ready(file))
+    text, tasks = (
+        (GRAPH.replace("a + 1", "a + 12"), "b") if edited == "g.py" else ("def value():\n    return 30\n", "a")
+    )
+    write(edited, text)
+    assert reloader.lines(reloader.look())[0] == f"~ changed: {tasks}"
 
 
 def test_what_changed_runs_again_with_what_was_made_of_it_also_when_only_a_module_beside_it_changed(

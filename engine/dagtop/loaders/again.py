@@ -108,7 +108,7 @@ class _Known:
     def __init__(self, path: str) -> None:
         self._path = path
         self._modules: dict[str, ModuleType] = {name: sys.modules[name] for name in own_modules(path)}
-        self._lines = linecache.cache.get(path)
+        self._lines = {file: linecache.cache[file] for file in files_of(path) if file in linecache.cache}
         self._argv = sys.argv
         for module in self._modules.values():
             # Compiled code is known by the second and the size of its source: an edit within that second would not be seen.
@@ -121,8 +121,7 @@ class _Known:
         """Forget what was read since."""
         put_back(self._path, self._modules)
         sys.argv = self._argv
-        if self._lines is not None:
-            linecache.cache[self._path] = self._lines
+        linecache.cache.update(self._lines)
 
 
 def files_of(path: str) -> list[str]:

@@ -249,7 +249,18 @@ def _forget_what_it_brought_along(path: str) -> None:
 
 
 def _remember_what_it_brought_along(path: str, before: set[str]) -> None:
-    _brought_along.setdefault(path, set()).update(_beside(path, set(sys.modules) - before))
+    names = set(_beside(path, set(sys.modules) - before))
+    _brought_along.setdefault(path, set()).update(names)
+    for name in names:
+        _keep_text(str(sys.modules[name].__file__))
+
+
+def _keep_text(path: str) -> None:
+    """Have tracebacks, and whoever asks for the text of a function, see what runs, also after the file was edited."""
+    if not (lines := linecache.updatecache(path)):
+        return
+    # Without a time the entry is never thrown away.
+    linecache.cache[path] = (sum(map(len, lines)), None, lines, path)
 
 
 def _beside(path: str, names: Iterable[str]) -> Iterator[str]:
@@ -290,7 +301,7 @@ def _run(path: str, source: bytes, code: CodeType) -> ModuleType:
     module = module_from_spec(spec)
     module.__file__ = path
     text = _decode(path, source)
-    # Without a time the entry is never thrown away: tracebacks show the code that runs, also after the file was edited.
+    # As `_keep_text` does, of what was read already.
     linecache.cache[path] = (len(source), None, text.splitlines(keepends=True), path)
     before = set(sys.modules)
     sys.modules[name] = module
