@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from dagtop.core.commands import BlastRadius
+from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 
 from dagtop_app.lines import Line
@@ -16,6 +17,8 @@ from dagtop_app.worded_vocabulary import VOCABULARY, entry_of
 
 #: What a command for more tasks would do is not worked out at every letter.
 WEIGHED = 2_000
+
+_NOTHING: Mapping[int, Usual] = {}
 
 
 class Outlook(NamedTuple):
@@ -49,8 +52,10 @@ def word_lines(begun: str, cells: int) -> list[Line]:
     return [*lines, (("“because …” at the end is kept with the run.", "faint"),)]
 
 
-def outlook(text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = ()) -> Outlook:
-    """What a line would do if it was entered now."""
+def outlook(
+    text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = (), usual: Mapping[int, Usual] = _NOTHING
+) -> Outlook:
+    """What a line would do if it was entered now: see `parse`."""
     text = text.strip().removeprefix(":").strip()
     if not text:
         return Outlook("a command, and what it is about · Tab takes what is offered · esc leaves", "dim")
@@ -60,7 +65,7 @@ def outlook(text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = ()) -> 
         if began:
             return Outlook(f"Tab: {', '.join(began[:8])}", "dim")
     try:
-        worded = parse(text, snapshot, chosen=chosen)
+        worded = parse(text, snapshot, chosen=chosen, usual=usual)
     except WordError as error:
         return Outlook(clean(str(error), 300), "warn")
     if not worded.commands:

@@ -201,7 +201,7 @@ class Talk(Watch):
     def _obey(self, text: str) -> None:
         self.bridge.poll()
         snapshot = self.bridge.snapshot
-        said = parse(text, snapshot, chosen=self.looks.chosen)
+        said = parse(text, snapshot, chosen=self.looks.chosen, usual=self.bridge.usual)
         if said.commands:
             self._give(said)
             return

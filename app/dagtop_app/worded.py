@@ -12,6 +12,7 @@ from typing import NamedTuple, get_args
 
 import msgspec
 from dagtop.core import commands as do
+from dagtop.core.forecast import Usual
 from dagtop.core.nearest import nearest
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.topology import reach
@@ -46,6 +47,8 @@ class Worded(NamedTuple):
 #: Words that do something which is no command for the run, and take nothing.
 BARE = frozenset({"undo", "reload", "now"})
 
+_NOTHING: Mapping[int, Usual] = {}
+
 
 class _Said(NamedTuple):
     """A line, taken apart."""
@@ -57,7 +60,8 @@ class _Said(NamedTuple):
     reason: str
     text: str
     snapshot: RunSnapshot
-    chosen: Sequence[str]
+    chosen: Sequence[str] = ()
+    usual: Mapping[int, Usual] = _NOTHING
 
     @property
     def rest(self) -> str:
@@ -67,7 +71,7 @@ class _Said(NamedTuple):
         """The tasks that these words mean; if there are none, those that are chosen already."""
         words = self.words if words is None else words
         if words:
-            return tasks_meant(self.snapshot, words)
+            return tasks_meant(self.snapshot, words, self.usual)
         if self.chosen:
             return list(self.chosen)
         raise WordError(f"{self.entry.word} needs a task: {self.usage}")
@@ -82,8 +86,13 @@ class _Said(NamedTuple):
             raise WordError(f"{clean(words[0].text, 60)!r} is too much: {self.usage}")
 
 
-def parse(text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = ()) -> Worded:
-    """What a line comes to. `chosen` are the tasks that are meant if it names none.
+def parse(
+    text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = (), usual: Mapping[int, Usual] = _NOTHING
+) -> Worded:
+    """What a line comes to.
+
+    chosen: the tasks that are meant if it names none.
+    usual: how long tasks took in earlier runs, by index, for `state:slow`.
 
     Raises
     ------
@@ -96,7 +105,7 @@ def parse(text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = ()) -> Wo
     entry = entry_of(first)
     if entry is None:
         return _by_verb(first, words[1:])
-    said = _taken_apart(entry, text, words[1:], snapshot, chosen)
+    said = _taken_apart(entry, text, words[1:], snapshot)._replace(chosen=chosen, usual=usual)
     if entry.asks:
         return _shown(said)
     if entry.word in BARE:
@@ -110,9 +119,7 @@ def parse(text: str, snapshot: RunSnapshot, *, chosen: Sequence[str] = ()) -> Wo
     return Worded(entry.word, tuple(commands), _saying(commands, said), (), said.rest)
 
 
-def _taken_apart(
-    entry: Entry, text: str, words: Sequence[Token], snapshot: RunSnapshot, chosen: Sequence[str]
-) -> _Said:
+def _taken_apart(entry: Entry, text: str, words: Sequence[Token], snapshot: RunSnapshot) -> _Said:
     """Flags and the reason apart from the other words."""
     kept: list[Token] = []
     flags: set[str] = set()
@@ -131,7 +138,7 @@ def _taken_apart(
     known = {"restart": {"--downstream"}, "ack": {"--withdraw"}}.get(entry.word, set())
     for flag in flags - known:
         raise WordError(f"{entry.word} knows no {clean(flag, 40)}{nearest(flag, known)}")
-    return _Said(entry, kept, frozenset(flags), reason, text, snapshot, chosen)
+    return _Said(entry, kept, frozenset(flags), reason, text, snapshot)
 
 
 def _by_verb(first: str, words: Sequence[Token]) -> Worded:
@@ -154,12 +161,10 @@ def _shown(said: _Said) -> Worded:
         case "why" | "where" | "goto":
             return Worded(word, tasks=tuple(said.tasks()), rest=said.rest)
         case "select":
-            return Worded(
-                word, tasks=tuple(tasks_meant(said.snapshot, said.words)) if said.words else (), rest=said.rest
-            )
+            return Worded(word, tasks=tuple(said.tasks()) if said.words else (), rest=said.rest)
         case "logs":
             words = said.words[:-1] if said.words and said.words[-1].text.isdecimal() else said.words
-            return Worded(word, tasks=tuple(tasks_meant(said.snapshot, words)) if words else (), rest=said.rest)
+            return Worded(word, tasks=tuple(said.tasks(words)) if words else (), rest=said.rest)
         case "report":
             report_asked(said.rest)  # what is wrong with it is told before Enter
             return Worded(word, rest=said.rest)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from dagtop.core.forecast import Usual
 from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.spreading import chosen_by
 
 from dagtop_app.filters import Filter
+from dagtop_app.table_columns import is_slow
 from dagtop_app.text import clean
 
 #: A quoted text, NAME="a quoted text", a regular expression, or anything up to the next space.
@@ -68,8 +70,10 @@ def is_term(plan: Plan, token: Token) -> bool:
     return not token.quoted and token.text not in plan.index and _TERM.fullmatch(token.text) is not None
 
 
-def tasks_meant(snapshot: RunSnapshot, words: Sequence[Token]) -> list[str]:
+def tasks_meant(snapshot: RunSnapshot, words: Sequence[Token], usual: Mapping[int, Usual]) -> list[str]:
     """The tasks that some words mean, upstream first. Names and patterns add up; terms of the filter box narrow them down.
+
+    usual: how long tasks took in earlier runs, by index, for `state:slow`.
 
     Raises
     ------
@@ -88,6 +92,7 @@ def tasks_meant(snapshot: RunSnapshot, words: Sequence[Token]) -> list[str]:
         wanted = Filter(" ".join(terms))
         if wanted.error:
             raise WordError(wanted.error)
+        wanted.slow = lambda row: is_slow(snapshot, row, usual)
         found = {name for name in found if wanted(snapshot.rows[plan.index[name]])}
         if not found:
             among = "of them is" if names else "is"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from console_fakes import FakeEngine, S, many, running_mix, snapshot_of
 from console_pilot import console
+from dagtop.core import commands as do
 from dagtop.core.forecast import Usual
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
@@ -17,11 +18,12 @@ from dagtop_app.eta_texts import Left, left_of_run, left_spans
 from dagtop_app.filters import Filter
 from dagtop_app.foresight import Foresight
 from dagtop_app.inspector_model import full, short
+from dagtop_app.palette import outlook
 from dagtop_app.plain_looks import Looks
 from dagtop_app.timeline_ahead import NOTHING, Ahead, expected, look_ahead, rough_end
 from dagtop_app.usual_texts import usual_spans
 from dagtop_app.view_model import run_line
-from dagtop_app.worded import parse
+from dagtop_app.worded import WordError, parse
 from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
@@ -207,6 +209,21 @@ class TestInWords:
         first, second = looks.answer(parse("tasks state:slow", snapshot), snapshot)
         assert first.startswith("extract_events")  # 2.1 times as long as usual
         assert second.startswith("extract_users")
+
+    def test_a_command_knows_who_is_slow_as_the_table_does(self) -> None:
+        """`cancel state:slow` found nobody, though the filter did: what is usual was not told to it."""
+        snapshot = running_mix()
+        usual = usual_of(snapshot, extract_events=112.0, extract_users=900.0)
+        assert [*parse("cancel state:slow", snapshot, usual=usual).commands] == [do.CancelTask("extract_events")]
+        assert "extract_events" in outlook("cancel state:slow", snapshot, usual=usual).text
+        with pytest.raises(WordError, match="no task is state:slow"):
+            parse("cancel state:slow", snapshot)
+
+    async def test_the_line_behind_a_colon_knows_who_is_slow(self) -> None:
+        engine = engine_with(running_mix(), extract_events=112.0, extract_users=900.0)
+        async with console(engine, (100, 30)) as seen:
+            await seen.press("colon", *"hold state:slow", "enter")
+            assert "hold: extract_events runs already" in seen.text
 
     def test_what_is_usual_and_how_this_one_compares(self) -> None:
         known = Usual(50.0, 80.0, 12)

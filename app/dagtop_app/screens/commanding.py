@@ -59,7 +59,7 @@ class Commanding(Looking):
         )
         words = Words(
             lambda text: completing.offers(text, self.snapshot, known),
-            lambda text: palette.outlook(text, self.snapshot, chosen=chosen),
+            lambda text: palette.outlook(text, self.snapshot, chosen=chosen, usual=self.bridge.usual),
         )
 
         def entered(line: str | None) -> None:
@@ -91,7 +91,8 @@ class Commanding(Looking):
 
         text = line.strip().removeprefix(":").strip()
         try:
-            worded = parse(text, self.snapshot, chosen=[row.name for row in self.chosen_rows])
+            chosen = [row.name for row in self.chosen_rows]
+            worded = parse(text, self.snapshot, chosen=chosen, usual=self.bridge.usual)
         except WordError as error:
             self.bridge.refuse(clean(str(error), 300))
             return
