@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from dagtop import Graph, Reconciler, TaskContext, TaskState
 from dagtop.core.events import Problem, RunStarted
 from dagtop.errors import JournalError
+from dagtop.journal.retention import Retention, prune
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.runtime.history import History
 
@@ -169,3 +171,16 @@ async def test_B33_the_journal_has_one_run_with_a_session_for_each_process(make:
     stored = SqliteJournal(tmp_path / "runs.db").load("last")
     assert len(stored.sessions) == 3
     assert sum(isinstance(event, RunStarted) for event in stored.events()) == 1
+
+
+async def test_B33_the_run_that_the_next_start_goes_on_with_is_never_pruned(
+    make: Make, starts: Counter[str], tmp_path: Path
+) -> None:
+    """Each start told the journal that its run was one like any other, so `dagtop runs prune` let its desired state go."""
+    async with make() as one:
+        assert await one.wait_ready("web", timeout=20)
+        run = one.run_id
+    with closing(SqliteJournal(tmp_path / "runs.db")) as journal:
+        pruned = prune(journal, Retention(keep=0))
+    assert pruned.gone == ()
+    assert [kept.run for kept, _ in pruned.spared] == [run]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from dagtop.core.described import described_run, told_apart
@@ -67,7 +68,7 @@ def record_of(executor: DAGExecutor, engine: Engine) -> RunRecord:
         policies=policies,
         policy=which,
         nodes=tuple(plan.nodes),
-        setup=described_run(executor.config.run_policy()),
+        setup=described_run(replace(executor.config.run_policy(), supervises=executor.supervises)),
         hidden=executor.hiding.names.digests(),
     )
 
