@@ -23,6 +23,9 @@ stty sane <&4
 printf '{_OFF}' >&4
 ) 2>/dev/null &"""
 
+#: Seconds that its start may take.
+_PATIENCE = 10.0
+
 
 class TerminalGuard:
     """Watches over a terminal from `start` to `end`.
@@ -63,7 +66,7 @@ class TerminalGuard:
     def end(self) -> None:
         """The terminal is as it was: there is nothing to do."""
         if self._started is not None:
-            self._started.join(timeout=2.0)
+            self._started.join(timeout=_PATIENCE)  # one that is not told would put right what a shell has set since
         if self._pipe is not None:
             with contextlib.suppress(OSError):
                 os.write(self._pipe, b"bye\n")

@@ -7,7 +7,7 @@ import sys
 import termios
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -33,7 +33,7 @@ class Real:
         """All that came from it."""
         self.screen = pyte.Screen(*size)
         self._stream = pyte.Stream(self.screen)
-        self.modes: Any = termios.tcgetattr(child.child_fd)
+        self.modes: Any = modes_at_first()
 
     @property
     def text(self) -> str:
@@ -96,6 +96,26 @@ class Real:
         assert self.raw.rfind("\x1b[?25l") < self.raw.rfind("\x1b[?25h"), "the cursor is left hidden"
 
 
+def modes_at_first() -> Any:
+    """Those of any new terminal: by the time that this one is looked at, the console may have changed them."""
+    ours, theirs = os.openpty()
+    try:
+        return termios.tcgetattr(ours)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+def end(child: pexpect.spawn[str]) -> None:
+    """Have it end, if it is there still; pexpect gives what it has killed a tenth of a second, and raises then."""
+    try:
+        child.close(force=True)
+    except pexpect.ExceptionPexpect:
+        with suppress(ChildProcessError):
+            os.waitpid(child.pid, 0)
+        child.ptyproc.terminated = True
+
+
 @contextmanager
 def on_terminal(
     folder: Path, graph: str, *arguments: str, size: tuple[int, int] = (100, 30), **environ: str
@@ -113,4 +133,4 @@ def on_terminal(
     try:
         yield Real(child, size)
     finally:
-        child.close(force=True)
+        end(child)

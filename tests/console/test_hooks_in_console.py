@@ -115,7 +115,7 @@ FILE = """
 
 def test_in_a_real_terminal_they_have_been_called_when_the_console_is_left(tmp_path: Path) -> None:
     with on_terminal(tmp_path, FILE) as real:
-        real.until("SUCCEEDED")
+        real.until("SUCCEEDED 0:")  # not only the task
         real.press("q")
         assert real.end() == 0
     assert (tmp_path / "told.txt").read_text().splitlines() == ["before run", "after run succeeded"]
