@@ -141,7 +141,17 @@ class ToughDriver(LinuxDriver):
             while not over:
                 over = self.exit_event.is_set()
                 if selector.select(_LOOK):
-                    text = decode(os.read(self.fileno, _CHUNK))
+                    try:
+                        data = os.read(self.fileno, _CHUNK)
+                    except OSError:
+                        data = b""
+                    if not data:  # it has gone, or somebody who shares it has set it otherwise
+                        if not is_there(self.fileno):
+                            self._loop.call_soon_threadsafe(self._app.terminal_gone)  # type: ignore[attr-defined]
+                            return
+                        self.exit_event.wait(_LOOK)
+                        continue
+                    text = decode(data)
                     for event in parser.feed(text) if text else ():
                         self.process_message(event)
                 for event in parser.tick():
@@ -149,3 +159,14 @@ class ToughDriver(LinuxDriver):
         with suppress(EOFError, ParseEOF, ParseError):
             for _ in parser.feed(""):
                 pass
+
+
+def is_there(terminal: int) -> bool:
+    """Whether a terminal still is."""
+    import termios  # noqa: PLC0415 - not where there are no such terminals
+
+    try:
+        termios.tcgetattr(terminal)
+    except (termios.error, ValueError):
+        return False
+    return True

@@ -14,7 +14,7 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
 from dagtop_app import clipboard, terminal_signs
-from dagtop_app.keyboard import ToughDriver
+from dagtop_app.keyboard import ToughDriver, is_there
 from dagtop_app.terminal_child import pager, run_on_terminal, shell
 from dagtop_app.text import name_of
 from dagtop_app.themed import Themed
@@ -244,21 +244,14 @@ class Mannered(Themed):
 
     def panic(self, *renderables: RenderableType) -> None:
         """Something went wrong for good. If it is that the terminal has gone, that is no error of ours."""
-        if self._driver is not None and not self.is_headless and not _is_there(self._driver):
-            self.hang_up(ignored=signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
+        if self._driver is not None and not self.is_headless and not is_there(getattr(self._driver, "fileno", 0)):
+            self.terminal_gone()
             return
         super().panic(*renderables)
 
-
-def _is_there(driver: object) -> bool:
-    """Whether the terminal that keys come from still is."""
-    import termios  # noqa: PLC0415 - not where there are no such terminals
-
-    try:
-        termios.tcgetattr(getattr(driver, "fileno", 0))
-    except (termios.error, ValueError):
-        return False
-    return True
+    def terminal_gone(self) -> None:
+        """It has, whether a signal has told so or not."""
+        self.hang_up(ignored=signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)
 
 
 def _bounded(size: Size) -> Size:

@@ -204,6 +204,31 @@ def test_a_terminal_that_goes_away(tmp_path: Path, how: str) -> None:
         assert (tmp_path / "done").exists() is (how != "cancel")
 
 
+def test_a_terminal_that_goes_away_where_its_signal_is_ignored(tmp_path: Path) -> None:
+    """Nothing told the console, as where it was started by nohup: it looked for keys all the time, and never ended."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        terminal = on_terminal(tmp_path, WAITS, "--no-journal")
+        real = terminal.__enter__()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        real.until("RUNNING")
+        wait_for(tmp_path / "ticks")
+        real.child.ptyproc.fileobj.close()
+        real.child.ptyproc.closed = real.child.closed = True
+        ticks = (tmp_path / "ticks").read_text()
+        while (tmp_path / "ticks").read_text() in {ticks, ""}:
+            time.sleep(0.01)
+        (tmp_path / "enough").touch()
+        _, status = os.waitpid(real.child.pid, 0)
+        real.child.ptyproc.terminated = True
+        assert os.waitstatus_to_exitcode(status) == 0
+        assert (tmp_path / "done").exists()
+    finally:
+        terminal.__exit__(None, None, None)
+
+
 def test_a_shell_while_the_run_goes_on_has_ctrl_c_for_itself(tmp_path: Path) -> None:
     with on_terminal(tmp_path, WAITS, "--no-journal") as real:
         real.until("RUNNING")
