@@ -124,3 +124,43 @@ def test_one_that_comes_from_another_process_needs_none_made_before() -> None:
     raw.__setstate__([3])  # type: ignore[attr-defined]  # given at run time
     assert raw == Kept(3)
     assert hash(raw) == hash(Kept(3))
+
+
+@BOTH
+def test_a_frozen_class_may_inherit_from_one_and_a_plain_one_may_have_more(dataclass: Decorator) -> None:
+    """A user's `@dataclass(frozen=True)` that inherits from `Retry` was refused: its parent was said not to be frozen."""
+
+    @dataclass(frozen=True, kw_only=True)
+    class Parent:
+        number: int = 1
+
+    @dataclasses.dataclass(frozen=True)
+    class Child(Parent):
+        name: str = "x"
+
+    @dataclass(frozen=True, kw_only=True)
+    class Alike(Parent):
+        name: str = "x"
+
+    class Plain(Parent):
+        def grow(self) -> None:
+            self.extra = 1
+            del self.extra
+            self.extra = 2
+
+    for kind in (Child, Alike):
+        assert kind(name="y", number=2) == kind(name="y", number=2) != kind(name="z", number=2)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            kind().number = 3  # type: ignore[misc]
+    plain = Plain()
+    plain.grow()
+    assert plain.extra == 2
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        plain.number = 3  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        del plain.number
+    assert [*inspect.signature(Plain).parameters] == ["number"]
+    params: Any = Parent.__dataclass_params__  # type: ignore[attr-defined]
+    assert (params.init, params.repr, params.eq, params.frozen) == (True, True, True, True)
+    with pytest.raises(TypeError, match="non-frozen"):
+        dataclasses.dataclass(type("Loose", (Parent,), {"__annotations__": {}}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["dataclass"]
 
@@ -26,16 +26,23 @@ def lazily(
 
     def make(kind: type) -> type:
         own = kind.__dict__
-        made: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=slots)(kind)
+        inherits = any(
+            "__dataclass_fields__" in base.__dict__ for base in kind.__mro__[1:]
+        )  # frozen from frozen ones only
+        made: Any = dataclasses.dataclass(
+            init=False, repr=False, eq=False, kw_only=kw_only, slots=slots, frozen=frozen and inherits
+        )(kind)
         wanted = {"__init__": True, "__repr__": repr, "__eq__": eq, "__hash__": eq and frozen}
         for name, is_wanted in wanted.items():
             if is_wanted and name not in own:
                 setattr(made, name, _stub(made, name, frozen=frozen))
         if eq and not frozen and "__hash__" not in own:
             made.__hash__ = None
+        tells = made.__dataclass_params__  # to who inherits from it, or looks at it
+        tells.init, tells.repr, tells.eq, tells.frozen = True, repr, eq, frozen
         if frozen:
-            made.__setattr__, made.__delattr__ = _refuse_to_assign, _refuse_to_delete
-            if slots:
+            made.__setattr__, made.__delattr__ = _refuses(made)
+            if slots and "__getstate__" not in own:
                 made.__getstate__, made.__setstate__ = _state, _set_state
         if "__init__" not in own:
             made.__signature__ = _Signature(made)
@@ -76,18 +83,28 @@ class _Signature:
         self._made = made
 
     def __get__(self, instance: object, owner: type) -> inspect.Signature:
-        if owner is not self._made:
+        if owner.__init__ is not self._made.__init__:  # type: ignore[misc]  # of a class that inherits it
             raise AttributeError("__signature__")
-        signature = inspect.signature(_made_as_ever(owner, "__init__", frozen=False))
+        signature = inspect.signature(_made_as_ever(self._made, "__init__", frozen=False))
         return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
-def _refuse_to_assign(self: object, name: str, value: object) -> NoReturn:
-    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+def _refuses(made: Any) -> tuple[Callable[..., None], Callable[..., None]]:
+    """What refuses to set and to delete: fields, and of the class itself anything; a class that inherits may have more."""
 
+    def assign(self: object, name: str, value: object) -> None:
+        if type(self) is made or name in made.__dataclass_fields__:
+            raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
+        above: Any = super(made, self)
+        above.__setattr__(name, value)
 
-def _refuse_to_delete(self: object, name: str) -> NoReturn:
-    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+    def delete(self: object, name: str) -> None:
+        if type(self) is made or name in made.__dataclass_fields__:
+            raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")
+        above: Any = super(made, self)
+        above.__delattr__(name)
+
+    return assign, delete
 
 
 def _state(self: Any) -> list[Any]:
