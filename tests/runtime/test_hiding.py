@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -106,6 +107,26 @@ def test_specs_are_looked_into_once_there_is_a_text() -> None:
     log = ev.Log(0.0, "a", 1, "stdout", "", f"with {SECRET}")
     assert hiding.veil(log) == msgspec.structs.replace(log, line=f"with {REDACTED}")
     assert Specs.looked == 1
+
+
+def test_two_threads_that_tell_the_first_text_at_once_both_hide_what_is_in_specs() -> None:
+    """The second one told its text while the first was still looking for what is secret."""
+    told: list[str] = []
+    second = threading.Thread(target=lambda: told.append(hiding.text(f"with {SECRET}")))
+
+    class Specs(dict[str, Any]):
+        def values(self) -> Any:
+            second.start()
+            second.join(0.05)  # it has to wait until this is done
+            return super().values()
+
+    graph = Graph.from_specs("g", tasks={"a": {"password": SECRET}}, run=lambda task, spec: None)
+    checked = graph.checked(ExecutorConfig())
+    object.__setattr__(checked, "specs", Specs(checked.specs or {}))
+    hiding = Hiding(checked, {})
+    assert hiding.text(f"with {SECRET}") == f"with {REDACTED}"
+    second.join()
+    assert told == [f"with {REDACTED}"]
 
 
 def test_a_private_key_that_is_printed_line_by_line_is_hidden_to_its_end() -> None:

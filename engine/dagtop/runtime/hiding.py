@@ -8,6 +8,7 @@ journal and snapshots, a name that tells a secret is another one; a command that
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -58,6 +59,8 @@ class Hiding:
         """(task, attempt, stream) of those that are in the middle of printing a private key."""
         self._text: Callable[[str], str] = str
         self._line: Callable[[str], str] = str
+        self._lock = threading.RLock()
+        """Held while something is learnt: nobody tells a text by what was known before."""
         self._unread: Checked | None = None
         """The graph, of which specs and what is bound are looked into once there is a text to tell."""
         self.names = HiddenNames()
@@ -73,16 +76,19 @@ class Hiding:
         return self._text(text)
 
     def _read(self) -> None:
-        checked, self._unread = self._unread, None
-        if checked is not None:
-            self._learn(_bound(checked.calls) | _in_specs(checked.specs))
+        with self._lock:
+            checked = self._unread
+            if checked is not None:  # else another thread was faster, and is done
+                self._learn(_bound(checked.calls) | _in_specs(checked.specs))
+                self._unread = None
 
     def _learn(self, found: Iterable[str]) -> None:
-        before = len(self._known)
-        self._known.update(found)
-        if len(self._known) > before or self._text is str:
-            self._text = redactor(self._known)
-            self._line = quick_redactor(self._known)
+        with self._lock:
+            before = len(self._known)
+            self._known.update(found)
+            if len(self._known) > before or self._text is str:
+                self._text = redactor(self._known)
+                self._line = quick_redactor(self._known)
 
     # -- what happens -------------------------------------------------------------------------------------------------
 
