@@ -194,6 +194,8 @@ class ConsoleApp(Mannered):
 
     def hear(self, number: int) -> bool:
         """A signal, in the main thread and in the middle of anything. False: the console has gone by now."""
+        if number == signal.SIGHUP and self.hung_up:
+            return True  # it was noticed before the signal came
         loop = self._loop
         if loop is None:
             self.terminated = self.terminated or number
@@ -204,6 +206,8 @@ class ConsoleApp(Mannered):
         return True
 
     def _terminate(self, number: int) -> None:
+        if number == signal.SIGHUP and self.hung_up:
+            return
         if not self.main.is_mounted or self._exit:  # nothing has begun, or all is about to end
             self.terminated = self.terminated or number
             self.exit()
