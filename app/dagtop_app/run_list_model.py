@@ -317,7 +317,8 @@ def _against_past(kept: Kept, seconds: float | None) -> list[Span]:
     told: list[Span] = [(duration(seconds) if seconds is not None else "not known", "strong")]
     usual = past.median
     if usual is None:
-        return [*told, (f"   {plural(len(past.seconds), 'earlier run')} of it succeeded", "dim")]
+        known = plural(len(past.seconds), "earlier run") if past.seconds else "no earlier run"
+        return [*told, (f"   {known} of it succeeded", "dim")]
     told.append((f"   usual {duration(usual)} of {plural(len(past.seconds), 'run')}  ", "dim"))
     line = [*past.seconds, *([seconds] if seconds is not None and not kept.goes_on else [])]
     return [*told, (sparks(line), "queue")]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dagtop.backends.event_loop import Attempt
 from dagtop.backends.thread import ThreadBackend
 from dagtop.core.nearest import nearest
-from dagtop.core.states import ACTIVE
+from dagtop.core.states import ACTIVE, FINAL, TaskState
 from dagtop.runtime.capture import current
 from dagtop.runtime.culprit import culprit_of
 from dagtop.runtime.stacks import (
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 #: How many of the tasks that an attempt has started are shown, and how many levels of them that wait for each other.
 CHILDREN, LEVELS = 5, 50
+
+#: Of these one says what they have done, of other ends what was done to them.
+_HAVE = frozenset({TaskState.SUCCEEDED, TaskState.FAILED, TaskState.TIMED_OUT})
 
 _THREAD_CODE = ThreadBackend.run.__code__.co_filename
 
@@ -69,7 +72,8 @@ def _where_is(engine: Engine, task: str) -> str:
     if attempt is None:
         state = ledger.state[index]
         if state not in ACTIVE:
-            return f"{task} does not run: it is {state.value.replace('_', ' ')}"
+            verb = "has" if state in _HAVE else "was" if state in FINAL else "is"
+            return f"{task} does not run: it {verb} {state.value.replace('_', ' ')}"
         places = _on_the_loop(engine, task, number)
         return _told(places) or f"{task} is about to start"
     if attempt.errand is not None:
