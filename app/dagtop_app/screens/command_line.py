@@ -16,6 +16,7 @@ from dagtop_app.palette import Outlook
 from dagtop_app.screens.asked import Asked
 from dagtop_app.text import fit, width
 from dagtop_app.widgets.painted import Painted
+from dagtop_app.widgets.typed import Typed
 
 #: So many offers are shown at once, where there is room.
 _SHOWN = 8
@@ -54,7 +55,8 @@ class CommandLine(Asked[str | None]):
         self._offers: list[Offer] = []
         self._at: int | None = None
         """Which offer is chosen."""
-        self.input = Input(begin, id="command", select_on_focus=False)
+        self.input = Typed(begin, id="command", select_on_focus=False)
+        self.input.early = len(begin)
         self.list = Painted(id="offers")
         self._outlook = Painted(id="command-outlook")
 
@@ -100,15 +102,10 @@ class CommandLine(Asked[str | None]):
 
     def types_early(self, event: events.Key) -> bool:
         """Letters that came before the line had the focus, and the Enter behind them, are meant for it all the same."""
-        if self.input.has_focus:
-            return False
-        if event.key == "enter":
+        if event.key == "enter" and not self.input.has_focus:
             self.enter(self.input.value.strip())
-        elif event.is_printable and event.character:
-            self.input.insert_text_at_cursor(event.character)
-        else:
-            return False
-        return True
+            return True
+        return self.input.takes_early(event)
 
     def on_key(self, event: events.Key) -> None:
         """Keys that are no letters."""

@@ -26,6 +26,7 @@ from dagtop_app.themed import Themed
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.run_table import RunTable
+from dagtop_app.widgets.typed import Typed
 
 if TYPE_CHECKING:
     from dagtop_app.screens.main import MainScreen
@@ -82,7 +83,7 @@ class RunListing(AnsweredOnce, Screen[None]):
         self._rule, self._head = Painted(id="rule"), Painted(id="head")
         self._side_rule, self._detail = Painted(id="side-rule"), Painted(id="runs-detail")
         self._word, self.footer = Painted(id="word"), Footer(id="footer")
-        self.ask = Input(id="ask", select_on_focus=False)
+        self.ask = Typed(id="ask", select_on_focus=False)
         self._read: list[Kept] = []
         """As the journal has them."""
         self._stamp: object = None
@@ -298,16 +299,14 @@ class RunListing(AnsweredOnce, Screen[None]):
 
     def action_filter(self) -> None:
         """Open the line to type a filter in."""
-        self.ask.value, self.ask.placeholder = self.wanted.text, "text  /re/  !not  state:failed  graph:etl  since:3d"
+        self.ask.opens(self.wanted.text)
+        self.ask.placeholder = "text  /re/  !not  state:failed  graph:etl  since:3d"
         self.ask.add_class("-open")
         self.ask.focus()
 
     def types_early(self, event: events.Key) -> bool:
         """Letters that came before the line had the focus are meant for it all the same."""
-        if not self.ask.has_class("-open") or self.ask.has_focus or not (event.is_printable and event.character):
-            return False
-        self.ask.insert_text_at_cursor(event.character)
-        return True
+        return self.ask.has_class("-open") and self.ask.takes_early(event)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """The filter works while it is typed."""

@@ -16,6 +16,7 @@ from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
 from dagtop_app.widgets.stage import Stage
+from dagtop_app.widgets.typed import Typed
 
 #: After so many seconds the line to type in has the focus: keys that were pressed in one go are still on their way to the table.
 _OPENS = 0.03
@@ -27,7 +28,7 @@ class Seeking(Keeping):
     roster: Roster
     stage: Stage
     now: Callable[[], float] = time.monotonic
-    _ask_line: Input | None = None
+    _ask_line: Typed | None = None
     _opens_ask = False
     """Whether that line was asked for, and has not got the focus yet."""
 
@@ -43,10 +44,10 @@ class Seeking(Keeping):
         return pane
 
     @property
-    def ask(self) -> Input:
+    def ask(self) -> Typed:
         """The line to type a filter, or a search, in; made when it is first needed."""
         if self._ask_line is None:
-            self._ask_line = Input(id="ask", select_on_focus=False)
+            self._ask_line = Typed(id="ask", select_on_focus=False)
             self.mount(self._ask_line, before="#word")
         return self._ask_line
 
@@ -68,7 +69,8 @@ class Seeking(Keeping):
     def action_filter(self) -> None:
         """Open the line to type a filter, or a search, in."""
         ask = self.ask
-        ask.value, ask.placeholder = self.stage.current.sought, self.stage.current.asks
+        ask.opens(self.stage.current.sought)
+        ask.placeholder = self.stage.current.asks
         ask.add_class("-open")
         self._opens_ask = True
         self.set_timer(_OPENS, self._focus_ask)
@@ -85,9 +87,13 @@ class Seeking(Keeping):
 
     def types_early(self, event: events.Key) -> bool:
         """Keys that came before the line had the focus are meant for it all the same; whether this was one."""
-        if not (self._opens_ask and self.is_asking):
+        if not self.is_asking:
             return False
         ask = self.ask
+        if not self._opens_ask:
+            return ask.has_focus and ask.takes_early(
+                event
+            )  # it was on its way to the table when the line got the focus
         match event.key:
             case "enter":
                 self.stage.current.look_for(ask.value)
@@ -96,10 +102,9 @@ class Seeking(Keeping):
                 self.close_ask(clear=True)
             case "backspace":
                 ask.action_delete_left()
-            case _ if event.is_printable and event.character:
-                ask.insert_text_at_cursor(event.character)
+                ask.early = ask.cursor_position
             case _:
-                pass
+                ask.takes_early(event)
         return True
 
     def on_input_changed(self, event: Input.Changed) -> None:
