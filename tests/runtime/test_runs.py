@@ -386,6 +386,27 @@ class TestRecorders:
         (problem,) = watch.of(ev.Problem)
         assert "this run is not kept" in problem.message
 
+    async def test_B17_a_journal_that_gets_no_thread_is_a_problem_and_the_run_goes_on(
+        self, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It was told as a bug in dagtop, with two tracebacks, and nothing ran."""
+        start = threading.Thread.start
+
+        def none_left(self: threading.Thread) -> None:
+            if self.name == "dagtop-journal":
+                raise RuntimeError("can't start new thread")
+            start(self)
+
+        monkeypatch.setattr(threading.Thread, "start", none_left)
+        watch = Watch()
+        executor = DAGExecutor(
+            Graph("g").add("a", _nothing), journal=tmp_path / "runs.db", recorders=[watch], capture=False
+        )
+        assert (await executor.run()).ok
+        (problem,) = watch.of(ev.Problem)
+        assert problem.message.startswith("this run is not kept: the journal ")
+        assert "has no thread that writes it" in problem.message
+
 
 def _prepared(graph: Graph) -> Live:
     run = Live(DAGExecutor(graph, ExecutorConfig(), capture=False))

@@ -116,8 +116,12 @@ class SqliteWriter:
         self._identity = _identity(path)
         # A daemon: a disk that hangs must not keep the process from ending. What was not committed then is lost, whole.
         self._thread = threading.Thread(target=self._work, name="dagtop-journal", daemon=True)
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # no room for its stack, or too many of them
+            connection.close()
+            raise JournalError(f"the journal {path} has no thread that writes it: {error}") from error
         atexit.register(self.close)
-        self._thread.start()
 
     # -- on the engine's thread ----------------------------------------------------------------------------------------
 
