@@ -8,8 +8,8 @@ from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
 from dagtop_app.ascii_form import ascii_of
 from dagtop_app.faces import ASCII, RUN_FACES, glyph, run_glyph
 from dagtop_app.signals import EXIT_CODES
+from dagtop_app.tally import counts_of
 from dagtop_app.text import clean, cut, duration, name_of, plural
-from dagtop_app.told_figures import counts_of
 from dagtop_app.view_model import counted
 from dagtop_app.why import error_line
 

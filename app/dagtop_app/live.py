@@ -22,11 +22,10 @@ from dagtop_app.ascii_form import ascii_of
 from dagtop_app.faces import ASCII, TASK_FACES, drawn, glyph
 from dagtop_app.headless import Engine, at_most_a_second
 from dagtop_app.plain import PlainLines, blocked_sentence
-from dagtop_app.tally import tallied
+from dagtop_app.tally import counts_of, done_of, tallied
 from dagtop_app.terminal import Terminal, own_terminal, write_all
 from dagtop_app.text import bar, clean, clock, cut, fit, name_of
 from dagtop_app.text import width as cells
-from dagtop_app.told_figures import done_of, no_tasks_of
 from dagtop_app.why import error_line
 
 if TYPE_CHECKING:
@@ -157,15 +156,13 @@ def _bar_line(snapshot: RunSnapshot, at: float, width: int) -> Line:
     head = f" {fit(name_of(snapshot.graph), max(4, min(24, width // 4))).rstrip()}  "
     tail = f" {done:,}/{tasks:,}{' up' if serves else ''}  {share:.0%}  {clock(at)}"
     filled, rest = bar(share, max(4, min(40, width - len(head) - len(tail) - 1)))
-    bad = any(snapshot.counts.get(state) for state in BAD)
+    bad = not counts_of(snapshot).keys().isdisjoint(BAD)
     return _cells([(head, "bold"), (filled, "red" if bad else "green"), (rest, "dim"), (tail, "")], width)
 
 
 def _counts_line(snapshot: RunSnapshot, width: int) -> Line:
     parts: list[tuple[str, str]] = []
-    nodes = no_tasks_of(snapshot)
-    for tally, every in tallied(snapshot):
-        count = every - sum(nodes.get(state, 0) for state in tally.states)
+    for tally, count in tallied(snapshot):
         if count or TaskState.RUNNING in tally.states:
             parts.append((f" {drawn(tally.face)} {count:,} {tally.word} ", _STYLES.get(tally.face.style, "")))
     state = snapshot.state.value.replace("_", " ")

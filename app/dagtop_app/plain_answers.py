@@ -19,9 +19,8 @@ from dagtop_app.faces import GATE_FACE, GONE_FACE, TASK_FACES, face_of, is_at_ga
 from dagtop_app.filters import Filter, matches
 from dagtop_app.obstacles import WORDS, breaker_text, busy, slots
 from dagtop_app.plain import counts_text, some
-from dagtop_app.tally import at_gates
+from dagtop_app.tally import at_gates, counts_of, done_of
 from dagtop_app.text import clean, clock, duration, name_of, plural
-from dagtop_app.told_figures import counts_of, done_of
 from dagtop_app.view_model import time_of, tries_of
 from dagtop_app.why import why
 from dagtop_app.worded import WordError
@@ -294,7 +293,8 @@ def _takes(radius: BlastRadius, snapshot: RunSnapshot, usual: Mapping[int, Usual
 
 def quit_text(snapshot: RunSnapshot) -> str:
     """What is asked before leaving a run that goes on."""
-    count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+    counts = counts_of(snapshot)
+    count = sum(counts.get(state, 0) for state in ACTIVE)
     run = f"{plural(count, 'task')} {'runs' if count == 1 else 'run'}" if count else "The run is not over"
     services = sum(row.state in ACTIVE and upkeep.is_service(row) for row in snapshot.rows)
     them = "what comes to an end" if services else "them"

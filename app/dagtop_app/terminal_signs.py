@@ -9,8 +9,8 @@ from dagtop.core.states import BAD, RUN_OVER, RunState, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.faces import RUN_FACES, run_glyph
+from dagtop_app.tally import counts_of, done_of
 from dagtop_app.text import clean, name_of
-from dagtop_app.told_figures import counts_of, done_of
 
 #: Terminals without a title, or that print what they do not know.
 _PLAIN = frozenset({"linux", "dumb", "unknown", "vt100", "vt220", ""})
@@ -66,7 +66,7 @@ def title(text: str) -> str:
 
 def progress_of(snapshot: RunSnapshot) -> str:
     """What shows how far the run is: red once something failed, gone when all is well."""
-    bad = any(snapshot.counts.get(state) for state in BAD)
+    bad = not counts_of(snapshot).keys().isdisjoint(BAD)
     if snapshot.state is RunState.SUCCEEDED or not snapshot.rows:
         return NO_PROGRESS
     if snapshot.state in RUN_OVER:

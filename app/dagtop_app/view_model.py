@@ -34,7 +34,7 @@ from dagtop_app.table_columns import (
     slow_text,
     usual_cell,
 )
-from dagtop_app.tally import tallied
+from dagtop_app.tally import counts_of, done_of, tallied
 from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural, width
 from dagtop_app.why import share_bar, why
 
@@ -70,8 +70,7 @@ def run_line(
         face, glyph, word = BROKEN, drawn(BROKEN), BROKEN.word
     elif crashed:
         face, glyph, word = CRASHED, drawn(CRASHED), CRASHED.word
-    total = _total(snapshot)
-    done = sum(snapshot.counts.get(state, 0) for state in FINAL)
+    done, total = done_of(snapshot)
     wide = cells >= 120
     serves = upkeep.counts_what_is_up(snapshot)
     if serves:  # it is not to come to an end: what counts is how much of it is well
@@ -80,12 +79,13 @@ def run_line(
     figures = f" {done:,}/{total:,} {'up ' if serves else ''}"
     state: list[Span] = [
         (f" {glyph} {word} ", face.style),
+        *([(" ", "")] if face.style == "alarm" else []),  # the word is on a ground of its own
         (clock(snapshot.at), "strong"),
     ]
     percent = f" {_percent(done, total):>4}"
     room = 24 if wide else 16
     right: list[Span] = [*state, ("  ", ""), (figures, ""), *_bar(snapshot, room), (f"{percent} ", "strong")]
-    right += left_spans(left_over, cells)
+    right += left_spans(None if crashed or snapshot.broken else left_over, cells)
     left: list[Span] = [(" dagtop ", "brand"), (" ", "")]
     space = cells - line_width(right) - line_width(left) - 1
     source, graph = clean(title, 300), name_of(snapshot.graph, 300) if snapshot.graph else ""
@@ -102,11 +102,6 @@ def run_line(
     return sides(left, right, cells)
 
 
-def _total(snapshot: RunSnapshot) -> int:
-    """How many tasks there are; a node of a graph of graphs is none."""
-    return len(snapshot.rows) - len(snapshot.plan.nodes)
-
-
 def _percent(done: int, total: int) -> str:
     if not total:
         return "0%"
@@ -114,12 +109,14 @@ def _percent(done: int, total: int) -> str:
 
 
 def _bar(snapshot: RunSnapshot, cells: int) -> list[Span]:
+    counts = counts_of(snapshot)
+    total = sum(counts.values())
     if not upkeep.keeps(snapshot):
-        return stacked_bar(snapshot.counts, _total(snapshot), cells)
+        return stacked_bar(counts, total, cells)
     level, resting = upkeep.level_of(snapshot), 0
     if upkeep.counts_what_is_up(snapshot):
-        resting = max(0, level.well - level.up - sum(snapshot.counts.get(state, 0) for state in GOOD))
-    return stacked_bar(snapshot.counts, _total(snapshot), cells, up=level.up, resting=resting)
+        resting = max(0, level.well - level.up - sum(counts.get(state, 0) for state in GOOD))
+    return stacked_bar(counts, total, cells, up=level.up, resting=resting)
 
 
 def tally_line(snapshot: RunSnapshot, cells: int) -> Line:

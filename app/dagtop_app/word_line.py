@@ -12,7 +12,7 @@ from dagtop.errors import DagtopError, IllegalTransitionError
 from dagtop_app import upkeep
 from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.lines import Line, Span, joined, rule
-from dagtop_app.tally import at_gates
+from dagtop_app.tally import at_gates, counts_of
 from dagtop_app.text import clean, plural
 
 
@@ -61,7 +61,8 @@ def _broken(error: BaseException) -> str:
 def _left(at: Standing) -> list[Span]:
     snapshot = at.snapshot
     if at.leaves and not at.is_over:
-        count = sum(snapshot.counts.get(state, 0) for state in ACTIVE)
+        counts = counts_of(snapshot)
+        count = sum(counts.get(state, 0) for state in ACTIVE)
         told = f"leaves when {plural(count, 'task')} {'has' if count == 1 else 'have'} ended"
         return [(told, "warn"), (" · Ctrl+c leaves at once", "dim")]
     if snapshot.state is RunState.DRAINING and at.tone != "bad" and not at.is_over:
@@ -92,7 +93,8 @@ def _over(at: Standing) -> list[Span]:
     snapshot, leave = at.snapshot, " · q leaves"
     if at.has_not_begun:
         return [(". runs it now · q leaves", "dim")]
-    bad = sum(snapshot.counts.get(state, 0) for state in BAD)
+    counts = counts_of(snapshot)
+    bad = sum(counts.get(state, 0) for state in BAD)
     if upkeep.keeps(snapshot) and not bad and snapshot.state is RunState.CANCELLED:
         return [("everything is stopped", "warn"), (leave if at.is_replay else f" · K starts it again{leave}", "dim")]
     if bad:

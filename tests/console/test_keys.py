@@ -539,11 +539,11 @@ class TestTruth:
             engine.error = RuntimeError("a [bug] \x1b")
             engine.show(broken="RuntimeError: a [bug] \x1b")
             await seen.settle()
-            assert "BROKEN 4:12" in seen.lines[0]
+            assert "BROKEN  4:12" in seen.lines[0]
             assert "the engine broke down, nothing goes on: RuntimeError: a [bug] ␛" in seen.lines[1]
             seen.clock.now += 60
             await seen.settle()
-            assert "BROKEN 4:12" in seen.lines[0]
+            assert "BROKEN  4:12" in seen.lines[0]
             for key in ("r", "R", "x", "P", "e", "m", "d", "C", "K", "D", "Z", "plus", "F", "u", "p"):
                 await seen.press(key)
                 assert not isinstance(seen.app.screen, Popup), key

@@ -150,6 +150,11 @@ class TestTheHeader:
         for cells in (60, 80, 100, 132, 160):
             assert len(text_of(run_line(running(), "nightly.py", cells, left_over=left))) == cells
 
+    def test_one_that_has_crashed_has_nothing_left_and_its_word_stands_apart_from_the_time(self) -> None:
+        line = text_of(run_line(running(), "nightly.py", 132, crashed=True, left_over=Left(171.0)))
+        assert "~" not in line
+        assert "CRASHED  " in line  # the first space is on the ground of the word
+
     def test_of_a_run_that_is_paused_or_over_nothing_is_said(self) -> None:
         ahead = Ahead(end=200.0)
         assert left_of_run(running(), ahead) == Left(100.0)

@@ -11,6 +11,7 @@ from dagtop_app.faces import GATE_FACE
 from dagtop_app.row_orders import SORTS
 from dagtop_app.screens.looking import Looking
 from dagtop_app.screens.popup import Popup
+from dagtop_app.tally import counts_of
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.view_model import counted
 from dagtop_app.views.listed import BY_NAME, VIEWS
@@ -208,4 +209,4 @@ class Commanding(Looking):
 
 def status_text(snapshot: RunSnapshot) -> str:
     """How far the run is, in one line."""
-    return f"{snapshot.state.value}: {counted(snapshot.counts)}"
+    return f"{snapshot.state.value}: {counted(counts_of(snapshot))}"

@@ -30,6 +30,7 @@ from dagtop_app.keymap import shown_of
 from dagtop_app.lines import Line, Span
 from dagtop_app.node_commands import radius_of, together
 from dagtop_app.screens.popup import Choice, Question
+from dagtop_app.tally import counts_of
 from dagtop_app.text import clean, fit, name_of, plural, width, wrap
 from dagtop_app.undo import row_of
 from dagtop_app.upkeep import is_service
@@ -222,7 +223,7 @@ def confirm_choices(command: Command, radius: BlastRadius, count: int = 1) -> li
 def quit_lines(snapshot: RunSnapshot) -> list[Line]:
     """What is going on at this moment."""
     active = [row for row in snapshot.rows if row.state in ACTIVE] if len(snapshot.rows) <= 20_000 else []
-    again = snapshot.counts.get(TaskState.BACKOFF, 0)
+    again = counts_of(snapshot).get(TaskState.BACKOFF, 0)
     waiting = _count(snapshot, _NOT_STARTED) - again
     spans = _named(snapshot, [row.name for row in active])
     left = f"{plural(waiting, 'task')} {'has' if waiting == 1 else 'have'} not run yet."
@@ -237,7 +238,8 @@ _NOT_STARTED = frozenset(TASK_FACES) - ACTIVE - frozenset(s for s in TASK_FACES 
 
 
 def _count(snapshot: RunSnapshot, states: Iterable[TaskState]) -> int:
-    return sum(snapshot.counts.get(state, 0) for state in states)
+    counts = counts_of(snapshot)
+    return sum(counts.get(state, 0) for state in states)
 
 
 def _drain_code(snapshot: RunSnapshot) -> int:
