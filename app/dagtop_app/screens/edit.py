@@ -22,7 +22,10 @@ class EditDialog(Form[tuple[SetPolicy, ...]]):
         start, known = initial_of_all(rows), Known.of(snapshot)
         super().__init__(
             f"Edit {whom([row.name for row in rows], name_of(rows[0].name, 50))}",
-            {name: Field(start[name], meaning, more_of(name, known)) for name, meaning in fields_of_all(rows).items()},
+            {
+                name: Field(start[name], meaning, "" if start[name] == MIXED else more_of(name, known))
+                for name, meaning in fields_of_all(rows).items()
+            },
             partial(draft_all, rows, start, known=known),
             last=f"{MIXED} is different for each and stays so"
             if MIXED in start.values()
