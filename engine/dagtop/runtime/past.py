@@ -144,7 +144,8 @@ class Past:
         if plan is None:
             plan = self._plans[self._session] = _went_on(ledger.plan, record)
         added = tuple(AddedTask(name) for name in plan.names[len(ledger.plan) :])
-        gone = tuple(name for name in before.names if name not in set(record.names))
+        kept = set(record.names)
+        gone = tuple(name for name in before.names if name not in kept)
         ledger.next_plan = plan
         change = GraphChanged(self.at, "resumed", added=added, removed=gone)
         ledger.apply(change)
