@@ -242,6 +242,7 @@ class TaskTable(PaintedScroll):
         """Whether its line is the same until the row is another one."""
         roster, index = self.roster, row.index
         many = roster.levels.is_node(index) or index in roster.grouping.packs
+        many = many or f"{row.name}[0]" in roster.snapshot.plan.index  # it tells how many of its replicas are up
         return row.state in FINAL and self._lanes is None and not many
 
     def render_line(self, y: int) -> Strip:
