@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 import msgspec
@@ -284,6 +284,30 @@ def test_what_a_resumed_run_was_left_with_is_not_looked_through_once_for_each_ta
         pass
     assert past.ledger.state == [TaskState.SUCCEEDED] * 200
     assert 0 < Names.looked < 20
+
+
+def test_what_cannot_be_read_is_told_by_the_player_and_by_no_thread_on_its_way_out() -> None:
+    """The reader's thread printed a traceback over the console where a run was broken in a way that nobody had thought of."""
+    journal = MemoryJournal()
+    graph = Graph("small")
+    graph.add("one", lambda: 1)
+    graph.run(journal=journal)
+    stored = journal.load("last")
+    read = stored.batch
+
+    def batch(number: int) -> tuple[int, Sequence[AnyEvent]]:
+        if number == 1:
+            raise ArithmeticError("nobody had thought of this")
+        return read(number)
+
+    stored.batch = batch  # type: ignore[method-assign]
+    played = Replay(stored, at_end=True)
+    played.start()
+    played._thread.join(10)
+    played._index.thread.join(10)  # an exception that leaves a thread fails a test
+    assert isinstance(played.error, ArithmeticError)
+    played.close()
+    assert played.join(10)
 
 
 def test_a_run_that_goes_on_is_followed() -> None:

