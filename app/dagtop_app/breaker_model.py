@@ -300,11 +300,6 @@ def held_up(snapshot: RunSnapshot, waiting: Iterable[int]) -> list[TaskRow]:
     return [row for index in sorted(after) if (row := snapshot.rows[index]).state not in FINAL]
 
 
-def is_shut(view: BreakerView) -> bool:
-    """Whether attempts do not go through freely."""
-    return view.state is not BreakerState.CLOSED
-
-
 def order_of(views: Sequence[BreakerView]) -> list[BreakerView]:
     """Those that are open first, then half open, then forced, then all others as the run has them."""
 
