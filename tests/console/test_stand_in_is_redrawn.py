@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 from console_fakes import FakeEngine, S, snapshot_of
 from console_pilot import console
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart
+from dagtop_app.widgets.task_table import TaskTable
 
 pytestmark = pytest.mark.anyio
 
@@ -32,3 +34,7 @@ async def test_it_tells_how_many_are_up_now() -> None:
         await seen.settle()
         assert "2/2 up" in seen.text
         assert "0/2 up" not in seen.text
+        table, (replica, _, stand_in) = seen.app.main.pane, engine.latest.rows
+        assert isinstance(table, TaskTable)
+        assert not table._stands_still(stand_in)  # its line is looked at with every snapshot
+        assert table._stands_still(msgspec.structs.replace(replica, state=S.SUCCEEDED))
