@@ -59,7 +59,8 @@ def call(arguments: Sequence[str]) -> int:
 def _call(arguments: Sequence[str]) -> int:
     try:
         code = _do(arguments)
-        sys.stdout.flush()
+        with suppress(AttributeError, ValueError):  # a task has left None there, or what it has closed
+            sys.stdout.flush()
     except UsageError as error:
         return _refuse(error, arguments)
     except KeyboardInterrupt:

@@ -227,9 +227,10 @@ def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> 
         end_process(code)
 
     signals.deliver_to(lambda _: os._exit(code))
-    timer = threading.Timer(seconds, tell_and_leave)
-    timer.daemon = True
-    timer.start()
+    with contextlib.suppress(RuntimeError):  # too many threads, or a task has taken something away that they need
+        timer = threading.Timer(seconds, tell_and_leave)
+        timer.daemon = True
+        timer.start()
 
 
 def say(text: str) -> None:

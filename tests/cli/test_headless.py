@@ -149,3 +149,13 @@ def test_a_run_that_is_over_and_stayed_open_is_left_by_a_signal_without_a_word()
     watch.wait()
     assert (engine.sent, said, watch.code) == ([], [], 130)
     assert exit_code(RunState.SUCCEEDED, watch.code) == 0
+
+
+@pytest.mark.parametrize("left", ["sys.stdout = None", "sys.stderr = None", "sys.excepthook = None"])
+def test_what_tasks_leave_of_the_interpreter_is_not_the_end_of_a_run_that_succeeded(run, write, left: str) -> None:
+    """The last flush, and the thread that looks after those left behind, failed: a traceback, and exit code 1."""
+    write("etl.py", f"import sys\nfrom dagtop import Graph\ngraph = Graph('g')\n@graph.task\ndef a():\n    {left}\n")
+    done = run("run", "--plain", "etl.py")
+    assert done.returncode == 0, done.stderr
+    assert "1 succeeded" in done.stdout
+    assert "Traceback" not in done.stderr
