@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from console_fakes import FakeEngine, running_mix
 from console_terminal import ROOTS, on_terminal
+from dagtop_app.console import ConsoleApp
 
 #: Its clean-up lasts until a file is there.
 SLOW = """
@@ -117,3 +119,15 @@ def test_after_a_stop_keys_work_once_and_the_terminal_is_given_back(tmp_path: Pa
 def state(pid: int) -> str:
     """Of a process: T, it is stopped."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.anyio
+async def test_a_sighup_that_comes_after_the_terminal_was_seen_to_be_gone_changes_nothing() -> None:
+    """The end of the keys is often seen first: a run that was to go on then ended with exit code 129."""
+    app = ConsoleApp(FakeEngine(running_mix()), title="gone.py", now=lambda: 0.0)  # type: ignore[arg-type]  # a fake
+    async with app.run_test(size=(80, 24)):
+        app.on_hangup = "run-on"
+        app.terminal_gone()
+        assert app.hear(signal.SIGHUP)
+        app._terminate(signal.SIGHUP)
+        assert (app.hung_up, app.terminated) == (True, None)
