@@ -10,7 +10,7 @@ from dagtop.core.commands import BlastRadius
 from dagtop.core.forecast import Usual
 from dagtop.core.nearest import nearest
 from dagtop.core.snapshot import RunSnapshot, TaskRow
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 
 from dagtop_app import upkeep
 from dagtop_app.bridge import LogLine
@@ -35,6 +35,7 @@ _GLYPHS = re.compile(
 _RELEASED = re.compile(r"\b(before|when) [a-z] releases it")
 #: What the console's texts say of keys, which are none here.
 _HINT = re.compile(r" · (?:[A-Za-z#@.]|Ctrl\+\w) (?:[a-z]+s|has) [^·]*")
+_NAMED = re.compile(r" \([A-Za-z]\)(?=[,.;]|$)")
 _KEYS = re.compile(r"(?:^|[.;,] )(?:[A-Za-z#@+]|Ctrl\+\w) (?:[a-z]+s|has|ceiling|its) ")
 
 
@@ -45,7 +46,8 @@ def spoken(text: str) -> str:
 
 def without_keys(text: str) -> str:
     """A text of the console without glyphs and what it says of keys; "" if it says nothing else."""
-    text = _RELEASED.sub(r"\1 it is released", _HINT.sub("", spoken(text)))
+    text = _RELEASED.sub(r"\1 it is released", _HINT.sub("", _NAMED.sub("", spoken(text))))
+    text = text.replace("r and R cannot run it now", "It cannot run again now")
     return "" if _KEYS.search(text) else text.strip(" ·")
 
 
@@ -69,8 +71,10 @@ def status(snapshot: RunSnapshot) -> Iterator[str]:
     """How far the run is, and what is wrong."""
     name, counts = name_of(snapshot.graph or "the run", 80), counts_of(snapshot)
     done, total = done_of(snapshot)
-    state = snapshot.state.value.replace("_", " ")
-    yield f"{name} is {state} for {clock(snapshot.at)}: {done:,} of {plural(total, 'task')} ended."
+    state, over = snapshot.state.value.replace("_", " "), snapshot.state in RUN_OVER
+    verb = "is" if not over else "was" if snapshot.state is RunState.CANCELLED else "has"
+    told = f"{name} {verb} {state} {'after' if over else 'for'} {clock(snapshot.at)}"
+    yield f"{told}: {done:,} of {plural(total, 'task')} ended."
     counted = {state.value: counts.get(state, 0) for state in TaskState}
     yield sentence(f"{busy(snapshot):,} of {slots(snapshot):,} slots are taken. {counts_text(counted) or 'no tasks'}")
     for title, rows in (

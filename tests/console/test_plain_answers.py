@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from console_fakes import FakeLogs, finished_with_failures, hostile, many, running_mix
 from console_scenes import steered
@@ -9,7 +10,7 @@ from console_services import services
 from dagtop.core import commands as do
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY
-from dagtop.core.states import FINAL
+from dagtop.core.states import FINAL, RunState
 from dagtop_app import plain_answers as answers
 from dagtop_app.node_commands import together
 from dagtop_app.worded import WordError
@@ -42,6 +43,19 @@ def test_status_says_how_far_it_is_and_what_is_wrong() -> None:
     assert "nightly is running for 4:12" in told
     assert "Failed: load." in told
     assert "At a gate: deploy." in told
+
+
+def test_status_of_a_run_that_is_over_says_when_it_ended() -> None:
+    """It said "nightly is failed for 4:12"."""
+    over = msgspec.structs.replace(running_mix(), state=RunState.FAILED)
+    assert next(answers.status(over)).startswith("nightly has failed after 4:12: ")
+    over = msgspec.structs.replace(over, state=RunState.CANCELLED)
+    assert next(answers.status(over)).startswith("nightly was cancelled after 4:12: ")
+
+
+def test_names_of_keys_are_left_out_where_there_are_none() -> None:
+    assert answers.without_keys("or has been given an output (m).") == "or has been given an output."
+    assert answers.without_keys("r and R cannot run it now: no.") == "It cannot run again now: no."
 
 
 def test_tasks_are_told_a_line_each_and_a_filter_narrows_them_down() -> None:
