@@ -11,6 +11,10 @@ settings.register_profile("dagtop", deadline=None, suppress_health_check=[Health
 settings.load_profile("dagtop")
 
 # Who runs the tests in the background, or by nohup, has programs ignore these, which is inherited.
-for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGQUIT, signal.SIG_DFL),
+):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)

@@ -14,6 +14,7 @@ from console_pilot import Clock, Seen
 from console_rich import FakeReplay, rich_engine, rich_replay
 from dagtop_app.actions import ACTIONS, NO_KEY, Action
 from dagtop_app.console import ConsoleApp
+from dagtop_app.widgets.graph_view import GraphView
 
 pytestmark = pytest.mark.anyio
 
@@ -33,11 +34,13 @@ TASK = {
     "task.scale": "up/copies", "run.breaker": "feeds/sync_crm", "run.pool": "pages/fetch_1",
     "run.acknowledge": "feeds/load_orders", "run.gate": "pages/deploy", "graph.left": "shop/join_orders",
 }  # fmt: skip
+#: Has all of the graph go out of its window, after `f` showed a part of it and `=` had that fit.
+LARGER = ("greater_than_sign",) * 4
 #: What is pressed before, so that there is something to do.
 BEFORE: dict[str, tuple[str, ...]] = {
     "move.up": ("j", "j"), "move.top.vim": ("j", "g"), "move.top": ("j",), "move.half-up": ("G",), "move.page-up": ("G",),
     "look.back": ("exclamation_mark",), "edit.undo": ("plus",),
-    "graph.pan-left": ("right_square_bracket",), "graph.pan-right": ("left_square_bracket", "left_square_bracket"),
+    "graph.pan-left": (*LARGER, "right_square_bracket"), "graph.pan-right": (*LARGER, *("left_square_bracket",) * 2),
 }  # fmt: skip
 
 
@@ -56,8 +59,12 @@ class Pressed(Seen):
         main.action_view(view)
         index = main.roster.snapshot.plan.index[TASK.get(action.id, "shop/load_orders")]
         main.roster.select(index)
-        await self.pilot.press(*BEFORE.get(action.id, ()))
-        await self.app.workers.wait_for_complete()
+        if action.id.startswith("graph.pan") and main.query_one(GraphView).focus_part is not None:
+            await self.pilot.press("f")
+        for key in BEFORE.get(action.id, ("",)):
+            if key:
+                await self.pilot.press(key)
+            await self.app.workers.wait_for_complete()
         self.app.bridge.say("")
         self.engine.sent.clear()
         await self.settle()
