@@ -11,7 +11,7 @@ from statistics import median
 from time import perf_counter
 from typing import TypeVar
 
-from dagtop_app.graph_folding import fold_tasks
+from dagtop_app.graph.folding import fold_tasks
 from dagtop_app.graphview import Canvas, GraphModel, Highlight, NodeTexts, Scale, Sizes, Wall, lay_out, pile_up, route
 from dagtop_app.graphview.lanes import lay_lanes
 

@@ -20,9 +20,9 @@ from typing import Any
 import anyio
 from dagtop import DAGExecutor, Graph
 from dagtop.journal.sqlite import SqliteJournal
-from dagtop_app.comparing import compared
-from dagtop_app.run_filter import RunFilter
-from dagtop_app.run_list_model import columns, run_line, with_pasts
+from dagtop_app.commands.comparing import compared
+from dagtop_app.runs.filter import RunFilter
+from dagtop_app.runs.list_model import columns, run_line, with_pasts
 
 
 def graph_of(tasks: int) -> Graph:

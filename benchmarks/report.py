@@ -19,7 +19,7 @@ from pathlib import Path
 import anyio
 from dagtop import DAGExecutor, Graph, TaskContext
 from dagtop.observe.report import ReportRecorder, collect, write_report
-from dagtop_app.picturing import draw
+from dagtop_app.reports.picturing import draw
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), "")
 ROUNDS = 5

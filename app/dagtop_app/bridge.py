@@ -15,8 +15,8 @@ from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RUN_OVER, RunState
 from dagtop.observe.story import Story
 
+from dagtop_app.steering.undo import inverse
 from dagtop_app.text import name_of, plural
-from dagtop_app.undo import inverse
 
 #: Who gives the commands, as the events tell it.
 BY = "console"

@@ -16,28 +16,28 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from dagtop_app import config, keymap
 from dagtop_app.bridge import Bridge, Engine, settled
-from dagtop_app.console_signals import Late, answered
-from dagtop_app.farewell import exit_code, farewell
-from dagtop_app.hangup import run_on
-from dagtop_app.manners import Mannered
-from dagtop_app.options import OnHangup
+from dagtop_app.chrome.view_model import is_small
+from dagtop_app.commandline.options import OnHangup
+from dagtop_app.commandline.signals import name_of_signal
+from dagtop_app.launching.farewell import exit_code, farewell
+from dagtop_app.launching.hangup import run_on
 from dagtop_app.screens.main import MainScreen
-from dagtop_app.signals import name_of_signal
-from dagtop_app.terminal import shield_terminal, tell
-from dagtop_app.theming import keep_theme, watching_themes
-from dagtop_app.view_model import is_small
+from dagtop_app.settings import config, keymap
+from dagtop_app.settings.theming import keep_theme, watching_themes
+from dagtop_app.terminal.console_signals import Late, answered
+from dagtop_app.terminal.manners import Mannered
+from dagtop_app.terminal.streams import shield_terminal, tell
 
 if TYPE_CHECKING:
     from dagtop.core.snapshot import RunSnapshot
     from dagtop.runtime.replay import Replay
 
-    from dagtop_app.config import Setting
-    from dagtop_app.kept_runs import History
-    from dagtop_app.reloading import Reloader
-    from dagtop_app.reloading_schedule import RereadForNextRun
-    from dagtop_app.timekeeper import Keeper
+    from dagtop_app.reloading.file import Reloader
+    from dagtop_app.reloading.schedule import RereadForNextRun
+    from dagtop_app.reloading.timekeeper import Keeper
+    from dagtop_app.runs.kept import History
+    from dagtop_app.settings.config import Setting
 
 #: Seconds after which a thread that computes must let another one have the interpreter. With Python's own 5 ms and six tasks that
 #: compute, each key press waited for all six at every turn: 3 s to the first paint, a second from key to screen.
@@ -169,7 +169,7 @@ class ConsoleApp(Mannered):
     def tell_of_settings(self, problems: Sequence[str]) -> None:
         """Say what is wrong with what a person has set, without the folder that it is in."""
         if problems:
-            from dagtop_app.settings_told import in_one_line  # noqa: PLC0415 - only where something is wrong
+            from dagtop_app.settings.told import in_one_line  # noqa: PLC0415 - only where something is wrong
 
             folder = f"{self.setting.path.parent}/"
             told = self.main.settings_told = [problem.removeprefix(folder) for problem in problems]

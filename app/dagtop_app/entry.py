@@ -22,7 +22,7 @@ def main() -> None:
     import gc  # noqa: PLC0415 - see above
 
     gc.disable()  # what loads is no garbage, and looking for it takes a tenth of start-up; on again when it is over
-    from dagtop_app.calling import run_command_line  # noqa: PLC0415 - see above
+    from dagtop_app.commandline.calling import run_command_line  # noqa: PLC0415 - see above
 
     sys.exit(run_command_line(sys.argv[1:]))
 

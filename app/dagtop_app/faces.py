@@ -9,7 +9,7 @@ from typing import NamedTuple
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import FINAL, RunState, TaskState
 
-from dagtop_app import config
+from dagtop_app.settings import config
 
 
 class Face(NamedTuple):

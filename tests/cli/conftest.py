@@ -105,7 +105,7 @@ class Told(NamedTuple):
 @pytest.fixture
 def dagtop_here(tmp_path, monkeypatch, capfd, interpreter_as_it_was) -> Callable[..., Told]:
     """`dagtop_here("check", "etl.py")`: the command in this process, in the test's folder; for what needs no signals."""
-    from dagtop_app.calling import call
+    from dagtop_app.commandline.calling import call
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DAGTOP_DB", str(tmp_path / "runs.db"))

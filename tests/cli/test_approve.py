@@ -12,9 +12,9 @@ import pytest
 from dagtop import DAGExecutor
 from dagtop.core import commands as cmd
 from dagtop.core import events as ev
-from dagtop_app import telling
-from dagtop_app.options import UsageError
-from dagtop_app.typed import parse_command
+from dagtop_app.commandline.options import UsageError
+from dagtop_app.commandline.typed import parse_command
+from dagtop_app.commands import telling
 
 SHOP = """
     from dagtop import Gate, Graph

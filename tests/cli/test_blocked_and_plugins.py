@@ -12,7 +12,7 @@ from dagtop.core.events import LoopBlocked
 from dagtop.core.snapshot import Blocked
 from dagtop.errors import DagtopError
 from dagtop.loaders import plugins
-from dagtop_app.plain import PlainLines, blocked_sentence
+from dagtop_app.plain.events import PlainLines, blocked_sentence
 
 ROOT = Path(__file__).parents[2]
 ROOTS = os.pathsep.join(str(ROOT / name) for name in ("engine", "app", "themes"))

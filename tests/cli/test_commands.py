@@ -10,7 +10,7 @@ from dagtop import Graph
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.loaders.python import load
 from dagtop.ports.journal import RunRecord
-from dagtop_app.options import seconds_of
+from dagtop_app.commandline.options import seconds_of
 from dagtop_app.version import VERSION
 
 ETL = """

@@ -11,10 +11,10 @@ from typing import get_args
 import msgspec
 import pytest
 from dagtop.core import commands as do
-from dagtop_app import config
-from dagtop_app.config import Config, Confirm, read
-from dagtop_app.config_command import default_text
-from dagtop_app.config_file import ConfigError, read_toml
+from dagtop_app.commands.config_command import default_text
+from dagtop_app.settings import config
+from dagtop_app.settings.config import Config, Confirm, read
+from dagtop_app.settings.config_file import ConfigError, read_toml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -221,7 +221,10 @@ class TestTheCommand:
 
 def test_settings_of_the_console_load_no_textual_where_there_is_none(run, tmp_path) -> None:
     (tmp_path / "config.toml").write_text('theme = "dagtop-cvd"\nrefresh = 3\n')
-    code = "from dagtop_app import config; import sys; config.read('config.toml'); raise SystemExit('textual' in sys.modules)"
+    code = (
+        "from dagtop_app.settings import config; import sys; config.read('config.toml'); "
+        "raise SystemExit('textual' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=run.environ, check=False)
     assert done.returncode == 0
 

@@ -9,8 +9,8 @@ import pytest
 from dagtop.core.commands import AbandonRun, CancelRun
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState, TaskState
-from dagtop_app.headless import NOBODY_READS, Watch, exit_code
-from dagtop_app.mailbox import Mailbox
+from dagtop_app.launching.mailbox import Mailbox
+from dagtop_app.plain.headless import NOBODY_READS, Watch, exit_code
 
 
 class FakeEngine:

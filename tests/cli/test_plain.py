@@ -14,8 +14,8 @@ from dagtop.core.commands import CancelTask
 from dagtop.core.failure import Failure
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState, TaskState
-from dagtop_app.live import Line, live_lines
-from dagtop_app.plain import PlainLines
+from dagtop_app.plain.events import PlainLines
+from dagtop_app.plain.live import Line, live_lines
 from dagtop_app.text import width
 
 FAILURE = Failure(error="ValueError", message="no luck")

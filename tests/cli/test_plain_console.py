@@ -175,5 +175,5 @@ def test_no_textual_is_loaded_for_plain_words(run):
     import subprocess
     import sys
 
-    code = "import dagtop_app.plain_console, sys; raise SystemExit('textual' in sys.modules)"
+    code = "import dagtop_app.plain.console, sys; raise SystemExit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=run.environ, check=False).returncode == 0

@@ -17,10 +17,10 @@ from dagtop.errors import DagtopError
 from dagtop.graph import source
 from dagtop.loaders.again import files_of, read_again
 from dagtop.loaders.python import load
-from dagtop_app.executing import executor_for
-from dagtop_app.options import GraphOptions, OutputOptions
-from dagtop_app.preparing import Prepared, prepare
-from dagtop_app.reloading import Reloader
+from dagtop_app.commandline.options import GraphOptions, OutputOptions
+from dagtop_app.launching.executing import executor_for
+from dagtop_app.launching.preparing import Prepared, prepare
+from dagtop_app.reloading.file import Reloader
 
 PATIENCE = 60.0
 

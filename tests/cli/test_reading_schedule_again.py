@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from dagtop.errors import DagtopError
-from dagtop_app.next_run import NextRun
-from dagtop_app.options import GraphOptions
-from dagtop_app.preparing import prepare
-from dagtop_app.reloading_schedule import RereadForNextRun
+from dagtop_app.commandline.options import GraphOptions
+from dagtop_app.launching.preparing import prepare
+from dagtop_app.reloading.next_run import NextRun
+from dagtop_app.reloading.schedule import RereadForNextRun
 
 Write = Callable[..., Path]
 

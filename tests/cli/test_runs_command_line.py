@@ -13,9 +13,9 @@ from dagtop.core.events import RunFinished, RunStarted
 from dagtop.core.states import RunState
 from dagtop.journal.sqlite import SqliteJournal
 from dagtop.ports.journal import RunRecord
-from dagtop_app.history import moment_of
-from dagtop_app.options import UsageError
-from dagtop_app.pruning import age_of, bytes_of, size_text
+from dagtop_app.commandline.options import UsageError
+from dagtop_app.commands.history import moment_of
+from dagtop_app.commands.pruning import age_of, bytes_of, size_text
 
 HOUR = 3600.0
 

@@ -8,7 +8,7 @@ import pytest
 from dagtop.journal.compare import compare
 from dagtop.journal.compare_facts import Facts, TaskFacts
 from dagtop.ports.journal import RunSummary
-from dagtop_app.diffing import json_text, lines_of
+from dagtop_app.commands.diffing import json_text, lines_of
 
 SUMMARY = RunSummary(run="r\x1b", graph="\x1b[1m", source="", started_at=0.0, state="failed")
 

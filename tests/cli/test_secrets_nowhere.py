@@ -25,7 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def told(folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Call:
     """`told("report", "RUN")`: all that a command prints, in this process."""
-    from dagtop_app.calling import call
+    from dagtop_app.commandline.calling import call
 
     for name, value in {**ENVIRON, "DAGTOP_DB": str(folder / "runs.db"), "COLUMNS": "200"}.items():
         monkeypatch.setenv(name, value)

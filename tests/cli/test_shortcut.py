@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 
 import pytest
-from dagtop_app.cli import app
-from dagtop_app.options import GraphOptions, KeepOptions, OutputOptions
-from dagtop_app.shortcut import read
+from dagtop_app.commandline.cli import app
+from dagtop_app.commandline.options import GraphOptions, KeepOptions, OutputOptions
+from dagtop_app.commandline.shortcut import read
 
 PLAIN = [
     "etl.py",

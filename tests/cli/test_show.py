@@ -13,9 +13,9 @@ from dagtop import Graph
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.states import TaskState
 from dagtop.observe import graph_text
-from dagtop_app import showing_formats as formats
+from dagtop_app.commands import showing_formats as formats
+from dagtop_app.commands.showing import Shape, lines_of, routed
 from dagtop_app.graphview import Scale
-from dagtop_app.showing import Shape, lines_of, routed
 
 FORMS = ("tree", "boxes", "pills", "mermaid", "dot", "json", "svg")
 
@@ -191,5 +191,5 @@ def test_an_empty_graph_is_shown_in_every_form():
 
 
 def test_textual_is_not_loaded():
-    code = "import sys, dagtop_app.showing; sys.exit('textual' in sys.modules)"
+    code = "import sys, dagtop_app.commands.showing; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

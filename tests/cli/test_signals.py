@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from dagtop_app.signals import Signals
+from dagtop_app.commandline.signals import Signals
 
 #: Two tasks that go on until they are told to stop; each says when it is under way, and one what it does at its end.
 SLOW = """
@@ -125,7 +125,7 @@ def test_a_signal_while_the_file_loads_ends_it(run, write):
 
 def test_the_command_lines_own_library_takes_no_signal_for_ctrl_c():
     """It left with 130 and without a word, whatever the signal was, wherever it came while nothing was running yet."""
-    from dagtop_app.cli import app
+    from dagtop_app.commandline.cli import app
 
     assert not app.suppress_keyboard_interrupt
 

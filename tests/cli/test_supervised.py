@@ -15,11 +15,11 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState, TaskState
-from dagtop_app.live import live_lines
-from dagtop_app.options import UsageError
-from dagtop_app.plain import PlainLines
-from dagtop_app.printers import Wire
-from dagtop_app.typed import parse_command
+from dagtop_app.commandline.options import UsageError
+from dagtop_app.commandline.typed import parse_command
+from dagtop_app.plain.events import PlainLines
+from dagtop_app.plain.live import live_lines
+from dagtop_app.plain.printers import Wire
 
 #: One that is up until it is told to stop, and what waits until it is ready.
 SERVICES = """

@@ -15,9 +15,9 @@ from console_scenes import steered
 from console_services import services
 from dagtop.core.snapshot import RunSnapshot
 from dagtop_app.actions import ACTIONS
-from dagtop_app.ascii_form import ascii_of, keys_in_ascii
 from dagtop_app.console import ConsoleApp
 from dagtop_app.faces import GATE_FACE, GONE_FACE, RUN_FACES, TASK_FACES
+from dagtop_app.terminal.ascii_form import ascii_of, keys_in_ascii
 from dagtop_app.views.listed import VIEWS
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,7 +102,7 @@ def test_ascii_is_chosen_by_the_terminal_or_the_environment(environ: dict[str, s
 def test_ascii_is_chosen_by_the_settings_before_the_terminal(tmp_path, text: str, wanted: bool) -> None:
     (tmp_path / "config.toml").write_text(text)
     code = (
-        "from dagtop_app import config; config.use(config.read()); "
+        "from dagtop_app.settings import config; config.use(config.read()); "
         "from dagtop_app import faces; raise SystemExit(faces.ASCII)"
     )
     environ = {

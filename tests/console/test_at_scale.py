@@ -12,12 +12,12 @@ from console_fakes import FakeEngine, S, many, snapshot_of
 from console_pilot import console
 from dagtop.core.commands import RestartTask
 from dagtop.observe.story import Story
-from dagtop_app import inspector_model
-from dagtop_app.event_roll import EventRoll
-from dagtop_app.event_texts import WEIGHT_OF, Weight, tell
-from dagtop_app.filters import Filter, matches
-from dagtop_app.manners import LARGEST
-from dagtop_app.node_commands import radius_of
+from dagtop_app.events.roll import EventRoll
+from dagtop_app.events.texts import WEIGHT_OF, Weight, tell
+from dagtop_app.steering.node_commands import radius_of
+from dagtop_app.tasks import inspector as inspector_model
+from dagtop_app.tasks.filters import Filter, matches
+from dagtop_app.terminal.manners import LARGEST
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,12 +17,11 @@ from dagtop.core.breakers import BreakerView
 from dagtop.core.guards import Breaker, BreakerState
 from dagtop.core.policy import TaskPolicy
 from dagtop.observe.story import Story, Turn
-from dagtop_app import badges, faces
-from dagtop_app import breaker_model as model
-from dagtop_app import breaker_model_rows as rows
-from dagtop_app import breaker_model_texts as texts
-from dagtop_app.breaker_model_edit import breaker_fields, breaker_settings
-from dagtop_app.breaker_model_machine import drawing
+from dagtop_app import faces
+from dagtop_app.breakers import model, rows, texts
+from dagtop_app.breakers.edit import breaker_fields, breaker_settings
+from dagtop_app.breakers.machine import drawing
+from dagtop_app.chrome import badges
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
 

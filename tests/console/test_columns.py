@@ -10,13 +10,13 @@ from console_pilot import console
 from console_scenes import steered
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
-from dagtop_app.config import COLUMNS
-from dagtop_app.filters import Filter, matches
+from dagtop_app.chrome.view_model import row_line
 from dagtop_app.lines import Line, line_width
-from dagtop_app.roster import Roster
-from dagtop_app.row_orders import SORTS
-from dagtop_app.table_columns import LEAD, NAMES, Beside, Have, column_at, columns, head_line
-from dagtop_app.view_model import row_line
+from dagtop_app.settings.config import COLUMNS
+from dagtop_app.tasks.filters import Filter, matches
+from dagtop_app.tasks.roster import Roster
+from dagtop_app.tasks.row_orders import SORTS
+from dagtop_app.tasks.table_columns import LEAD, NAMES, Beside, Have, column_at, columns, head_line
 
 pytestmark = pytest.mark.anyio
 

@@ -13,11 +13,11 @@ from console_scenes import steered
 from dagtop.core.commands import RestartTask
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState
-from dagtop_app.completing import Known, Offer, offers
-from dagtop_app.node_commands import together
-from dagtop_app.palette import outlook
-from dagtop_app.worded import WordError, parse
-from dagtop_app.worded_vocabulary import VOCABULARY
+from dagtop_app.steering.node_commands import together
+from dagtop_app.words.completing import Known, Offer, offers
+from dagtop_app.words.palette import outlook
+from dagtop_app.words.parsing import WordError, parse
+from dagtop_app.words.vocabulary import VOCABULARY
 
 SCENES: list[Callable[[], RunSnapshot]] = [running_mix, steered, finished_with_failures, hostile]
 KNOWN = Known(views=("tasks", "graph"), themes=("dark", "light"))

@@ -10,13 +10,13 @@ import pytest
 from console_fakes import FakeEngine, finished_with_failures, running_mix
 from console_pilot import Clock, Seen
 from dagtop.core.commands import CancelTask, RestartTask
-from dagtop_app import keymap
 from dagtop_app.actions import ACTIONS, BY_ID
-from dagtop_app.config import COLUMNS, read
 from dagtop_app.console import ConsoleApp
-from dagtop_app.keymap import clashes, key_named, key_settings, key_shown
-from dagtop_app.settings_told import at_length, in_one_line
-from dagtop_app.table_columns import NAMES
+from dagtop_app.settings import keymap
+from dagtop_app.settings.config import COLUMNS, read
+from dagtop_app.settings.keymap import clashes, key_named, key_settings, key_shown
+from dagtop_app.settings.told import at_length, in_one_line
+from dagtop_app.tasks.table_columns import NAMES
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagtop_app.actions import ACTIONS, BY_ID, NO_KEY
-from dagtop_app.keymap import KeySetting, clashes, keymap
+from dagtop_app.settings.keymap import KeySetting, clashes, keymap
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -17,9 +17,9 @@ from dagtop.core.schedule import Timetable, schedule_of
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState, TaskState
 from dagtop_app.console import ConsoleApp
-from dagtop_app.due_texts import at_text, left_text, missed_text
-from dagtop_app.next_run import NextRun
-from dagtop_app.timekeeper import NodeKeeper, NotBegun, Timekeeper
+from dagtop_app.launching.due_texts import at_text, left_text, missed_text
+from dagtop_app.reloading.next_run import NextRun
+from dagtop_app.reloading.timekeeper import NodeKeeper, NotBegun, Timekeeper
 
 BEGIN = datetime(2026, 6, 1, 12, tzinfo=UTC).timestamp()
 EDGES: dict[str, tuple[str, ...]] = {"load": (), "publish": ("load",)}

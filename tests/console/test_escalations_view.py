@@ -18,10 +18,10 @@ from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.observe.report.ticket import ticket
 from dagtop.observe.story import Story
-from dagtop_app import badges, faces
-from dagtop_app import escalation_model as model
-from dagtop_app import escalation_model_texts as texts
-from dagtop_app.escalation_model import Entry, Severity, Status
+from dagtop_app import faces
+from dagtop_app.chrome import badges
+from dagtop_app.escalations import model, texts
+from dagtop_app.escalations.model import Entry, Severity, Status
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
 from msgspec.structs import replace

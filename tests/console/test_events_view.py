@@ -14,8 +14,8 @@ from dagtop.core.commands import RestartTask
 from dagtop.core.events import AnyEvent
 from dagtop.observe.story import Story
 from dagtop_app.console import ConsoleApp
-from dagtop_app.event_roll import EventFilter, EventRoll
-from dagtop_app.event_texts import Weight, event_line, tell
+from dagtop_app.events.roll import EventFilter, EventRoll
+from dagtop_app.events.texts import Weight, event_line, tell
 from dagtop_app.lines import line_width
 
 pytestmark = pytest.mark.anyio

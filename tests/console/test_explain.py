@@ -17,7 +17,7 @@ from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.snapshot import Blocked, RunSnapshot
 from dagtop.core.states import RunState, TaskState
 from dagtop.observe.story import Story
-from dagtop_app.explain import explain
+from dagtop_app.tasks.explain import explain
 from dagtop_app.text import clean
 
 EDGES = {"up": (), "it": ("up",), "down": ("it",), "busy": ()}

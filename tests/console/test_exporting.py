@@ -13,7 +13,7 @@ from dagtop.core import events as ev
 from dagtop.core.failure import Failure
 from dagtop.core.states import TaskState
 from dagtop.observe.report import FORMATS
-from dagtop_app import exporting
+from dagtop_app.reports import exporting
 
 pytestmark = pytest.mark.anyio
 TOKEN = "ghp_0123456789abcdefghijABCDEFGHIJ012345"

@@ -19,14 +19,14 @@ from dagtop.journal.memory import MemoryJournal
 from dagtop.ports.journal import RunSummary
 from dagtop.runtime.replay import Replay
 from dagtop_app import faces
+from dagtop_app.chrome.view_model import run_line
 from dagtop_app.console import ConsoleApp
-from dagtop_app.filters import Filter
 from dagtop_app.lines import line_width
-from dagtop_app.log_roll import wrong_in
+from dagtop_app.logs.roll import wrong_in
 from dagtop_app.screens import questions
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import _folded
-from dagtop_app.view_model import run_line
+from dagtop_app.tasks.filters import Filter
 from test_replay_screen import _run, there
 
 pytestmark = pytest.mark.anyio

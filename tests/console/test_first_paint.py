@@ -11,10 +11,10 @@ from dagtop import DAGExecutor, Graph, Reconciler
 from dagtop.core.snapshot import EMPTY
 from dagtop.observe.story import Story
 from dagtop.runtime.thread import EngineThread
-from dagtop_app.engine_to_be import EngineToBe
-from dagtop_app.kept_where import Kept
-from dagtop_app.log_store import DeepLogs
-from dagtop_app.runtime_kinds import DAG_EXECUTOR, as_executor, as_reconciler
+from dagtop_app.launching.engine_to_be import EngineToBe
+from dagtop_app.launching.kept_where import Kept
+from dagtop_app.launching.runtime_kinds import DAG_EXECUTOR, as_executor, as_reconciler
+from dagtop_app.logs.store import DeepLogs
 
 #: What carries out a run, keeps it, and parses arguments.
 LATER = ("dagtop.runtime.executor", "dagtop.runtime.reconciler", "dagtop.runtime.thread", "dagtop.core.machine",
@@ -22,7 +22,7 @@ LATER = ("dagtop.runtime.executor", "dagtop.runtime.reconciler", "dagtop.runtime
 
 
 def test_a_graph_and_the_console_need_nothing_of_what_carries_out_a_run() -> None:
-    code = f"import sys, dagtop_app.watching, dagtop_app.console; print(*[n for n in {LATER!r} if n in sys.modules])"
+    code = f"import sys, dagtop_app.commands.watching, dagtop_app.console; print(*[n for n in {LATER!r} if n in sys.modules])"
     empty = "import sys, textual.app; print(*[n for n in ('importlib.metadata',) if n in sys.modules])"
     told, textuals = (
         set(subprocess.run([sys.executable, "-c", one], capture_output=True, text=True, check=True).stdout.split())
@@ -88,6 +88,6 @@ def test_the_history_is_opened_once_when_it_is_asked_for() -> None:
 
 @pytest.mark.parametrize("name", ["DAGExecutor", "Reconciler"])
 def test_a_file_that_defines_none_is_told_which_ones_there_are(name: str) -> None:
-    from dagtop_app.preparing import KINDS
+    from dagtop_app.launching.preparing import KINDS
 
     assert name in [kind.__name__ for kind in KINDS]

@@ -12,8 +12,8 @@ from dagtop.core.breakers import BreakerView
 from dagtop.core.guards import Breaker, BreakerState
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
-from dagtop_app.graph_loading import Sheet, Wish, load
-from dagtop_app.graph_words import NodeWords, bar_of, inset_of
+from dagtop_app.graph.loading import Sheet, Wish, load
+from dagtop_app.graph.words import NodeWords, bar_of, inset_of
 from dagtop_app.graphview import Scale
 from dagtop_app.lines import line_width
 from test_graph_view import Shown, graph

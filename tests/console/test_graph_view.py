@@ -12,7 +12,7 @@ import pytest
 from console_fakes import FakeEngine, S, hostile, many, running_mix, snapshot_of
 from console_pilot import Seen, console
 from dagtop.core.snapshot import RunSnapshot
-from dagtop_app.graph_loading import Sheet, Wish, load
+from dagtop_app.graph.loading import Sheet, Wish, load
 from dagtop_app.graphview import Scale
 from dagtop_app.screens.popup import Popup
 from dagtop_app.widgets import laid_out_graph

@@ -12,10 +12,10 @@ from console_pilot import console
 from dagtop.core.commands import CancelTask, RestartTask
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop_app.console import ConsoleApp
-from dagtop_app.grouping import Folding, Grouping
-from dagtop_app.grouping_texts import figures, rolled_up
 from dagtop_app.lines import line_width
-from dagtop_app.roster import Roster
+from dagtop_app.tasks.grouping import Folding, Grouping
+from dagtop_app.tasks.grouping_texts import figures, rolled_up
+from dagtop_app.tasks.roster import Roster
 
 pytestmark = pytest.mark.anyio
 
@@ -79,7 +79,7 @@ class TestTheModel:
         assert len(roster.order) == 50
 
     def test_a_filter_and_problems_look_into_groups(self) -> None:
-        from dagtop_app.filters import Filter
+        from dagtop_app.tasks.filters import Filter
 
         roster = Roster()
         roster.show(mapped(), 0.0)
@@ -129,7 +129,7 @@ class TestTheModel:
         assert {pack.key for pack in grouping.packs.values()} == {"page[*]"}
 
     def test_the_order_of_every_sort_holds_with_groups(self) -> None:
-        from dagtop_app.row_orders import SORTS
+        from dagtop_app.tasks.row_orders import SORTS
 
         for sort in SORTS:
             roster = Roster()

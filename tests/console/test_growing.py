@@ -13,8 +13,8 @@ from dagtop.core.commands import HoldTask, ReleaseTask
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.runtime.thread import EngineThread
 from dagtop_app.console import ConsoleApp
-from dagtop_app.graph_loading import is_grown
-from dagtop_app.roster import CALM, Roster
+from dagtop_app.graph.loading import is_grown
+from dagtop_app.tasks.roster import CALM, Roster
 
 pytestmark = pytest.mark.anyio
 

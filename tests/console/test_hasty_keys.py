@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import pytest
 from console_fakes import FakeEngine, running_mix, snapshot_of
 from console_pilot import Seen, console
-from dagtop_app.commands import offers
+from dagtop_app.words.action_palette import offers
 from textual import events
 
 pytestmark = pytest.mark.anyio

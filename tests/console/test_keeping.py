@@ -26,18 +26,18 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import NO_RESTART, Restart
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RunState
-from dagtop_app import upkeep
-from dagtop_app.edit_model import draft, initial
-from dagtop_app.explain import explain
+from dagtop_app.chrome.view_model import row_line, run_line, tally_line, tries_of
 from dagtop_app.faces import face_of
-from dagtop_app.filters import Filter, matches
-from dagtop_app.graph_words import note_of
-from dagtop_app.inspector_model import escalation_of, policy_text, title
+from dagtop_app.graph.words import note_of
 from dagtop_app.screens import questions
-from dagtop_app.table_columns import columns, head_line
-from dagtop_app.undo import inverse, row_of
-from dagtop_app.view_model import row_line, run_line, tally_line, tries_of
-from dagtop_app.why import why
+from dagtop_app.steering.edit_model import draft, initial
+from dagtop_app.steering.undo import inverse, row_of
+from dagtop_app.tasks import upkeep
+from dagtop_app.tasks.explain import explain
+from dagtop_app.tasks.filters import Filter, matches
+from dagtop_app.tasks.inspector import escalation_of, policy_text, title
+from dagtop_app.tasks.table_columns import columns, head_line
+from dagtop_app.tasks.why import why
 
 pytestmark = pytest.mark.anyio
 

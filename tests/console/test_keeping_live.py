@@ -13,7 +13,7 @@ from dagtop.core.commands import CancelRun
 from dagtop.core.states import RunState, TaskState
 from dagtop.runtime.thread import EngineThread
 from dagtop_app.console import ConsoleApp
-from dagtop_app.undo import row_of
+from dagtop_app.steering.undo import row_of
 
 pytestmark = pytest.mark.anyio
 

@@ -15,12 +15,12 @@ from dagtop.core.blast import blast_radius
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import FINAL, RunState, TaskState
-from dagtop_app import level_texts
-from dagtop_app.level_parts import part_of
-from dagtop_app.levels import Levels
+from dagtop_app.graph.level_parts import part_of
+from dagtop_app.levels import texts as level_texts
+from dagtop_app.levels.model import Levels
 from dagtop_app.lines import Line, line_width
-from dagtop_app.node_commands import orders, radius_of
-from dagtop_app.table_columns import columns
+from dagtop_app.steering.node_commands import orders, radius_of
+from dagtop_app.tasks.table_columns import columns
 from msgspec.structs import replace
 
 

@@ -15,9 +15,9 @@ from dagtop.core.events import CommandApplied
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.runtime.thread import EngineThread
 from dagtop_app.actions import ACTIONS, BY_ID
-from dagtop_app.levels import Levels
-from dagtop_app.node_commands import orders
+from dagtop_app.levels.model import Levels
 from dagtop_app.screens.popup import Popup
+from dagtop_app.steering.node_commands import orders
 from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio

@@ -72,5 +72,5 @@ SCENES = {
 @pytest.mark.parametrize("scene", SCENES)
 def test_logs(snap_compare: Any, scene: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     make, keys = SCENES[scene]
-    monkeypatch.setattr("dagtop_app.log_roll.wall", lambda at, started_at: "04:12:17")
+    monkeypatch.setattr("dagtop_app.logs.roll.wall", lambda at, started_at: "04:12:17")
     assert snap_compare(ConsoleApp(make(), title="nightly.py", now=lambda: 0.0), press=keys, terminal_size=size)

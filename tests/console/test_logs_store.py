@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from dagtop.core.events import Log
 from dagtop.observe.logs import LogBook
-from dagtop_app.log_roll import Choice, LogRoll, Subject, of_tasks, pattern_of, rank
-from dagtop_app.log_sieve import Numbers, Sieve
-from dagtop_app.log_store import BLOCK, DeepLogs, LogStore, Source
+from dagtop_app.logs.roll import Choice, LogRoll, Subject, of_tasks, pattern_of, rank
+from dagtop_app.logs.sieve import Numbers, Sieve
+from dagtop_app.logs.store import BLOCK, DeepLogs, LogStore, Source
 
 
 def log(number: int, task: str = "load", **more: Any) -> Log:

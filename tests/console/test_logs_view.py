@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from console_fakes import HOSTILE, FakeEngine, hostile, running_mix
 from console_pilot import Seen, console
-from dagtop_app.log_store import LogStore
+from dagtop_app.logs.store import LogStore
 from dagtop_app.views.logs import Logs
 from rich.cells import cell_len
 from textual import events

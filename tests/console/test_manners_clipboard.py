@@ -11,9 +11,10 @@ import pytest
 from console_fakes import HOSTILE, TRACEBACK, FakeEngine, hostile, many, running_mix
 from console_pilot import console
 from dagtop.core.states import RunState
-from dagtop_app import clipboard, terminal_signs
-from dagtop_app.copying import markdown, pieces
-from dagtop_app.terminal_child import pager, shell
+from dagtop_app.tasks.copying import markdown, pieces
+from dagtop_app.terminal import clipboard
+from dagtop_app.terminal import signs as terminal_signs
+from dagtop_app.terminal.child import pager, shell
 
 TOOLS = {"tmux", "pbcopy", "wl-copy", "xclip", "xsel", "clip.exe"}
 

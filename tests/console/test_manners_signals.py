@@ -48,7 +48,9 @@ main()
 """
 
 
-@pytest.mark.parametrize("module", ["dagtop_app.calling", "dagtop_app.settings", "dagtop_app.signals"])
+@pytest.mark.parametrize(
+    "module", ["dagtop_app.commandline.calling", "dagtop_app.settings.places", "dagtop_app.commandline.signals"]
+)
 def test_ctrl_c_while_the_command_loads_leaves_no_traceback(tmp_path: Path, module: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", LOADS, module],

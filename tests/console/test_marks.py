@@ -18,7 +18,7 @@ from dagtop.core.commands import (
     StopTask,
 )
 from dagtop.core.events import CommandApplied
-from dagtop_app.marks import Marks
+from dagtop_app.tasks.marks import Marks
 
 pytestmark = pytest.mark.anyio
 

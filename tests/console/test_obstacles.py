@@ -10,12 +10,12 @@ from dagtop.core.events import GateWaiting
 from dagtop.core.guards import Breaker, BreakerState, Gate, Ruling
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.snapshot import Blocked, RunSnapshot
-from dagtop_app import inspector_model
-from dagtop_app.explain import explain
+from dagtop_app.chrome.view_model import run_line, tally_line, tiny_lines
 from dagtop_app.lines import line_width
-from dagtop_app.undo import row_of
-from dagtop_app.view_model import run_line, tally_line, tiny_lines
-from dagtop_app.why import needs, why
+from dagtop_app.steering.undo import row_of
+from dagtop_app.tasks import inspector as inspector_model
+from dagtop_app.tasks.explain import explain
+from dagtop_app.tasks.why import needs, why
 
 HALF = BreakerState.HALF_OPEN
 

@@ -15,9 +15,9 @@ from dagtop.core.commands import (
     SetPoolLimit,
     TripBreaker,
 )
-from dagtop_app.palette import outlook
 from dagtop_app.screens.command_line import CommandLine
-from dagtop_app.worded_vocabulary import VOCABULARY
+from dagtop_app.words.palette import outlook
+from dagtop_app.words.vocabulary import VOCABULARY
 
 pytestmark = pytest.mark.anyio
 

@@ -11,10 +11,10 @@ from dagtop.core import commands as do
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import FINAL, RunState
-from dagtop_app import plain_answers as answers
-from dagtop_app.node_commands import together
-from dagtop_app.worded import WordError
-from dagtop_app.worded_vocabulary import VOCABULARY
+from dagtop_app.plain import answers
+from dagtop_app.steering.node_commands import together
+from dagtop_app.words.parsing import WordError
+from dagtop_app.words.vocabulary import VOCABULARY
 
 SCENES = {
     "mix": running_mix,

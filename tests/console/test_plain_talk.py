@@ -12,11 +12,11 @@ from dagtop.core import commands as do
 from dagtop.core.events import GateWaiting
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState
-from dagtop_app.config import Confirm
-from dagtop_app.plain import PlainLines
-from dagtop_app.plain_console import Talk
-from dagtop_app.plain_printer import OurLines, TalkPrinter
-from dagtop_app.worded_vocabulary import BY_WORD
+from dagtop_app.plain.console import Talk
+from dagtop_app.plain.events import PlainLines
+from dagtop_app.plain.printer import OurLines, TalkPrinter
+from dagtop_app.settings.config import Confirm
+from dagtop_app.words.vocabulary import BY_WORD
 from hypothesis import given
 from hypothesis import strategies as st
 

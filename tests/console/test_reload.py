@@ -10,7 +10,7 @@ from console_pilot import console
 from console_scenes import steered
 from dagtop.core.commands import SwapGraph
 from dagtop.runtime.comparing import UpdatePlan
-from dagtop_app.reloading import Difference, Reloader
+from dagtop_app.reloading.file import Difference, Reloader
 
 pytestmark = pytest.mark.anyio
 

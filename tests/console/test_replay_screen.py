@@ -16,7 +16,7 @@ from dagtop.runtime.replay import Replay
 from dagtop.runtime.transport import Transport
 from dagtop_app.console import ConsoleApp
 from dagtop_app.lines import line_width
-from dagtop_app.transport_texts import bar, moment_at, transport_line
+from dagtop_app.runs.transport_texts import bar, moment_at, transport_line
 
 pytestmark = pytest.mark.anyio
 

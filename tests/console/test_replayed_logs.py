@@ -5,9 +5,9 @@ from __future__ import annotations
 from dagtop.core import events as ev
 from dagtop.core.events import AnyEvent
 from dagtop.runtime.logs_until import Lines, LogsUntil
-from dagtop_app.log_sieve import Sieve
-from dagtop_app.log_store import BLOCK, DeepLogs
-from dagtop_app.replayed_logs import ReplayedLogs
+from dagtop_app.logs.replayed import ReplayedLogs
+from dagtop_app.logs.sieve import Sieve
+from dagtop_app.logs.store import BLOCK, DeepLogs
 
 COUNT = 3 * BLOCK + 100
 

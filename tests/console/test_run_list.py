@@ -11,7 +11,7 @@ from console_fakes import S, running_mix
 from console_runs import NOW, FakeJournal, listed, some, some_runs, summary
 from dagtop.core.commands import CancelRun
 from dagtop.errors import JournalError
-from dagtop_app.browsing import Browser
+from dagtop_app.commands.browsing import Browser
 from dagtop_app.screens.kept_replay import KeptReplay
 from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.run_list import RunList
@@ -332,9 +332,9 @@ class TestByItself:
             assert app.screen is app.list
 
     def test_a_pattern_of_graphs_means_what_it_means_on_the_command_line(self) -> None:
-        from dagtop_app.history import filter_of
-        from dagtop_app.run_filter import RunFilter
-        from dagtop_app.run_list_model import with_pasts
+        from dagtop_app.commands.history import filter_of
+        from dagtop_app.runs.filter import RunFilter
+        from dagtop_app.runs.list_model import with_pasts
 
         wanted = RunFilter(filter_of("night*", ["failed", "crashed"], "3d", ["nightly.py"]), NOW)
         assert wanted.error == ""
@@ -352,8 +352,8 @@ class TestInWords:
             assert [row.run[9:13] for row in seen.list.rows] == ["0003"]
 
     def test_in_plain_lines_the_latest_are_told(self) -> None:
-        from dagtop_app.plain_looks import Looks
-        from dagtop_app.worded import WordError, parse
+        from dagtop_app.plain.looks import Looks
+        from dagtop_app.words.parsing import WordError, parse
 
         snapshot, looks = running_mix(), Looks()
         assert [*looks.answer(parse("runs", snapshot), snapshot)] == ["No history is known here."]

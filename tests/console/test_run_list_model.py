@@ -10,9 +10,9 @@ from console_runs import HOSTILE, NOW, UTC, some, summary
 from dagtop.core.states import RunState
 from dagtop_app import faces
 from dagtop_app.lines import line_width
-from dagtop_app.run_diff import diff_lines
-from dagtop_app.run_filter import RunFilter
-from dagtop_app.run_list_model import (
+from dagtop_app.runs.diff_lines import diff_lines
+from dagtop_app.runs.filter import RunFilter
+from dagtop_app.runs.list_model import (
     Kept,
     begun_text,
     columns,

@@ -16,12 +16,12 @@ from dagtop.journal.sqlite import SqliteJournal
 from dagtop.observe.story import Story
 from dagtop.runtime.replay import Replay
 from dagtop.runtime.thread import EngineThread
+from dagtop_app.commandline.options import GraphOptions, OutputOptions, parse_parameters
 from dagtop_app.console import ConsoleApp
-from dagtop_app.copying import pieces
-from dagtop_app.executing import executor_for
-from dagtop_app.log_store import DeepLogs
-from dagtop_app.options import GraphOptions, OutputOptions, parse_parameters
-from dagtop_app.preparing import prepare
+from dagtop_app.launching.executing import executor_for
+from dagtop_app.launching.preparing import prepare
+from dagtop_app.logs.store import DeepLogs
+from dagtop_app.tasks.copying import pieces
 
 pytestmark = pytest.mark.anyio
 SIZE = (132, 40)

@@ -6,10 +6,10 @@ import pytest
 from console_fakes import S
 from console_nested import nested
 from dagtop.core.snapshot import RunSnapshot
-from dagtop_app.levels import Levels
+from dagtop_app.chrome.view_model import run_line, tally_line
+from dagtop_app.levels.model import Levels
 from dagtop_app.screens.commanding import status_text
-from dagtop_app.tally import counts_of, done_of, tallied
-from dagtop_app.view_model import run_line, tally_line
+from dagtop_app.tasks.tally import counts_of, done_of, tallied
 
 GONE = {"state": S.CANCELLED, "ended_at": 40.0, "gone": True}
 

@@ -11,21 +11,21 @@ from dagtop.core.commands import HoldTask, PauseRun, ReleaseTask, SetMaxParallel
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState, TaskState
-from dagtop_app import inspector_model
-from dagtop_app.edit_model import draft, initial
-from dagtop_app.explain import explain
+from dagtop_app.chrome.tabs import tab_line
+from dagtop_app.chrome.view_model import row_line, run_line, tally_line, tiny_lines
 from dagtop_app.faces import STYLES, TASK_FACES
-from dagtop_app.farewell import exit_code, farewell
-from dagtop_app.filters import Filter, is_problem, matches
+from dagtop_app.launching.farewell import exit_code, farewell
 from dagtop_app.lines import line_width
-from dagtop_app.roster import PACE, Roster
-from dagtop_app.row_orders import SORTS
-from dagtop_app.table_columns import columns, head_line
-from dagtop_app.tabs import tab_line
+from dagtop_app.steering.edit_model import draft, initial
+from dagtop_app.steering.undo import inverse
+from dagtop_app.tasks import inspector as inspector_model
+from dagtop_app.tasks.explain import explain
+from dagtop_app.tasks.filters import Filter, is_problem, matches
+from dagtop_app.tasks.roster import PACE, Roster
+from dagtop_app.tasks.row_orders import SORTS
+from dagtop_app.tasks.table_columns import columns, head_line
+from dagtop_app.tasks.why import why
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
-from dagtop_app.undo import inverse
-from dagtop_app.view_model import row_line, run_line, tally_line, tiny_lines
-from dagtop_app.why import why
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len

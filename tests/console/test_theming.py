@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from dagtop_app.config_file import ConfigError
 from dagtop_app.faces import STYLES, TASK_FACES
-from dagtop_app.theming import keep_theme, read_theme, read_themes, theme_names, watching_themes
+from dagtop_app.settings.config_file import ConfigError
+from dagtop_app.settings.theming import keep_theme, read_theme, read_themes, theme_names, watching_themes
 from dagtop_themes import Palette, palettes
 from dagtop_themes.inks import COLOURLESS, INKS
 

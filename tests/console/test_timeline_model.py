@@ -17,16 +17,17 @@ from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState
 from dagtop.observe.spans import Kind, Span
 from dagtop.observe.story import Story
-from dagtop_app import faces, timeline_load
+from dagtop_app import faces
 from dagtop_app.lines import line_width
 from dagtop_app.text import width
-from dagtop_app.timeline_ahead import NOTHING, look_ahead
-from dagtop_app.timeline_bars import BRUSHES, cells, glyph, inked, level_glyph, spans_of
-from dagtop_app.timeline_detail import attempts_line, detail_lines, detail_title, path_line
-from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, signs, title
-from dagtop_app.timeline_lens import STEPS, Lens, Window, fitting, step_text, tick_text, ticks
-from dagtop_app.timeline_load import Gauges
-from dagtop_app.timeline_model import (
+from dagtop_app.timeline import load as timeline_load
+from dagtop_app.timeline.ahead import NOTHING, look_ahead
+from dagtop_app.timeline.bars import BRUSHES, cells, glyph, inked, level_glyph, spans_of
+from dagtop_app.timeline.detail import attempts_line, detail_lines, detail_title, path_line
+from dagtop_app.timeline.frame import edge_line, gauge_line, head_lines, legend_line, signs, title
+from dagtop_app.timeline.lens import STEPS, Lens, Window, fitting, step_text, tick_text, ticks
+from dagtop_app.timeline.load import Gauges
+from dagtop_app.timeline.model import (
     ORDERS,
     Scene,
     against_usual,

@@ -14,10 +14,10 @@ from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.restart import Restart
 from dagtop.core.states import RunState, TaskState
 from dagtop_app.bridge import Bridge
-from dagtop_app.farewell import farewell
-from dagtop_app.inspector_model import short
+from dagtop_app.launching.farewell import farewell
 from dagtop_app.screens.questions import help_lines
-from dagtop_app.why import why
+from dagtop_app.tasks.inspector import short
+from dagtop_app.tasks.why import why
 
 
 def undone(commands: list[do.Command], told: list[do.Command]) -> str:

@@ -13,17 +13,17 @@ from dagtop.core.forecast import Usual
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState
-from dagtop_app import foresight
-from dagtop_app.eta_texts import Left, left_of_run, left_spans
-from dagtop_app.filters import Filter
-from dagtop_app.foresight import Foresight
-from dagtop_app.inspector_model import full, short
-from dagtop_app.palette import outlook
-from dagtop_app.plain_looks import Looks
-from dagtop_app.timeline_ahead import NOTHING, Ahead, expected, look_ahead, rough_end
-from dagtop_app.usual_texts import usual_spans
-from dagtop_app.view_model import run_line
-from dagtop_app.worded import WordError, parse
+from dagtop_app.chrome.view_model import run_line
+from dagtop_app.plain.looks import Looks
+from dagtop_app.tasks.filters import Filter
+from dagtop_app.tasks.inspector import full, short
+from dagtop_app.timeline import foresight
+from dagtop_app.timeline.ahead import NOTHING, Ahead, expected, look_ahead, rough_end
+from dagtop_app.timeline.eta_texts import Left, left_of_run, left_spans
+from dagtop_app.timeline.foresight import Foresight
+from dagtop_app.timeline.usual_texts import usual_spans
+from dagtop_app.words.palette import outlook
+from dagtop_app.words.parsing import WordError, parse
 from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio

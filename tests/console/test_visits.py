@@ -7,12 +7,12 @@ from console_fakes import FakeEngine, running_mix
 from console_pilot import Seen, console
 from console_rich import rich_engine
 from dagtop.core import commands as do
+from dagtop_app.chrome.tabs import Tab, tab_line
+from dagtop_app.chrome.view_model import narrowed_by
 from dagtop_app.lines import line_width, rule
-from dagtop_app.tabs import Tab, tab_line
-from dagtop_app.timeline_ahead import Ahead
-from dagtop_app.timeline_lens import Window
-from dagtop_app.timeline_model import Scene, columns, row_line
-from dagtop_app.view_model import narrowed_by
+from dagtop_app.timeline.ahead import Ahead
+from dagtop_app.timeline.lens import Window
+from dagtop_app.timeline.model import Scene, columns, row_line
 from dagtop_app.views.listed import VIEWS
 
 TABS = [Tab(view.key, view.label, {"5": "▲1", "6": "▲2"}.get(view.key, ""), view.short) for view in VIEWS]

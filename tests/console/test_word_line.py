@@ -13,10 +13,10 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState, TaskState
 from dagtop.errors import DagtopError
-from dagtop_app.edit_model import Known, more_of
+from dagtop_app.chrome.word_line import Standing, word_line
 from dagtop_app.lines import line_width
-from dagtop_app.stacked_bar import shares, stacked_bar
-from dagtop_app.word_line import Standing, word_line
+from dagtop_app.steering.edit_model import Known, more_of
+from dagtop_app.tasks.stacked_bar import shares, stacked_bar
 
 
 def told(standing: Standing, cells: int = 120) -> str:

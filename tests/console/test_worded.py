@@ -14,11 +14,11 @@ from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart
 from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RunState
-from dagtop_app.completing import offers
-from dagtop_app.node_commands import together
-from dagtop_app.worded import WordError, parse
-from dagtop_app.worded_tasks import tokens
-from dagtop_app.worded_vocabulary import BY_WORD, VOCABULARY
+from dagtop_app.steering.node_commands import together
+from dagtop_app.words.completing import offers
+from dagtop_app.words.parsing import WordError, parse
+from dagtop_app.words.tasks import tokens
+from dagtop_app.words.vocabulary import BY_WORD, VOCABULARY
 from hypothesis import given
 from hypothesis import strategies as st
 

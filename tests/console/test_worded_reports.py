@@ -9,8 +9,8 @@ import pytest
 from console_pilot import console
 from console_rich import rich_engine
 from dagtop.observe.report import FORMATS
-from dagtop_app.worded_reports import FORMS, Asked, report_asked
-from dagtop_app.worded_tasks import WordError
+from dagtop_app.words.reports import FORMS, Asked, report_asked
+from dagtop_app.words.tasks import WordError
 from test_plain_talk import Conversation
 
 

@@ -82,28 +82,32 @@ def test_every_public_name_is_there_and_no_other_is_made_up(tmp_path):
 @pytest.mark.parametrize("output", ["--json", "--plain"])
 def test_a_run_without_the_console_loads_no_textual_and_draws_nothing(tmp_path, output):
     (tmp_path / "etl.py").write_text("from dagtop import Graph\ngraph = Graph('etl')\ngraph.add('a', lambda: 1)\n")
-    code = f"from dagtop_app.calling import call\nassert call(['run', 'etl.py', {output!r}]) == 0"
+    code = f"from dagtop_app.commandline.calling import call\nassert call(['run', 'etl.py', {output!r}]) == 0"
     modules = modules_after(code, tmp_path)
     assert not packages(modules) & {"textual", "jinja2", "dagtop_themes"}
-    assert not modules & {"rich.console", "rich.live", "dagtop_app.console", "dagtop_app.live"}
+    assert not modules & {"rich.console", "rich.live", "dagtop_app.console", "dagtop_app.plain.live"}
 
 
 def test_a_check_loads_neither_textual_nor_the_journal(tmp_path):
     (tmp_path / "etl.py").write_text(
         "from dagtop import Graph\ngraph = Graph('etl')\n graph.add('a', lambda: 1)\n".replace("\n g", "\ng")
     )
-    modules = modules_after("from dagtop_app.calling import call\nassert call(['check', 'etl.py']) == 0", tmp_path)
+    modules = modules_after(
+        "from dagtop_app.commandline.calling import call\nassert call(['check', 'etl.py']) == 0", tmp_path
+    )
     assert not packages(modules) & {"textual", "sqlite3", "jinja2"}
 
 
 def test_the_console_loads_neither_the_parser_nor_what_is_not_shown_first(tmp_path):
-    modules = modules_after("import dagtop_app.calling, dagtop_app.console, dagtop_app.watching", tmp_path)
+    modules = modules_after(
+        "import dagtop_app.commandline.calling, dagtop_app.console, dagtop_app.commands.watching", tmp_path
+    )
     assert not packages(modules) & {"cyclopts", "jinja2", "sqlite3", "trio"}
     assert not modules & {
-        "dagtop_app.cli",
-        "dagtop_app.cli_history",
-        "dagtop_app.cli_telling",
-        "dagtop_app.cli_words",
+        "dagtop_app.commandline.cli",
+        "dagtop_app.commandline.cli_history",
+        "dagtop_app.commandline.cli_telling",
+        "dagtop_app.commandline.cli_words",
         "dagtop_app.graphview",
         "dagtop_app.widgets.log_pane",
         "dagtop.observe.report",

@@ -104,7 +104,7 @@ def test_every_key_of_the_console_is_told_and_none_that_is_not_there() -> None:
 
 
 def test_every_command_and_option_of_the_command_line_is_told() -> None:
-    from dagtop_app.cli import app
+    from dagtop_app.commandline.cli import app
 
     commands = {name for name in app if not name.startswith("-")}
     assert {code.split()[1] for code in CODE if re.match(r"dagtop [a-z]+( [A-Z]+)*( \[[A-Z]+\])?$", code)} == commands

@@ -6,7 +6,7 @@ import itertools
 import random
 
 import pytest
-from dagtop_app.graph_folding import fold_tasks
+from dagtop_app.graph.folding import fold_tasks
 from dagtop_app.graphview.folding import Fold, Folded, bundles, chains, fold
 from dagtop_app.graphview.model import GraphModel
 from graphview_shapes import chain, model_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unicodedata import category
 
 import pytest
-from dagtop_app.groups import group_of, groups_of
+from dagtop_app.tasks.groups import group_of, groups_of
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -16,7 +16,7 @@ from dagtop.observe.report.html import to_html
 from dagtop.observe.report.json import to_json
 from dagtop.observe.report.junit import to_junit
 from dagtop.observe.report.markdown import to_markdown
-from dagtop_app.tally import counts_of, done_of
+from dagtop_app.tasks.tally import counts_of, done_of
 from test_files import command
 
 FILE = """

@@ -10,7 +10,7 @@ import pytest
 from chromium import BROWSER, Chromium, Page
 from dagtop.core import events as ev
 from dagtop.observe.report import Report, ReportRecorder, collect, write_report
-from dagtop_app.picturing import draw
+from dagtop_app.reports.picturing import draw
 from report_scene import FakeRun, FakeTask, big_run, failed, failure, plan_of, steered_run
 from test_html import evil_run
 

@@ -18,8 +18,8 @@ from dagtop.observe.report.graph import to_dot, to_mermaid
 from dagtop.observe.report.junit import to_junit
 from dagtop.observe.report.markdown import to_markdown
 from dagtop.observe.report.trace import to_trace
-from dagtop_app import picturing
-from dagtop_app.picturing import draw
+from dagtop_app.reports import picturing
+from dagtop_app.reports.picturing import draw
 from markdown_it import MarkdownIt
 from report_scene import FakeRun, FakeTask, big_run, plan_of, small_run, steered_run
 from test_html import evil_run

@@ -13,7 +13,7 @@ from dagtop.observe.report import ReportRecorder, collect
 from dagtop.observe.report.html import to_html
 from dagtop.observe.report.timeline import ROWS, timeline
 from dagtop.observe.report.words import RUN_FACES, TASK_FACES, duration, verdict
-from dagtop_app.picturing import draw
+from dagtop_app.reports.picturing import draw
 from report_scene import FakeRun, FakeTask, big_run, failed, failure, plan_of, small_run, steered_run
 
 EVIL = "</title></script><script>alert(1)</script><img src=x onerror=alert(1)>\"'\x1b]0;pwned\x07\u202e" + "x" * 10_000

@@ -13,7 +13,7 @@ from dagtop.core.states import RunState
 from dagtop.observe.redact import REDACTED, redactor
 from dagtop.observe.report import FORMATS, ReportRecorder, collect, write_report
 from dagtop.observe.secrets import secrets_in
-from dagtop_app.picturing import draw
+from dagtop_app.reports.picturing import draw
 from report_scene import FakeRun, FakeTask, failed, plan_of
 from test_report_escalations import escalation
 

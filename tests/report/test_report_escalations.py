@@ -12,7 +12,7 @@ from dagtop.observe.report import ReportRecorder, collect
 from dagtop.observe.report.escalations import KEPT
 from dagtop.observe.report.html import to_html
 from dagtop.observe.report.json import from_json, to_json
-from dagtop_app.plain import PlainLines
+from dagtop_app.plain.events import PlainLines
 from report_scene import FakeRun, small_run
 from test_html import EVIL, Page
 

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from dagtop.observe.report import Report, collect
 from dagtop.observe.report.html import PICTURE, to_html
-from dagtop_app.picturing import draw
-from dagtop_app.wall_picture import levels_of, place
+from dagtop_app.reports.picturing import draw
+from dagtop_app.reports.wall_picture import levels_of, place
 from report_scene import FakeRun, big_run, plan_of
 
 SVG = "{http://www.w3.org/2000/svg}"

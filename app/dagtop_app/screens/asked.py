@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, Screen, ScreenResultType
 
-from dagtop_app.view_model import is_small
+from dagtop_app.chrome.view_model import is_small
 
 if TYPE_CHECKING:
     _AnyScreen = Screen[Any]

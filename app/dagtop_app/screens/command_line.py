@@ -10,13 +10,13 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Input, Label
 
-from dagtop_app.completing import Offer
 from dagtop_app.lines import Line, Span, fit_line, rule
-from dagtop_app.palette import Outlook
 from dagtop_app.screens.asked import Asked
 from dagtop_app.text import fit, width
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.typed import Typed
+from dagtop_app.words.completing import Offer
+from dagtop_app.words.palette import Outlook
 
 #: So many offers are shown at once, where there is room.
 _SHOWN = 8

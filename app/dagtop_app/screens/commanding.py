@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from dagtop.core.snapshot import RunSnapshot
 
+from dagtop_app.chrome.view_model import counted
 from dagtop_app.faces import GATE_FACE
-from dagtop_app.row_orders import SORTS
 from dagtop_app.screens.looking import Looking
 from dagtop_app.screens.popup import Popup
-from dagtop_app.tally import counts_of
+from dagtop_app.tasks.row_orders import SORTS
+from dagtop_app.tasks.tally import counts_of
 from dagtop_app.text import clean, name_of, plural
-from dagtop_app.view_model import counted
 from dagtop_app.views.listed import BY_NAME, VIEWS
 
 if TYPE_CHECKING:
-    from dagtop_app.reloading import Reloader
-    from dagtop_app.reloading_schedule import RereadForNextRun
-    from dagtop_app.timekeeper import Keeper
+    from dagtop_app.reloading.file import Reloader
+    from dagtop_app.reloading.schedule import RereadForNextRun
+    from dagtop_app.reloading.timekeeper import Keeper
 
 
 class Commanding(Looking):
@@ -47,8 +47,8 @@ class Commanding(Looking):
 
     def action_command(self, begin: str = "") -> None:
         """Open the line."""
-        from dagtop_app import completing, palette  # noqa: PLC0415 - when it is first needed
         from dagtop_app.screens.command_line import CommandLine, Words  # noqa: PLC0415 - as above
+        from dagtop_app.words import completing, palette  # noqa: PLC0415 - when it is first needed
 
         chosen = [row.name for row in self.chosen_rows]
         known = completing.Known(
@@ -88,7 +88,7 @@ class Commanding(Looking):
 
     def obey(self, line: str) -> None:
         """Do what a line says."""
-        from dagtop_app.worded import WordError, parse  # noqa: PLC0415 - when it is first needed
+        from dagtop_app.words.parsing import WordError, parse  # noqa: PLC0415 - when it is first needed
 
         text = line.strip().removeprefix(":").strip()
         try:
@@ -155,7 +155,7 @@ class Commanding(Looking):
 
     def _tell_words(self, word: str) -> None:
         """All words of the line, or those that begin so."""
-        from dagtop_app.palette import word_lines  # noqa: PLC0415 - when it is first needed
+        from dagtop_app.words.palette import word_lines  # noqa: PLC0415 - when it is first needed
 
         lines = word_lines(word, min(100, max(40, self.app.size.width - 14)))
         self.app.push_screen(Popup("Commands", lines, note="↑↓ scroll · ? keys · esc"))
@@ -180,7 +180,7 @@ class Commanding(Looking):
 
     def _choose(self, what: str, begun: str) -> None:
         """A view, an order, or colours, by name or by how that begins."""
-        from dagtop_app.worded_tasks import WordError, by_beginning  # noqa: PLC0415 - when it is first needed
+        from dagtop_app.words.tasks import WordError, by_beginning  # noqa: PLC0415 - when it is first needed
 
         if what == "theme" and not begun:
             self.action_theme()

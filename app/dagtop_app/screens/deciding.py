@@ -7,16 +7,16 @@ from functools import partial
 
 from dagtop.core import commands as do
 
-from dagtop_app import filling, guard_texts
-from dagtop_app.filling import Field, Marked
-from dagtop_app.guard_texts import pools_of
 from dagtop_app.lines import Line
-from dagtop_app.marks import whom
 from dagtop_app.screens import questions
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.marking import Marking
 from dagtop_app.screens.popup import Popup, Question
-from dagtop_app.tally import at_gates
+from dagtop_app.steering import filling, guard_texts
+from dagtop_app.steering.filling import Field, Marked
+from dagtop_app.steering.guard_texts import pools_of
+from dagtop_app.tasks.marks import whom
+from dagtop_app.tasks.tally import at_gates
 from dagtop_app.text import clean, name_of
 
 #: Polls of the screen between two looks at where a task is.

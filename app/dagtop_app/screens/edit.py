@@ -8,10 +8,10 @@ from functools import partial
 from dagtop.core.commands import SetPolicy
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
-from dagtop_app.edit_model import MIXED, Known, draft_all, fields_of_all, initial_of_all, more_of
-from dagtop_app.filling import Field
-from dagtop_app.marks import whom
 from dagtop_app.screens.form import Form
+from dagtop_app.steering.edit_model import MIXED, Known, draft_all, fields_of_all, initial_of_all, more_of
+from dagtop_app.steering.filling import Field
+from dagtop_app.tasks.marks import whom
 from dagtop_app.text import name_of
 
 

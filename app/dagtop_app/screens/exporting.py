@@ -15,7 +15,7 @@ from dagtop_app.screens.rereading import Rereading
 from dagtop_app.text import clean
 
 if TYPE_CHECKING:
-    from dagtop_app.exporting import Export
+    from dagtop_app.reports.exporting import Export
 
 
 class Exporting(Rereading):
@@ -30,7 +30,7 @@ class Exporting(Rereading):
 
     def action_export(self) -> None:
         """The menu of forms."""
-        from dagtop_app import exporting  # noqa: PLC0415 - seldom needed
+        from dagtop_app.reports import exporting  # noqa: PLC0415 - seldom needed
 
         if not self.snapshot.rows:
             self.bridge.refuse("there is no run yet to be told of")
@@ -51,7 +51,7 @@ class Exporting(Rereading):
 
     def action_report(self, asked: str) -> None:
         """Write what comes after the word `report`; without a form ask for it."""
-        from dagtop_app.worded_reports import report_asked  # noqa: PLC0415 - seldom needed
+        from dagtop_app.words.reports import report_asked  # noqa: PLC0415 - seldom needed
 
         form, target = report_asked(asked)
         if form and self.snapshot.rows:
@@ -61,7 +61,7 @@ class Exporting(Rereading):
             self.action_export()
 
     def _export(self, form: str, target: Path | None) -> None:
-        from dagtop_app import exporting  # noqa: PLC0415 - seldom needed
+        from dagtop_app.reports import exporting  # noqa: PLC0415 - seldom needed
 
         recorder = exporting.recorder_of(self.bridge.story, self.snapshot)
         export = exporting.Export(self.snapshot, recorder, self.bridge.engine.logs, self.inputs, self.source)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 
-from dagtop_app.foresight import Foresight
 from dagtop_app.screens.remembering import Remembering
-from dagtop_app.timeline_ahead import Ahead
+from dagtop_app.timeline.ahead import Ahead
+from dagtop_app.timeline.foresight import Foresight
 
 
 class Foreseeing(Remembering):

@@ -13,9 +13,9 @@ from textual.content import Content
 from textual.widgets import Input, Label
 
 from dagtop_app import faces
-from dagtop_app.filling import Checked, Field
 from dagtop_app.lines import Line
 from dagtop_app.screens.asked import Asked
+from dagtop_app.steering.filling import Checked, Field
 from dagtop_app.text import clean, cut
 from dagtop_app.widgets.painted import Painted
 

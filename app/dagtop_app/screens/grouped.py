@@ -7,9 +7,9 @@ from itertools import islice
 
 from dagtop.core.snapshot import TaskRow
 
-from dagtop_app.grouping import Folding, Pack
 from dagtop_app.lines import rule
 from dagtop_app.screens.commanding import Commanding
+from dagtop_app.tasks.grouping import Folding, Pack
 from dagtop_app.widgets.painted import Painted
 
 #: Of more marked tasks it is not looked at each whether a key would do something to it.
@@ -105,7 +105,7 @@ class Grouped(Commanding):
         pack = self.pack
         if pack is None:
             return False
-        from dagtop_app.grouping_texts import group_side, group_title  # noqa: PLC0415 - few runs have groups
+        from dagtop_app.tasks.grouping_texts import group_side, group_title  # noqa: PLC0415 - few runs have groups
 
         snapshot = self.roster.snapshot
         label = pack.label or self.roster.grouping.label(pack.key, pack.members)

@@ -6,14 +6,15 @@ from dagtop.core import commands as do
 from dagtop.core.restart import RestartPolicy
 from dagtop.core.states import FINAL, GOOD
 
-from dagtop_app import filling, upkeep
-from dagtop_app.filling import Field
-from dagtop_app.marks import whom
-from dagtop_app.node_commands import kept_rows
 from dagtop_app.screens import questions
 from dagtop_app.screens.deciding import Deciding
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
+from dagtop_app.steering import filling
+from dagtop_app.steering.filling import Field
+from dagtop_app.steering.node_commands import kept_rows
+from dagtop_app.tasks import upkeep
+from dagtop_app.tasks.marks import whom
 from dagtop_app.text import name_of
 
 

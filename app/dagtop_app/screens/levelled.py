@@ -9,13 +9,13 @@ from dagtop.core import commands as do
 from dagtop.core.snapshot import TaskRow
 from dagtop.core.states import BAD, FINAL, TaskState
 
-from dagtop_app import level_texts
 from dagtop_app.actions import BY_ID, Action
+from dagtop_app.chrome.tabs import Tab
+from dagtop_app.levels import texts as level_texts
 from dagtop_app.lines import Line, Span, rule
-from dagtop_app.node_commands import radius_of
 from dagtop_app.screens.foreseeing import Foreseeing
 from dagtop_app.screens.popup import Popup
-from dagtop_app.tabs import Tab
+from dagtop_app.steering.node_commands import radius_of
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.views.listed import VIEWS
 from dagtop_app.widgets.painted import Painted

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, cast
 
 from textual.containers import Vertical
 
-from dagtop_app.copying import LOG_LINES, pieces
-from dagtop_app.filters import is_problem
-from dagtop_app.inspector_model import full
 from dagtop_app.screens import questions
 from dagtop_app.screens.leaving import Leaving
 from dagtop_app.screens.popup import Choice, Popup, Question
-from dagtop_app.settings_told import at_length
+from dagtop_app.settings.themed import Themed
+from dagtop_app.settings.told import at_length
+from dagtop_app.steering.undo import row_of
+from dagtop_app.tasks.copying import LOG_LINES, pieces
+from dagtop_app.tasks.filters import is_problem
+from dagtop_app.tasks.inspector import full
 from dagtop_app.text import clean, name_of
-from dagtop_app.themed import Themed
-from dagtop_app.undo import row_of
 from dagtop_app.widgets.inspector import Inspector
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ class Looking(Leaving):
 
     def action_palette(self) -> None:
         """Every command, and every task, by name."""
-        from dagtop_app.commands import TASK, ActionPalette, action_of  # noqa: PLC0415 - only when it is wanted
+        from dagtop_app.words.action_palette import TASK, ActionPalette, action_of  # noqa: PLC0415 - only when it is wanted
 
         async def chosen(answer: str | None) -> None:
             action = action_of(answer) if answer is not None else None

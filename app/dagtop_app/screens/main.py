@@ -14,17 +14,19 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
 
-from dagtop_app import inspector_model, upkeep
 from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
-from dagtop_app.eta_texts import left_of_run
-from dagtop_app.keymap import help_key, shown_of
+from dagtop_app.chrome.view_model import FOOT_HIGH, FOOT_WIDE, TALL, WIDE, is_small, tiny_lines
+from dagtop_app.chrome.word_line import Standing, word_line
 from dagtop_app.lines import Line, line_width, rule
-from dagtop_app.roster import Roster
 from dagtop_app.screens.levelled import Levelled
-from dagtop_app.tally import at_gates
-from dagtop_app.useful import is_useful
-from dagtop_app.view_model import FOOT_HIGH, FOOT_WIDE, TALL, WIDE, is_small, tiny_lines
+from dagtop_app.settings.keymap import help_key, shown_of
+from dagtop_app.steering.useful import is_useful
+from dagtop_app.tasks import inspector as inspector_model
+from dagtop_app.tasks import upkeep
+from dagtop_app.tasks.roster import Roster
+from dagtop_app.tasks.tally import at_gates
+from dagtop_app.timeline.eta_texts import left_of_run
 from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
@@ -33,10 +35,9 @@ from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.stage import Stage
 from dagtop_app.widgets.task_table import ColumnHead
-from dagtop_app.word_line import Standing, word_line
 
 if TYPE_CHECKING:
-    from dagtop_app.timekeeper import Keeper
+    from dagtop_app.reloading.timekeeper import Keeper
     from dagtop_app.widgets.foot import Foot, Panel
 
 #: How often the engine is looked at, per second.

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from dagtop.core.snapshot import TaskRow
 
-from dagtop_app.roster import Roster
 from dagtop_app.screens.steering import Steering
+from dagtop_app.tasks.roster import Roster
 
 
 class Marking(Steering):

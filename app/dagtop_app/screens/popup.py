@@ -10,10 +10,10 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
 
+from dagtop_app.chrome.view_model import is_small
 from dagtop_app.lines import Line, Span, line_width
 from dagtop_app.screens.asked import Asked
 from dagtop_app.text import clean, cut, width, wrap
-from dagtop_app.view_model import is_small
 from dagtop_app.widgets.painted import PaintedScroll
 
 #: Seconds between two looks at a run that goes on below a question.

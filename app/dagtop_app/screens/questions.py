@@ -24,16 +24,16 @@ from dagtop.core.states import ACTIVE, BAD, RUN_OVER, RunState, TaskState
 from dagtop.observe.story import Story
 
 from dagtop_app.actions import ACTIONS, GROUPS
-from dagtop_app.explain import explain
 from dagtop_app.faces import GATE_FACE, TASK_FACES, drawn, face_of, glyph_of
-from dagtop_app.keymap import shown_of
 from dagtop_app.lines import Line, Span
-from dagtop_app.node_commands import radius_of, together
 from dagtop_app.screens.popup import Choice, Question
-from dagtop_app.tally import counts_of
+from dagtop_app.settings.keymap import shown_of
+from dagtop_app.steering.node_commands import radius_of, together
+from dagtop_app.steering.undo import row_of
+from dagtop_app.tasks.explain import explain
+from dagtop_app.tasks.tally import counts_of
+from dagtop_app.tasks.upkeep import is_service
 from dagtop_app.text import clean, fit, name_of, plural, width, wrap
-from dagtop_app.undo import row_of
-from dagtop_app.upkeep import is_service
 
 #: Tasks that a line of a dialog names before it counts the rest.
 _NAMED = 4

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dagtop_app.screens.exporting import Exporting
 
 if TYPE_CHECKING:
-    from dagtop_app.kept_runs import History
+    from dagtop_app.runs.kept import History
     from dagtop_app.screens.main import MainScreen
 
 

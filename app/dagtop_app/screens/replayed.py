@@ -13,10 +13,10 @@ from textual.binding import Binding, BindingType
 
 from dagtop_app.actions import ACTIONS, BY_ID, Action, bindings
 from dagtop_app.bridge import Bridge
+from dagtop_app.chrome.word_line import Standing
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.time_bar import TimeBar
-from dagtop_app.word_line import Standing
 
 #: The part of a run that `,` and `.` go on by.
 _LEAP = 0.02

@@ -8,14 +8,14 @@ from dagtop.core.states import RUN_OVER
 from dagtop.errors import DagtopError
 
 from dagtop_app.lines import Line
-from dagtop_app.next_run import NextRun
+from dagtop_app.reloading.next_run import NextRun
 from dagtop_app.screens.grouped import Grouped
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, plural, wrap
 
 if TYPE_CHECKING:
-    from dagtop_app.reloading import Difference, Reloader
-    from dagtop_app.reloading_schedule import RereadForNextRun
+    from dagtop_app.reloading.file import Difference, Reloader
+    from dagtop_app.reloading.schedule import RereadForNextRun
 
 _STYLES = {"+": "good", "~": "retry", "-": "fail", ">": "wait", "=": "wait"}
 

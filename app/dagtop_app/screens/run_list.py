@@ -9,19 +9,20 @@ from typing import TypeVar, cast
 
 from dagtop.errors import DagtopError
 
-from dagtop_app import config, kept_runs
 from dagtop_app.actions import ACTIONS
 from dagtop_app.bridge import Bridge
-from dagtop_app.diffing import SHOWN
-from dagtop_app.exporting import FORMS
-from dagtop_app.kept_runs import Compared, Opened
-from dagtop_app.keymap import shown_of
+from dagtop_app.commands.diffing import SHOWN
 from dagtop_app.lines import Line
-from dagtop_app.run_diff import diff_lines
-from dagtop_app.run_list_model import Kept
+from dagtop_app.reports.exporting import FORMS
+from dagtop_app.runs import kept as kept_runs
+from dagtop_app.runs.diff_lines import diff_lines
+from dagtop_app.runs.kept import Compared, Opened
+from dagtop_app.runs.list_model import Kept
 from dagtop_app.screens import questions
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.screens.run_listing import SHARED, RunListing
+from dagtop_app.settings import config
+from dagtop_app.settings.keymap import shown_of
 from dagtop_app.text import clean, fit, name_of
 from dagtop_app.widgets.footer import Footer
 
@@ -160,7 +161,7 @@ class RunList(RunListing):
         self._aside(f"comparing {clean(row.run, 60)} with {clean(partner, 60)}", work, self._tell_diff)
 
     def _tell_diff(self, compared: Compared) -> None:
-        from dagtop_app.diffing import lines_of  # noqa: PLC0415 - when it is first needed
+        from dagtop_app.commands.diffing import lines_of  # noqa: PLC0415 - when it is first needed
 
         told = lines_of(compared.before, compared.after, compared.found, kept_runs.redactor_of(compared))
         lines = [*diff_lines(told)]

@@ -14,15 +14,16 @@ from textual.binding import BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from dagtop_app import kept_runs, run_list_model
 from dagtop_app.actions import IN_RUNS, Action, bindings, bindings_of, footer_of
-from dagtop_app.kept_runs import History
 from dagtop_app.lines import Line, rule, sides
-from dagtop_app.run_filter import RunFilter
-from dagtop_app.run_list_model import Kept, with_live
+from dagtop_app.runs import kept as kept_runs
+from dagtop_app.runs import list_model as run_list_model
+from dagtop_app.runs.filter import RunFilter
+from dagtop_app.runs.kept import History
+from dagtop_app.runs.list_model import Kept, with_live
 from dagtop_app.screens.asked import AnsweredOnce
+from dagtop_app.settings.themed import Themed
 from dagtop_app.text import clean
-from dagtop_app.themed import Themed
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.run_table import RunTable
@@ -206,7 +207,7 @@ class RunListing(AnsweredOnce, Screen[None]):
         self.footer.show([(action, self.is_useful(action)) for action in footer_of(f"{_FOOTER} app.quit")])
 
     def _first_line(self, cells: int) -> Line:
-        from dagtop_app.view_model import run_line  # noqa: PLC0415 - loaded already where there is a run
+        from dagtop_app.chrome.view_model import run_line  # noqa: PLC0415 - loaded already where there is a run
 
         if self.live is not None:
             live = self.live

@@ -9,12 +9,12 @@ from textual import events
 from textual.widget import Widget
 from textual.widgets import Input
 
-from dagtop_app.filters import Filter
-from dagtop_app.roster import Roster
-from dagtop_app.row_orders import SORTS
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
+from dagtop_app.tasks.filters import Filter
+from dagtop_app.tasks.roster import Roster
+from dagtop_app.tasks.row_orders import SORTS
 from dagtop_app.widgets.stage import Stage
 from dagtop_app.widgets.typed import Typed
 

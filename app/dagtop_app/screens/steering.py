@@ -11,18 +11,18 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, RunState, TaskState
 from textual.screen import Screen
 
-from dagtop_app import filling
-from dagtop_app.asking import is_asked
 from dagtop_app.bridge import Bridge
-from dagtop_app.config import Confirm
-from dagtop_app.filling import Field
 from dagtop_app.lines import Line
-from dagtop_app.marks import whom
-from dagtop_app.node_commands import kept_rows, orders, radius_of, together
 from dagtop_app.screens import questions
 from dagtop_app.screens.edit import EditDialog
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup, Question
+from dagtop_app.settings.config import Confirm
+from dagtop_app.steering import filling
+from dagtop_app.steering.asking import is_asked
+from dagtop_app.steering.filling import Field
+from dagtop_app.steering.node_commands import kept_rows, orders, radius_of, together
+from dagtop_app.tasks.marks import whom
 from dagtop_app.text import name_of
 
 

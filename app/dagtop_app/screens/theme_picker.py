@@ -12,7 +12,7 @@ from dagtop_app.lines import Line
 from dagtop_app.screens.popup import Choice, Popup
 
 if TYPE_CHECKING:
-    from dagtop_app.themed import Themed
+    from dagtop_app.settings.themed import Themed
 
 #: What our own themes are for.
 _MEANT: Mapping[str, str] = {

@@ -12,8 +12,8 @@ from dagtop_app.lines import Span
 if TYPE_CHECKING:
     from dagtop.core.snapshot import TaskRow
 
-    from dagtop_app.copying import Piece
     from dagtop_app.screens.main import MainScreen
+    from dagtop_app.tasks.copying import Piece
 
 
 P = TypeVar("P", bound=Widget)

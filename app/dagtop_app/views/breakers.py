@@ -11,15 +11,14 @@ from dagtop.core.guards import OnOpen
 from dagtop.core.states import TaskState
 from textual.binding import BindingType
 
-from dagtop_app import breaker_model_rows as rows
-from dagtop_app import breaker_model_texts as texts
 from dagtop_app.actions import bindings
-from dagtop_app.breaker_model import Calls, Effect, Users, by_trouble, order_of
-from dagtop_app.breaker_model_edit import breaker_fields, breaker_settings
-from dagtop_app.guard_texts import force_choices, trip_question
+from dagtop_app.breakers import rows, texts
+from dagtop_app.breakers.edit import breaker_fields, breaker_settings
+from dagtop_app.breakers.model import Calls, Effect, Users, by_trouble, order_of
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
+from dagtop_app.steering.guard_texts import force_choices, trip_question
 from dagtop_app.text import clean, width
 from dagtop_app.views.listing import ListView
 from dagtop_app.widgets.listing import Listing

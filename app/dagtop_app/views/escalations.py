@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, ClassVar
 from dagtop.core import commands as do
 from textual.binding import BindingType
 
-from dagtop_app import escalation_model as model
-from dagtop_app import escalation_model_texts as texts
 from dagtop_app.actions import bindings
-from dagtop_app.escalation_model import Deed, Entry, Status, Way
-from dagtop_app.filling import Checked, Field
+from dagtop_app.escalations import model, texts
+from dagtop_app.escalations.model import Deed, Entry, Status, Way
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Choice, Popup
+from dagtop_app.steering.filling import Checked, Field
 from dagtop_app.text import clean, name_of
 from dagtop_app.views.listing import ListView
 from dagtop_app.widgets.listing import Listing

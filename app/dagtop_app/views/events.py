@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop_app.event_roll import EventFilter, EventRoll
-from dagtop_app.event_texts import WEIGHTS, Weight, tell
+from dagtop_app.events.roll import EventFilter, EventRoll
+from dagtop_app.events.texts import WEIGHTS, Weight, tell
 from dagtop_app.lines import Span
 from dagtop_app.text import clean, cut, name_of
 from dagtop_app.views.base import View

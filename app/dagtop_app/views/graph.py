@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from dagtop_app.chrome.view_model import narrowed_by
 from dagtop_app.lines import Span
-from dagtop_app.view_model import narrowed_by
 from dagtop_app.views.base import View
 from dagtop_app.widgets.graph_view import GraphView
 from dagtop_app.widgets.painted import Painted

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from dagtop.core.snapshot import RunSnapshot
 
-from dagtop_app import badges
-from dagtop_app.tabs import Tab
+from dagtop_app.chrome import badges
+from dagtop_app.chrome.tabs import Tab
 
 if TYPE_CHECKING:
     from dagtop_app.views.base import View

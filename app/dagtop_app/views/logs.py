@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop_app.copying import Piece
 from dagtop_app.lines import Span
-from dagtop_app.log_roll import (
+from dagtop_app.logs.roll import (
     LEVELS,
     SINCE,
     STREAMS,
@@ -22,8 +21,9 @@ from dagtop_app.log_roll import (
     told_of,
     wrong_in,
 )
-from dagtop_app.log_store import Kept, Source
-from dagtop_app.manners import Mannered
+from dagtop_app.logs.store import Kept, Source
+from dagtop_app.tasks.copying import Piece
+from dagtop_app.terminal.manners import Mannered
 from dagtop_app.text import clean, clock, name_of, plural
 from dagtop_app.views.base import View
 from dagtop_app.widgets.log_pane import LogPane

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from dagtop_app.chrome.view_model import table_title
 from dagtop_app.lines import Span
 from dagtop_app.text import plural
-from dagtop_app.view_model import table_title
 from dagtop_app.views.base import View
 from dagtop_app.widgets.task_table import ColumnHead, TaskTable
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop_app.grouping_texts import group_title
+from dagtop_app.chrome.view_model import TALL, narrowed_by
 from dagtop_app.lines import Line, Span, fit_line, rule
-from dagtop_app.timeline_bars import spans_of
-from dagtop_app.timeline_detail import detail_lines, detail_title, group_lines
-from dagtop_app.timeline_frame import edge_line, gauge_line, head_lines, legend_line, signs, title
-from dagtop_app.view_model import TALL, narrowed_by
+from dagtop_app.tasks.grouping_texts import group_title
+from dagtop_app.timeline.bars import spans_of
+from dagtop_app.timeline.detail import detail_lines, detail_title, group_lines
+from dagtop_app.timeline.frame import edge_line, gauge_line, head_lines, legend_line, signs, title
 from dagtop_app.views.base import View
 from dagtop_app.widgets.painted import Painted
 from dagtop_app.widgets.timeline import TimelinePane

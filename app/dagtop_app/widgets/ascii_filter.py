@@ -8,7 +8,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.filter import LineFilter
 
-from dagtop_app.ascii_form import ascii_of
+from dagtop_app.terminal.ascii_form import ascii_of
 
 
 class AsciiFilter(LineFilter):

@@ -10,10 +10,10 @@ from rich.style import Style
 from textual.geometry import Offset, Region, Size, Spacing
 from textual.strip import Strip
 
-from dagtop_app.graph_extents import Extents, Hidden
-from dagtop_app.graph_words import NodeWords
+from dagtop_app.graph.extents import Extents, Hidden
+from dagtop_app.graph.words import NodeWords
 from dagtop_app.graphview import Canvas, Drawing, Emphasis, Highlight, Overview, Part, Rect, Run, Wall
-from dagtop_app.marks import SIGN
+from dagtop_app.tasks.marks import SIGN
 from dagtop_app.widgets.graph_inks import PLAIN, Inks, bar_look, cell_look, dashed, line_look, node_look, pair_text
 from dagtop_app.widgets.graph_map import MapCorner
 from dagtop_app.widgets.painted import PaintedScroll

@@ -10,8 +10,8 @@ from textual.binding import BindingType
 from textual.strip import Strip
 
 from dagtop_app.actions import bindings
-from dagtop_app.event_roll import EventRoll
-from dagtop_app.event_texts import event_line, tell, time_text
+from dagtop_app.events.roll import EventRoll
+from dagtop_app.events.texts import event_line, tell, time_text
 from dagtop_app.lines import Line
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import PaintedScroll, paint, place_after

@@ -11,10 +11,10 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
-from dagtop_app.event_roll import EventRoll
-from dagtop_app.event_texts import event_line, tell, time_text
-from dagtop_app.inspector_model import log_spans
+from dagtop_app.events.roll import EventRoll
+from dagtop_app.events.texts import event_line, tell, time_text
 from dagtop_app.lines import Line, rule
+from dagtop_app.tasks.inspector import log_spans
 from dagtop_app.text import name_of
 from dagtop_app.widgets.painted import Painted
 

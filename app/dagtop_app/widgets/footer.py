@@ -8,8 +8,8 @@ from textual import events
 from textual.message import Message
 
 from dagtop_app.actions import Action
-from dagtop_app.keymap import help_key, shown_of
 from dagtop_app.lines import Line, Span, line_width, sides
+from dagtop_app.settings.keymap import help_key, shown_of
 from dagtop_app.text import width
 from dagtop_app.widgets.painted import Painted
 

@@ -10,7 +10,7 @@ from rich.style import Style
 from textual.widget import Widget
 
 from dagtop_app.faces import ASCII, glyph, task_face
-from dagtop_app.graph_words import worst
+from dagtop_app.graph.words import worst
 from dagtop_app.graphview import Emphasis, Part, Run
 from dagtop_app.widgets.inks import inks
 

@@ -10,7 +10,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from dagtop_app.faces import ASCII, task_face
-from dagtop_app.graph_words import NodeWords, worst
+from dagtop_app.graph.words import NodeWords, worst
 from dagtop_app.graphview import Drawing, Minimap, Rect
 from dagtop_app.widgets.graph_inks import Inks, Look
 

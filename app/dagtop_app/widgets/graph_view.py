@@ -8,11 +8,11 @@ from textual import events
 from textual.binding import BindingType
 
 from dagtop_app.actions import bindings
-from dagtop_app.graph_critical import CriticalPath
-from dagtop_app.graph_ground import Focus
-from dagtop_app.graph_loading import DEEPEST, Sheet
+from dagtop_app.graph.critical import CriticalPath
+from dagtop_app.graph.ground import Focus
+from dagtop_app.graph.loading import DEEPEST, Sheet
 from dagtop_app.graphview import Cursor, Direction, Scale, first_cursor, move
-from dagtop_app.grouping import Pack
+from dagtop_app.tasks.grouping import Pack
 from dagtop_app.widgets.laid_out_graph import LaidOutGraph, Picture
 from dagtop_app.widgets.messages import Opened, Selected
 

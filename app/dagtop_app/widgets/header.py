@@ -8,10 +8,10 @@ from dagtop.core.snapshot import RunSnapshot
 from textual import events
 from textual.message import Message
 
-from dagtop_app.eta_texts import Left
-from dagtop_app.tabs import Tab, tab_line
+from dagtop_app.chrome.tabs import Tab, tab_line
+from dagtop_app.chrome.view_model import run_line, tally_line
 from dagtop_app.text import width
-from dagtop_app.view_model import run_line, tally_line
+from dagtop_app.timeline.eta_texts import Left
 from dagtop_app.widgets.painted import Painted
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
-from dagtop_app import inspector_model
 from dagtop_app.bridge import LogLine
 from dagtop_app.lines import Line
+from dagtop_app.tasks import inspector as inspector_model
 from dagtop_app.widgets.painted import PaintedScroll
 
 

@@ -13,13 +13,14 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.worker import Worker, WorkerState, get_current_worker
 
-from dagtop_app import faces, graph_texts
-from dagtop_app.graph_critical import CriticalPath
-from dagtop_app.graph_extents import Extents
-from dagtop_app.graph_ground import Focus
-from dagtop_app.graph_loading import Sheet, Wish, is_grown, load
-from dagtop_app.graph_texts import foot
-from dagtop_app.graph_words import NodeWords, counted_spans, is_ticking
+from dagtop_app import faces
+from dagtop_app.graph import texts as graph_texts
+from dagtop_app.graph.critical import CriticalPath
+from dagtop_app.graph.extents import Extents
+from dagtop_app.graph.ground import Focus
+from dagtop_app.graph.loading import Sheet, Wish, is_grown, load
+from dagtop_app.graph.texts import foot
+from dagtop_app.graph.words import NodeWords, counted_spans, is_ticking
 from dagtop_app.graphview import (
     ASCII,
     UNICODE,
@@ -33,7 +34,7 @@ from dagtop_app.graphview import (
     first_cursor,
 )
 from dagtop_app.lines import Span
-from dagtop_app.marks import Marks
+from dagtop_app.tasks.marks import Marks
 from dagtop_app.text import clean, cut, name_of, plural
 from dagtop_app.widgets.drawn_graph import DrawnGraph
 from dagtop_app.widgets.painted import Painted

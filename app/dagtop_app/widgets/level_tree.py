@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
-from dagtop_app.level_texts import node_line
-from dagtop_app.levels import relative
+from dagtop_app.levels.model import relative
+from dagtop_app.levels.texts import node_line
 from dagtop_app.lines import Line
-from dagtop_app.roster import Roster
-from dagtop_app.table_columns import LAYERS
+from dagtop_app.tasks.roster import Roster
+from dagtop_app.tasks.table_columns import LAYERS
 from dagtop_app.widgets.task_table import ColumnHead, TaskTable
 
 

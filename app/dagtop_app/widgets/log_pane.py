@@ -13,8 +13,8 @@ from textual.strip import Strip
 
 from dagtop_app.actions import bindings
 from dagtop_app.lines import Line, fit_line
-from dagtop_app.log_roll import LogRoll, Look, rows_of
-from dagtop_app.log_store import Kept
+from dagtop_app.logs.roll import LogRoll, Look, rows_of
+from dagtop_app.logs.store import Kept
 from dagtop_app.widgets.painted import PaintedScroll, lines_of, paint
 
 #: Rows that one turn of the mouse wheel goes.

@@ -12,8 +12,8 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from dagtop_app.keymap import rekeyed
 from dagtop_app.lines import Line, Span, fit_line
+from dagtop_app.settings.keymap import rekeyed
 from dagtop_app.widgets.inks import Inks, inks
 from dagtop_app.widgets.messages import Resized
 

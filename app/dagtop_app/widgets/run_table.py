@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from dagtop_app.lines import Line
-from dagtop_app.run_list_model import Columns, Kept, columns, run_line
+from dagtop_app.runs.list_model import Columns, Kept, columns, run_line
 from dagtop_app.widgets.listing import one_bar
 from dagtop_app.widgets.painted import PaintedScroll, paint, place_after
 

@@ -16,17 +16,17 @@ from textual.message import Message
 from textual.strip import Strip
 
 from dagtop_app.actions import bindings
+from dagtop_app.chrome.view_model import row_line
 from dagtop_app.faces import ENTERED
-from dagtop_app.grouping import Pack
-from dagtop_app.level_texts import end_of, node_line
-from dagtop_app.levels import relative
+from dagtop_app.levels.model import relative
+from dagtop_app.levels.texts import end_of, node_line
 from dagtop_app.lines import Line
-from dagtop_app.marks import marked_line
-from dagtop_app.roster import Roster
-from dagtop_app.table_columns import Beside, Columns, Have, column_at, columns, head_line
+from dagtop_app.tasks.grouping import Pack
+from dagtop_app.tasks.marks import marked_line
+from dagtop_app.tasks.roster import Roster
+from dagtop_app.tasks.table_columns import Beside, Columns, Have, column_at, columns, head_line
+from dagtop_app.tasks.upkeep import keeps
 from dagtop_app.text import name_of, width
-from dagtop_app.upkeep import keeps
-from dagtop_app.view_model import row_line
 from dagtop_app.widgets.messages import Opened, Selected
 from dagtop_app.widgets.painted import Painted, PaintedScroll, paint, place_after
 
@@ -38,7 +38,7 @@ _MEASURED = 2000
 
 if TYPE_CHECKING:
     from dagtop_app.graphview.lanes import Lanes
-    from dagtop_app.grouping_texts import Rolls
+    from dagtop_app.tasks.grouping_texts import Rolls
 
 
 class ColumnHead(Painted):
@@ -134,13 +134,13 @@ class TaskTable(PaintedScroll):
     def rolls(self) -> Rolls:
         """How groups stand."""
         if self._rolls is None:
-            from dagtop_app.grouping_texts import Rolls  # noqa: PLC0415 - few runs have groups
+            from dagtop_app.tasks.grouping_texts import Rolls  # noqa: PLC0415 - few runs have groups
 
             self._rolls = Rolls()
         return self._rolls
 
     def _group_line(self, pack: Pack, *, cursor: bool) -> Line:
-        from dagtop_app.grouping_texts import group_line  # noqa: PLC0415 - as above
+        from dagtop_app.tasks.grouping_texts import group_line  # noqa: PLC0415 - as above
 
         snapshot, rolled = self.roster.snapshot, self.rolls.of(self.roster.snapshot, pack)
         return group_line(snapshot, rolled, self._label(pack), self._cols, cursor=cursor)
@@ -194,13 +194,13 @@ class TaskTable(PaintedScroll):
         roster = self.roster
         if roster.sort != "lanes" or roster.reverse or not roster.order:
             return None
-        from dagtop_app.graph_lanes import lanes_of  # noqa: PLC0415 - the drawing of graphs is loaded when it is shown
+        from dagtop_app.graph.lanes import lanes_of  # noqa: PLC0415 - the drawing of graphs is loaded when it is shown
 
         lanes = lanes_of(roster.snapshot.plan, roster.level if roster.by_level else None, self.cells)
         return lanes if lanes is not None and len(lanes.order) == len(roster.order) else None
 
     def _beside_lanes(self, lanes: Lanes, row: TaskRow, line: Line) -> Line:
-        from dagtop_app.graph_lanes import lane_spans  # noqa: PLC0415 - as above
+        from dagtop_app.graph.lanes import lane_spans  # noqa: PLC0415 - as above
 
         return (line[0], *lane_spans(lanes, self.roster.snapshot.rows, row), *line[2:])
 

@@ -6,7 +6,7 @@ from dagtop.runtime.transport import Transport
 from textual import events
 from textual.message import Message
 
-from dagtop_app.transport_texts import moment_at, transport_line
+from dagtop_app.runs.transport_texts import moment_at, transport_line
 from dagtop_app.widgets.painted import Painted
 
 

@@ -17,17 +17,17 @@ from textual.strip import Strip
 
 from dagtop_app.actions import bindings
 from dagtop_app.faces import ENTERED
-from dagtop_app.grouping import Pack
-from dagtop_app.grouping_texts import Rolled, Rolls
-from dagtop_app.level_texts import end_of
-from dagtop_app.levels import relative
+from dagtop_app.levels.model import relative
+from dagtop_app.levels.texts import end_of
 from dagtop_app.lines import Line
+from dagtop_app.tasks.grouping import Pack
+from dagtop_app.tasks.grouping_texts import Rolled, Rolls
 from dagtop_app.text import name_of, width
-from dagtop_app.timeline_ahead import NOTHING, Ahead
-from dagtop_app.timeline_bars import spans_of
-from dagtop_app.timeline_lens import Lens, Window
-from dagtop_app.timeline_load import Gauges
-from dagtop_app.timeline_model import (
+from dagtop_app.timeline.ahead import NOTHING, Ahead
+from dagtop_app.timeline.bars import spans_of
+from dagtop_app.timeline.lens import Lens, Window
+from dagtop_app.timeline.load import Gauges
+from dagtop_app.timeline.model import (
     ORDERS,
     Columns,
     Scene,

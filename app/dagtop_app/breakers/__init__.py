@@ -1,0 +1,1 @@
+"""Circuit breakers as the console shows them. Pure."""

@@ -1,0 +1,1 @@
+"""What stands around every view: header, tabs, the line above the footer."""

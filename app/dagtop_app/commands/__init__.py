@@ -1,0 +1,1 @@
+"""A module for the work of each command of `dagtop`."""

@@ -1,0 +1,1 @@
+"""Escalations as an inbox. Pure."""

@@ -1,0 +1,1 @@
+"""Events as the console tells them. Pure."""

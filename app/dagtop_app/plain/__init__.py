@@ -1,0 +1,1 @@
+"""A run in lines: for pipes, for people without the console, for screen readers."""

@@ -1,0 +1,1 @@
+"""Reports that are asked for, and the pictures in them."""

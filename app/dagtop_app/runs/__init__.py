@@ -1,0 +1,1 @@
+"""Runs that were kept, in the console: the list of them, and one that is played."""

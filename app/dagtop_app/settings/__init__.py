@@ -1,0 +1,1 @@
+"""What a person has set: places, keys, colours."""

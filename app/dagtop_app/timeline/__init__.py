@@ -1,0 +1,1 @@
+"""What has been and what is to come of a run, over time. Pure."""

@@ -1,0 +1,1 @@
+"""Commands in words, behind `:` and in `--plain`: parsed, completed, weighed."""
