@@ -48,6 +48,14 @@ def test_its_example_runs_and_adds_up(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result["total"].output == len("monday") + 20 + 30
 
 
+def test_the_page_of_the_house_has_every_room_with_what_it_says_of_itself() -> None:
+    page = (ROOT / "docs" / "house.md").read_text(encoding="utf-8")
+    for base in ("engine/dagtop", "app/dagtop_app"):
+        for room in (ROOT / base).glob("*/__init__.py"):
+            said = room.read_text(encoding="utf-8").partition('"""')[2].partition('"""')[0].splitlines()[0]
+            assert f"| `{room.parent.name}` | {said} |" in page, room
+
+
 def test_the_samples_that_are_named_are_there() -> None:
     named = set(re.findall(r"`(sample_graphs/\w+\.py)`", GUIDE))
     named |= {f"sample_graphs/{name}" for name in re.findall(r"`(\w+\.py)` \(", GUIDE)}
