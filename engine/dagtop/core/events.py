@@ -316,6 +316,8 @@ class AddedTask(msgspec.Struct, frozen=True):
 
     name: str
     upstream: tuple[str, ...] = ()
+    policy: dict[str, Any] = {}
+    """What differs from the default policy, as plain data; see `described`."""
 
 
 class GraphChanged(Event, frozen=True, tag="graph.changed"):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dagtop.core import events as ev
 from dagtop.core import inputs as inp
 from dagtop.core.affected import brought_up, is_unwanted
 from dagtop.core.cleanup import Cleanup
 from dagtop.core.commands import SwapGraph
+from dagtop.core.described import described
 from dagtop.core.growth import grown
 from dagtop.core.instructions import StopReason
 from dagtop.core.joins import Joins, Verdict
@@ -167,7 +168,18 @@ def _take(machine: RunMachine, event: inp.GraphGiven) -> None:
 
 
 def _told(added: Sequence[inp.NewTask]) -> tuple[ev.AddedTask, ...]:
-    return tuple(ev.AddedTask(task.name, task.upstream) for task in added)
+    known: dict[int, dict[str, Any]] = {}  # those that a map adds have one policy
+    for policy in (task.policy for task in added):
+        if id(policy) not in known:
+            known[id(policy)] = _of_many(described(policy))
+    return tuple(ev.AddedTask(task.name, task.upstream, known[id(task.policy)]) for task in added)
+
+
+def _of_many(told: dict[str, Any]) -> dict[str, Any]:
+    """Without what a gate asks, which its own event tells: that may hold a secret, which is hidden there."""
+    if isinstance(told.get("gate"), dict):
+        told["gate"] = {key: value for key, value in told["gate"].items() if key != "prompt"}
+    return told
 
 
 def _with_surroundings(plan: Plan, change: inp.GraphChange) -> Plan:

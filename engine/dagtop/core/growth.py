@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from dagtop.core.described import policy_of
 from dagtop.core.events import AddedTask
 from dagtop.core.inputs import NewTask
 from dagtop.core.plan import Plan
-from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
+from dagtop.core.policy import TaskPolicy
 from dagtop.core.topology import topological_order
 
 
@@ -23,7 +24,7 @@ def grown(
     With nothing rewired and tasks that depend on earlier ones only, which is how a graph grows task by task, most of it is
     copied as it is.
 
-    An `AddedTask`, which is all that a recorded stream has, gets the default policy.
+    An `AddedTask`, which is all that a recorded stream has, gets the policy that it tells of.
 
     Raises
     ------
@@ -41,7 +42,7 @@ def grown(
     order = [*plan.order, *range(first, len(names))] if only_behind else topological_order(upstream, downstream)
     if len(order) < len(names):
         raise ValueError("tasks of the changed graph would wait for each other")
-    own = [*plan.policies, *(task.policy if isinstance(task, NewTask) else DEFAULT_POLICY for task in added)]
+    own = [*plan.policies, *_policies(added)]
     for name, policy in (policies or {}).items():
         own[index[name]] = policy
     new = [(first + i, task) for i, task in enumerate(added) if isinstance(task, NewTask)]
@@ -59,6 +60,16 @@ def grown(
         cleans_up={*plan.cleans_up, *(i for i, task in new if task.cleans_up)},
         kinds=None if plan.kinds is None else [*plan.kinds, *_kinds(added, first)],
     )
+
+
+def _policies(added: Sequence[AddedTask | NewTask]) -> Iterator[TaskPolicy]:
+    made: dict[str, TaskPolicy] = {}
+    for task in added:
+        if isinstance(task, NewTask):
+            yield task.policy
+        else:
+            key = repr(task.policy)
+            yield made[key] if key in made else made.setdefault(key, policy_of(task.policy))
 
 
 def _kinds(added: Sequence[AddedTask | NewTask], first: int) -> list[int]:
