@@ -236,11 +236,11 @@ class Run(Commanding, Listening):
         each = spread(plan, command)
         answers = [Answer(one, would_wait_for_itself=self._is_own_thread) for one in each]
         to_send = [(one, answer.settle) for one, answer in zip(each, answers, strict=True)]
-        if len(each) > 1:
-            effects = self._seen(lambda ledger: {one.task: effect for one, effect in expected(ledger, command, each)})
-        self._thread.send_all(to_send, by=by)
         if len(each) == 1:
+            self._thread.send_all(to_send, by=by)
             return answers[0]
+        effects = self._seen(lambda ledger: {one.task: effect for one, effect in expected(ledger, command, each)})
+        self._thread.send_all(to_send, by=by)
         return Answers(
             command, [(answer, effects.get(getattr(answer.command, "task", ""))) for answer in answers], plan
         )
