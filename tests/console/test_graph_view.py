@@ -462,7 +462,7 @@ class TestLoading:
 
 
 async def test_without_colour_and_in_ascii_the_glyphs_carry_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("faces", "graph_texts", "graph_words", "widgets.graph_inks"):
+    for module in ("faces", "graph.texts", "graph.words", "widgets.graph_inks"):
         monkeypatch.setattr(f"dagtop_app.{module}.ASCII", True)
     monkeypatch.setenv("NO_COLOR", "1")
     async with graph(running_mix()) as shown:
