@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -217,7 +218,10 @@ class TestInRuns:
         ran: list[str] = []
         fails = True
 
+        decided = threading.Event()
+
         def flaky() -> int:
+            decided.wait(60)
             if fails:
                 raise ValueError("no")
             return 1
@@ -231,15 +235,11 @@ class TestInRuns:
             made.add("after_marked", lambda marked, flaky: marked + flaky)
             return made
 
-        first = graph()
-
-        @first.on_event("run.started")
-        def decide(_event: Any) -> None:
-            run.skip("skipped", reason="no need")
-            run.mark_succeeded("marked", 41, reason="counted by hand")
-
-        run = DAGExecutor(first, ExecutorConfig(max_parallel=1), journal=file).start()
-        assert not run.wait().ok
+        with DAGExecutor(graph(), ExecutorConfig(max_parallel=1), journal=file).start() as run:
+            run.skip("skipped", reason="no need").wait(60)
+            run.mark_succeeded("marked", 41, reason="counted by hand").wait(60)
+            decided.set()
+        assert not run.result.ok
         fails = False
         result, events = self.resumed(graph(), file)
         assert ran == []
