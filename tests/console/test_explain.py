@@ -18,6 +18,7 @@ from dagtop.core.snapshot import Blocked, RunSnapshot
 from dagtop.core.states import RunState, TaskState
 from dagtop.observe.story import Story
 from dagtop_app.tasks.explain import explain
+from dagtop_app.tasks.why import why
 from dagtop_app.text import clean
 
 EDGES = {"up": (), "it": ("up",), "down": ("it",), "busy": ()}
@@ -112,11 +113,16 @@ class TestWhatItWaitsFor:
 class TestWhoDidIt:
     def test_a_hold_with_when_and_why(self) -> None:
         story = story_of((12.0, "console", do.HoldTask("it")))
-        assert "but you hold it, since 0:12. It starts when p releases it." in told(
+        assert "but it is held by you, since 0:12. It starts when p releases it." in told(
             scene({"state": S.HELD, "held": True}), story=story
         )
         waiting = told(scene({"state": S.WAITING, "held": True}, up={"state": S.RUNNING}), story=story)
         assert "It is held by you, since 0:12. Whatever happens" in waiting
+
+    def test_a_hold_of_another_terminal_names_who_gave_it(self) -> None:
+        held = scene({"state": S.HELD, "held": True, "held_by": "ann@there"})
+        assert why(held, held.rows[held.plan.index["it"]]).text == "held by ann@there · p releases it"
+        assert "but it is held by ann@there. It starts when p releases it." in told(held)
 
     def test_what_was_done_to_it_by_whom_and_why(self) -> None:
         story = story_of(

@@ -254,6 +254,20 @@ class TestHold:
         driver.command(cmd.ReleaseTask("b"))
         assert driver.running_names() == {"b"}
 
+    def test_B22_a_hold_says_who_gave_it_also_when_its_time_comes(self) -> None:
+        driver = Driver({**_CHAIN, "d": ["a"]})
+        driver.command(cmd.HoldTask("b"), by="console")
+        driver.command(cmd.HoldTask("d"), by="ann@there")
+        driver.succeed("a")
+        assert [(e.task, e.by) for e in driver.events if isinstance(e, ev.TaskHeld)] == [
+            ("b", "hand"),
+            ("d", "ann@there"),
+            ("b", "hand"),
+            ("d", "ann@there"),
+        ]
+        driver.command(cmd.ReleaseTask("d"))
+        assert driver.machine.ledger.held == {1: "hand"}
+
     def test_B22_a_hold_on_a_task_in_backoff_keeps_its_next_attempt(self) -> None:
         driver = Driver({"a": []}, {"a": TaskPolicy(retry=Retry(base=1.0))})
         driver.fail("a")

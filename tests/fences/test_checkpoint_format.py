@@ -10,7 +10,7 @@ from dagtop.runtime import checkpoint_told
 from dagtop.runtime.checkpoint_told import FORMAT, Outline, Told, ToldGraph
 
 #: What was told by each format. If the test below fails: let `FORMAT` be one more, and add its line here.
-LAYOUTS = {1: "2e27405dcf60b2c8"}
+LAYOUTS = {1: "2e27405dcf60b2c8", 2: "b72b28e4602f20f2"}
 
 
 def test_what_checkpoints_tell_is_another_format_as_soon_as_it_is_laid_out_in_another_way() -> None:

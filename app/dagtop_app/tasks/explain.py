@@ -16,7 +16,7 @@ from dagtop_app.tasks import explain_more as more
 from dagtop_app.tasks import upkeep
 from dagtop_app.tasks.inspector import escalation_of
 from dagtop_app.tasks.obstacles import busy, is_narrowed, obstacles, slots
-from dagtop_app.tasks.why import gate_deadline, needs, told_ago, which_attempt, why, why_run
+from dagtop_app.tasks.why import gate_deadline, held_text, needs, told_ago, which_attempt, why, why_run
 from dagtop_app.text import clean, clock, duration, name_of, ordinal, plural
 
 _S = TaskState
@@ -34,7 +34,7 @@ def explain(snapshot: RunSnapshot, row: TaskRow, story: Story | None = None) -> 
         yield from _state(snapshot, row, story)
     if row.held and row.state is not _S.HELD:
         since = more.since_when(story, row, HoldTask)
-        yield f"It is held by you{since}. Whatever happens, it will not start before p releases it.", "held"
+        yield f"It is {held_text(row)}{since}. Whatever happens, it will not start before p releases it.", "held"
     if row.state in _NOT_STARTED:
         yield from more.run_stands(snapshot, story)
     yield from more.looked_after(snapshot, row)
@@ -84,7 +84,7 @@ def _state(snapshot: RunSnapshot, row: TaskRow, story: Story | None) -> Iterator
             yield from _gate(snapshot, row, name)
         case _S.HELD:
             since = more.since_when(story, row, HoldTask)
-            yield f"{name} has all it needs, but you hold it{since}. It starts when p releases it.", ""
+            yield f"{name} has all it needs, but it is {held_text(row)}{since}. It starts when p releases it.", ""
         case _S.RUNNING:
             taken = clock(snapshot.at - (row.started_at if row.started_at is not None else snapshot.at))
             yield f"{name} has been running for {taken}, {which_attempt(row)}.", ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -194,15 +195,20 @@ def blocked_text(row: TaskRow) -> str:
     return f"{used} · r starts it · e raises the ceiling · {clean(row.failure.error, 200)}"
 
 
+#: How the engine tells that whoever sits before the console did it.
+_BY_YOU = re.compile(r"^(stopped|cancelled) by (?:hand|console)\b")
+
+
 def down_text(row: TaskRow) -> str:
     """Of a task that is to be down, and of one that went; "" of any other."""
     if row.gone:
         return "removed from the graph" if row.state in FINAL else "removed from the graph, is being stopped"
     if row.wanted:
         return ""
-    if row.state in FINAL:
-        return "stopped by you · d starts it" if row.state is _S.CANCELLED else "is to stay down, by you · d starts it"
-    return "stopped by you"
+    if row.state not in FINAL:
+        return "is to stay down"
+    told = _BY_YOU.sub(r"\1 by you", clean(row.reason, 200)) if row.state is _S.CANCELLED else ""
+    return f"{told or 'is to stay down'} · d starts it"
 
 
 def desired_text(row: TaskRow) -> str:

@@ -21,6 +21,8 @@ from dagtop_app.text import bar, clean, clock, clock_left, name_of, number, ordi
 
 _S = TaskState
 
+#: How the engine calls whoever sits before the console; of runs of long ago it is not known who did it.
+BY_YOU = frozenset({"", "hand", "console"})
 #: Beyond this many queued tasks the place in the line is not worked out any more: it is long, and that is what matters.
 _LONGEST_LINE = 500
 
@@ -77,7 +79,7 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
         case _S.READY:
             return _why_queued(snapshot, row)
         case _S.HELD:
-            return _why_gate(snapshot, row) if is_at_gate(row) else Why("held by you · p releases it", "held")
+            return _why_gate(snapshot, row) if is_at_gate(row) else Why(f"{held_text(row)} · p releases it", "held")
         case _S.RUNNING:
             return _why_running(snapshot, row)
         case _S.BACKOFF if upkeep.is_restart(row):
@@ -109,6 +111,11 @@ def _aged(row: TaskRow, told: Why) -> Why:
     return Why(_joined("stale: an upstream ran again", told.text), "retry") if row.stale else told
 
 
+def held_text(row: TaskRow) -> str:
+    """Who holds it."""
+    return f"held by {'you' if row.held_by in BY_YOU else clean(row.held_by, 60)}"
+
+
 def _joined(*parts: str) -> str:
     return " · ".join(part for part in parts if part)
 
@@ -131,12 +138,12 @@ def _held_up(snapshot: RunSnapshot) -> str:
 def _why_waiting(snapshot: RunSnapshot, row: TaskRow) -> Why:
     missing = needs(snapshot, row)
     if not missing:
-        told = _joined("held by you · p releases it" if row.held else "", _held_up(snapshot))
+        told = _joined(f"{held_text(row)} · p releases it" if row.held else "", _held_up(snapshot))
         return Why(told or _asked(snapshot, row), "dim")
     shown = ", ".join(f"{glyph_of(it)} {name_of(it.name, 60)}{_not_ready(it)}" for it in missing[:2])
     more = f" (+{len(missing) - 2} more)" if len(missing) > 2 else ""
     rule = "any of " if row.policy.trigger == Trigger.ANY_SUCCESS and len(missing) > 1 else ""
-    return Why(_joined("held by you" if row.held else "", f"needs {rule}{shown}{more}"), "held" if row.held else "dim")
+    return Why(_joined(held_text(row) if row.held else "", f"needs {rule}{shown}{more}"), "held" if row.held else "dim")
 
 
 def _asked(snapshot: RunSnapshot, row: TaskRow) -> str:

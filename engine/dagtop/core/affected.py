@@ -25,7 +25,7 @@ class Situation(Protocol):
     run_state: RunState
     state: list[TaskState]
     policies: list[TaskPolicy]
-    held: set[int]
+    held: dict[int, str]
     reason: dict[int, str]
     max_parallel: int
     gates: dict[int, GateWaiting]

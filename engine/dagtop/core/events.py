@@ -163,6 +163,8 @@ class TaskBlocked(TaskEvent, frozen=True, tag="task.blocked"):
 class TaskHeld(TaskEvent, frozen=True, tag="task.held"):
     """A person holds it: it will not start before it is released. It may still be waiting for its upstream."""
 
+    by: str = ""
+
 
 class TaskReleased(TaskEvent, frozen=True, tag="task.released"):
     """It is no longer held."""

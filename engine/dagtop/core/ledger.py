@@ -97,7 +97,8 @@ class Ledger:
         """By task that is CANCELLING: when it was first told to stop."""
         self.first_attempt: dict[int, int] = {}
         """By task: how many attempts it had had when it was last restarted."""
-        self.held: set[int] = set()
+        self.held: dict[int, str] = {}
+        """By task that a person holds: who does."""
         self.stale: set[int] = set()
         self.gates: dict[int, ev.GateWaiting] = {}
         """By task that stands at its gate: what is asked."""

@@ -278,7 +278,7 @@ class RunMachine:
         ledger.ready(index, ready)
         self.outbox.append(ready)
         if ledger.held and index in ledger.held:
-            self.emit(ev.TaskHeld(at, self.plan.names[index]))
+            self.emit(ev.TaskHeld(at, self.plan.names[index], ledger.held[index]))
         elif self.has_gates and stand_at_gate(self, index, at):
             return
         elif self.guarded:

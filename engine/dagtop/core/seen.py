@@ -14,7 +14,7 @@ class Seen:
         self.run_state = snapshot.state
         self.state = [row.state for row in snapshot.rows]
         self.policies = [row.policy for row in snapshot.rows]
-        self.held = {row.index for row in snapshot.rows if row.held}
+        self.held = {row.index: row.held_by for row in snapshot.rows if row.held}
         self.reason = {row.index: row.reason for row in snapshot.rows if row.reason}
         self.gates = {row.index: row.gate for row in snapshot.rows if row.gate is not None}
         self.torn_down = {row.index for row in snapshot.rows if row.torn_down}

@@ -70,6 +70,8 @@ class TaskRow(msgspec.Struct, frozen=True, gc=False):
     """How many of its attempts belong to earlier lives: before it was last started again, by its policy or by hand."""
     why_run: str = ""
     """If it has a cache and ran all the same: why."""
+    held_by: str = ""
+    """Who holds it, if that is known: "hand" is whoever sits before the console."""
 
 
 class Blocked(msgspec.Struct, frozen=True, kw_only=True):

@@ -118,7 +118,7 @@ def _carry_out_on_task(machine: RunMachine, command: TaskCommand, index: int, at
         case cmd.RejectTask(reason=why):
             decide(machine, index, at, by, why, approved=False)
         case cmd.HoldTask(task=name):
-            machine.emit(ev.TaskHeld(at, name))
+            machine.emit(ev.TaskHeld(at, name, by))
         case cmd.ReleaseTask():
             _release(machine, index, at)
         case cmd.SetPolicy():

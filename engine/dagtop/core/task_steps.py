@@ -140,13 +140,13 @@ def wanted(ledger: Ledger, index: int, event: ev.TaskWanted) -> None:
 
 
 def held(ledger: Ledger, index: int, event: ev.TaskHeld) -> None:
-    ledger.held.add(index)
+    ledger.held[index] = event.by
     if ledger.state[index] is _READY:
         ledger.move(index, TaskState.HELD)
 
 
 def released(ledger: Ledger, index: int, event: ev.TaskReleased) -> None:
-    ledger.held.discard(index)
+    ledger.held.pop(index, None)
 
 
 def restarted(ledger: Ledger, index: int, event: ev.TaskRestarted) -> None:

@@ -27,8 +27,19 @@ from dagtop.runtime.publisher import Notes
 
 _TIMES = ("ready_at", "attempt_started", "ended_at")
 #: What only some tasks have, by index.
-_SPARSE = ("reason", "failure", "history", "progress", "due_at", "cancelling_at", "first_attempt", "gates", "why_run")
-_SETS = ("held", "stale", "torn_down")
+_SPARSE = (
+    "reason",
+    "failure",
+    "history",
+    "progress",
+    "due_at",
+    "cancelling_at",
+    "first_attempt",
+    "gates",
+    "why_run",
+    "held",
+)
+_SETS = ("stale", "torn_down")
 _PLAIN = ("run", "run_state", "run_reason", "started_at", "finished_at", "max_parallel", "window")
 _BESIDE = ("acknowledged", "breakers", "forced", "breaker_settings", "pool_limits")
 

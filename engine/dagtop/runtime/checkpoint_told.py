@@ -14,7 +14,7 @@ from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.states import RunState
 
 #: Grows with every change of what is told: a checkpoint of another format is none.
-FORMAT = 1
+FORMAT = 2
 #: More are read as damaged: bytes of one, when it is unpacked.
 _LARGEST = 1 << 30
 
@@ -61,7 +61,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     first_attempt: dict[int, int]
     gates: dict[int, GateWaiting]
     why_run: dict[int, str]
-    held: set[int]
+    held: dict[int, str]
     stale: set[int]
     torn_down: set[int]
     serving: set[int]

@@ -297,6 +297,7 @@ def row_of(ledger: Ledger, index: int) -> TaskRow:
         history=ledger.history.get(index, ()),
         progress=ledger.progress.get(index),
         held=index in ledger.held,
+        held_by=ledger.held.get(index, ""),
         stale=index in ledger.stale,
         cancelling_at=ledger.cancelling_at.get(index),
         gate=ledger.gates.get(index),
