@@ -261,6 +261,39 @@ class TestAhead:
         snapshot = snapshot_of({"a": ()}, {"a": row}, at=10.0)
         assert look_ahead(snapshot, self.usual(snapshot, a=500.0)).ends[0] == pytest.approx(40.0)
 
+    def test_the_first_bit_of_the_work_says_little_of_the_rest(self) -> None:
+        """Half a hundredth done after two seconds once stretched a run of 13 seconds to ten minutes."""
+        for done, end in ((0.0, 10.0), (0.5, 17.8), (5.0, 16.0), (12.5, 13.0), (25.0, 8.0)):
+            row = {"state": S.RUNNING, "attempt": 1, "started_at": 0.0, "progress": (done, 100.0, "")}
+            snapshot = snapshot_of({"a": ()}, {"a": row}, at=2.0)
+            assert look_ahead(snapshot, self.usual(snapshot, a=10.0)).ends[0] == pytest.approx(end, abs=0.05)
+        for hostile_progress in ((5e-324, 1e308, ""), (float("inf"), float("inf"), ""), (float("nan"), 1.0, "")):
+            row = {"state": S.RUNNING, "attempt": 1, "started_at": 0.0, "progress": hostile_progress}
+            snapshot = snapshot_of({"a": ()}, {"a": row}, at=2.0)
+            assert 2.0 <= (look_ahead(snapshot, self.usual(snapshot, a=10.0)).end or 0.0) <= 18.0
+
+    def test_a_cheap_task_that_ends_first_does_not_foretell_the_dear_ones(self) -> None:
+        dear = {f"t{n}": {"policy": TaskPolicy(cost=100.0)} for n in range(5)}
+        first = {"state": S.SUCCEEDED, "attempt": 1, "started_at": 0.0, "ended_at": 0.9, "policy": TaskPolicy(cost=1.0)}
+        edges: dict[str, tuple[str, ...]] = {"first": (), **dict.fromkeys(dear, ())}
+        assert look_ahead(snapshot_of(edges, {"first": first, **dear}, at=1.0), {}).end is None
+        half = {"state": S.RUNNING, "attempt": 1, "started_at": 0.0, "progress": (50.0, 100.0, ""), **dear["t0"]}
+        rows: dict[str, dict[str, object]] = {"first": first, **dear, "t0": half}
+        ahead = look_ahead(snapshot_of(edges, rows, at=10.0, max_parallel=5), {})
+        assert ahead.ends[1] == pytest.approx(20.0)
+        assert ahead.end == pytest.approx(31.0, abs=1.0)
+
+    @pytest.mark.parametrize("done", [0.1, 0.5, 3.0, 40.0])
+    def test_what_is_fitted_is_what_the_title_says(self, done: float) -> None:
+        row = {"state": S.RUNNING, "attempt": 1, "started_at": 0.0, "progress": (done, 100.0, "")}
+        snapshot = snapshot_of({"a": ()}, {"a": row}, at=2.0)
+        scene = scene_of(snapshot, usual=self.usual(snapshot, a=10.0))
+        end = scene.ahead.end
+        assert end is not None
+        assert scene.window.left == 0.0
+        assert end <= scene.window.right <= 1.6 * end
+        assert f"ends at ~0:{int(end):02}" in text_of(title(scene, Lens(), "start", 160, reading=0)[1])
+
     def test_a_task_that_takes_longer_than_usual_is_always_about_to_end(self) -> None:
         snapshot = snapshot_of({"a": ()}, {"a": {"state": S.RUNNING, "attempt": 1, "started_at": 0.0}}, at=100.0)
         assert look_ahead(snapshot, self.usual(snapshot, a=10.0)).ends[0] == pytest.approx(110.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
+from math import inf
 from typing import NamedTuple
 
 from dagtop.core.forecast import Usual
@@ -22,8 +23,10 @@ from dagtop_app.tasks.upkeep import serves
 _S = TaskState
 #: A task that takes longer than usual is taken to need so much of its time again.
 _MORE = 0.1
-#: From this share on, what a task says of its progress tells more than what is usual.
-_TELLS = 0.05
+#: From this share on, what a task says of its progress tells all; the less of it is done, the more what is usual tells.
+_TELLS = 0.25
+#: Without earlier runs nothing is foretold before so much of the whole cost has been seen, or so many tasks have ended.
+_SEEN, _ENDED = 0.05, 30
 #: A run in one of these starts nothing new.
 _STARTS_NOTHING = frozenset({RunState.PAUSED, RunState.DRAINING, RunState.CANCELLING}) | RUN_OVER
 
@@ -88,15 +91,24 @@ def _roll_up(plan: Plan, at: float, starts: dict[int, float], ends: dict[int, fl
 def expected(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> tuple[bool, list[float]]:
     """(whether anything is known, how long each task took, takes, or is likely to take).
 
-    What is likely: what it took in earlier runs, else its declared cost in the time that a unit of cost took so far.
+    What is likely: what it took in earlier runs, else its declared cost in the time that a unit of cost took so far. A
+    cheap task that happens to end first says little of the dear ones: then nothing is known.
     """
     rows, policies, at = snapshot.rows, snapshot.plan.policies, snapshot.at
     measured = [_measured(row, at) for row in rows]
     spent = cost = 0.0
+    ended = 0
     for index, seconds in enumerate(measured):
-        if seconds is not None and rows[index].state not in ACTIVE and rows[index].started_at is not None:
+        row = rows[index]
+        if seconds is None or row.started_at is None:
+            continue
+        done = share_done(row) if row.state in ACTIVE else 1.0
+        if done >= _TELLS:
             spent += seconds
-            cost += policies[index].weight
+            cost += policies[index].weight * done
+            ended += row.state not in ACTIVE
+    if not usual and ended < _ENDED and cost < _SEEN * sum(policy.weight for policy in policies[: len(rows)]):
+        spent = cost = 0.0
     for index, one in usual.items():
         if index < len(rows) and (measured[index] is None or rows[index].state in ACTIVE):
             spent += one.median
@@ -123,16 +135,24 @@ def expected(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> tuple[bool, l
 def left_of(row: TaskRow, taken: float, guess: float, longest: float = 0.0) -> float:
     """How long a running task is likely to go on: by its progress, else by how long it usually takes; its timeout ends it.
 
+    The first hundredth of the work says little of the rest: what progress tells counts for more and more, up to a quarter.
     One that takes longer than usual ends, as likely as not, half way to how long it takes at the `longest`.
     """
     left = guess - taken if guess > taken else max((longest - taken) / 2, taken * _MORE)
-    if row.progress is not None:
-        done, total, _ = row.progress
-        if total and total > 0 and _TELLS <= done / total <= 1:
-            left = taken * (total - done) / done
+    if done := share_done(row):
+        told = min(1.0, done / _TELLS)
+        left = told * taken * (1 - done) / done + (1 - told) * left
     if row.policy.timeout is not None:
         left = min(left, row.policy.timeout - taken)
     return max(0.0, left)
+
+
+def share_done(row: TaskRow) -> float:
+    """How much of its work a running task says is done, from 0 to 1; 0 if it says nothing of use."""
+    if row.progress is None:
+        return 0.0
+    done, total, _ = row.progress
+    return done / total if total is not None and 0 < done <= total < inf else 0.0
 
 
 def rough_end(snapshot: RunSnapshot, usual: Mapping[int, Usual]) -> float | None:
