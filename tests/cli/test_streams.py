@@ -17,7 +17,7 @@ from dagtop.observe.wire import encode, iso
 from dagtop_app.plain.headless import say
 from dagtop_app.plain.printers import StreamPrinter, Wire
 from dagtop_app.plain.spool import Spool
-from dagtop_app.terminal.streams import own_terminal, stdout_reserved, tell, write_all
+from dagtop_app.terminal.streams import FEWEST_DESCRIPTORS, own_terminal, stdout_reserved, tell, write_all
 
 # -- whose descriptors they are ---------------------------------------------------------------------------------------
 
@@ -251,3 +251,25 @@ def test_on_a_terminal_no_control_character_gets_through():
 
 def test_times_have_six_places_also_on_the_full_second():
     assert iso(0.0) == "1970-01-01T00:00:00.000000Z"
+
+
+@pytest.mark.parametrize("most", [4, 8, FEWEST_DESCRIPTORS - 1])
+def test_where_too_few_files_may_be_open_that_is_said_in_one_line(run, most):
+    """There was a traceback, of whatever could not be opened first."""
+    script = f'ulimit -n {most}; exec "$0" "$@"'
+    told = subprocess.run(
+        ["sh", "-c", script, *run.command("run", "it.py")],
+        env=run.environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert told.returncode == 2
+    assert told.stderr == f"dagtop: no more than {most} files may be open here; it needs 32: ulimit -n 1024\n"
+
+
+def test_a_run_does_with_the_fewest_descriptors_that_are_asked_for(run, write):
+    write("it.py", "from dagtop import Graph\ngraph = Graph('it')\ngraph.add('it', lambda: None)\n")
+    script = f'ulimit -n {FEWEST_DESCRIPTORS}; exec "$0" "$@"'
+    told = subprocess.run(
+        ["sh", "-c", script, *run.command("run", "it.py")],
+        cwd=run.folder, env=run.environ, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr

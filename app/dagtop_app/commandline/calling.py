@@ -14,7 +14,13 @@ from dagtop_app.commandline.safety import own_secrets
 from dagtop_app.commandline.shortcut import read
 from dagtop_app.commandline.signals import Signals, name_of_signal
 from dagtop_app.settings import places as settings
-from dagtop_app.terminal.streams import give_up_stderr_if_it_cannot_be_written, open_missing_descriptors, tell
+from dagtop_app.terminal.streams import (
+    FEWEST_DESCRIPTORS,
+    descriptors,
+    give_up_stderr_if_it_cannot_be_written,
+    open_missing_descriptors,
+    tell,
+)
 
 USAGE_ERROR = 2
 
@@ -30,6 +36,9 @@ def run_command_line(arguments: Sequence[str]) -> int:
     What goes wrong is told in a few lines on stderr, never as a traceback.
     """
     open_missing_descriptors()
+    if (most := descriptors()) < FEWEST_DESCRIPTORS:
+        tell(f"dagtop: no more than {most} files may be open here; it needs {FEWEST_DESCRIPTORS}: ulimit -n 1024")
+        return USAGE_ERROR
     signals.install()
     try:
         code = call(arguments)

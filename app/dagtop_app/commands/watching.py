@@ -23,7 +23,7 @@ from dagtop_app.launching.run_end import Reports
 from dagtop_app.logs.store import DeepLogs
 from dagtop_app.plain import headless
 from dagtop_app.settings import places as settings
-from dagtop_app.terminal.streams import own_terminal, tell
+from dagtop_app.terminal.streams import held_terminal, own_terminal, tell
 
 if TYPE_CHECKING:
     from dagtop import DAGExecutor
@@ -60,9 +60,10 @@ def watch_command(
     usual = gc.get_threshold()
     gc.disable()  # until there is something to see, see `entry`
     try:
-        return _watch(
-            where, signals, graph_options, parameters, output, keep, now=now, watch_file=watch_file, afresh=afresh
-        )
+        with held_terminal():
+            return _watch(
+                where, signals, graph_options, parameters, output, keep, now=now, watch_file=watch_file, afresh=afresh
+            )
     finally:
         gc.set_threshold(*usual)
         gc.enable()
@@ -86,11 +87,12 @@ def resume_on_console(
     """
     from dagtop_app.commands.resuming import take_up  # noqa: PLC0415 - a new run needs none of it
 
-    taken = take_up(run, graph_options, parameters, output, keep, trust_changes=trust_changes)
-    if taken is None:
-        return 0
-    kept = Kept(lambda: taken.journal, resume_command(keep))
-    return _show(taken.prepared, signals, taken.output, kept, resumption=taken.resumption)
+    with held_terminal():
+        taken = take_up(run, graph_options, parameters, output, keep, trust_changes=trust_changes)
+        if taken is None:
+            return 0
+        kept = Kept(lambda: taken.journal, resume_command(keep))
+        return _show(taken.prepared, signals, taken.output, kept, resumption=taken.resumption)
 
 
 def _watch(

@@ -26,6 +26,34 @@ printf '{_OFF}' >&4
 #: Seconds that its start may take.
 _PATIENCE = 10.0
 
+_ours: set[int] = set()
+
+
+def keep_from_children(*descriptors: int) -> None:
+    """Have processes that tasks fork know nothing of them: one that outlives us would hold the terminal, and hide our end."""
+    if not _forks_are_heard:
+        os.register_at_fork(after_in_child=_let_go)
+        _forks_are_heard.append(True)
+    _ours.update(descriptors)
+
+
+def let_children_have(*descriptors: int) -> None:
+    """Their numbers are free again."""
+    _ours.difference_update(descriptors)
+
+
+_forks_are_heard: list[bool] = []
+
+
+def _let_go() -> None:
+    """In a forked child these numbers are of nothing. Were they closed, they might be closed again as something else."""
+    with contextlib.suppress(OSError):
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for number in tuple(_ours):
+            os.dup2(nothing, number, inheritable=False)
+        os.close(nothing)
+    _ours.clear()
+
 
 class TerminalGuard:
     """Watches over a terminal from `start` to `end`.
@@ -47,6 +75,7 @@ class TerminalGuard:
 
     def _start(self) -> None:
         reads, writes = os.pipe()
+        keep_from_children(reads, writes)
         try:
             subprocess.run(
                 ["/bin/sh", "-c", _SCRIPT],
@@ -59,8 +88,10 @@ class TerminalGuard:
             )
             self._pipe = writes
         except OSError:  # no shell, or no process more: it goes without
+            let_children_have(writes)
             os.close(writes)
         finally:
+            let_children_have(reads)
             os.close(reads)
 
     def end(self) -> None:
@@ -70,5 +101,6 @@ class TerminalGuard:
         if self._pipe is not None:
             with contextlib.suppress(OSError):
                 os.write(self._pipe, b"bye\n")
+            let_children_have(self._pipe)
             os.close(self._pipe)
             self._pipe = None

@@ -2,6 +2,8 @@
 
 `stdout_reserved` moves file descriptor 1 away, so that prints of tasks, of their children and of C code go to stderr.
 `own_terminal` takes both descriptors: what arrives there comes back line by line, and nobody else draws on the terminal.
+`held_terminal` takes them before the graph file is read, and passes on what it writes: what a child of it, or a copy of a
+descriptor, writes later is kept off the terminal too.
 """
 
 from __future__ import annotations
@@ -17,11 +19,24 @@ import threading
 from collections.abc import Callable, Generator
 from typing import Any, TextIO
 
-from dagtop_app.terminal.guard import TerminalGuard
+from dagtop_app.terminal.guard import TerminalGuard, keep_from_children, let_children_have
 
 #: A line is handed on at this length, whether it has ended or not.
 LONGEST_LINE = 8 * 1024
 _CHUNK = 64 * 1024
+_NAMES = {1: "stdout", 2: "stderr"}
+
+OnLine = Callable[[str, str], None]
+
+
+#: With fewer descriptors there are none left for a run: its terminal, journal, event loops and pipes.
+FEWEST_DESCRIPTORS = 32
+
+
+def descriptors() -> int:
+    """How many a process may have (`ulimit -n`)."""
+    most = os.sysconf("SC_OPEN_MAX")
+    return most if most >= 0 else sys.maxsize
 
 
 def open_missing_descriptors() -> None:
@@ -119,6 +134,14 @@ class _Sized:
         return getattr(self._stream, name)
 
 
+def _copy_of(descriptor: int) -> TextIO | None:
+    """Another descriptor of the same file."""
+    try:
+        return os.fdopen(os.dup(descriptor), encoding="utf-8", errors="replace", closefd=True)
+    except OSError:
+        return None
+
+
 _shields: list[Callable[[], None]] = []
 
 
@@ -132,24 +155,50 @@ def shield_terminal() -> None:
 
 
 class Terminal:
-    """The terminal while descriptors 1 and 2 are ours. `restore` gives them back; calling it again does nothing."""
+    """The terminal while descriptors 1 and 2 are ours. `restore` gives them back; calling it again does nothing.
 
-    def __init__(self, on_line: Callable[[str, str], None], real: int, *, tough: bool = False) -> None:
+    Parameters
+    ----------
+    real: the descriptor behind which it is.
+    on_line: see `hand_on`; None: what is written is passed on as it is until there is somebody to hand it to.
+    tough: what is drawn when the terminal has gone is lost in silence.
+    """
+
+    def __init__(self, real: int, *, on_line: OnLine | None = None, tough: bool = False) -> None:
         flush_standard_streams()
         kind = _Tough if tough else io.TextIOWrapper
         self.file: TextIO = kind(os.fdopen(os.dup(real), "wb"), encoding="utf-8", errors="replace", line_buffering=True)
         """Writes to the real terminal."""
+        self.keyboard = _copy_of(0)
+        """What is typed there, whatever becomes of descriptor 0; None if that was closed."""
         self._saved = {1: os.dup(1), 2: os.dup(2)}
         self._stop, self._stopped = os.pipe()
         pipes = {1: os.pipe(), 2: os.pipe()}
-        self._lines = {pipes[number][0]: _Lines(name, on_line) for number, name in ((1, "stdout"), (2, "stderr"))}
-        for number, (read_end, write_end) in pipes.items():
+        self._ends = {read_end: number for number, (read_end, _) in pipes.items()}
+        self._lines: dict[int, _Lines | _Passed] = {
+            read_end: _Passed(number) if on_line is None else _Lines(_NAMES[number], on_line)
+            for read_end, number in self._ends.items()
+        }
+        self._ours = [self.file.fileno(), self._stop, self._stopped, *self._ends, *self._saved.values()]
+        keep_from_children(*self._ours)
+        self._lock, self._taking = threading.Lock(), threading.Lock()
+        for read_end in self._ends:
             os.set_blocking(read_end, False)
-            os.dup2(write_end, number)
-            os.close(write_end)
         self._reader = threading.Thread(target=self._read, name="output of the process", daemon=True)
         self._reader.start()
-        self._lock = threading.Lock()
+        for number, (_, write_end) in pipes.items():  # last: nothing is lost where one of the others cannot be had
+            os.dup2(write_end, number)
+            os.close(write_end)
+
+    def hand_on(self, on_line: OnLine) -> None:
+        """From now on what is written comes line by line, and nothing of it reaches the terminal."""
+        flush_standard_streams()
+        for read_end in self._ends:
+            self._take(read_end)  # as much as there may be: what was written before is passed on still
+        with self._taking:
+            for read_end, number in self._ends.items():
+                self._lines[read_end].end()
+                self._lines[read_end] = _Lines(_NAMES[number], on_line)
 
     def restore(self) -> None:
         """Give descriptors 1 and 2 back, after what was written there has been handed on."""
@@ -157,6 +206,7 @@ class Terminal:
             if not self._saved:
                 return
             flush_standard_streams()
+            let_children_have(*self._ours)
             for number, saved in self._saved.items():
                 os.dup2(saved, number)
                 os.close(saved)
@@ -167,6 +217,8 @@ class Terminal:
         if not self._reader.is_alive():
             for descriptor in (self._stop, self._stopped, *self._lines):
                 os.close(descriptor)
+        if self.keyboard is not None:
+            self.keyboard.close()
         with contextlib.suppress(OSError):
             self.file.close()
 
@@ -187,18 +239,35 @@ class Terminal:
 
     def _take(self, descriptor: int) -> bool:
         """Read what is there. False if nothing is."""
-        try:
-            data = os.read(descriptor, _CHUNK)
-        except BlockingIOError:
-            return False
-        self._lines[descriptor].feed(data)
-        return bool(data)
+        with self._taking:
+            try:
+                data = os.read(descriptor, _CHUNK)
+            except BlockingIOError:
+                return False
+            self._lines[descriptor].feed(data)
+            return bool(data)
+
+
+class _Passed:
+    """Passes what is written to a descriptor on to where it led."""
+
+    def __init__(self, number: int) -> None:
+        self._real = os.dup(number)
+        keep_from_children(self._real)
+
+    def feed(self, data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            write_all(self._real, data)
+
+    def end(self) -> None:
+        let_children_have(self._real)
+        os.close(self._real)
 
 
 class _Lines:
     """Cuts bytes into lines. Of a line that is redrawn with carriage returns the last state counts."""
 
-    def __init__(self, stream: str, on_line: Callable[[str, str], None]) -> None:
+    def __init__(self, stream: str, on_line: OnLine) -> None:
         self._stream = stream
         self._on_line = on_line
         self._decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
@@ -225,21 +294,15 @@ class _Lines:
 
 
 @contextlib.contextmanager
-def _modes_kept() -> Generator[None, None, None]:
-    """Afterwards the terminal behind standard input has its modes again.
+def _modes_kept(own: int) -> Generator[None, None, None]:
+    """Afterwards a terminal has its modes again.
 
     Textual sees to that too, but takes what it finds after each SIGCONT for what was there before, and that is its own raw
     mode where nothing had put it back (`kill -STOP`, a container that is paused).
     """
     try:
-        own = os.dup(0)  # a task may close 0
-    except OSError:
-        yield
-        return
-    try:
         before = termios.tcgetattr(own)
     except termios.error:
-        os.close(own)
         yield
         return
     try:
@@ -248,20 +311,66 @@ def _modes_kept() -> Generator[None, None, None]:
         with contextlib.suppress(termios.error):
             if termios.tcgetattr(own) != before:
                 termios.tcsetattr(own, termios.TCSADRAIN, before)
-        os.close(own)
 
 
 @contextlib.contextmanager
-def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = False) -> Generator[Terminal, None, None]:
+def _own_keyboard(keyboard: TextIO) -> Generator[None, None, None]:
+    """Meanwhile what is typed is for the console only: who reads descriptor 0, a task or a child of it, finds its end at once."""
+    before = sys.__stdin__
+    keep_from_children(keyboard.fileno())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    if nothing:  # it is 0 itself where that was closed
+        os.dup2(nothing, 0)
+        os.close(nothing)
+    sys.__stdin__ = keyboard  # type: ignore[assignment,misc]  # declared Final, but Textual reads there
+    try:
+        with _modes_kept(keyboard.fileno()):
+            yield
+    finally:
+        sys.__stdin__ = before  # type: ignore[misc]  # as above
+        let_children_have(keyboard.fileno())
+        os.dup2(keyboard.fileno(), 0)
+
+
+_held: list[Terminal] = []
+
+
+@contextlib.contextmanager
+def held_terminal() -> Generator[None, None, None]:
+    """Hold the terminal for the console to come: meanwhile what is written is passed on as it is.
+
+    A graph file may start children, or copy descriptors: they write to us, and `own_terminal` keeps them off the screen.
+    """
+    terminal = Terminal(1, tough=True)
+    _held.append(terminal)
+    try:
+        yield
+    finally:
+        _held.clear()
+        terminal.restore()
+
+
+@contextlib.contextmanager
+def own_terminal(on_line: OnLine, *, for_textual: bool = False) -> Generator[Terminal, None, None]:
     """Take descriptors 1 and 2: what is written there arrives, line by line, at `on_line(stream, line)`.
 
     `on_line` is called on a thread of its own and must not raise; while it waits, whoever prints waits. With
-    `for_textual` the names that Textual draws on and asks the size of, `sys.__stdout__` and `sys.__stderr__`, are the
-    terminal behind standard output.
+    `for_textual` the names that Textual draws on, asks the size of and reads, `sys.__stdout__`, `sys.__stderr__` and
+    `sys.__stdin__`, are the terminal, and descriptor 0 has nothing to read.
     """
-    terminal = Terminal(on_line, real=1 if for_textual else 2, tough=for_textual)
+    if not for_textual:
+        terminal = Terminal(2, on_line=on_line)
+        try:
+            yield terminal
+        finally:
+            terminal.restore()
+        return
+    if _held:
+        terminal = _held.pop()
+        terminal.hand_on(on_line)
+    else:
+        terminal = Terminal(1, on_line=on_line, tough=True)
     before, streams = (sys.__stdout__, sys.__stderr__), (sys.stdout, sys.stderr)
-
     guard = TerminalGuard(terminal.file.fileno())
 
     def shield() -> None:
@@ -271,15 +380,13 @@ def own_terminal(on_line: Callable[[str, str], None], *, for_textual: bool = Fal
         sys.__stdout__ = _Sized(before[0] or sys.stdout, terminal.file)  # type: ignore[assignment,misc]  # declared Final
         sys.__stderr__ = before[1]  # type: ignore[misc]  # as above
 
-    if for_textual:
-        sys.__stdout__ = sys.__stderr__ = terminal.file  # type: ignore[assignment,misc]  # declared Final, but Textual draws on them
-        _shields.append(shield)
+    sys.__stdout__ = sys.__stderr__ = terminal.file  # type: ignore[assignment,misc]  # declared Final, but Textual draws on them
+    _shields.append(shield)
     try:
-        with _modes_kept() if for_textual else contextlib.nullcontext():
+        with _own_keyboard(terminal.keyboard) if terminal.keyboard is not None else contextlib.nullcontext():
             yield terminal
     finally:
-        if for_textual:
-            guard.end()
-            _shields.remove(shield)
-            sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]  # as above
+        guard.end()
+        _shields.remove(shield)
+        sys.__stdout__, sys.__stderr__ = before  # type: ignore[misc]  # as above
         terminal.restore()
