@@ -97,7 +97,7 @@ def test_a_refusal_is_told_with_what_waits_instead(run, going: Going) -> None:
 
 
 def test_any_other_command_can_be_given_too(run, going: Going) -> None:
-    done = run("tell", "last", "skip", "publish", "reason=no need")
+    done = run("tell", "last", "skip", "publish", "--reason", "no need")
     assert done.returncode == 0
     skipped = going.until("task.skipped")
     assert skipped["reason"] == f"skipped by {telling.sender()}: no need"
@@ -174,13 +174,20 @@ class TestCommandsInWords:
             ),
             (["force-breaker", "api", "opn"], "state must be one of 'closed', 'open', 'half_open', '', not 'opn'"),
             (["cancel", "load", "task=load"], "task is given twice"),
+            (["pause", "--reason", "lunch"], "pause takes no reason: pause takes nothing"),
+            (["cancel", "load", "reason=a", "--reason", "b"], "reason is given twice: cancel takes task [reason]"),
             (["set-max-parallel", "many"], "limit must be a whole number, not 'many': set-max-parallel takes limit"),
             (["set-max-parallel", "\udcff"], "limit must be a whole number"),
         ],
     )
     def test_what_makes_no_sense_is_said(self, words: list[str], complaint: str) -> None:
+        reason = words[-1] if "--reason" in words else ""
+        values = words[1:-2] if reason else words[1:]
         with pytest.raises(UsageError, match=re.escape(complaint)):
-            parse_command(words[0], words[1:])
+            parse_command(words[0], values, reason)
+
+    def test_a_reason_may_stand_beside_them(self) -> None:
+        assert parse_command("restart", ["load"], "bad data") == cmd.RestartTask("load", reason="bad data")
 
 
 def test_the_example_of_the_guide_is_true() -> None:

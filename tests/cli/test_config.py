@@ -114,6 +114,34 @@ class TestReading:
     def test_what_is_wrong_is_told_with_its_line(self, tmp_path: Path, text: str, message: str) -> None:
         assert wrong(tmp_path / "config.toml", text) == message
 
+    def test_all_that_is_wrong_is_told_at_once(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.toml"
+        path.write_text(
+            'thme = "x"\nrefresh = 0.5\ncolumns = ["task", "wy"]\n[confirm]\ncancl = "never"\nquit = 1\n'
+            '[keys]\ntask.cancle = "x"\ntask.hold = "ecsape"\n[journal]\nolder-than = "soon"\n'
+        )
+        with pytest.raises(ConfigError) as told:
+            read(path)
+        lines = str(told.value).split("\n")
+        assert sorted(line.removeprefix(str(path)).split(":")[1] for line in lines) == [
+            "1",
+            "11",
+            "2",
+            "3",
+            "5",
+            "6",
+            "8",
+            "9",
+        ]
+        assert len({*lines}) == 8
+
+    def test_of_very_many_mistakes_the_first_are_told(self, tmp_path: Path) -> None:
+        path = tmp_path / "config.toml"
+        path.write_text("".join(f"x{n} = 1\n" for n in range(2_000)))
+        with pytest.raises(ConfigError) as told:
+            read(path)
+        assert len(str(told.value).split("\n")) == 20
+
     @pytest.mark.parametrize("text", ["theme = \nx = 1", "theme = 'a", "[keys"])
     def test_what_is_no_toml_is_told_with_its_line(self, tmp_path: Path, text: str) -> None:
         """What exactly is wrong about it is said in the words of the standard library."""

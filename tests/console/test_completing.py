@@ -97,6 +97,10 @@ class TestTasks:
         found = offers("why laod_orders", running_mix(), KNOWN)
         assert found[0] == Offer("why load_orders ", "load_orders", "did you mean this?")
 
+    @pytest.mark.parametrize("line", ["policy retries=7 train_*", "why load_or*", "hold train_lt?"])
+    def test_a_pattern_that_means_tasks_gets_no_nearest(self, line: str) -> None:
+        assert [offer for offer in offers(line, running_mix(), KNOWN) if offer.note == "did you mean this?"] == []
+
     def test_values_of_the_filter_are_those_of_tasks_that_can_be_meant(self) -> None:
         assert "cancel state:" in lines("cancel st")
         found = {offer.shown: offer.note for offer in offers("restart state:", running_mix())}

@@ -76,10 +76,20 @@ def test_why_ends_with_the_words_that_would_move_the_task() -> None:
 def test_what_is_kept_up_is_stopped_and_started() -> None:
     snapshot = services()
     for row in snapshot.rows:
-        if row.policy.restart.is_on and not row.held and row.gate is None:
+        if row.policy.restart.is_on and not row.held and row.gate is None and not row.gone:
             (words,) = [line for line in answers.reasons(snapshot, [row.name]) if line.startswith("Words: ")]
             assert ("stop " in words) is (row.state not in FINAL)
             assert ("start " in words.replace("restart ", "")) is (row.state in FINAL)
+
+
+@pytest.mark.parametrize("scene", [*SCENES])
+@pytest.mark.parametrize("state", [RunState.RUNNING, RunState.PAUSED, RunState.CANCELLING, RunState.FAILED])
+def test_no_word_is_offered_that_would_be_refused(scene: str, state: RunState) -> None:
+    snapshot = msgspec.structs.replace(SCENES[scene](), state=state)
+    for row in snapshot.rows:
+        for word, command in answers._worth_trying(row):
+            offered = word.format(answers.quoted(row.name)) in answers._ways_out(snapshot, row)
+            assert offered is (command is None or not together(snapshot, [command]).radius.refusal), (row.name, word)
 
 
 def test_names_are_given_as_they_can_be_typed() -> None:

@@ -10,8 +10,10 @@ import pytest
 from console_fakes import S, counts_of, hostile, many, plan_of, running_mix, snapshot_of
 from dagtop.core import commands as do
 from dagtop.core import events as ev
+from dagtop.core.breakers import BreakerView
 from dagtop.core.events import AnyEvent
 from dagtop.core.forecast import Usual
+from dagtop.core.guards import Breaker, BreakerState
 from dagtop.core.policy import Restart, Retry, TaskPolicy, Trigger
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState
@@ -347,6 +349,22 @@ class TestAhead:
         }
         snapshot = snapshot_of({"a": ()}, rows, at=5.0)
         assert look_ahead(snapshot, self.usual(snapshot, a=7.0)).starts == {0: 30.0}
+
+    @pytest.mark.parametrize(("forced", "starts"), [(None, {0: 30.0, 1: 37.0}), (BreakerState.OPEN, {})])
+    def test_an_open_breaker_is_waited_for(self, forced: BreakerState | None, starts: dict[int, float]) -> None:
+        """The header said "ETA ~0:00" for as long as nothing ran."""
+        view = BreakerView(
+            name="api",
+            spec=Breaker("api"),
+            state=BreakerState.OPEN,
+            computed=BreakerState.OPEN,
+            forced=forced,
+            probe_due_at=30.0,
+        )
+        rows = {"a": {"state": S.READY, "ready_at": 0.0, "policy": TaskPolicy(circuit="api")}}
+        snapshot = snapshot_of({"a": (), "b": ("a",)}, rows, at=5.0, breakers=(view,))
+        ahead = look_ahead(snapshot, self.usual(snapshot, a=7.0, b=1.0))
+        assert (ahead.starts, ahead.end) == (starts, 38.0 if starts else None)
 
     def test_services_have_no_end(self) -> None:
         always = TaskPolicy(restart=Restart(policy="always"))

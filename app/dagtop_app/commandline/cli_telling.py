@@ -50,12 +50,13 @@ def tell_run(
     ] = (),
     /,
     *,
+    reason: Reason = "",
     keep: JournalOptions | None = None,
 ) -> int:
     """Give any command to a run that goes on in another terminal, and print its answer."""
     from dagtop_app.commands.telling import tell_command  # noqa: PLC0415 - as above
 
-    return tell_command(run, command, values, (keep or JournalOptions()).db)
+    return tell_command(run, command, values, reason, (keep or JournalOptions()).db)
 
 
 def add_to(app: App) -> None:

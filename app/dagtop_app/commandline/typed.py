@@ -30,8 +30,10 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
 
 
-def parse_command(verb: str, values: Sequence[str]) -> cmd.Command:
+def parse_command(verb: str, values: Sequence[str], reason: str = "") -> cmd.Command:
     """A command from its name and what it takes: values in the order of its fields, or NAME=VALUE; JSON, else text.
+
+    A `reason` that is given beside them is that of the command.
 
     Raises
     ------
@@ -53,6 +55,12 @@ def parse_command(verb: str, values: Sequence[str]) -> cmd.Command:
         if name in given:
             raise UsageError(f"{name} is given twice: {takes}")
         given[name] = _value(name, value, fields[name].type, takes)
+    if reason:
+        if "reason" not in fields:
+            raise UsageError(f"{verb} takes no reason: {takes}")
+        if "reason" in given:
+            raise UsageError(f"reason is given twice: {takes}")
+        given["reason"] = reason
     for name, field in fields.items():
         if field.required and name not in given:
             raise UsageError(f"{name} is missing: {takes}")

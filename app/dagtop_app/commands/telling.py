@@ -71,7 +71,7 @@ def decide_command(run: str, task: str, reason: str, db: Path | None, *, approve
     return _give(journal, stored.record.run, command, hint=lambda: _names_waiting(journal, stored.record.run))
 
 
-def tell_command(run: str, verb: str, values: Sequence[str], db: Path | None) -> int:
+def tell_command(run: str, verb: str, values: Sequence[str], reason: str, db: Path | None) -> int:
     """`dagtop tell`.
 
     Raises
@@ -79,7 +79,7 @@ def tell_command(run: str, verb: str, values: Sequence[str], db: Path | None) ->
     UsageError: there is no such command, or it takes other values.
     JournalError: there is no such run, nobody runs it, or it does not answer.
     """
-    command = parse_command(verb, values)
+    command = parse_command(verb, values, reason)
     journal = settings.journal_at(db)
     return _give(journal, going_on(journal, run), command, hint=str)
 

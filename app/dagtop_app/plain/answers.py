@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from dagtop.core import commands as do
 from dagtop.core.commands import BlastRadius
 from dagtop.core.forecast import Usual
 from dagtop.core.nearest import nearest
@@ -16,6 +17,7 @@ from dagtop_app.bridge import LogLine
 from dagtop_app.chrome.view_model import time_of, tries_of
 from dagtop_app.faces import GATE_FACE, GONE_FACE, TASK_FACES, face_of, is_at_gate
 from dagtop_app.plain.events import counts_text, some
+from dagtop_app.steering.node_commands import radius_of
 from dagtop_app.tasks import upkeep
 from dagtop_app.tasks.explain import explain
 from dagtop_app.tasks.filters import Filter, matches
@@ -146,24 +148,51 @@ def reasons(snapshot: RunSnapshot, names: Sequence[str]) -> Iterator[str]:
 
 
 def _ways_out(snapshot: RunSnapshot, row: TaskRow) -> list[str]:
-    """What would move a task."""
+    """What would move a task, as things are: nothing that would be refused."""
     name = quoted(row.name)
+    found: list[str] = []
+    for word, command in _worth_trying(row):
+        if command is None or not radius_of(snapshot, command).refusal:
+            found.append(word.format(name))
+    return found
+
+
+def _worth_trying(row: TaskRow) -> list[tuple[str, do.Command | None]]:
+    """Words that may move a task, with what they command; what only tells something commands nothing."""
+    task = row.name
+    logs, where = ("logs {}", None), ("where {}", None)
+    again = ("restart {}", do.RestartTask(task))
     if is_at_gate(row):
-        return [f"approve {name}", f"reject {name}"]
+        return [("approve {}", do.ApproveTask(task)), ("reject {}", do.RejectTask(task))]
+    if row.gone:
+        return [logs]
     if row.held:
-        return [f"release {name}"]
+        return [("release {}", do.ReleaseTask(task))]
     if upkeep.is_kept(row):
         if row.state in FINAL:
-            return [f"start {name}", f"policy always {name}", f"logs {name}"]
-        return [f"where {name}", f"logs {name}", f"restart {name}", f"stop {name}"]
+            return [("start {}", do.StartTask(task)), ("policy always {}", do.SetPolicy(task, restart="always")), logs]
+        return [where, logs, again, ("stop {}", do.StopTask(task))]
     if row.state in ACTIVE:
-        return [f"where {name}", f"logs {name}", f"cancel {name}"]
-    if row.state in GOOD:
-        return [f"restart {name}", f"restart {name} --downstream"]
+        stopped = row.state is TaskState.CANCELLING
+        return [
+            where,
+            logs,
+            ("abandon {}", do.AbandonTask(task)) if stopped else ("cancel {}", do.CancelTask(task)),
+        ]
+    if row.state is TaskState.BACKOFF:
+        more = max(5, row.policy.retry.retries + 1)
+        return [("cancel {}", do.CancelTask(task)), (f"policy retries={more} {{}}", do.SetPolicy(task, retries=more))]
     if row.state in FINAL:
-        return [f"restart {name}", f"restart {name} --downstream", f"mark {name} succeeded", f"logs {name}"]
-    return [f"hold {name}", f"skip {name}", f"policy priority=9 {name}"] if row.state is not TaskState.BACKOFF else [
-        f"cancel {name}", f"policy retries=5 {name}"]  # fmt: skip
+        below = ("restart {} --downstream", do.RestartTask(task, downstream=True))
+        if row.state in GOOD:
+            return [again, below]
+        return [again, below, ("mark {} succeeded", do.MarkSucceeded(task)), logs]
+    first = max(9, row.policy.priority + 1)
+    return [
+        ("hold {}", do.HoldTask(task)),
+        ("skip {}", do.SkipTask(task)),
+        (f"policy priority={first} {{}}", do.SetPolicy(task, priority=first)),
+    ]
 
 
 def quoted(name: str) -> str:

@@ -44,7 +44,7 @@ class Popup(Asked[str | None]):
     """Lines, and answers below them. Dismissed with an answer's value, or None by Esc.
 
     With `pick` the answers are a menu: up and down move, Enter takes. Otherwise up and down scroll. `renew` gives the
-    question anew while it is open, or None if it is still the same.
+    question anew while it is open, or None if it is still the same. With `fold` lines that are too wide go on below.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Popup(Asked[str | None]):
         pick: bool = False,
         grave: bool = False,
         full: bool = False,
+        fold: bool = False,
         at: int = 0,
         renew: Callable[[], Question | None] | None = None,
     ) -> None:
@@ -67,7 +68,7 @@ class Popup(Asked[str | None]):
         self.choices = list(choices)
         self._note = note
         self._pick = pick
-        self._full, self._grave = full, grave
+        self._full, self._grave, self._fold = full, grave, fold
         self._at = at
         # Held here and not looked up: a popup may be closed again before its parts are mounted.
         self._text = PaintedScroll(id="text")
@@ -102,8 +103,11 @@ class Popup(Asked[str | None]):
             spans: list[Span] = [("▌" if on else " ", "mark"), (f"{choice.shown:<{widest}}  ", "key")]
             spans.append((choice.label, "strong" if on else choice.tone))
             lines.append(tuple(spans))
-        folded = [part for line in lines for part in _folded(line, self._room, widest + 3)] if self._grave else lines
-        return folded if len(folded) <= self._high else lines
+        if not (self._grave or self._fold):
+            return lines
+        indent = 4 if self._fold else widest + 3
+        folded = [part for line in lines for part in _folded(line, self._room, indent)]
+        return folded if self._fold or len(folded) <= self._high else lines
 
     @property
     def _high(self) -> int:

@@ -166,7 +166,7 @@ class RunList(RunListing):
         told = lines_of(compared.before, compared.after, compared.found, kept_runs.redactor_of(compared))
         lines = [*diff_lines(told)]
         note = f"up to {SHOWN} a section · y copies on the list · esc"
-        self.app.push_screen(Popup("What is different in B", lines, full=True, note=note))
+        self.app.push_screen(Popup("What is different in B", lines, full=True, fold=True, note=note))
 
     # -- telling of one ------------------------------------------------------------------------------------------------
 

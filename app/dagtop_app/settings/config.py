@@ -21,6 +21,8 @@ CONFIG_VARIABLE = "DAGTOP_CONFIG"
 Asking = Literal["always", "loss", "never"]
 """When a question is asked: always, only if something would be lost, or never."""
 
+#: So many mistakes of a file are told.
+MISTAKES = 20
 #: Columns of the table of tasks, in their usual order. TASK and STATE are what makes a row one.
 COLUMNS = ("task", "state", "try", "time", "usual", "policy", "breaker", "why")
 
@@ -175,10 +177,31 @@ def read(given: str | os.PathLike[str] | None = None, environ: Mapping[str, str]
         if named:
             raise ConfigError(f"{named}: there is no file {clean(str(path), 300)}")
         return Setting(Config(), path, themes=path.parent / "themes")
-    document = read_toml(path)
-    config = decode(document, Config, _takes())
-    _check(document, config, path.parent / "themes")
-    return Setting(config, path, document, named, path.parent / "themes")
+    document, themes = read_toml(path), path.parent / "themes"
+    config = _followed(document, themes)
+    return Setting(config, path, document, named, themes)
+
+
+def _followed(document: Document, themes: Path) -> Config:
+    """What the file sets; all that is wrong with it is told at once."""
+    wrong: dict[tuple[str, ...], ConfigError] = {}
+    left = document
+    while len(wrong) < MISTAKES:
+        try:
+            config = decode(left, Config, _takes())
+            _check(left, config, themes)
+        except ConfigError as error:
+            if error.keys in wrong:
+                break
+            wrong[error.keys] = error
+            if not error.keys:
+                break
+            left = left.without(error.keys)  # what is wrong beside it?
+        else:
+            if not wrong:
+                return config
+            break
+    raise ConfigError("\n".join(str(error) for error in wrong.values()))
 
 
 def journal_settings(

@@ -26,9 +26,18 @@ Path_ = tuple[str, ...]
 
 
 class ConfigError(UsageError):
-    """A file of settings cannot be followed. The message begins with its name and the line."""
+    """A file of settings cannot be followed. The message begins with its name and the line.
+
+    Parameters
+    ----------
+    keys: what in it is wrong, as a path from the top; () if it is all of it.
+    """
 
     help_helps = False
+
+    def __init__(self, message: str, keys: Path_ = ()) -> None:
+        super().__init__(message)
+        self.keys = keys
 
 
 class Document(NamedTuple):
@@ -48,7 +57,19 @@ class Document(NamedTuple):
 
     def wrong(self, message: str, *keys: str) -> ConfigError:
         """What is wrong about a key."""
-        return ConfigError(f"{self.at(*keys)}: {message}")
+        return ConfigError(f"{self.at(*keys)}: {message}", keys)
+
+    def without(self, keys: Path_) -> Document:
+        """The same, as if a key had not been set."""
+        return self._replace(data=_without(self.data, keys))
+
+
+def _without(data: Mapping[str, Any], keys: Path_) -> dict[str, Any]:
+    first, *rest = keys
+    left = {key: value for key, value in data.items() if key != first}
+    if rest and isinstance(inner := data.get(first), Mapping):
+        left[first] = _without(inner, tuple(rest))
+    return left
 
 
 def read_toml(path: Path) -> Document:

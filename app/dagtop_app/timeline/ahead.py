@@ -8,6 +8,7 @@ from math import inf
 from typing import NamedTuple
 
 from dagtop.core.forecast import Usual
+from dagtop.core.guards import BreakerState
 from dagtop.core.levels import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy, Trigger
@@ -208,6 +209,7 @@ class _Paper:
         self._free = max(0, slots(snapshot) - busy(snapshot))
         self._room = {key: there - used for key, (used, there) in snapshot.limits.items()}
         self._starts_nothing = snapshot.state in _STARTS_NOTHING
+        self._opens = dict(_first_attempts(snapshot))
         self._ready: list[int] = []
         self._coming: list[tuple[float, int]] = []
         """(when it has waited long enough, task)."""
@@ -289,6 +291,10 @@ class _Paper:
             if index in self._plan.nodes:
                 self._let_go(index)
                 continue
+            if (opens := self._opens.get(self._rows[index].policy.circuit, now)) > now:
+                if opens < inf:
+                    heappush(self._coming, (opens, index))
+                continue
             if any(self._room.get(key, wanted) < wanted for key, wanted in _needs(self._rows[index].policy)):
                 too_little.append(rank)
                 continue
@@ -320,6 +326,13 @@ class _Paper:
                 self._missing[below] = left - 1
                 if left == 1:
                     heappush(self._ready, self._rank[below])
+
+
+def _first_attempts(snapshot: RunSnapshot) -> Iterator[tuple[str, float]]:
+    """By breaker that is open: when it lets its next attempt through; one that a person holds open lets none."""
+    for view in snapshot.breakers:
+        if view.state is BreakerState.OPEN:
+            yield view.name, inf if view.forced is not None or view.probe_due_at is None else view.probe_due_at
 
 
 def _needs(policy: TaskPolicy) -> Iterator[tuple[str, int]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from itertools import islice
 from typing import NamedTuple
 
@@ -267,7 +268,8 @@ def _of_tasks(line: _Line) -> Iterator[Offer]:
         for name in found:
             face = face_of(line.now.rows[plan.index[name]])
             yield Offer(f"{line.before}{quoted(name)} ", name_of(name, 80), face.word.lower())
-        if not found and not any(last.lower() in name.lower() for name in plan.names):
+        pattern = last.lower() if "*" in last or "?" in last else f"*{last.lower()}*"
+        if not found and not any(fnmatchcase(name.lower(), pattern) for name in plan.names):
             test = test_of(word, line.now)
             for name in nearest_names(last.strip("\"'"), plan.names):
                 if test is None or test(line.now.rows[plan.index[name]]):
