@@ -135,7 +135,7 @@ def texts() -> list[str]:
 
 def count(text: str) -> dict[str, int]:
     """How often each word is on a page."""
-    return Counter(re.sub(r"<[^>]*>", " ", text).replace("more", "").split())
+    return dict(Counter(re.sub(r"<[^>]*>", " ", text).replace("more", "").split()))
 
 
 graph.map("words", count, over=texts, limit=4)
