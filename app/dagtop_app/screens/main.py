@@ -27,7 +27,7 @@ from dagtop_app.tasks import upkeep
 from dagtop_app.tasks.roster import Roster
 from dagtop_app.tasks.tally import at_gates
 from dagtop_app.timeline.eta_texts import left_of_run
-from dagtop_app.views.listed import BY_NAME, VIEWS
+from dagtop_app.views.listed import BY_NAME, VIEWS, fetch
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
 from dagtop_app.widgets.inspector import Inspector
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
+#: Seconds after the first paint from which on the other views are imported.
+_FETCHED = 0.5
 
 
 #: Names of the actions that change something about the run.
@@ -100,6 +102,10 @@ class MainScreen(Levelled):
         """Start looking at the engine."""
         self.table.focus()
         self.set_interval(1 / self.rate, self.poll)
+        self.set_timer(_FETCHED, self._fetch_views)
+
+    def _fetch_views(self) -> None:
+        self.run_worker(fetch, thread=True, group="fetch", description="imports the views", exit_on_error=False)
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
