@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 from dagtop.core import commands as do
 from dagtop.core.events import CommandApplied, CommandRefused
-from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY, RunSnapshot
 from dagtop.core.states import RUN_OVER, RunState
+from dagtop.core.values import dataclass
 from dagtop.observe.story import Story
 
-from dagtop_app.steering.undo import inverse
+from dagtop_app.steering import undo
 from dagtop_app.text import name_of, plural
+
+if TYPE_CHECKING:
+    from dagtop.core.forecast import Usual
 
 #: Who gives the commands, as the events tell it.
 BY = "console"
@@ -222,7 +225,7 @@ class Bridge:
 
     def send(self, command: do.Command, saying: str) -> int:
         """Give a command; `saying` is shown until it is answered."""
-        back = inverse(self.snapshot, command)
+        back = undo.inverse(self.snapshot, command)
         number = self.engine.send(command, by=BY)
         self._pending[number] = (command, back)
         self.word = Word(text=f"{saying}…", tone="warn")

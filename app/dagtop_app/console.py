@@ -20,8 +20,7 @@ from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.chrome.view_model import is_small
 from dagtop_app.commandline.options import OnHangup
 from dagtop_app.commandline.signals import name_of_signal
-from dagtop_app.launching.farewell import exit_code, farewell
-from dagtop_app.launching.hangup import run_on
+from dagtop_app.launching import farewell, hangup, later
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.settings import config, keymap
 from dagtop_app.settings.theming import keep_theme, watching_themes
@@ -123,6 +122,8 @@ class ConsoleApp(Mannered):
         if self._begin is not None and not self._exit:
             self.has_begun = True
             self._begin()
+            rest = later.rest()
+            self.set_interval(later.PAUSE, lambda: next(rest, None), repeat=later.COUNT)
 
     def on_load(self) -> None:
         """A signal may have come before there was anything to end."""
@@ -326,7 +327,7 @@ def _run(
         if crashed:
             engine.send(do.CancelRun(reason="the console broke down"), by="console")
     if app.hung_up:
-        run_on(engine, app.on_hangup, grace=_GRACE)
+        hangup.run_on(engine, app.on_hangup, grace=_GRACE)
     engine.close()
     ended = app.main.leaving != "now" and app.has_begun and late.end(engine)
     snapshot = settled(engine.latest)
@@ -335,7 +336,7 @@ def _run(
         return 1 if app.return_code == 1 else 0
     command = resume() if callable(resume) else resume
     again = f"{command} {snapshot.run}" if command and snapshot.run else ""
-    tell(farewell(snapshot, title=title, report=report, resume=again, error=engine.error), summary)
+    tell(farewell.farewell(snapshot, title=title, report=report, resume=again, error=engine.error), summary)
     if not ended and app.terminated is None:
         return 130 if engine.error is None else 1
-    return exit_code(snapshot.state, terminated=app.terminated, broken=crashed or engine.error is not None)
+    return farewell.exit_code(snapshot.state, terminated=app.terminated, broken=crashed or engine.error is not None)

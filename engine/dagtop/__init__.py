@@ -1,7 +1,7 @@
 """dagtop: run graphs of Python tasks, watch them and steer them while they run.
 
-This is what a graph file imports. It needs no terminal and imports none. What only a run needs is imported when it is first
-asked for: that takes as long again as all the rest.
+This is what a graph file imports. It needs no terminal and imports none. What not every graph needs is imported when it is
+first asked for; what only a run needs takes as long again as all the rest.
 """
 
 from importlib import import_module
@@ -32,13 +32,14 @@ from dagtop.errors import (
     UnwellError,
     WorkerDiedError,
 )
-from dagtop.graph import ExecutorConfig, Graph, MetaDAG
-from dagtop.graph.additions import Task
-from dagtop.graph.outlook import ExecutionPlan
-from dagtop.ports.plugin import Plugin
+from dagtop.graph import ExecutorConfig, Graph
 
 if TYPE_CHECKING:
+    from dagtop.graph.additions import Task
+    from dagtop.graph.meta import MetaDAG
+    from dagtop.graph.outlook import ExecutionPlan
     from dagtop.observe.redact import hide_secrets
+    from dagtop.ports.plugin import Plugin
     from dagtop.runtime.answer import Answer
     from dagtop.runtime.breaker_board import breakers
     from dagtop.runtime.comparing import UpdatePlan
@@ -97,7 +98,11 @@ __all__ = [
     "hide_secrets",
 ]
 
-_OF_RUNS = {
+_LATER = {
+    "ExecutionPlan": "dagtop.graph.outlook",
+    "MetaDAG": "dagtop.graph.meta",
+    "Plugin": "dagtop.ports.plugin",
+    "Task": "dagtop.graph.additions",
     "Answer": "dagtop.runtime.answer",
     "DAGExecutor": "dagtop.runtime.executor",
     "Reconciler": "dagtop.runtime.reconciler",
@@ -114,7 +119,7 @@ _OF_RUNS = {
 
 
 def __getattr__(name: str) -> object:
-    where = _OF_RUNS.get(name)
+    where = _LATER.get(name)
     if where is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = globals()[name] = getattr(import_module(where), name)

@@ -14,8 +14,8 @@ from dagtop.core.commands import CancelTask
 from dagtop.core.failure import Failure
 from dagtop.core.states import RunState
 from dagtop.observe.wire import encode, iso
-from dagtop_app.plain.headless import say
 from dagtop_app.plain.printers import StreamPrinter, Wire
+from dagtop_app.plain.saying import say
 from dagtop_app.plain.spool import Spool
 from dagtop_app.terminal.streams import FEWEST_DESCRIPTORS, own_terminal, stdout_reserved, tell, write_all
 

@@ -7,7 +7,7 @@ from typing import Any
 import anyio
 from dagtop import Graph, MetaDAG, Skip, TaskState
 from dagtop.core.events import TaskStarted
-from dagtop.core.levels import is_inside
+from dagtop.core.paths import is_inside
 from dagtop.core.states import BAD, FINAL, GOOD
 from dagtop.testing import rehearse
 from hypothesis import HealthCheck, given, settings

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dagtop.core.escalation import EscalationReport
+from typing import TYPE_CHECKING
+
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import BAD, TaskState
 
 from dagtop_app import faces
+
+if TYPE_CHECKING:
+    from dagtop.core.escalation import EscalationReport
 
 
 def alert(count: int) -> str:

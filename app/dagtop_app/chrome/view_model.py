@@ -22,6 +22,7 @@ from dagtop_app.faces import (
 )
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width, sides
 from dagtop_app.tasks import upkeep
+from dagtop_app.tasks import why as reasons
 from dagtop_app.tasks.obstacles import busy, is_narrowed, slots
 from dagtop_app.tasks.stacked_bar import stacked_bar
 from dagtop_app.tasks.table_columns import (
@@ -34,7 +35,6 @@ from dagtop_app.tasks.table_columns import (
     usual_cell,
 )
 from dagtop_app.tasks.tally import counts_of, done_of, tallied
-from dagtop_app.tasks.why import share_bar, why
 from dagtop_app.text import clean, clock, cut, duration, fit, name_of, plural, width
 from dagtop_app.timeline.eta_texts import Left, left_spans
 
@@ -264,14 +264,14 @@ def row_line(
 
 
 def _why_spans(snapshot: RunSnapshot, row: TaskRow, cells: int, beside: Beside) -> Line:
-    told = why(snapshot, row)
+    told = reasons.why(snapshot, row)
     slow = slow_text(snapshot, row, beside)
     if told.share is None:
         style = "error" if told.style == "fail" else told.style
         if slow:
             return fit_line([(slow, "warn"), (f" · {told.text}" if told.text else "", style)], cells)
         return ((fit(told.text, cells), style),)
-    percent, filled, rest = share_bar(told.share, 10 if cells < 60 else 16)
+    percent, filled, rest = reasons.share_bar(told.share, 10 if cells < 60 else 16)
     spans: list[Span] = [(percent, "strong"), (filled, "run"), (rest, "bar-rest")]
     if slow:
         spans.append((f" {slow}", "warn"))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dagtop.core.blast import BROKEN
-from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.snapshot import BROKEN, RunSnapshot
 from dagtop.core.states import ACTIVE, BAD, RunState
 from dagtop.errors import DagtopError, IllegalTransitionError
 

@@ -49,8 +49,11 @@ def run_command_line(arguments: Sequence[str]) -> int:
         code = after_signal
     signals.end_with(code)
     give_up_stderr_if_it_cannot_be_written()
-    if "dagtop_app.plain.headless" in sys.modules:  # something may have run, and have left threads behind
-        from dagtop_app.plain.headless import end_process_soon  # noqa: PLC0415 - it is there already
+    if sys.modules.keys() & {
+        "dagtop_app.plain.headless",
+        "dagtop_app.console",
+    }:  # something may have run, and have left threads behind
+        from dagtop_app.plain.headless import end_process_soon  # noqa: PLC0415 - most commands run nothing
 
         end_process_soon(code, signals)
     return code

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from dagtop.core.values import dataclass
 
 if TYPE_CHECKING:
     from cyclopts import Parameter
@@ -177,6 +177,10 @@ def parse_parameters(pairs: Sequence[str]) -> dict[str, Any]:
     ------
     UsageError: a pair has no "=", or its name is none.
     """
+    if not pairs:
+        return {}
+    import json  # noqa: PLC0415 - not to begin with
+
     parameters: dict[str, Any] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")

@@ -14,7 +14,7 @@ from dagtop.errors import JournalError
 
 from dagtop_app.commandline.options import JournalOptions
 from dagtop_app.launching.preparing import Prepared
-from dagtop_app.plain.headless import say
+from dagtop_app.plain.saying import say
 from dagtop_app.settings import places as settings
 from dagtop_app.text import clean, duration, name_of, plural
 

@@ -19,7 +19,7 @@ from dagtop.observe.visible import storable
 from dagtop.ports.journal import Journal
 
 from dagtop_app.commandline.options import UsageError
-from dagtop_app.plain.headless import say
+from dagtop_app.plain.saying import say
 from dagtop_app.settings import config
 from dagtop_app.settings import places as settings
 from dagtop_app.settings.config_file import ConfigError

@@ -18,7 +18,7 @@ from dagtop_app.commands.running import run_to_the_end
 from dagtop_app.launching.kept_where import resume_command as command_again
 from dagtop_app.launching.preparing import Prepared, prepare
 from dagtop_app.launching.surviving import live_changes
-from dagtop_app.plain import headless
+from dagtop_app.plain.saying import say
 from dagtop_app.settings import places as settings
 from dagtop_app.terminal.streams import stdout_reserved, tell
 from dagtop_app.text import clean, name_of, plural
@@ -105,7 +105,7 @@ def take_up(
     supervises = prepared.reconciler is not None
     resumption = plan_resumption(stored, plan, fingerprints, trust_changes=trust_changes, supervises=supervises)
     if resumption.nothing_left:
-        headless.say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
+        say(f"run {clean(record.run)} of {name_of(record.graph)} has succeeded; nothing is left to do")
         return None
     for line in resumption_lines(resumption, plan):
         tell(line)
@@ -125,9 +125,9 @@ def _go_back_to(folder: object) -> None:
         os.chdir(folder)
     except OSError as error:
         reason = error.strerror or "it cannot be entered"
-        headless.say(f"the run was started in {clean(folder, 300)}: {reason}; relative paths mean this folder now")
+        say(f"the run was started in {clean(folder, 300)}: {reason}; relative paths mean this folder now")
     else:
-        headless.say(f"in the folder where the run was started: {clean(folder, 300)}")
+        say(f"in the folder where the run was started: {clean(folder, 300)}")
 
 
 def _with_stored(given: GraphOptions, record: RunRecord) -> GraphOptions:

@@ -19,6 +19,7 @@ from dagtop_app.launching.preparing import Prepared, prepare
 from dagtop_app.launching.run_end import Reports, tell_the_end
 from dagtop_app.plain import headless
 from dagtop_app.plain.events import PlainLines
+from dagtop_app.plain.saying import say
 from dagtop_app.settings import places as settings
 from dagtop_app.terminal.streams import stdout_reserved
 
@@ -75,7 +76,7 @@ def run_to_the_end(
         reloader = Reloader(prepared, executor)
         watch: headless.Watch = conversation.watch(engine, grace=grace, reloader=reloader)
     else:
-        watch = headless.Watch(engine, printer, say=headless.say, grace=grace)
+        watch = headless.Watch(engine, printer, say=say, grace=grace)
     watch.on_hangup = output.on_hangup
     signals.deliver_to(watch.signal, wake=watch.mailbox.wake)
     for number in signals.received:  # they came while we got ready

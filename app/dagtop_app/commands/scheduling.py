@@ -28,7 +28,8 @@ from dagtop_app.commands.running import run_to_the_end
 from dagtop_app.launching.due_texts import at_text, left_text, missed_text, stands_for
 from dagtop_app.launching.mailbox import Mailbox
 from dagtop_app.launching.preparing import Prepared
-from dagtop_app.plain.headless import NOBODY_READS, say
+from dagtop_app.plain.headless import NOBODY_READS
+from dagtop_app.plain.saying import say
 from dagtop_app.text import name_of
 
 #: How often it is looked whether a node is due, or the run was stopped, in seconds.

@@ -22,7 +22,7 @@ from dagtop.observe.wire import iso
 from dagtop.ports.journal import Journal, StoredRun
 
 from dagtop_app.commandline.typed import parse_command
-from dagtop_app.plain import headless
+from dagtop_app.plain.saying import say
 from dagtop_app.settings import places as settings
 from dagtop_app.text import clean, duration, name_of, plural
 
@@ -218,11 +218,11 @@ class GateNotes:
         texts = [self.note(event) for event in batch if type(event) is ev.GateWaiting]
         if texts:
 
-            def say() -> None:
+            def say_all() -> None:
                 for text in texts:
-                    headless.say(text)
+                    say(text)
 
-            threading.Thread(target=say, daemon=True).start()
+            threading.Thread(target=say_all, daemon=True).start()
 
     def note(self, event: ev.GateWaiting) -> str:
         """One gate in words."""

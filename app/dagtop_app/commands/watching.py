@@ -14,14 +14,13 @@ from dagtop.observe.story import Story
 
 from dagtop_app.commandline.options import GraphOptions, JournalOptions, KeepOptions, OutputOptions
 from dagtop_app.commandline.signals import Signals
+from dagtop_app.launching import later
 from dagtop_app.launching.due import refuse_to_watch, scheduled_nodes_of, timetable_of
 from dagtop_app.launching.engine_to_be import EngineToBe
-from dagtop_app.launching.executing import executor_for
 from dagtop_app.launching.kept_where import Kept, resume_command
 from dagtop_app.launching.preparing import Prepared, prepare
 from dagtop_app.launching.run_end import Reports
 from dagtop_app.logs.store import DeepLogs
-from dagtop_app.plain import headless
 from dagtop_app.settings import places as settings
 from dagtop_app.terminal.streams import held_terminal, own_terminal, tell
 
@@ -156,6 +155,8 @@ def _show(
     def make() -> tuple[DAGExecutor, EngineThread]:
         from dagtop.runtime.thread import EngineThread  # noqa: PLC0415 - see `EngineToBe`
 
+        from dagtop_app.launching.executing import executor_for  # noqa: PLC0415 - not to begin with
+
         executor = executor_for(prepared, reports.recorders, journal=kept.journal, output=output, resume=resumption)
         return executor, EngineThread(executor, hold_open=True, loop=output.loop, story=story, logs=logs)
 
@@ -164,6 +165,7 @@ def _show(
         engine.made()  # what is wrong with those is told before anything is shown
     if node_times is not None:
         node_times.serve(engine.expect_more)
+    later.put_off()
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
     from dagtop_app.reloading.file import Reloader  # noqa: PLC0415 - as above
 
@@ -205,6 +207,8 @@ def _show(
         after_a_run(kept.journal, prepared.journal, output.config)
     signals.end_with(code)
     if not engine.join(0):
+        from dagtop_app.plain import headless  # noqa: PLC0415 - seldom needed
+
         headless.end_process(code)
     return code
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 
 from dagtop_app.faces import ASCII
 from dagtop_app.graphview import GraphModel

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.plan import Plan
 
 

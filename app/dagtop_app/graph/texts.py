@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.snapshot import TaskRow
 
 from dagtop_app.faces import ASCII, ENTERED, face_of, glyph_of

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dagtop import MetaDAG
 from dagtop.errors import Flaw, OptionError
 
 from dagtop_app.commandline.options import UsageError
 from dagtop_app.launching.preparing import Prepared
-from dagtop_app.plain import headless
+from dagtop_app.launching.runtime_kinds import META_DAG
+from dagtop_app.plain.saying import say
 
 if TYPE_CHECKING:
     from dagtop.core.schedule import Timetable
@@ -40,7 +40,7 @@ def scheduled_nodes_of(prepared: Prepared) -> dict[str, Timetable]:
     ------
     OptionError: the MetaDAG has a schedule too.
     """
-    if not isinstance(prepared.graph, MetaDAG):
+    if not isinstance(prepared.graph, META_DAG):
         return {}
     from dagtop.runtime.node_schedule import scheduled_nodes  # noqa: PLC0415 - only where nodes are
 
@@ -63,4 +63,4 @@ def refuse_to_watch(watch_file: bool) -> None:
 def say_no_words(talks: bool) -> None:
     """Where a person could have given commands, had it no schedule."""
     if talks:
-        headless.say("a graph with a schedule takes no commands here: `dagtop tell` gives them, --now runs it once")
+        say("a graph with a schedule takes no commands here: `dagtop tell` gives them, --now runs it once")

@@ -9,7 +9,6 @@ from dagtop_app.chrome.view_model import counted
 from dagtop_app.commandline.signals import EXIT_CODES
 from dagtop_app.faces import ASCII, RUN_FACES, glyph, run_glyph
 from dagtop_app.tasks.tally import counts_of
-from dagtop_app.tasks.why import error_line
 from dagtop_app.terminal.ascii_form import ascii_of
 from dagtop_app.text import clean, cut, duration, name_of, plural
 
@@ -69,6 +68,8 @@ def farewell(
 
 
 def _failed(row: TaskRow) -> str:
+    from dagtop_app.tasks.why import error_line  # noqa: PLC0415 - not to begin with
+
     why = error_line(row.failure) if row.failure is not None else clean(row.reason, 200)
     # The name of the file is enough: with its whole path there would be no room for what went wrong.
     at = row.failure.where.rpartition("/")[2] if row.failure is not None else ""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagtop.errors import JournalError
-from dagtop.ports.journal import Journal
 
 from dagtop_app.commandline.options import JournalOptions, KeepOptions
 from dagtop_app.launching.preparing import Prepared
 from dagtop_app.settings import places as settings
+
+if TYPE_CHECKING:
+    from dagtop.ports.journal import Journal
 
 
 class Kept:
@@ -98,4 +100,8 @@ def file_of(journal: Journal | None) -> Path | None:
 
 def resume_command(keep: JournalOptions) -> str:
     """What goes on with a run, as it is typed, without the run's id."""
-    return f"dagtop resume --db {shlex.quote(str(keep.db))}" if keep.db else "dagtop resume"
+    if not keep.db:
+        return "dagtop resume"
+    import shlex  # noqa: PLC0415 - not to begin with
+
+    return f"dagtop resume --db {shlex.quote(str(keep.db))}"

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dagtop import ExecutorConfig, Graph, MetaDAG
+from dagtop import ExecutorConfig, Graph
 from dagtop.core.plan import Plan
 from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, GraphError
@@ -18,17 +18,17 @@ from dagtop.graph.listening import Listener
 from dagtop.graph.runnable import Runnable
 from dagtop.loaders.problems import nearest
 from dagtop.loaders.python import Loaded, load
-from dagtop.ports.journal import Journal
-from dagtop.ports.recorder import Recorder
 
 from dagtop_app.commandline.options import GraphOptions, stored
-from dagtop_app.launching.runtime_kinds import DAG_EXECUTOR, RECONCILER, as_executor, as_reconciler
+from dagtop_app.launching.runtime_kinds import DAG_EXECUTOR, META_DAG, RECONCILER, as_executor, as_reconciler
 
 if TYPE_CHECKING:
     from dagtop import DAGExecutor, Reconciler
+    from dagtop.ports.journal import Journal
+    from dagtop.ports.recorder import Recorder
 
 #: What a graph file may define, the first one first.
-KINDS = (MetaDAG, RECONCILER, DAG_EXECUTOR, Graph)
+KINDS = (META_DAG, RECONCILER, DAG_EXECUTOR, Graph)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dagtop.errors import DagtopError, JournalError
-from dagtop.ports.recorder import Recorder
 
-from dagtop_app.launching import farewell
 from dagtop_app.launching.preparing import Prepared
-from dagtop_app.plain import headless
-from dagtop_app.plain.events import some
+from dagtop_app.plain.saying import say
 from dagtop_app.terminal.streams import tell
 
 if TYPE_CHECKING:
     from dagtop import DAGExecutor
+    from dagtop.ports.recorder import Recorder
     from dagtop.runtime.result import RunResult
     from dagtop.runtime.thread import EngineThread
+
+    from dagtop_app.plain import headless
 
 
 class Reports:
@@ -54,7 +54,7 @@ class Reports:
             try:
                 written.append(str(write_report(report, path, draw=draw)))
             except DagtopError as error:
-                headless.say(str(error))
+                say(str(error))
         return written
 
 
@@ -62,6 +62,10 @@ def tell_the_end(
     engine: EngineThread, executor: DAGExecutor, watch: headless.Watch, reports: Reports, resume_command: str
 ) -> int:
     """Write the reports and say how it went."""
+    from dagtop_app.launching import farewell  # noqa: PLC0415 - not to begin with
+    from dagtop_app.plain import headless  # noqa: PLC0415 - not to begin with
+    from dagtop_app.plain.events import some  # noqa: PLC0415 - not to begin with
+
     if engine.error is not None:
         return _broken(engine.error, watch.code)
     written = reports.write(engine.result if engine.result is not None else executor.result())
@@ -76,13 +80,13 @@ def tell_the_end(
 def _broken(error: BaseException, stopped_with: int | None) -> int:
     """The engine itself ended with an error: the one traceback that people see, because they should report it."""
     if isinstance(error, JournalError):  # the stored run could not be taken up: nothing ran
-        headless.say(f"could not resume: {error}")
+        say(f"could not resume: {error}")
         return stopped_with or 2
     if isinstance(error, DagtopError):
-        headless.say(str(error))
+        say(str(error))
         return stopped_with or 1
     import traceback  # noqa: PLC0415 - never needed, we hope
 
     traceback.print_exception(error, file=sys.stderr)
-    headless.say("this is a bug in dagtop; please report it with the lines above")
+    say("this is a bug in dagtop; please report it with the lines above")
     return stopped_with or 1

@@ -1,5 +1,5 @@
-"""The executors that a graph file may define, told apart without importing them: that takes as long as all else that a graph
-needs, and a file that has not imported them has none."""
+"""What a graph file may define beside a `Graph`, told apart without importing it: the executors take as long as all else that a
+graph needs, and a file that has not imported them has none."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class _WhenImported(type):
         return issubclass(type(value), cls)
 
 
+META_DAG: Any = _WhenImported("MetaDAG", (), {"module": "dagtop.graph.meta"})
 DAG_EXECUTOR: Any = _WhenImported("DAGExecutor", (), {"module": "dagtop.runtime.executor"})
 RECONCILER: Any = _WhenImported("Reconciler", (), {"module": "dagtop.runtime.reconciler"})
 

@@ -11,7 +11,7 @@ from dagtop.ports.journal import Journal
 from dagtop_app.commandline.options import UsageError
 from dagtop_app.launching.kept_where import file_of
 from dagtop_app.launching.preparing import Prepared
-from dagtop_app.plain.headless import say
+from dagtop_app.plain.saying import say
 from dagtop_app.text import clean, name_of, plural
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import field
 from typing import NamedTuple, TypeVar
 
 import msgspec
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from dagtop.core.escalation import EscalationReport
-from dagtop.core.levels import SLASH, is_inside
+from dagtop.core.paths import SLASH, is_inside
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, TaskState
 
@@ -13,10 +13,13 @@ from dagtop_app.bridge import LogLine
 from dagtop_app.faces import ASCII, ENTERED, GATE_FACE, GONE_FACE, TASK_FACES, Face, drawn, face_of, glyph_of
 from dagtop_app.levels.model import Levels, Rolled, relative
 from dagtop_app.lines import Line, Span, fit_line, joined, line_width
+from dagtop_app.tasks import why as reasons
 from dagtop_app.tasks.inspector import log_spans
 from dagtop_app.tasks.table_columns import Columns, arranged
-from dagtop_app.tasks.why import error_line, why
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, plural, wrap
+
+if TYPE_CHECKING:
+    from dagtop.core.escalation import EscalationReport
 
 _S = TaskState
 
@@ -250,7 +253,7 @@ def _failed(levels: Levels, index: int, path: str) -> list[Span]:
     row = levels.snapshot.rows[index]
     spans: list[Span] = [(f"{glyph_of(row)} {name_of(relative(row.name, path), 60)}  ", "fail")]
     if row.failure is not None:
-        spans.append((error_line(row.failure), "error"))
+        spans.append((reasons.error_line(row.failure), "error"))
     return spans
 
 
@@ -269,7 +272,7 @@ def _tasks(levels: Levels, indices: Sequence[int], path: str, cells: int) -> Ite
     for index in indices[:12]:
         row = levels.snapshot.rows[index]
         name = name_of(relative(row.name, path), 60)
-        told = why(levels.snapshot, row).text if not levels.is_node(index) else face_of(row).word.lower()
+        told = reasons.why(levels.snapshot, row).text if not levels.is_node(index) else face_of(row).word.lower()
         said: list[Span] = [(f"  {glyph_of(row)} ", face_of(row).style), (name, ""), (f"  {told}", "dim")]
         yield fit_line(said, cells)
     if len(indices) > 12:
@@ -313,7 +316,7 @@ def explained(levels: Levels, row: TaskRow, cells: int) -> list[Line]:
         say(f"Failed in it: {_names(levels, rolled.failed, row.name)}.", "fail")
         error = snapshot.rows[rolled.failed[0]].failure
         if error is not None:
-            say(f"  {error_line(error)}", "error")
+            say(f"  {reasons.error_line(error)}", "error")
         say("It comes to a good end only if what failed runs again: F, or R for the node with everything after it.")
     if rolled.active:
         say(f"In progress: {_names(levels, rolled.active, row.name)}.")

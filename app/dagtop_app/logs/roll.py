@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Literal, NamedTuple
 
-from dagtop.core.levels import is_inside
+from dagtop.core.paths import is_inside
 from dagtop.core.values import dataclass
 
 from dagtop_app.levels.model import relative

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,17 +20,17 @@ from dagtop.core.commands import AbandonRun, CancelRun, Command, DrainRun
 from dagtop.core.events import AnyEvent
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import ACTIVE, RUN_OVER, RunState
-from dagtop.observe.redact import seen
 
 from dagtop_app.commandline.options import OnHangup
 from dagtop_app.commandline.signals import EXIT_CODES, Signals, name_of_signal
 from dagtop_app.launching import farewell
-from dagtop_app.launching.mailbox import Mailbox
-from dagtop_app.plain.events import some
+from dagtop_app.plain.saying import at_most_a_second, say
 from dagtop_app.terminal.streams import flush_standard_streams
 
 if TYPE_CHECKING:
     from dagtop.runtime.result import RunResult
+
+    from dagtop_app.launching.mailbox import Mailbox
 
 #: Seconds that tasks have to stop after a signal, clean-ups included.
 GRACE = 10.0
@@ -86,6 +85,8 @@ class Watch:
     """Waits for a run to end, for everything to be printed, and for signals; loses patience with what will not stop."""
 
     def __init__(self, engine: Engine, printer: Printer, *, say: Callable[[str], None], grace: float = GRACE) -> None:
+        from dagtop_app.launching.mailbox import Mailbox  # noqa: PLC0415 - not to begin with
+
         self._engine = engine
         self._printer = printer
         self._say = say
@@ -181,6 +182,8 @@ class Watch:
         self._engine.close()  # it may have stayed open for what changes in its file
 
     def _too_long(self) -> None:
+        from dagtop_app.plain.events import some  # noqa: PLC0415 - not to begin with
+
         if self.stuck or self._ended:
             self.leave_at_once(self.code or 1)
         self.stuck = self._active() or ("the engine",)
@@ -193,6 +196,8 @@ class Watch:
 
     def leave_at_once(self, code: int) -> NoReturn:
         """End the process now, naming what still ran."""
+        from dagtop_app.plain.events import some  # noqa: PLC0415 - not to begin with
+
         self._printer.give_up()
         active = self._active()
         if active and not self._ended:
@@ -206,21 +211,12 @@ def end_process(code: int) -> NoReturn:
     os._exit(code)
 
 
-def at_most_a_second(work: Callable[[], None]) -> None:
-    """Do something that writes to a terminal, which may have stopped: then it is left to its fate."""
-    worker = threading.Thread(target=work, daemon=True)
-    try:
-        worker.start()
-    except RuntimeError:  # the interpreter is about to end, or there are too many threads
-        work()
-    else:
-        worker.join(timeout=1.0)
-
-
 def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> None:
     """Let the interpreter end by itself, but not wait longer than this for threads that go on."""
 
     def tell_and_leave() -> None:
+        from dagtop_app.plain.events import some  # noqa: PLC0415 - not to begin with
+
         busy = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
         what = f"left threads behind that did not end within {seconds:g} s: {some(busy)}"
         say(what if busy else f"what the file does at the end took longer than {seconds:g} s")
@@ -231,18 +227,6 @@ def end_process_soon(code: int, signals: Signals, *, seconds: float = GRACE) -> 
         timer = threading.Timer(seconds, tell_and_leave)
         timer.daemon = True
         timer.start()
-
-
-def say(text: str) -> None:
-    """A line for people, on stderr. Never waits longer than a second: the terminal may have stopped."""
-
-    def write_line() -> None:
-        # Nobody may be left to tell.
-        with contextlib.suppress(OSError, ValueError, AttributeError):
-            sys.stderr.write(f"dagtop: {seen(text)}\n")  # in one piece: other threads write there too
-            sys.stderr.flush()
-
-    at_most_a_second(write_line)
 
 
 def exit_code(state: RunState, stopped_with: int | None) -> int:

@@ -19,7 +19,8 @@ from dagtop.core.states import ACTIVE, BAD, TaskState
 
 from dagtop_app.faces import ASCII, TASK_FACES, drawn, glyph
 from dagtop_app.plain.events import PlainLines, blocked_sentence
-from dagtop_app.plain.headless import Engine, at_most_a_second
+from dagtop_app.plain.headless import Engine
+from dagtop_app.plain.saying import at_most_a_second
 from dagtop_app.tasks import upkeep
 from dagtop_app.tasks.tally import counts_of, done_of, tallied
 from dagtop_app.tasks.why import error_line

@@ -12,7 +12,8 @@ from dagtop.core.snapshot import Blocked
 from dagtop.observe.wire import encode_batch
 
 from dagtop_app.plain.events import PlainLines, blocked_sentence
-from dagtop_app.plain.headless import Engine, say
+from dagtop_app.plain.headless import Engine
+from dagtop_app.plain.saying import say
 from dagtop_app.plain.spool import Encode, Spool
 from dagtop_app.terminal.streams import tell, write_all
 

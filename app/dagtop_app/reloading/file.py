@@ -8,11 +8,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dagtop.core.blast import BROKEN
 from dagtop.core.commands import SwapGraph
 from dagtop.core.events import CommandApplied, CommandRefused
 from dagtop.core.plan import Plan
-from dagtop.core.schedule import Schedule, Timetable
+from dagtop.core.snapshot import BROKEN
 from dagtop.core.states import TaskState
 from dagtop.core.topology import reach
 from dagtop.core.values import dataclass
@@ -23,11 +22,12 @@ from dagtop.observe.redact import seen
 
 from dagtop_app.launching.due import scheduled_nodes_of
 from dagtop_app.launching.preparing import Prepared
-from dagtop_app.plain.headless import say
+from dagtop_app.plain.saying import say
 from dagtop_app.reloading.aside import ReadsAside
 from dagtop_app.text import clean
 
 if TYPE_CHECKING:
+    from dagtop.core.schedule import Schedule, Timetable
     from dagtop.runtime.comparing import UpdatePlan
     from dagtop.runtime.executor import DAGExecutor
     from dagtop.runtime.swapping import Version

@@ -11,7 +11,7 @@ from dagtop_app.chrome.view_model import counted
 from dagtop_app.faces import GATE_FACE
 from dagtop_app.screens.looking import Looking
 from dagtop_app.screens.popup import Popup
-from dagtop_app.tasks.row_orders import SORTS
+from dagtop_app.tasks import row_orders
 from dagtop_app.tasks.tally import counts_of
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.views.listed import BY_NAME, VIEWS
@@ -185,7 +185,7 @@ class Commanding(Looking):
         if what == "theme" and not begun:
             self.action_theme()
             return
-        there = {"view": [*BY_NAME], "order": [*SORTS], "theme": sorted(self.app.available_themes)}[what]
+        there = {"view": [*BY_NAME], "order": [*row_orders.SORTS], "theme": sorted(self.app.available_themes)}[what]
         try:
             name = by_beginning(what, begun, there)
         except WordError as error:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from dagtop.core import commands as do
 
 from dagtop_app.lines import Line
-from dagtop_app.screens import questions
-from dagtop_app.screens.form import Form
+from dagtop_app.screens import form, questions
 from dagtop_app.screens.marking import Marking
 from dagtop_app.screens.popup import Popup, Question
 from dagtop_app.steering import filling, guard_texts
-from dagtop_app.steering.filling import Field, Marked
-from dagtop_app.steering.guard_texts import pools_of
 from dagtop_app.tasks.marks import whom
 from dagtop_app.tasks.tally import at_gates
 from dagtop_app.text import clean, name_of
+
+if TYPE_CHECKING:
+    from dagtop_app.steering.filling import Marked
 
 #: Polls of the screen between two looks at where a task is.
 _LOOKS = 5
@@ -101,11 +102,14 @@ class Deciding(Marking):
                 )
             self.draw_word()
 
-        fields = {"value": Field("", "JSON or text; empty: None"), "why": Field("", "kept with the run")}
+        fields = {
+            "value": filling.Field("", "JSON or text; empty: None"),
+            "why": filling.Field("", "kept with the run"),
+        }
         lines: list[Line] = [
             (("What it would have returned:" if len(tasks) == 1 else "What each would have returned:", "dim"),)
         ]
-        self.app.push_screen(Form(f"Mark {name} as succeeded", fields, filling.mark, lines=lines), typed)
+        self.app.push_screen(form.Form(f"Mark {name} as succeeded", fields, filling.mark, lines=lines), typed)
 
     # -- breakers and pools ----------------------------------------------------------------------------------
 
@@ -145,7 +149,7 @@ class Deciding(Marking):
 
     def action_pool(self) -> None:
         """The limit of the selected task's pool, or of one to pick."""
-        row, pools = self.selected_row, pools_of(self.snapshot)
+        row, pools = self.selected_row, guard_texts.pools_of(self.snapshot)
         if not pools:
             self.bridge.refuse("the run has no pools")
             self.draw_word()
@@ -158,7 +162,7 @@ class Deciding(Marking):
             self.app.push_screen(popup, lambda name: self._pool(name) if name is not None else None)
 
     def _pool(self, name: str) -> None:
-        used, now = pools_of(self.snapshot)[name]
+        used, now = guard_texts.pools_of(self.snapshot)[name]
         shown = clean(name, 50)
 
         def typed(limit: int | None) -> None:
@@ -168,9 +172,9 @@ class Deciding(Marking):
                 self.give(do.SetPoolLimit(name, limit), f"pool {shown} {now} → {limit}")
             self.draw_word()
 
-        fields = {"limit": Field(str(now), f"{used} in use now")}
+        fields = {"limit": filling.Field(str(now), f"{used} in use now")}
         self.app.push_screen(
-            Form(f"Pool {shown}", fields, filling.limit(now, f"pool {shown}"), last="u undoes it"), typed
+            form.Form(f"Pool {shown}", fields, filling.limit(now, f"pool {shown}"), last="u undoes it"), typed
         )
 
     # -- where it is -----------------------------------------------------------------------------------------

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from dagtop_app.screens.remembering import Remembering
-from dagtop_app.timeline.ahead import Ahead
-from dagtop_app.timeline.foresight import Foresight
+from dagtop_app.timeline import foresight
+
+if TYPE_CHECKING:
+    from dagtop_app.timeline.ahead import Ahead
+    from dagtop_app.timeline.foresight import Foresight
 
 
 class Foreseeing(Remembering):
@@ -16,7 +20,7 @@ class Foreseeing(Remembering):
     @cached_property
     def foresight(self) -> Foresight:
         """What was seen last."""
-        return Foresight(self._clock, self._beside)
+        return foresight.Foresight(self._clock, self._beside)
 
     def _clock(self) -> float:
         return self.now()

@@ -6,13 +6,10 @@ from dagtop.core import commands as do
 from dagtop.core.restart import RestartPolicy
 from dagtop.core.states import FINAL, GOOD
 
-from dagtop_app.screens import questions
+from dagtop_app.screens import form, questions
 from dagtop_app.screens.deciding import Deciding
-from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import Popup
-from dagtop_app.steering import filling
-from dagtop_app.steering.filling import Field
-from dagtop_app.steering.node_commands import kept_rows
+from dagtop_app.steering import filling, node_commands
 from dagtop_app.tasks import upkeep
 from dagtop_app.tasks.marks import whom
 from dagtop_app.text import name_of
@@ -23,7 +20,7 @@ class Keeping(Deciding):
 
     def action_down(self) -> None:
         """Have the chosen tasks stay down; if they are down, or have ended badly, start them again."""
-        rows = kept_rows(self.snapshot, self.chosen_rows)
+        rows = node_commands.kept_rows(self.snapshot, self.chosen_rows)
         rows = [row for row in rows if row.state not in GOOD or row.policy.restart.is_on] or rows  # jobs that are done
         if all(not row.wanted or (row.state in FINAL and row.state not in GOOD) for row in rows):
             self.order(do.StartTask, "starting")
@@ -36,7 +33,7 @@ class Keeping(Deciding):
         if not rows:
             return
         names = [row.name for row in rows]
-        kept = kept_rows(self.snapshot, rows)
+        kept = node_commands.kept_rows(self.snapshot, rows)
         same = len({str(row.policy.restart.policy) for row in kept}) == 1
         now = RestartPolicy(kept[0].policy.restart.policy)
         words = {
@@ -53,7 +50,7 @@ class Keeping(Deciding):
                 changed = [
                     row.name
                     for row in rows
-                    if any(one.policy.restart.policy != policy for one in kept_rows(self.snapshot, [row]))
+                    if any(one.policy.restart.policy != policy for one in node_commands.kept_rows(self.snapshot, [row]))
                 ]
                 saying = f"{whom(changed, name_of(changed[0], 50))}: {f'{now} ' if same else ''}→ {policy}"
                 self.give_all([do.SetPolicy(task, restart=policy) for task in changed], saying)
@@ -86,8 +83,10 @@ class Keeping(Deciding):
                 self.give(do.ScaleTask(task, wanted), f"{name}: {now} → {wanted} replicas")
             self.draw_word()
 
-        fields = {"replicas": Field(str(now), "the last ones come and go")}
-        self.app.push_screen(Form(f"Copies of {name}", fields, filling.replicas(now, name), last="u undoes it"), typed)
+        fields = {"replicas": filling.Field(str(now), "the last ones come and go")}
+        self.app.push_screen(
+            form.Form(f"Copies of {name}", fields, filling.replicas(now, name), last="u undoes it"), typed
+        )
 
     def action_start_run(self) -> None:
         """Start all that should run and does not."""

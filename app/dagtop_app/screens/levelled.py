@@ -15,7 +15,7 @@ from dagtop_app.levels import texts as level_texts
 from dagtop_app.lines import Line, Span, rule
 from dagtop_app.screens.foreseeing import Foreseeing
 from dagtop_app.screens.popup import Popup
-from dagtop_app.steering.node_commands import radius_of
+from dagtop_app.steering import node_commands
 from dagtop_app.text import clean, name_of, plural
 from dagtop_app.views.listed import VIEWS
 from dagtop_app.widgets.painted import Painted
@@ -233,7 +233,7 @@ class Levelled(Foreseeing):
             super().action_hold()
             return
         name, hold = name_of(node.name, 60), do.HoldTask(task=node.name)
-        if radius_of(self.snapshot, hold).refusal:
+        if node_commands.radius_of(self.snapshot, hold).refusal:
             self.give(do.ReleaseTask(task=node.name), f"releasing what is held in {name}")
         else:
             self.give(hold, f"holding {name}")

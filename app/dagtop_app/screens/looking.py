@@ -10,10 +10,10 @@ from textual.containers import Vertical
 from dagtop_app.screens import questions
 from dagtop_app.screens.leaving import Leaving
 from dagtop_app.screens.popup import Choice, Popup, Question
+from dagtop_app.settings import told
 from dagtop_app.settings.themed import Themed
-from dagtop_app.settings.told import at_length
-from dagtop_app.steering.undo import row_of
-from dagtop_app.tasks.copying import LOG_LINES, pieces
+from dagtop_app.steering import undo
+from dagtop_app.tasks import copying
 from dagtop_app.tasks.filters import is_problem
 from dagtop_app.tasks.inspector import full
 from dagtop_app.text import clean, name_of
@@ -216,7 +216,7 @@ class Looking(Leaving):
         def renew() -> Question | None:
             nonlocal shown
             now = self.snapshot
-            if now is shown or (row := row_of(now, name)) is None:
+            if now is shown or (row := undo.row_of(now, name)) is None:
                 return None
             shown = now
             logs = self.bridge.engine.logs.tail(name, 200)
@@ -236,7 +236,7 @@ class Looking(Leaving):
         """Every key."""
         cells = min(90, self.app.size.width - 14)
         keys = questions.help_lines(cells, levels=self.roster.levels.there, view=self.view)
-        self.app.push_screen(Popup("Keys", at_length(self.settings_told, cells) + keys, note="↑↓ scroll · esc"))
+        self.app.push_screen(Popup("Keys", told.at_length(self.settings_told, cells) + keys, note="↑↓ scroll · esc"))
 
     def action_palette(self) -> None:
         """Every command, and every task, by name."""
@@ -263,7 +263,11 @@ class Looking(Leaving):
         if len(names) > 1:
             self.copy(f"{len(names):,} names", "\n".join(map(clean, names)))
             return
-        found = pieces(self.snapshot, row, self.bridge.engine.logs.tail(row.name, LOG_LINES)) if row is not None else []
+        found = (
+            copying.pieces(self.snapshot, row, self.bridge.engine.logs.tail(row.name, copying.LOG_LINES))
+            if row is not None
+            else []
+        )
         found = [*self.stage.current.pieces(), *found]
         if not found:
             return

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop.core.blast import BROKEN as BROKEN_TEXT
+from dagtop.core.snapshot import BROKEN as BROKEN_TEXT
 from dagtop.core.snapshot import TaskRow
 from textual import events
 from textual.app import ComposeResult

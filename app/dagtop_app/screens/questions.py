@@ -28,9 +28,8 @@ from dagtop_app.faces import GATE_FACE, TASK_FACES, drawn, face_of, glyph_of
 from dagtop_app.lines import Line, Span
 from dagtop_app.screens.popup import Choice, Question
 from dagtop_app.settings.keymap import shown_of
-from dagtop_app.steering.node_commands import radius_of, together
-from dagtop_app.steering.undo import row_of
-from dagtop_app.tasks.explain import explain
+from dagtop_app.steering import node_commands, undo
+from dagtop_app.tasks import explain
 from dagtop_app.tasks.tally import counts_of
 from dagtop_app.tasks.upkeep import is_service
 from dagtop_app.text import clean, fit, name_of, plural, width, wrap
@@ -53,7 +52,7 @@ _STAY = Choice(("escape", "n"), "esc", "Stay", "stay", "strong")
 
 def question(snapshot: RunSnapshot, command: Command) -> Question:
     """What is asked before a command is given; if it would be refused by now, that, and nothing to choose."""
-    radius = radius_of(snapshot, command)
+    radius = node_commands.radius_of(snapshot, command)
     title = command_title(command)
     if radius.refusal:
         return Question(title, [((f"no longer possible: {clean(radius.refusal, 300)}", "warn"),)], [_NO])
@@ -62,7 +61,7 @@ def question(snapshot: RunSnapshot, command: Command) -> Question:
 
 def question_of_all(snapshot: RunSnapshot, commands: Sequence[Command]) -> Question:
     """The same about several commands of one kind, as one."""
-    made, title = together(snapshot, commands), title_of_all(commands)
+    made, title = node_commands.together(snapshot, commands), title_of_all(commands)
     if made.radius.refusal:
         return Question(title, [((f"no longer possible: {clean(made.radius.refusal, 300)}", "warn"),)], [_NO])
     return Question(title, blast_lines(snapshot, made.radius), confirm_choices(commands[0], made.radius, len(commands)))
@@ -182,7 +181,7 @@ def blast_lines(snapshot: RunSnapshot, radius: BlastRadius) -> list[Line]:
 def _named(snapshot: RunSnapshot, names: Sequence[str]) -> list[Span]:
     spans: list[Span] = []
     for name in names[:_NAMED]:
-        row = row_of(snapshot, name)
+        row = undo.row_of(snapshot, name)
         if row is not None:
             spans.append((f"{glyph_of(row)} ", face_of(row).style))
         spans.append((f"{name_of(name, 24)}  ", ""))
@@ -301,7 +300,7 @@ def help_lines(cells: int, *, levels: bool = True, view: str = "") -> list[Line]
 def why_lines(snapshot: RunSnapshot, row: TaskRow, cells: int, story: Story | None = None) -> list[Line]:
     """The long answer, wrapped."""
     lines: list[Line] = []
-    for text, style in explain(snapshot, row, story):
+    for text, style in explain.explain(snapshot, row, story):
         indent = "    " if text.startswith("  ") else ""
         for place, part in enumerate(wrap(text.strip(), max(20, cells - len(indent)))):
             lines.append(((("  " if indent and not place else indent) + part, style),))

@@ -8,13 +8,14 @@ from dagtop.core.states import RUN_OVER
 from dagtop.errors import DagtopError
 
 from dagtop_app.lines import Line
-from dagtop_app.reloading.next_run import NextRun
+from dagtop_app.reloading import next_run
 from dagtop_app.screens.grouped import Grouped
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.text import clean, plural, wrap
 
 if TYPE_CHECKING:
     from dagtop_app.reloading.file import Difference, Reloader
+    from dagtop_app.reloading.next_run import NextRun
     from dagtop_app.reloading.schedule import RereadForNextRun
 
 _STYLES = {"+": "good", "~": "retry", "-": "fail", ">": "wait", "=": "wait"}
@@ -56,7 +57,7 @@ class Rereading(Grouped):
             return
         if isinstance(answer, str):
             self._tell_why_not(answer)
-        elif isinstance(answer, NextRun):
+        elif isinstance(answer, next_run.NextRun):
             self._tell_of_next_run(answer)
         elif answer.plan.is_empty:
             self.bridge.say("the file says what it said: nothing is different")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.widget import Widget
@@ -12,11 +13,14 @@ from textual.widgets import Input
 from dagtop_app.screens import questions
 from dagtop_app.screens.keeping import Keeping
 from dagtop_app.screens.popup import Popup
+from dagtop_app.tasks import row_orders
 from dagtop_app.tasks.filters import Filter
 from dagtop_app.tasks.roster import Roster
-from dagtop_app.tasks.row_orders import SORTS
+from dagtop_app.widgets import typed
 from dagtop_app.widgets.stage import Stage
-from dagtop_app.widgets.typed import Typed
+
+if TYPE_CHECKING:
+    from dagtop_app.widgets.typed import Typed
 
 #: After so many seconds the line to type in has the focus: keys that were pressed in one go are still on their way to the table.
 _OPENS = 0.03
@@ -47,7 +51,7 @@ class Seeking(Keeping):
     def ask(self) -> Typed:
         """The line to type a filter, or a search, in; made when it is first needed."""
         if self._ask_line is None:
-            self._ask_line = Typed(id="ask", select_on_focus=False)
+            self._ask_line = typed.Typed(id="ask", select_on_focus=False)
             self.mount(self._ask_line, before="#word")
         return self._ask_line
 
@@ -144,7 +148,7 @@ class Seeking(Keeping):
 
     def action_sort(self) -> None:
         """The menu of orders."""
-        choices, at = questions.menu(SORTS, self.roster.sort)
+        choices, at = questions.menu(row_orders.SORTS, self.roster.sort)
 
         def chosen(sort: str | None) -> None:
             if sort is not None:

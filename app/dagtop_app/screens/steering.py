@@ -13,15 +13,10 @@ from textual.screen import Screen
 
 from dagtop_app.bridge import Bridge
 from dagtop_app.lines import Line
-from dagtop_app.screens import questions
-from dagtop_app.screens.edit import EditDialog
-from dagtop_app.screens.form import Form
+from dagtop_app.screens import edit, form, questions
 from dagtop_app.screens.popup import Popup, Question
 from dagtop_app.settings.config import Confirm
-from dagtop_app.steering import filling
-from dagtop_app.steering.asking import is_asked
-from dagtop_app.steering.filling import Field
-from dagtop_app.steering.node_commands import kept_rows, orders, radius_of, together
+from dagtop_app.steering import asking, filling, node_commands
 from dagtop_app.tasks.marks import whom
 from dagtop_app.text import name_of
 
@@ -69,11 +64,11 @@ class Steering(Screen[None]):
     def _would(self, make: Callable[[str], do.Command]) -> bool:
         """Whether a command would do something for one of the chosen tasks."""
         commands = [make(row.name) for row in self.chosen_rows]
-        return bool(commands) and not together(self.snapshot, commands).radius.refusal
+        return bool(commands) and not node_commands.together(self.snapshot, commands).radius.refusal
 
     def send(self, command: do.Command, saying: str) -> None:
         """Send a command; one for a node goes to all the tasks in it that it makes sense for."""
-        made = orders(self.snapshot, command)
+        made = node_commands.orders(self.snapshot, command)
         if made is None:
             self.bridge.send(command, saying)
         elif made.radius.refusal:
@@ -83,10 +78,10 @@ class Steering(Screen[None]):
 
     def give(self, command: do.Command, saying: str) -> None:
         """Send a command; where it would lose something, ask first."""
-        radius = radius_of(self.snapshot, command)
+        radius = node_commands.radius_of(self.snapshot, command)
         if radius.refusal:
             self.bridge.refuse(f"{command.verb}: {radius.refusal}")
-        elif is_asked(self.confirm, self.snapshot, command, radius):
+        elif asking.is_asked(self.confirm, self.snapshot, command, radius):
             self._ask(command, radius, saying)
         else:
             self.send(command, saying)
@@ -97,10 +92,10 @@ class Steering(Screen[None]):
         if len(commands) == 1:
             self.give(commands[0], saying)
             return
-        radius = together(self.snapshot, commands).radius
+        radius = node_commands.together(self.snapshot, commands).radius
         if radius.refusal:
             self.bridge.refuse(f"{commands[0].verb}: {radius.refusal}")
-        elif is_asked(self.confirm, self.snapshot, commands[0], radius):
+        elif asking.is_asked(self.confirm, self.snapshot, commands[0], radius):
             self._ask_all(commands, radius, saying)
         else:
             self.send_all(commands, saying)
@@ -108,7 +103,7 @@ class Steering(Screen[None]):
 
     def send_all(self, commands: Sequence[do.Command], saying: str) -> None:
         """Send what would not be refused as things are now."""
-        made = together(self.snapshot, commands)
+        made = node_commands.together(self.snapshot, commands)
         if made.radius.refusal:
             self.bridge.refuse(f"{commands[0].verb}: {made.radius.refusal}")
         else:
@@ -141,7 +136,7 @@ class Steering(Screen[None]):
 
     def refused(self, command: do.Command) -> bool:
         """Whether a command would be refused as things are; then it is said why."""
-        reason = radius_of(self.snapshot, command).refusal
+        reason = node_commands.radius_of(self.snapshot, command).refusal
         if reason:
             self.bridge.refuse(f"{command.verb}: {reason}")
             self.draw_word()
@@ -191,8 +186,8 @@ class Steering(Screen[None]):
                 send(why)
             self.draw_word()
 
-        fields = {"why": Field("", "may be empty; is kept with the run")}
-        self.app.push_screen(Form(title, fields, filling.reason, lines=lines), typed)
+        fields = {"why": filling.Field("", "may be empty; is kept with the run")}
+        self.app.push_screen(form.Form(title, fields, filling.reason, lines=lines), typed)
 
     def action_cancel(self) -> None:
         """Cancel the chosen tasks."""
@@ -271,7 +266,7 @@ class Steering(Screen[None]):
         chosen = self._all_chosen()
         if not chosen:
             return
-        rows = kept_rows(self.snapshot, chosen)
+        rows = node_commands.kept_rows(self.snapshot, chosen)
 
         def typed(commands: Sequence[do.SetPolicy] | None) -> None:
             if not commands:
@@ -281,7 +276,7 @@ class Steering(Screen[None]):
                 names = [command.task for command in commands]
                 self.give_all(commands, f"changing {whom(names, name_of(names[0], 60))}")
 
-        self.app.push_screen(EditDialog(self.snapshot, rows), typed)
+        self.app.push_screen(edit.EditDialog(self.snapshot, rows), typed)
 
     @property
     def may_steer(self) -> bool:

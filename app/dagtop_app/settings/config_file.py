@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import stat
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -92,6 +91,8 @@ def read_toml(path: Path) -> Document:
         raise ConfigError(f"{path}: it cannot be read: {error.strerror or error}") from None
     if line := _line_of_too_deep(text):
         raise ConfigError(f"{path}:{line}: it is nested too deeply")
+    import tomllib  # noqa: PLC0415 - most have no such file
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -161,6 +162,8 @@ def _unquoted(part: str) -> str:
         return part[1:-1]
     if part[:1] != '"':
         return part
+    import tomllib  # noqa: PLC0415 - as above
+
     try:
         return str(tomllib.loads(f"x = {part}")["x"])
     except tomllib.TOMLDecodeError:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from dagtop.core.backoff import Backoff, delay
-from dagtop.core.changes import OF_RESTART, changed_policy
 from dagtop.core.commands import SetPolicy
 from dagtop.core.policy import OnUpstreamFailure, TaskPolicy, Trigger
 from dagtop.core.restart import NO_CEILING, Restart, RestartPolicy, ceiling_of
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from msgspec.structs import replace
 
-from dagtop_app.steering.filling import Checked
+from dagtop_app.steering import filling
 from dagtop_app.tasks.upkeep import restart_brief
 from dagtop_app.text import clean, plural, seconds_of
+
+if TYPE_CHECKING:
+    from dagtop_app.steering.filling import Checked
 
 Value: TypeAlias = int | float | str | bool | None
 
@@ -233,13 +235,13 @@ def draft(task: str, policy: TaskPolicy, typed: Mapping[str, str], known: Known 
     if values["cost"] is None and now["cost"] is not None and "cost" not in errors:
         errors["cost"] = "1 is the usual"
     if errors:
-        return Checked(None, errors, "")
+        return filling.Checked(None, errors, "")
     changes = {name: values[name] for name, was in now.items() if values[name] != was}
     if "max_restarts" in changes and changes["max_restarts"] is None:
         usual = ceiling_of(Restart(policy=str(values["restart"])))
         changes["max_restarts"] = NO_CEILING if usual is None else usual
     command = SetPolicy(task=task, **changes) if changes else None  # type: ignore[arg-type]  # checked by name above
-    return Checked(command, {}, _outlook(policy, values, known, changed=bool(changes)))
+    return filling.Checked(command, {}, _outlook(policy, values, known, changed=bool(changes)))
 
 
 #: What a field shows that is not the same for all tasks; left so, each keeps its own.
@@ -266,7 +268,7 @@ def draft_all(
     """Check what was typed for several tasks: what is as it was when the dialog opened is left as each of them has it."""
     if len(rows) == 1:
         one = draft(rows[0].name, rows[0].policy, typed, known)
-        return Checked(None if one.result is None else (one.result,), one.errors, one.outlook)
+        return filling.Checked(None if one.result is None else (one.result,), one.errors, one.outlook)
     new = {name: value for name, value in typed.items() if value != start.get(name)}
     commands: list[SetPolicy] = []
     by_policy: dict[int, Checked[SetPolicy]] = {}
@@ -275,17 +277,19 @@ def draft_all(
             by_policy[id(row.policy)] = draft(row.name, row.policy, new, known)
         one = by_policy[id(row.policy)]
         if one.errors:
-            return Checked(None, one.errors, "")
+            return filling.Checked(None, one.errors, "")
         if one.result is not None:
             commands.append(replace(one.result, task=row.name))
     if not commands:
-        return Checked(None, {}, f"{plural(len(rows), 'task')}: as they are now")
+        return filling.Checked(None, {}, f"{plural(len(rows), 'task')}: as they are now")
     told = ", ".join(f"{name} {clean(value, 24) or 'none'}" for name, value in new.items())
     of = "" if len(commands) == len(rows) else f" of {len(rows):,}"
-    return Checked(tuple(commands), {}, f"changes {len(commands):,}{of} tasks: {told}")
+    return filling.Checked(tuple(commands), {}, f"changes {len(commands):,}{of} tasks: {told}")
 
 
 def _outlook(policy: TaskPolicy, values: Mapping[str, Value], known: Known, *, changed: bool) -> str:
+    from dagtop.core.changes import OF_RESTART, changed_policy  # noqa: PLC0415 - not to begin with
+
     told = f"{_tries(values)}; {_limit(values)}"
     restart = changed_policy(policy, {name: values[name] for name in OF_RESTART}).restart
     if restart.is_on:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from dagtop.core import commands as do
-from dagtop.core.blast import BROKEN, blast_radii, blast_radius
+from dagtop.core.blast import blast_radii, blast_radius
 from dagtop.core.joins import Joins, Verdict
-from dagtop.core.snapshot import RunSnapshot, TaskRow
+from dagtop.core.snapshot import BROKEN, RunSnapshot, TaskRow
 from dagtop.core.spreading import replicas_of, spread
 from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
 from dagtop.core.topology import reach

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from dagtop.core.escalation import EscalationReport
-from dagtop.core.failure import AttemptRecord, Failure
-from dagtop.core.forecast import Usual
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
@@ -15,10 +13,15 @@ from dagtop_app.bridge import LogLine
 from dagtop_app.faces import face_of, glyph, glyph_of, task_face
 from dagtop_app.lines import Line, Span
 from dagtop_app.tasks import upkeep
+from dagtop_app.tasks import why as reasons
 from dagtop_app.tasks.obstacles import breaker_of, breaker_text
-from dagtop_app.tasks.why import error_line, gate_deadline, why
 from dagtop_app.text import bar, clean, clean_lines, clock, cut, duration, fit, name_of, plural, seconds_of, wrap
-from dagtop_app.timeline.usual_texts import usual_spans
+from dagtop_app.timeline import usual_texts
+
+if TYPE_CHECKING:
+    from dagtop.core.escalation import EscalationReport
+    from dagtop.core.failure import AttemptRecord, Failure
+    from dagtop.core.forecast import Usual
 
 _S = TaskState
 #: Width of the words at the left of the short form.
@@ -50,9 +53,9 @@ def short(
     snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, height: int, usual: Usual | None = None
 ) -> list[Line]:
     """The few lines below the table: the most telling ones first."""
-    told = why(snapshot, row)
+    told = reasons.why(snapshot, row)
     facts: list[tuple[str, Sequence[Span]]] = [("why", _why_spans(snapshot, row))]
-    if known := usual_spans(snapshot, row, usual):
+    if known := usual_texts.usual_spans(snapshot, row, usual):
         facts[0] = ("why", [*facts[0][1], ("   ", ""), *known])
     if row.gate is not None and row.gate.prompt:
         facts.append(("gate", [(clean(row.gate.prompt, 300), "strong")]))
@@ -63,8 +66,8 @@ def short(
             facts.append(("do", [(clean(report.options[0], 300), "")]))
     if row.failure is not None:
         where = f"  {clean(row.failure.where, 200)}" if row.failure.where else ""
-        if told.text != error_line(row.failure):
-            facts.append(("error", [(error_line(row.failure), "error"), (where, "dim")]))
+        if told.text != reasons.error_line(row.failure):
+            facts.append(("error", [(reasons.error_line(row.failure), "error"), (where, "dim")]))
         elif where:
             facts.append(("where", [(where.strip(), "")]))
     if row.history and height > 4:
@@ -93,7 +96,7 @@ def short(
 
 
 def _why_spans(snapshot: RunSnapshot, row: TaskRow) -> list[Span]:
-    told = why(snapshot, row)
+    told = reasons.why(snapshot, row)
     if told.share is not None:
         filled, rest = bar(told.share, 20)
         return [(f"{int(told.share * 100)}% ", "strong"), (filled, "run"), (rest, "bar-rest"), (f" {told.text}", "")]
@@ -251,7 +254,7 @@ def _sections(
     if report is not None:
         yield "CAUSE", _cause(report, cells)
         yield "WHAT CAN BE DONE", _bullets(report.options, "→", "", cells)
-    if known := usual_spans(snapshot, row, usual):
+    if known := usual_texts.usual_spans(snapshot, row, usual):
         yield "USUALLY", iter([(("  ", ""), *known)])
     yield "ATTEMPTS", _attempts(snapshot, row, cells)
     if row.failure is not None:
@@ -276,7 +279,7 @@ def _gate(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
     asked = row.gate
     if asked is not None:
         yield from _wrapped(clean(asked.prompt) or "it asks nothing more", "strong", cells)
-        deadline = gate_deadline(snapshot, row)
+        deadline = reasons.gate_deadline(snapshot, row)
         yield (
             (f"  since {clock(asked.at)}", "dim"),
             (f" · {deadline}" if deadline else " · for as long as it takes", "warn" if deadline else "dim"),
@@ -301,7 +304,7 @@ def _bullets(texts: Sequence[str], mark: str, style: str, cells: int) -> Iterato
 
 
 def _now(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
-    told = why(snapshot, row)
+    told = reasons.why(snapshot, row)
     if told.share is not None:
         yield (("  ", ""), *_why_spans(snapshot, row)[:3])
     if told.text:
@@ -342,7 +345,7 @@ def _attempts(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]
 
 def _attempt(record: AttemptRecord, cells: int) -> Line:
     state = TaskState(record.ending)
-    error = error_line(record.failure) if record.failure else record.ending
+    error = reasons.error_line(record.failure) if record.failure else record.ending
     return (
         (f"  {record.number:>2} ", "strong"),
         (f"{glyph(state)} ", task_face(state).style),
@@ -352,7 +355,7 @@ def _attempt(record: AttemptRecord, cells: int) -> Line:
 
 
 def _error(failure: Failure, cells: int) -> Iterator[Line]:
-    yield from _wrapped(error_line(failure), "error", cells)
+    yield from _wrapped(reasons.error_line(failure), "error", cells)
     if failure.where:
         yield ((f"  {cut(clean(failure.where), max(4, cells - 3))}", "dim"),)
     for text in clean_lines(failure.traceback, 200):

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from dagtop.core.breakers import BreakerView
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, TaskState
 
 from dagtop_app.text import clean, clock_left
+
+if TYPE_CHECKING:
+    from dagtop.core.breakers import BreakerView
 
 #: With more ready tasks than this it is not looked which of them has the first claim.
 _LONGEST_LINE = 500

@@ -7,17 +7,19 @@ cursor is on it; and nothing moves for a moment after a key.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
 
 from dagtop_app.levels.model import Levels
+from dagtop_app.tasks import row_orders
 from dagtop_app.tasks.filters import Filter, is_problem, matches
 from dagtop_app.tasks.grouping import Grouping, Pack
 from dagtop_app.tasks.marks import Marks
-from dagtop_app.tasks.row_orders import LIFE, keys_of, rank
 from dagtop_app.tasks.table_columns import is_slow
+
+if TYPE_CHECKING:
+    from dagtop.core.forecast import Usual
 
 #: Seconds after a key during which the order stands still.
 CALM = 2.0
@@ -242,7 +244,7 @@ class Roster:
         return self.touched and self.sort in {"problems", "state"} and self.pack is None
 
     def _pinned_key(self, row: TaskRow) -> float:
-        return rank(row) if self.sort == "problems" else LIFE[row.state]
+        return row_orders.rank(row) if self.sort == "problems" else row_orders.LIFE[row.state]
 
     def _pin(self) -> None:
         """The task under the cursor counts as what it is now until the cursor leaves it."""
@@ -254,7 +256,7 @@ class Roster:
 
     def _keys(self, rows: Sequence[TaskRow]) -> list[Any]:
         level = self.level if self.by_level else None
-        return keys_of(self.sort, self.snapshot, rows, usual=self.usual, level=level)
+        return row_orders.keys_of(self.sort, self.snapshot, rows, usual=self.usual, level=level)
 
     def _find_cursor(self) -> None:
         if not self.order:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from dagtop.core.breakers import BreakerView
-from dagtop.core.forecast import Usual
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, TaskState
@@ -14,6 +12,10 @@ from dagtop.core.states import ACTIVE, TaskState
 from dagtop_app.faces import ASCII
 from dagtop_app.lines import Line, Span, fit_line, line_width
 from dagtop_app.text import clean, cut, duration, fit, width
+
+if TYPE_CHECKING:
+    from dagtop.core.breakers import BreakerView
+    from dagtop.core.forecast import Usual
 
 #: All there are, in their usual order.
 NAMES = ("task", "state", "try", "time", "usual", "policy", "breaker", "why")

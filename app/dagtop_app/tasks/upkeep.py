@@ -8,10 +8,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from dagtop.core.plan import Plan
-from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
+from dagtop.core.restart import CRASH_LOOP, Restart, RestartPolicy, ceiling_of
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL, GOOD, RunState, TaskState
-from dagtop.core.supervising import CRASH_LOOP
 
 from dagtop_app.faces import face_of
 from dagtop_app.tasks.tally import ByRows

@@ -14,9 +14,8 @@ from textual.drivers.linux_driver import LinuxDriver
 from textual.geometry import Size
 
 from dagtop_app.settings.themed import Themed
-from dagtop_app.terminal import clipboard
+from dagtop_app.terminal import child, clipboard
 from dagtop_app.terminal import signs as terminal_signs
-from dagtop_app.terminal.child import pager, run_on_terminal, shell
 from dagtop_app.terminal.keyboard import ToughDriver, is_there
 from dagtop_app.text import name_of
 
@@ -155,7 +154,7 @@ class Mannered(Themed):
         """A shell, while the run goes on."""
         environ = {**self.environ, "DAGTOP_SHELL": "1"}
         note = _BACK % name_of(self.latest().graph or "the run", 40)
-        self.give_terminal(shell(self.environ), environ, note=note)
+        self.give_terminal(child.shell(self.environ), environ, note=note)
 
     def page(self, lines: Iterable[str], name: str) -> None:
         """Show lines in the person's pager, while the run goes on."""
@@ -173,7 +172,7 @@ class Mannered(Themed):
             except OSError as error:
                 self.call_from_thread(self.tell, f"cannot be written: {error.strerror or error}")
                 return
-            self.call_from_thread(self.give_terminal, [*pager(self.environ), path], self.environ, remove=path)
+            self.call_from_thread(self.give_terminal, [*child.pager(self.environ), path], self.environ, remove=path)
 
         self.run_worker(show, thread=True, description="writes for the pager")
 
@@ -204,7 +203,7 @@ class Mannered(Themed):
                 driver.suspend_application_mode()
                 try:
                     with driver.no_automatic_restart():
-                        await run_on_terminal(command, environ, note=note)
+                        await child.run_on_terminal(command, environ, note=note)
                 except OSError as error:
                     told = f"{command[0]}: {error.strerror or error}"
                 finally:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from dagtop.core.forecast import Usual
 from dagtop.core.guards import BreakerState
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy, Trigger
 from dagtop.core.ready import ranking

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState
 
 from dagtop_app.lines import Span
 from dagtop_app.text import clock
-from dagtop_app.timeline.ahead import Ahead
+
+if TYPE_CHECKING:
+    from dagtop_app.timeline.ahead import Ahead
 
 #: From these widths on it is said what the figure is, and how long the critical path is.
 _WORDED, _WITH_PATH = 120, 150

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 
 from dagtop_app.bridge import LogLine
 from dagtop_app.lines import Line
 from dagtop_app.tasks import inspector as inspector_model
 from dagtop_app.widgets.painted import PaintedScroll
+
+if TYPE_CHECKING:
+    from dagtop.core.forecast import Usual
 
 
 class Inspector(PaintedScroll):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from dagtop.core.breakers import BreakerView
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import FINAL
@@ -37,6 +36,8 @@ _MEASURED = 2000
 
 
 if TYPE_CHECKING:
+    from dagtop.core.breakers import BreakerView
+
     from dagtop_app.graphview.lanes import Lanes
     from dagtop_app.tasks.grouping_texts import Rolls
 

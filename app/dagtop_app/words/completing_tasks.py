@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from dagtop.core import commands as do
 from dagtop.core.blast import blast_radii
-from dagtop.core.levels import is_inside
 from dagtop.core.nearest import LONG, MANY
+from dagtop.core.paths import is_inside
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 

@@ -15,13 +15,10 @@ from dagtop.core.blast_of_tasks import of_task
 from dagtop.core.blast_parts import STOPPED, TaskCommand, refused
 from dagtop.core.nearest import nearest
 from dagtop.core.seen import Seen
-from dagtop.core.snapshot import RunSnapshot
+from dagtop.core.snapshot import BROKEN, RunSnapshot
 from dagtop.core.spreading import spread
 from dagtop.core.states import ACTIVE, FINAL, TaskState
 from dagtop.core.together import summary_of_all
-
-#: Why nothing can be done to a run whose engine is gone.
-BROKEN = "the engine broke down: nothing goes on any more"
 
 
 def blast_radius(snapshot: RunSnapshot, command: cmd.Command) -> cmd.BlastRadius:

@@ -23,7 +23,7 @@ from dagtop.core.affected import (
 )
 from dagtop.core.blast_parts import STOPPED, TaskCommand, lacks, refused, thrown_away
 from dagtop.core.changes import NO_COST, OF_RESTART, changed_policy
-from dagtop.core.levels import is_inside
+from dagtop.core.paths import is_inside
 from dagtop.core.restart import NO_CEILING
 from dagtop.core.states import ACTIVE, FINAL, GOOD, TaskState
 from dagtop.core.wording import do, tasks

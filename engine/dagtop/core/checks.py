@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 _E = TypeVar("_E", bound=StrEnum)
 
 #: So many replicas a task may have: a slip of the key shall not take all memory.
 MOST_REPLICAS = 100_000
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a task can have so many replicas."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_REPLICAS
 
 
 def one_of(enum: type[_E], value: object, name: str) -> _E:

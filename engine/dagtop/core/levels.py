@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dagtop.core import events as ev
 from dagtop.core.failure import Failure
+from dagtop.core.paths import SLASH, is_inside
 from dagtop.core.plan import Plan
 from dagtop.core.returning import withdrawn
 from dagtop.core.states import BAD, FINAL, GOOD, TaskState
@@ -14,9 +15,6 @@ from dagtop.core.wording import ending_word, tasks
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
-
-#: Between the name of a node and what is in it.
-SLASH = "/"
 
 #: In the `extra` of a policy: the nodes around the task that start nothing more once something in them has failed.
 FAIL_FAST = "fail_fast"
@@ -100,16 +98,6 @@ def stop_nodes(machine: RunMachine, index: int, at: float) -> None:
             if ledger.state[i] in _UNBEGUN and i not in machine.plan.nodes and is_inside(names[i], path):
                 machine.emit(ev.TaskCancelled(at, names[i], ledger.attempt[i], reason))
                 machine.ended(i, at)
-
-
-def is_inside(name: str, path: str) -> bool:
-    """Whether a task is in the node of this path."""
-    return name.startswith(path) and name[len(path) : len(path) + 1] == SLASH
-
-
-def members(names: Sequence[str], path: str) -> list[str]:
-    """The tasks in a node, at every level below it, and the node's own."""
-    return [name for name in names if name == path or is_inside(name, path)]
 
 
 def _failure(machine: RunMachine, index: int, failed: Sequence[int]) -> Failure:

@@ -10,6 +10,9 @@ from typing import Any
 from dagtop.core.checks import check_count, check_seconds, is_between, one_of
 from dagtop.core.values import dataclass
 
+#: So many failures in a row, none of them after a healthy run, are a crash loop: people are told.
+CRASH_LOOP = 5
+
 
 class RestartPolicy(StrEnum):
     """After which endings a task is started again."""

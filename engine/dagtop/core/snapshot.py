@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from dagtop.core.breakers import BreakerView
-from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import CommandApplied, CommandRefused, EscalationAcknowledged, GateWaiting, Problem
-from dagtop.core.failure import AttemptRecord, Failure
 from dagtop.core.plan import EMPTY_PLAN, Plan
 from dagtop.core.policy import DEFAULT_POLICY, TaskPolicy
 from dagtop.core.states import RunState, TaskState
+
+if TYPE_CHECKING:
+    from dagtop.core.breakers import BreakerView
+    from dagtop.core.escalation import EscalationReport
+    from dagtop.core.failure import AttemptRecord, Failure
+
+#: Why nothing can be done to a run whose engine is gone.
+BROKEN = "the engine broke down: nothing goes on any more"
 
 
 class TaskRow(msgspec.Struct, frozen=True, gc=False):

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from msgspec import structs
 
 from dagtop.core import commands as cmd
-from dagtop.core.levels import is_inside
+from dagtop.core.paths import is_inside
 from dagtop.core.plan import Plan
 
 #: What makes a name a pattern, if no task is called so.

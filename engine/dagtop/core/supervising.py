@@ -9,15 +9,12 @@ from dagtop.core.deadlines import Due
 from dagtop.core.escalating import escalate
 from dagtop.core.failure import Failure
 from dagtop.core.levels import member_is_down
-from dagtop.core.restart import RestartPolicy, ceiling_of
+from dagtop.core.restart import CRASH_LOOP, RestartPolicy, ceiling_of
 from dagtop.core.returning import ready_again, withdrawn
 from dagtop.core.states import GOOD, TaskState
 
 if TYPE_CHECKING:
     from dagtop.core.machine import RunMachine
-
-#: So many failures in a row, none of them after a healthy run, are a crash loop: people are told.
-CRASH_LOOP = 5
 
 
 # -- the end of a run, and the next one ---------------------------------------------------------------------------------

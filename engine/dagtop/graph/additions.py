@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import structs
 
-from dagtop.core.inputs import NewTask
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import BackendName, RunPolicy
 from dagtop.core.values import dataclass
@@ -22,6 +21,7 @@ from dagtop.graph.options import ExecutorConfig
 from dagtop.graph.surroundings import AroundCheck, Declarations, Service, Surroundings, place_of
 
 if TYPE_CHECKING:
+    from dagtop.core.inputs import NewTask
     from dagtop.graph.scope import Scope
 
 
@@ -109,6 +109,8 @@ class Additions:
         ------
         GraphError: all that is wrong with it; nothing has been added.
         """
+        from dagtop.core.inputs import NewTask  # noqa: PLC0415 - not to begin with
+
         flaws = Flaws()
         name, own = wanted.name, self._index[wanted.name] if again else len(self._name_of)
         place = place_of(wanted.fn)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagtop.core.checks import MOST_REPLICAS
+from dagtop.core.checks import MOST_REPLICAS, is_count
 from dagtop.core.nearest import nearest
 from dagtop.core.policy import DEFAULT_POLICY, RunPolicy, TaskPolicy
 from dagtop.errors import GraphError, OptionError, UnknownDependencyError
@@ -22,7 +22,6 @@ from dagtop.graph.options import (
     task_policy,
     unknown_options,
 )
-from dagtop.graph.replicas import is_count
 
 if TYPE_CHECKING:
     from dagtop.graph.surroundings import AroundCheck

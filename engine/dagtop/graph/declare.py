@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MethodType
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from dagtop.core.checks import is_count
 from dagtop.errors import Flaw, GraphError, OptionError
 from dagtop.graph.check import Checked, check
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listeners
 from dagtop.graph.mapping import gathering
 from dagtop.graph.options import GRAPH_OPTIONS, LATER_GRAPH_OPTIONS, ExecutorConfig, unknown_options
-from dagtop.graph.replicas import Replicated, is_count, scaled, tasks_of
 from dagtop.graph.runnable import Runnable
-from dagtop.graph.specified import specified
 from dagtop.graph.surroundings import Declared, place_of
 from dagtop.graph.whereabouts import located
 from dagtop.graph.written import Columns, caller, check_config, config_of
+
+if TYPE_CHECKING:
+    from dagtop.graph.replicas import Replicated
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -137,6 +139,8 @@ class Graph(Runnable):
         self._by_function.setdefault(id(fn), name)
         count = options.get("replicas")
         if is_count(count) and isinstance(name, str):
+            from dagtop.graph.replicas import Replicated  # noqa: PLC0415 - few tasks have any
+
             of_each = {option: value for option, value in options.items() if option != "replicas"}
             self._replicate(name, Replicated(fn, count, of_each, place))
         else:
@@ -152,6 +156,8 @@ class Graph(Runnable):
         self._checked = None
 
     def _replicate(self, name: str, replicated: Replicated) -> None:
+        from dagtop.graph.replicas import tasks_of  # noqa: PLC0415 - not to begin with
+
         self.replicated[name] = replicated
         for task, fn, options in tasks_of(name, replicated):
             self._declare(task, fn, options, replicated.place)
@@ -163,6 +169,8 @@ class Graph(Runnable):
         ------
         GraphError: it was not, or there cannot be so many.
         """
+        from dagtop.graph.replicas import scaled  # noqa: PLC0415 - not to begin with
+
         return scaled(self, task, replicas)
 
     def map(
@@ -308,6 +316,8 @@ class Graph(Runnable):
         ------
         GraphError: it is another kind of graph, or a task is named that there is not.
         """
+        from dagtop.graph.specified import specified  # noqa: PLC0415 - not to begin with
+
         return specified(self, tasks, add, remove, dependencies, options)
 
     @property

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.policy import BackendName, OnUpstreamFailure, TaskPolicy, Trigger
 from dagtop.core.states import BAD, GOOD, TaskState

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from dagtop.ports.plugin import AttemptInfo, AttemptOutcome, Plugin, RunInfo, RunOutcome, TaskInfo, TaskOutcome
+if TYPE_CHECKING:
+    from dagtop.ports.plugin import Plugin
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -48,11 +49,10 @@ class Hooks:
     def _keep(self, name: str, hook: F) -> F:
         if not callable(hook):
             raise ValueError(f"{name} must be callable, not {hook!r}")
+        from dagtop.ports.plugin import Plugin  # noqa: PLC0415 - most graphs have none
+
         plugin = Plugin()
         plugin.name = getattr(hook, "__name__", type(hook).__name__)
         setattr(plugin, name, hook)
         self.plugins.append(plugin)
         return hook
-
-
-__all__ = ["AttemptInfo", "AttemptOutcome", "Hooks", "RunInfo", "RunOutcome", "TaskInfo", "TaskOutcome"]

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from dagtop.core.guards import Pool
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.values import dataclass
 from dagtop.errors import OptionError

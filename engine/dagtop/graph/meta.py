@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from dagtop.core.levels import SLASH
 from dagtop.core.nearest import nearest
+from dagtop.core.paths import SLASH
 from dagtop.core.policy import OnUpstreamFailure, Trigger
 from dagtop.core.topology import find_cycle, topological_order
 from dagtop.core.values import dataclass

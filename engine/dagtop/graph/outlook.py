@@ -7,7 +7,6 @@ from itertools import islice
 from math import isfinite
 from typing import Any
 
-from dagtop.core.forecast import costs_of, forecast
 from dagtop.core.nearest import nearest
 from dagtop.core.plan import Plan
 from dagtop.core.topology import levels
@@ -81,6 +80,8 @@ def execution_plan(
     ------
     GraphError: `costs` names something that is no task, or has a value that is no cost.
     """
+    from dagtop.core.forecast import costs_of, forecast  # noqa: PLC0415 - not to begin with
+
     expected = costs_of(plan.policies, usual)
     by_task = list(expected.by_task)
     for name, cost in (costs or {}).items():

@@ -6,9 +6,9 @@ import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
-from dagtop.core.checks import MOST_REPLICAS
+from dagtop.core.checks import MOST_REPLICAS, is_count
 from dagtop.core.values import dataclass
 from dagtop.errors import Flaw, GraphError
 from dagtop.graph.mapping import element
@@ -29,11 +29,6 @@ class Replicated:
     count: int
     options: Mapping[str, Any]
     place: str
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Whether there can be so many replicas."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_REPLICAS
 
 
 def tasks_of(name: str, replicated: Replicated) -> Iterator[tuple[str, Callable[..., Any], Mapping[str, Any]]]:

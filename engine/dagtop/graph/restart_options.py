@@ -8,7 +8,6 @@ from typing import Any
 
 from dagtop.core.checks import check_seconds, one_of
 from dagtop.core.restart import NO_RESTART, Probe, ProbeKind, Restart, RestartPolicy
-from dagtop.graph.source import mark_of
 
 #: Those that make a task's `Restart`, and its probes.
 RESTART_OPTIONS = ("restart", "max_restarts", "restart_backoff", "ready", "alive")
@@ -60,5 +59,7 @@ def probes_of(options: Mapping[str, Any]) -> dict[str, Probe]:
         probe = value if isinstance(value, Probe) else Probe(value) if callable(value) else None
         if probe is None or probe.check is None:
             raise ValueError(f"{kind.value} must be a function, or a Probe with one, not {value!r}")
+        from dagtop.graph.source import mark_of  # noqa: PLC0415 - few tasks have any
+
         found[kind.value] = replace(probe, mark=mark_of(probe.check))
     return found

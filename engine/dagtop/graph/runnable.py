@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from dagtop.core.plan import Plan
 from dagtop.graph.check import Checked
-from dagtop.graph.fingerprint import fingerprints
 from dagtop.graph.hooks import Hooks
 from dagtop.graph.listening import Listener, Listeners, Listening
 from dagtop.graph.options import ExecutorConfig
-from dagtop.graph.outlook import ExecutionPlan, execution_plan
 from dagtop.graph.written import with_options
-from dagtop.ports.plugin import Plugin
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dagtop.graph.outlook import ExecutionPlan
+    from dagtop.ports.plugin import Plugin
     from dagtop.runtime.result import RunResult
 
 
@@ -74,6 +73,8 @@ class Runnable(Listening):
 
     def fingerprints(self, config: ExecutorConfig | None = None) -> tuple[str, ...]:
         """By task index a hash of what decides its result: its code, its options and its inputs."""
+        from dagtop.graph.fingerprint import fingerprints  # noqa: PLC0415 - not to begin with
+
         merged = (config or ExecutorConfig()).over(self.config)
         return fingerprints(self.checked(config), merged.inputs)
 
@@ -117,6 +118,8 @@ class Runnable(Listening):
         GraphError: the graph cannot be run, or `costs` does not fit it.
         JournalError: there is no such file, or it cannot be read.
         """
+        from dagtop.graph.outlook import execution_plan  # noqa: PLC0415 - not to begin with
+
         config = (with_options(config, options) or ExecutorConfig()).over(self.config)
         usual: Mapping[int, float] = {}
         if journal is not None:

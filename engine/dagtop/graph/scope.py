@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import field, replace
 from typing import Any
 
-from dagtop.core.levels import FAIL_FAST, SLASH
+from dagtop.core.levels import FAIL_FAST
+from dagtop.core.paths import SLASH
 from dagtop.core.policy import RunPolicy, TaskPolicy
 from dagtop.core.values import dataclass
 from dagtop.graph.additions import Task

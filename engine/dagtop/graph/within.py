@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dagtop.core.events import AnyEvent
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.graph.listening import Interest, Listener
 
 

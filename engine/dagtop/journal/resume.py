@@ -9,7 +9,7 @@ from typing import Any
 from dagtop.core.changes import OF_RESTART
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import EscalationAcknowledged
-from dagtop.core.levels import is_inside
+from dagtop.core.paths import is_inside
 from dagtop.core.plan import Plan
 from dagtop.core.states import RunState
 from dagtop.core.values import dataclass

@@ -19,7 +19,6 @@ from typing import Generic, TypeVar
 from dagtop.errors import DagtopError, LoadError
 from dagtop.loaders.problems import exception_text
 from dagtop.loaders.python import own_modules, put_back
-from dagtop.ports.read_again import READ_AGAIN
 
 T = TypeVar("T")
 
@@ -39,6 +38,8 @@ def read_again(path: str, read: Callable[[], T], *, patience: float = PATIENCE) 
     ------
     DagtopError: the file is broken, or does not come to its end within `patience` seconds.
     """
+    from dagtop.ports.read_again import READ_AGAIN  # noqa: PLC0415 - not to begin with
+
     with _one_at_a_time:
         before = _Known(path)
         reading = _Reading(read)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.observe.report.words import task_face
 from dagtop.observe.visible import one_line
 

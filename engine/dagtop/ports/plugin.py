@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
 from dataclasses import field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from dagtop.core.events import AnyEvent, Event
-from dagtop.core.failure import Failure
 from dagtop.core.states import RunState, TaskState
 from dagtop.core.values import dataclass
+
+if TYPE_CHECKING:
+    from dagtop.core.failure import Failure
 
 #: What a plugin's method may give back: nothing, or something to await.
 Answer: TypeAlias = Awaitable[Any] | None

@@ -10,7 +10,7 @@ import msgspec
 
 from dagtop.core.commands import Command
 from dagtop.core.events import AnyEvent
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.journal.hidden import digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dagtop.core.levels import SLASH
+from dagtop.core.paths import SLASH
 from dagtop.core.plan import Plan
 from dagtop.core.states import FINAL, GOOD
 from dagtop.graph.binding import Call, Item

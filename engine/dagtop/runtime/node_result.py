@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dagtop.core.levels import SLASH, is_inside
 from dagtop.core.nearest import nearest
+from dagtop.core.paths import SLASH, is_inside
 from dagtop.core.states import BAD, TaskState
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from dagtop.core.agenda import Agenda, Fire, PassedOver
 from dagtop.core.commands import RestartTask
-from dagtop.core.levels import members
+from dagtop.core.paths import members
 from dagtop.core.plan import Plan
 from dagtop.core.schedule import Timetable
 from dagtop.core.snapshot import RunSnapshot
