@@ -20,7 +20,7 @@ from dagtop_app.bridge import Bridge, Engine, settled
 from dagtop_app.chrome.view_model import is_small
 from dagtop_app.commandline.options import OnHangup
 from dagtop_app.commandline.signals import name_of_signal
-from dagtop_app.launching import farewell, hangup, later
+from dagtop_app.launching import farewell, hangup
 from dagtop_app.screens.main import MainScreen
 from dagtop_app.settings import config, keymap
 from dagtop_app.settings.theming import keep_theme, watching_themes
@@ -122,8 +122,6 @@ class ConsoleApp(Mannered):
         if self._begin is not None and not self._exit:
             self.has_begun = True
             self._begin()
-            rest = later.rest()
-            self.set_interval(later.PAUSE, lambda: next(rest, None), repeat=later.COUNT)
 
     def on_load(self) -> None:
         """A signal may have come before there was anything to end."""

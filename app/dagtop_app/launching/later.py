@@ -2,14 +2,15 @@
 
 Half of a console's modules answer keys, and loading them would take as long as all that the first screen needs. A module of
 `LATER` may be imported as a module at the head of any other (`from dagtop_app.steering import undo`): it is read when
-something in it is first used, or one by one while the run has begun, so that no key waits for it and a task that uses up all
-file descriptors cannot keep it away.
+something in it is first used, or else one by one soon after the first paint: the first press of a key is answered as quickly as
+the next, and a task that uses up all file descriptors comes too late to keep it away.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import LazyLoader, find_spec, module_from_spec
 
@@ -37,7 +38,7 @@ LATER = (
     "dagtop_app.widgets.typed",
 )
 #: Imported by what needs them, when it does.
-_ALSO = (
+ALSO = (
     "dagtop_app.plain.headless",
     "dagtop_app.screens.command_line",
     "dagtop_app.words.completing",
@@ -48,8 +49,9 @@ _ALSO = (
     "dagtop_app.views.breakers",
     "dagtop_app.views.escalations",
     "dagtop_app.views.events",
+    "dagtop_app.views.meta",
 )
-COUNT = len(LATER) + len(_ALSO)
+COUNT = len(LATER) + len(ALSO)
 #: Seconds between two of them: each takes some milliseconds, in which no key is answered.
 PAUSE = 0.03
 
@@ -71,6 +73,7 @@ def put_off() -> None:
 
 def rest() -> Iterator[None]:
     """Reads one of them at each step."""
-    for name in (*LATER, *_ALSO):
-        vars(import_module(name))
+    for name in (*LATER, *ALSO):
+        with suppress(Exception):  # whoever needs it then is told what is wrong
+            _ = import_module(name).__doc__
         yield

@@ -18,6 +18,7 @@ from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, fo
 from dagtop_app.bridge import Bridge
 from dagtop_app.chrome.view_model import FOOT_HIGH, FOOT_WIDE, TALL, WIDE, is_small, tiny_lines
 from dagtop_app.chrome.word_line import Standing, word_line
+from dagtop_app.launching import later
 from dagtop_app.lines import Line, line_width, rule
 from dagtop_app.screens.levelled import Levelled
 from dagtop_app.settings.keymap import help_key, shown_of
@@ -27,7 +28,7 @@ from dagtop_app.tasks import upkeep
 from dagtop_app.tasks.roster import Roster
 from dagtop_app.tasks.tally import at_gates
 from dagtop_app.timeline.eta_texts import left_of_run
-from dagtop_app.views.listed import BY_NAME, VIEWS, fetch
+from dagtop_app.views.listed import BY_NAME, VIEWS
 from dagtop_app.widgets.footer import Footer
 from dagtop_app.widgets.header import Header
 from dagtop_app.widgets.inspector import Inspector
@@ -42,8 +43,8 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
-#: Seconds after the first paint from which on the other views are imported.
-_FETCHED = 0.5
+#: Seconds after the first paint from which on the rest of the console is read.
+_READ_AFTER = 0.3
 
 
 #: Names of the actions that change something about the run.
@@ -102,10 +103,11 @@ class MainScreen(Levelled):
         """Start looking at the engine."""
         self.table.focus()
         self.set_interval(1 / self.rate, self.poll)
-        self.set_timer(_FETCHED, self._fetch_views)
+        self.set_timer(_READ_AFTER, self._read_the_rest)
 
-    def _fetch_views(self) -> None:
-        self.run_worker(fetch, thread=True, group="fetch", description="imports the views", exit_on_error=False)
+    def _read_the_rest(self) -> None:
+        rest = later.rest()
+        self.set_interval(later.PAUSE, lambda: next(rest, None), repeat=later.COUNT)
 
     # -- what is shown ---------------------------------------------------------------------------------------
 

@@ -1,9 +1,8 @@
-"""Which views there are, in the order of their tabs. Nothing is imported for the first paint that it does not show."""
+"""Which views there are, in the order of their tabs. Nothing is imported that is not shown (`launching.later` does it after that)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -57,10 +56,3 @@ VIEWS = (
 )
 
 BY_NAME = {view.name: view for view in VIEWS}
-
-
-def fetch() -> None:
-    """Import all of them: the first look at each is as quick as the next. For a thread, once the first paint is over."""
-    for view in VIEWS:
-        with suppress(Exception):  # then whoever wants to see it is told
-            _ = view.kind
