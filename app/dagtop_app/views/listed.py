@@ -1,4 +1,4 @@
-"""Which views there are, in the order of their tabs. Nothing is imported that is not shown; `launching.later` does it after that."""
+"""Which views there are, in the order of their tabs. None is imported before it is shown, or `launching.later` does it."""
 
 from __future__ import annotations
 
