@@ -73,6 +73,10 @@ def test_a_failure_names_only_those_that_will_not_run_for_it():
         (ev.Log(0.0, "load", 1, "stdout", "", "hello"), "load | hello"),
         (ev.Log(0.0, "load", 1, "log", "WARNING", "hello"), "load | WARNING hello"),
         (ev.Problem(0.0, "journal", "the disk is full"), "problem with journal: the disk is full"),
+        (
+            ev.Problem(0.0, "journal", "the output is a set; it is not kept", "a"),
+            "a: the output is a set; it is not kept",
+        ),
         (ev.PolicyChanged(0.0, "load", {"retries": 5}), "load has a new policy: retries 5."),
         (ev.LimitChanged(0.0, 4, "set by you"), "at most 4 at once now: set by you."),
         (ev.LimitChanged(0.0, 4, "it slows down", "window"), "4 at once for now, as tasks fare: it slows down."),

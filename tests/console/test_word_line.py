@@ -14,6 +14,7 @@ from dagtop.core.snapshot import RunSnapshot
 from dagtop.core.states import RunState, TaskState
 from dagtop.errors import DagtopError
 from dagtop_app.chrome.word_line import Standing, word_line
+from dagtop_app.launching.farewell import farewell
 from dagtop_app.lines import line_width
 from dagtop_app.steering.edit_model import Known, more_of
 from dagtop_app.tasks.stacked_bar import shares, stacked_bar
@@ -91,6 +92,23 @@ def test_on_the_right_stands_what_waits_for_somebody() -> None:
     text = told(Standing(snapshot, next_run="next in 5m"))
     assert "journal: the disk is nearly full" in text
     assert text.rstrip("─ ").endswith("1 task at a gate · a decides   next in 5m  ▲ 1 problem")
+
+
+def test_an_output_that_cannot_be_kept_is_good_to_know_and_no_problem() -> None:
+    notice = Problem(1.0, "journal", "the output is a set; it is not kept, and on resume the task runs again", "b[0]")
+    well = msgspec.structs.replace(ended(RunState.SUCCEEDED, succeeded=3), problems=(notice,), problem_count=1)
+    text = told(Standing(well, is_over=True))
+    assert "all is well" in text
+    assert text.rstrip("─ ").endswith("not every output can be kept")
+    assert "▲" not in text
+    told_after = farewell(well)
+    assert "not every output can be kept: on resume b[0] runs again (the output is a set)" in told_after
+    assert "problem" not in told_after
+    trouble = Problem(1.0, "journal", "the disk is nearly full")
+    both = msgspec.structs.replace(well, problems=(trouble, notice), problem_count=2)
+    assert told(Standing(both, is_over=True)).rstrip("─ ").endswith("▲ 1 problem")
+    assert "journal: the disk is nearly full" in told(Standing(msgspec.structs.replace(both, state=RunState.RUNNING)))
+    assert "▲ 1 problem around the run, the latest: journal: the disk is nearly full" in farewell(both)
 
 
 @pytest.mark.parametrize("cells", [0, 1, 5, 20, 60, 300])

@@ -106,6 +106,22 @@ def test_what_states_do_not_show_is_shown_too() -> None:
     assert (latest.problem_count, latest.problems[0].message) == (1, "something")
 
 
+def test_of_outputs_that_cannot_be_kept_the_first_stands_for_all() -> None:
+    """A crawl in which all was well once ended with "61 problems": one for each page that returned a Counter."""
+    watched = Watched(_graph())
+    told = [ev.Problem(0.2, "journal", "the output is a set; it is not kept", task) for task in ("t0", "t1", "t0")]
+    watched.publisher.record(1, [*told, ev.Problem(0.3, "journal", "the disk is full")])
+    watched.publisher.publish(0.4)
+    latest = watched.box.latest
+    assert [(one.task, one.is_notice) for one in latest.problems] == [("t0", True), ("", False)]
+    assert latest.problem_count == 2
+    again = Watched(_graph())
+    again.publisher.take_notes(watched.publisher.notes())
+    again.publisher.record(5, told)
+    again.publisher.publish(0.6)
+    assert again.box.latest.problem_count == 2
+
+
 def test_the_latest_escalation_reports_are_shown_and_all_are_counted() -> None:
     watched = Watched(_graph(ESCALATIONS + 5), max_parallel=ESCALATIONS + 5)
     watched.publisher.publish(0.0)

@@ -8,6 +8,7 @@ from dagtop.core.snapshot import BROKEN, RunSnapshot
 from dagtop.core.states import ACTIVE, BAD, RunState
 from dagtop.errors import DagtopError, IllegalTransitionError
 
+from dagtop_app.chrome.around import trouble
 from dagtop_app.faces import GATE_FACE, drawn
 from dagtop_app.lines import Line, Span, joined, rule
 from dagtop_app.tasks import upkeep
@@ -70,8 +71,8 @@ def _left(at: Standing) -> list[Span]:
         return [(clean(at.text, 300), at.tone)]
     if at.is_over:
         return [*([(at.next_run, "queue"), (" · ", "dim")] if at.next_run else []), *_over(at)]
-    if snapshot.problems:
-        last = snapshot.problems[-1]
+    last = trouble(snapshot)[1]
+    if last is not None:
         return [(clean(f"{last.source}: {last.message}", 300), "warn")]
     return []
 
@@ -82,8 +83,11 @@ def _right(at: Standing) -> list[Span]:
         parts.append(((f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"),))
     if at.next_run and not at.is_over:
         parts.append(((at.next_run, "queue"),))
-    if snapshot.problem_count:
-        parts.append(((f"▲ {plural(snapshot.problem_count, 'problem')}", "warn"),))
+    count = trouble(snapshot)[0]
+    if count:
+        parts.append(((f"▲ {plural(count, 'problem')}", "warn"),))
+    elif snapshot.problem_count:
+        parts.append((("not every output can be kept", "dim"),))
     return joined(parts)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import BAD, FINAL, RUN_OVER, RunState
 
+from dagtop_app.chrome.around import notice_text, trouble_text
 from dagtop_app.chrome.view_model import counted
 from dagtop_app.commandline.signals import EXIT_CODES
 from dagtop_app.faces import ASCII, RUN_FACES, glyph, run_glyph
@@ -50,10 +51,10 @@ def farewell(
     lines += [_failed(row) for row in bad[:_NAMED]]
     if len(bad) > _NAMED:
         lines.append(f"  … and {plural(len(bad) - _NAMED, 'more failure')}")
-    if snapshot.problem_count:
-        last = snapshot.problems[-1] if snapshot.problems else None
-        told = f", the latest: {clean(last.source, 40)}: {clean(last.message, 200)}" if last else ""
-        lines.append(f"  ▲ {plural(snapshot.problem_count, 'problem')} around the run{told}")
+    if told := trouble_text(snapshot):
+        lines.append(f"  ▲ {told}")
+    if told := notice_text(snapshot):
+        lines.append(f"  {told}")
     if error is not None:
         lines.append(f"  the engine broke down, a bug of dagtop: {clean(repr(error), 300)}")
     left = sum(count for state, count in counts.items() if state not in FINAL)

@@ -14,6 +14,7 @@ from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
 
 from dagtop_app.bridge import LogLine
+from dagtop_app.chrome.around import notice_text, trouble_text
 from dagtop_app.chrome.view_model import time_of, tries_of
 from dagtop_app.faces import GATE_FACE, GONE_FACE, TASK_FACES, face_of, is_at_gate
 from dagtop_app.plain.events import counts_text, some
@@ -90,15 +91,9 @@ def status(snapshot: RunSnapshot) -> Iterator[str]:
         yield sentence(f"At a gate: {some([snapshot.rows[index].name for index in gates])}")
     if snapshot.blocked is not None:
         yield sentence(f"Something blocks the event loop for {duration(snapshot.blocked.seconds)}")
-    if snapshot.problem_count:
-        yield sentence(
-            f"{plural(snapshot.problem_count, 'problem')} around the run, the latest: {_last_problem(snapshot)}"
-        )
-
-
-def _last_problem(snapshot: RunSnapshot) -> str:
-    last = snapshot.problems[-1] if snapshot.problems else None
-    return f"{clean(last.source, 60)}: {clean(last.message, 300)}" if last is not None else ""
+    for told in (trouble_text(snapshot), notice_text(snapshot)):
+        if told:
+            yield sentence(told)
 
 
 def tasks(

@@ -104,6 +104,8 @@ class PlainLines:
                 source = name_of(event.task) if event.task else "process"
                 level = f"{clean(event.level, 20)} " if event.level and event.level != "INFO" else ""
                 return f"{source} | {level}{clean(event.line)}"
+            case ev.Problem(is_notice=True):
+                return f"{name_of(event.task)}: {clean(event.message)}"
             case ev.Problem():
                 about = f" ({name_of(event.task)})" if event.task else ""
                 return f"problem with {clean(event.source)}{about}: {clean(event.message)}"

@@ -394,12 +394,21 @@ class Log(Event, frozen=True, tag="log"):
     line: str
 
 
+#: How the journal begins to tell of an output that it cannot keep.
+NOT_KEPT = "the output "
+
+
 class Problem(Event, frozen=True, tag="problem"):
     """Something around the run went wrong (a callback, a report, the journal); the run goes on."""
 
     source: str
     message: str
     task: str = ""
+
+    @property
+    def is_notice(self) -> bool:
+        """It says that the journal cannot keep what a task returned: good to know for a resume, and no trouble of the run."""
+        return self.source == "journal" and bool(self.task) and self.message.startswith(NOT_KEPT)
 
 
 AnyEvent: TypeAlias = (

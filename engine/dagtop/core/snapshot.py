@@ -122,7 +122,7 @@ class RunSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why the run is stopping or has stopped, where that has a reason."""
     problems: tuple[Problem, ...] = ()
-    """The latest, at most 100, oldest first."""
+    """The latest, at most 100, oldest first. Of outputs that the journal cannot keep only the first is told."""
     problem_count: int = 0
     answers: tuple[CommandApplied | CommandRefused, ...] = ()
     """Answers to the latest commands, at most 50, oldest first; `id` tells them apart."""

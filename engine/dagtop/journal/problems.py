@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from dagtop.core.events import NOT_KEPT
 from dagtop.journal.codec import Encoded
 from dagtop.ports.journal import OnProblem
 
@@ -27,4 +28,4 @@ class Problems:
 
     def tell_unstorable(self, task: str, output: Encoded) -> None:
         """Say that a task's output is not kept, and what follows from it."""
-        self.tell("unstorable", f"the output {output.reason}; it is not kept, and on resume the task runs again", task)
+        self.tell("unstorable", f"{NOT_KEPT}{output.reason}; it is not kept, and on resume the task runs again", task)

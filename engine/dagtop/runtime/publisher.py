@@ -90,6 +90,7 @@ class Publisher:
         self._events = 0
         self._problems: deque[Problem] = deque(maxlen=PROBLEMS)
         self._problem_count = 0
+        self._noticed = False
         self._answers: deque[CommandApplied | CommandRefused] = deque(maxlen=ANSWERS)
         self._published_at = -LONGEST
         self._shortest = SHORTEST
@@ -133,6 +134,9 @@ class Publisher:
                 assert self._ledger is not None, "watch comes first"
                 self._touched.update(self._ledger.plan.index[name] for name in (*event.removed, *event.changed))
             elif isinstance(event, Problem):
+                if event.is_notice and self._noticed:
+                    continue  # the first one stands for all: of a wide graph there may be as many as tasks
+                self._noticed = self._noticed or event.is_notice
                 self._problems.append(event)
                 self._problem_count += 1
             elif isinstance(event, (CommandApplied, CommandRefused)):
@@ -146,6 +150,7 @@ class Publisher:
         """Go on from notes that were taken when the ledger was as it is now."""
         self._events, self._problem_count = notes.events, notes.problem_count
         self._problems = deque(notes.problems, maxlen=PROBLEMS)
+        self._noticed = any(problem.is_notice for problem in notes.problems)
         self._answers = deque(notes.answers, maxlen=ANSWERS)
 
     def answer(self, answers: Sequence[CommandApplied | CommandRefused]) -> None:

@@ -184,6 +184,8 @@ class EngineThread:
 
     def _tell_late_problems(self) -> None:
         latest, late = self._box.latest, self._executor.late_problems
+        noticed = any(problem.is_notice for problem in latest.problems)
+        late = tuple(problem for problem in late if not (noticed and problem.is_notice))
         if late:
             self._box.latest = structs.replace(
                 latest,
