@@ -233,6 +233,14 @@ class TestRestart:
             driver.fail(name) if name in {"x", "a"} else driver.succeed(name)
         assert driver.run_state is RunState.FAILED
 
+    def test_B25_whether_it_can_start_is_judged_by_the_rule_in_force(self) -> None:
+        """A restart was refused by the rule of the file, after the rule had been changed by hand."""
+        driver = Driver({"a": [], "b": [], "c": ["a"]})
+        driver.fail("a")
+        driver.command(cmd.SetPolicy("c", trigger="all_done"))
+        assert applied(driver, cmd.RestartTask("c")) == "c runs again"
+        assert driver.running_names() == {"b", "c"}
+
 
 class TestHold:
     def test_B22_a_held_task_does_not_start_and_holds_no_slot(self) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dagtop.core import commands as do
 from dagtop.core.blast import blast_radii, blast_radius
-from dagtop.core.joins import Joins, Verdict
+from dagtop.core.joins import JoinsOfFew, Verdict
 from dagtop.core.snapshot import BROKEN, RunSnapshot, TaskRow
 from dagtop.core.spreading import replicas_of, spread
 from dagtop.core.states import ACTIVE, FINAL, GOOD, RUN_OVER, RunState, TaskState
@@ -171,7 +171,7 @@ def _startable(snapshot: RunSnapshot, chosen: Sequence[int]) -> list[int]:
     states = [row.state for row in rows]
     for index in chosen:
         states[index] = _S.WAITING
-    joins = Joins(snapshot.plan, _serving(snapshot))
+    joins = JoinsOfFew(snapshot.plan, [row.policy for row in rows], _serving(snapshot))
     found = []
     for index in chosen:
         joins.recount(index, states)
@@ -236,7 +236,8 @@ def _lost_beyond(snapshot: RunSnapshot, ended: Collection[int]) -> list[int]:
     plan, states = snapshot.plan, [row.state for row in snapshot.rows]
     for index in ended:
         states[index] = _S.CANCELLED
-    joins = Joins(plan, _serving(snapshot).difference(ended))
+    policies = [row.policy for row in snapshot.rows]
+    joins = JoinsOfFew(plan, policies, _serving(snapshot).difference(ended))
     lost: set[int] = set()
     queue = list(ended)
     while queue:

@@ -9,7 +9,7 @@ from typing import Protocol
 from dagtop.core.desired import Desired
 from dagtop.core.escalation import EscalationReport
 from dagtop.core.events import EscalationAcknowledged, GateWaiting
-from dagtop.core.joins import Joins, Verdict
+from dagtop.core.joins import JoinsOfFew, Verdict
 from dagtop.core.plan import Plan
 from dagtop.core.policy import TaskPolicy
 from dagtop.core.restart import Restart, RestartPolicy, ceiling_of
@@ -161,12 +161,12 @@ def stale_after(now: Situation, again: Collection[int]) -> tuple[str, ...]:
 
 def torn_down_for_good(now: Situation, index: int) -> str:
     """Name of an upstream task that one would need set up again, and that is not to run; "" if there is none."""
-    above = reach(now.plan.upstream, [index]) & now.torn_down
+    above = reach(now.plan.upstream, [index]) & now.torn_down if now.torn_down else set[int]()
     return next((now.plan.names[i] for i in sorted(above) if is_unwanted(now, i)), "")
 
 
 def can_start(now: Situation, index: int) -> bool:
-    joins = Joins(now.plan, now.desired.serving)
+    joins = JoinsOfFew(now.plan, now.policies, now.desired.serving)
     joins.recount(index, now.state)
     return joins.verdict(index) is not Verdict.NEVER
 
@@ -180,7 +180,7 @@ def culprit_of(now: Situation, index: int) -> str:
 
 def skipped_if_lost(now: Situation, index: int) -> tuple[str, ...]:
     """Names of the tasks that would be skipped in a chain if this one ended without success."""
-    joins, states = Joins(now.plan, now.desired.serving - {index}), list(now.state)
+    joins, states = JoinsOfFew(now.plan, now.policies, now.desired.serving - {index}), list(now.state)
     states[index] = TaskState.CANCELLED
     lost: set[int] = set()
     queue = [index]

@@ -108,3 +108,25 @@ class Joins:
         if never:
             return Verdict.NEVER
         return Verdict.START if start else Verdict.WAIT
+
+
+class JoinsOfFew(Joins):
+    """The same for tasks that are asked about one after the other: the rest of the plan is not gone through.
+
+    `recount` comes before each `verdict`.
+
+    Parameters
+    ----------
+    policies: those in force now, by task.
+    """
+
+    def __init__(self, plan: Plan, policies: Sequence[TaskPolicy], early: set[int]) -> None:
+        self._plan, self._policies = plan, policies
+        self.pending = {}  # type: ignore[assignment]  # counted for those that are asked about only
+        self.early = early
+        self._lost, self._bad, self.rule = {}, {}, {}
+
+    def recount(self, index: int, states: Sequence[TaskState]) -> None:
+        """Count what the upstream of this task has come to, by the rule in force."""
+        self.set_rule(index, self._policies[index])
+        super().recount(index, states)
