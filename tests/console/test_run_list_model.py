@@ -86,6 +86,13 @@ class TestLines:
         assert "dagtop resume 20261121-0004-abcdef" in "".join(map(text_of, detail_lines(crashed, 100, NOW, UTC)))
         assert text_of(notes(crashed)) == "resumable"
 
+    def test_of_one_that_was_started_from_python_no_command_is_told_that_would_be_refused(self) -> None:
+        crashed = next(row for row in ROWS if row.summary.state == "crashed")
+        without = crashed._replace(summary=replace(crashed.summary, source=""))
+        told = "".join(map(text_of, detail_lines(without, 100, NOW, UTC)))
+        assert "dagtop resume" not in told
+        assert "its program, by DAGExecutor(resume=...), goes on with it" in told
+
     def test_titles_and_empty_lists(self) -> None:
         left, right = list_title(3, 10, "state:failed", 2, problems=True, place="runs.db")
         assert text_of(left) == "Runs 3 of 10 · 2 marked · problems only"

@@ -308,8 +308,15 @@ def detail_lines(kept: Kept | None, cells: int, now: float, zone: tzinfo | None 
     facts.append(("took", _against_past(kept, _so_far(kept, now))))
     facts.append(("file", [(clean(shorter(summary.source), 300) or "started from Python", "dim")]))
     if not kept.goes_on and not kept.here and summary.state != RunState.SUCCEEDED.value:
-        facts.append(("next", [(f"dagtop resume {clean(summary.run, 60)}", "key"), (" goes on with it", "dim")]))
+        facts.append(("next", [*way_on(summary), (" goes on with it", "dim")]))
     return [fit_line([(f" {fit(label, 7)} ", "head"), *spans], cells) for label, spans in facts]
+
+
+def way_on(summary: RunSummary) -> list[Span]:
+    """What goes on with a run: a command, or the program that it was started from."""
+    if summary.source:
+        return [(f"dagtop resume {clean(summary.run, 60)}", "key")]
+    return [("its program, by ", "dim"), ("DAGExecutor(resume=...)", "key"), (",", "dim")]
 
 
 def _against_past(kept: Kept, seconds: float | None) -> list[Span]:

@@ -17,7 +17,7 @@ from dagtop_app.reports.exporting import FORMS
 from dagtop_app.runs import kept as kept_runs
 from dagtop_app.runs.diff_lines import diff_lines
 from dagtop_app.runs.kept import Compared, Opened
-from dagtop_app.runs.list_model import Kept
+from dagtop_app.runs.list_model import Kept, way_on
 from dagtop_app.screens import questions
 from dagtop_app.screens.popup import Choice, Popup
 from dagtop_app.screens.run_listing import SHARED, RunListing
@@ -221,7 +221,7 @@ class RunList(RunListing):
         lines: list[Line] = [
             ((f"It goes on in process {process}. What runs there is told to stop,", ""),),
             (("what has not begun will not begin.", ""),),
-            ((f"dagtop resume {clean(run, 60)}", "key"), (" goes on with it later.", "dim")),
+            (*way_on(row.summary), (" goes on with it later.", "dim")),
         ]
         choices = [
             Choice(("y",), "y", f"Cancel {clean(run, 60)}", "yes", "bad"),
