@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 from dagtop.core import commands as do
 from dagtop.core.events import CommandApplied, CommandRefused
-from dagtop.core.snapshot import EMPTY, RunSnapshot
-from dagtop.core.states import RUN_OVER, RunState
+from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
+from dagtop.core.states import GOOD, RUN_OVER, RunState
 from dagtop.core.values import dataclass
 from dagtop.observe.story import Story
 
@@ -147,6 +147,8 @@ class Bridge:
         """The run that was looked at last, and how many it had had."""
         self._read = 0
         """Number of the latest event that was looked at for answers."""
+        self._returned: tuple[Engine, TaskRow, str] | None = None
+        """What the task that was asked for last returned."""
 
     def attach(self, engine: Engine) -> None:
         """Look at another run from now on. What was to be undone or answered belonged to the one before."""
@@ -212,6 +214,18 @@ class Bridge:
         """How long tasks took in earlier runs, by index, where the engine knows it."""
         found: Mapping[int, Usual] = getattr(self.engine, "usual", {})
         return found
+
+    def returned(self, row: TaskRow) -> str:
+        """What a task that went well returned, shortly and without secrets; "" where that is not known. Asked once a task."""
+        known = self._returned
+        if known is None or known[0] is not self.engine or known[1] is not row:
+            ask = getattr(self.engine, "returned", None)
+            known = self._returned = (
+                self.engine,
+                row,
+                str(ask(row.name)) if ask is not None and row.state in GOOD else "",
+            )
+        return known[2]
 
     @property
     def is_over(self) -> bool:

@@ -67,6 +67,10 @@ class EngineToBe:
         """Where a task is now."""
         return self.made()[1].where(task)
 
+    def returned(self, task: str) -> str:
+        """What a task that has succeeded returned, in words."""
+        return self._made[1].returned(task) if self._made is not None else ""
+
     def close(self) -> None:
         """Do not stay open any longer than the run goes on."""
         if self._made is not None:

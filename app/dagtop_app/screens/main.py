@@ -81,6 +81,7 @@ class MainScreen(Levelled):
         self.header = Header(id="header")
         self.stage = Stage(self, id="stage")
         self.inspector = Inspector(id="inspector")
+        self.inspector.returned = bridge.returned
         self._side_rule = Painted(id="side-rule")
         self.side = Vertical(self._side_rule, self.inspector, id="side")
         self._word = Painted(id="word")

@@ -12,7 +12,7 @@ from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, TaskState
 from dagtop_app.bridge import LogLine
 from dagtop_app.faces import face_of, glyph, glyph_of, task_face
 from dagtop_app.lines import Line, Span
-from dagtop_app.tasks import upkeep
+from dagtop_app.tasks import outcome, upkeep
 from dagtop_app.tasks import why as reasons
 from dagtop_app.tasks.obstacles import breaker_of, breaker_text
 from dagtop_app.text import bar, clean, clean_lines, clock, cut, duration, fit, name_of, plural, seconds_of, wrap
@@ -50,13 +50,23 @@ def title(snapshot: RunSnapshot, row: TaskRow | None) -> tuple[list[Span], list[
 
 
 def short(
-    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, height: int, usual: Usual | None = None
+    snapshot: RunSnapshot,
+    row: TaskRow,
+    logs: Sequence[LogLine],
+    cells: int,
+    height: int,
+    usual: Usual | None = None,
+    returned: str = "",
 ) -> list[Line]:
-    """The few lines below the table: the most telling ones first."""
+    """The few lines below the table: the most telling ones first. `returned`: what a task that went well did."""
     told = reasons.why(snapshot, row)
     facts: list[tuple[str, Sequence[Span]]] = [("why", _why_spans(snapshot, row))]
+    if not told.text and (took := outcome.took_text(row)):
+        facts[0] = ("done", [(took, "")])
     if known := usual_texts.usual_spans(snapshot, row, usual):
-        facts[0] = ("why", [*facts[0][1], ("   ", ""), *known])
+        facts[0] = (facts[0][0], [*facts[0][1], ("   ", ""), *known])
+    if returned:
+        facts.append(("gave", outcome.gave_spans(returned, cells)))
     if row.gate is not None and row.gate.prompt:
         facts.append(("gate", [(clean(row.gate.prompt, 300), "strong")]))
     report = escalation_of(snapshot, row)
@@ -230,11 +240,16 @@ def log_spans(line: LogLine, *, times: bool = True, task: bool = False) -> list[
 
 
 def full(
-    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, usual: Usual | None = None
+    snapshot: RunSnapshot,
+    row: TaskRow,
+    logs: Sequence[LogLine],
+    cells: int,
+    usual: Usual | None = None,
+    returned: str = "",
 ) -> list[Line]:
     """Everything, section by section, for the right side and for the full-size view."""
     lines: list[Line] = []
-    for head, body in _sections(snapshot, row, logs, cells, usual):
+    for head, body in _sections(snapshot, row, logs, cells, usual, returned):
         drawn = list(body)
         if drawn:
             if lines:
@@ -245,9 +260,9 @@ def full(
 
 
 def _sections(
-    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, usual: Usual | None
+    snapshot: RunSnapshot, row: TaskRow, logs: Sequence[LogLine], cells: int, usual: Usual | None, returned: str
 ) -> Iterator[tuple[str, Iterator[Line]]]:
-    yield ("NOW" if row.state not in FINAL else "OUTCOME"), _now(snapshot, row, cells)
+    yield ("NOW" if row.state not in FINAL else "OUTCOME"), _now(snapshot, row, cells, returned)
     if row.gate is not None:
         yield "GATE", _gate(snapshot, row, cells)
     report = escalation_of(snapshot, row)
@@ -303,8 +318,9 @@ def _bullets(texts: Sequence[str], mark: str, style: str, cells: int) -> Iterato
             yield ((f"  {mark if place == 0 else ' '} ", "key" if mark == "→" else "faint"), (part, style))
 
 
-def _now(snapshot: RunSnapshot, row: TaskRow, cells: int) -> Iterator[Line]:
+def _now(snapshot: RunSnapshot, row: TaskRow, cells: int, returned: str) -> Iterator[Line]:
     told = reasons.why(snapshot, row)
+    yield from outcome.outcome_lines(row, returned, cells)
     if told.share is not None:
         yield (("  ", ""), *_why_spans(snapshot, row)[:3])
     if told.text:

@@ -22,6 +22,8 @@ class Inspector(PaintedScroll):
     at_length = False
     usual: Mapping[int, Usual] = {}
     """How long tasks usually take, by index."""
+    returned: Callable[[TaskRow], str] = staticmethod(lambda row: "")
+    """What a task that went well returned, in words."""
     _subject: str | None = None
 
     def show(self, snapshot: RunSnapshot, row: TaskRow | None, logs: Sequence[LogLine]) -> None:
@@ -33,11 +35,12 @@ class Inspector(PaintedScroll):
             self.set_lines([((" No task is selected.", "dim"),)])
             return
         self._be_about(row.name)
-        usual = self.usual.get(row.index)
+        usual, returned = self.usual.get(row.index), self.returned(row)
         if self.at_length:
-            self.set_lines(inspector_model.full(snapshot, row, logs, cells, usual))
+            self.set_lines(inspector_model.full(snapshot, row, logs, cells, usual, returned))
         else:
-            self.set_lines(inspector_model.short(snapshot, row, logs, cells, max(1, self.size.height), usual))
+            height = max(1, self.size.height)
+            self.set_lines(inspector_model.short(snapshot, row, logs, cells, height, usual, returned))
 
     def draw(self, subject: str, lines: Callable[[int, int], Sequence[Line]]) -> None:
         """Draw what is no single task: `lines` makes it for so many cells and lines."""

@@ -33,7 +33,7 @@ from dagtop.runtime.breaker_registry import Registry
 from dagtop.runtime.breakers import RunBreakers
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.clock import loop_clock, running_loop
-from dagtop.runtime.evidence import Kept, evidence_of
+from dagtop.runtime.evidence import Kept, evidence_of, returned_by
 from dagtop.runtime.growth import Growth
 from dagtop.runtime.hiding import GIVERS
 from dagtop.runtime.inbox import Alarm, Doorbell, Inbox
@@ -347,6 +347,11 @@ class Engine:
     def where(self, task: str) -> str:
         """Where a task is now: the lines of a traceback, innermost last, or a sentence that says why not. From any thread."""
         return self.hiding.text(where_is(self, self.hiding.names.inside(task)))
+
+    def returned(self, task: str) -> str:
+        """What a task that has succeeded returned, shortly and without secrets, or "" of any other. From any thread."""
+        told = returned_by(self.job.plan, self.machine.ledger, self.calls.outputs, self.hiding.names.inside(task))
+        return self.hiding.text(told)
 
     def _hear_of_blocked_loop(self, blocked: Blocked) -> None:
         """On the watchdog's thread, while nothing can be told by events."""

@@ -55,6 +55,18 @@ def evidence_of(
     )
 
 
+def returned_by(plan: Plan, ledger: Ledger, outputs: Sequence[Any], task: str) -> str:
+    """What a task that has succeeded returned, redacted and bounded; "" if it has not, or if that cannot be told."""
+    try:
+        index = plan.index.get(task)
+        if index is None or ledger.state[index] not in GOOD:
+            return ""
+        output = outputs[index]
+        return "nothing" if output is None else _told(task, output)
+    except Exception:  # noqa: BLE001 - the user's threads may change it while it is read (STYLE 12: text for people)
+        return ""
+
+
 def blocker_of(kept: Iterable[Kept], since: float | None, at: float) -> tuple[Blocked | None, float]:
     """The task that kept the loop for more than half of a time, and for how long; (None, 0) if none did."""
     if since is None:

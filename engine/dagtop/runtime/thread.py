@@ -121,6 +121,10 @@ class EngineThread:
         """Where a task is now: its stack, innermost last, or a sentence that says why there is none."""
         return self._engine.where(task)
 
+    def returned(self, task: str) -> str:
+        """What a task that has succeeded returned: its type, and shortly its value if that is safe to tell. Else ""."""
+        return self._engine.returned(task)
+
     def close(self) -> None:
         """Do not stay open any longer than the run goes on."""
         self._engine.close()
