@@ -20,6 +20,7 @@ _LARGEST, _SHARE = Size(36, 11), 0.34
 _LEAST = Size(50, 10)
 #: It is there by itself in a window of so many rows if the drawing is larger than so many windows.
 _ROWS, _WINDOWS = 16, 2.0
+_TITLE = " map "
 _FRAME = (
     (("+", "-", "+"), ("|", " ", "|"), ("+", "-", "+"))
     if ASCII
@@ -55,18 +56,28 @@ class MapCorner:
         return None
 
     def lay_over(self, strip: Strip, y: int, region: Region, drawing: Drawing, words: NodeWords, window: Rect) -> Strip:
-        """A line of the window with that of the map on it."""
+        """A line of the window with that of the map on it, and nothing of the drawing in the cells next to it."""
         row = y - region.y
-        if not 0 <= row < region.height:
+        if not -1 <= row <= region.height:
             return strip
-        middle = Strip(list(self._line(row, region.size, drawing, words, window)))
-        return Strip.join([strip.crop(0, region.x), middle, strip.crop(region.right)])
+        ground = self._inks[Look("")]
+        left, right = max(0, region.x - 1), min(window.width, region.right + 1)
+        if not 0 <= row < region.height:
+            middle = [Segment(" " * (right - left), ground)]
+        else:
+            middle = [*self._line(row, region.size, drawing, words, window)]
+            middle.insert(0, Segment(" " * (region.x - left), ground))
+            middle.append(Segment(" " * (right - region.right), ground))
+        return Strip.join([strip.crop(0, left), Strip(middle), strip.crop(right)])
 
     def _line(self, row: int, size: Size, drawing: Drawing, words: NodeWords, window: Rect) -> Iterator[Segment]:
         frame = self._inks[Look("rule")]
         left, filling, right = _FRAME[0 if not row else 2 if row == size.height - 1 else 1]
         if filling != " ":
-            yield Segment(left + filling * (size.width - 2) + right, frame)
+            title = _TITLE if not row and size.width > len(_TITLE) + 4 else ""
+            yield Segment(left + filling * bool(title), frame)
+            yield Segment(title, self._inks[Look("dim")])
+            yield Segment(filling * (size.width - 2 - len(title) - bool(title)) + right, frame)
             return
         yield Segment(left, frame)
         for cell in self._minimap(drawing, Size(size.width - 2, size.height - 2)).line(row - 1, window):
