@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -416,6 +416,30 @@ class TestTheWorker:
             assert first.is_cancelled
             await shown.press("j")
             assert shown.sheet.scale is view.scale
+
+    async def test_a_size_that_comes_before_the_first_drawing_is_the_one_that_it_is_made_for(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """On a loaded machine boxes came out as pills: the scale was chosen for a view that had no size yet."""
+        may_go = threading.Event()
+
+        def held(wish: Wish, before: Sheet | None, cancelled: Callable[[], bool]) -> Sheet | None:
+            may_go.wait(30)
+            return load(wish, before, cancelled)
+
+        monkeypatch.setattr(laid_out_graph, "load", held)
+        async with console(FakeEngine(running_mix()), (80, 24)) as seen:
+            await seen.press("2")
+            await seen.pilot.resize_terminal(200, 70)
+            await seen.settle()
+            view = seen.app.main.graph
+            assert view.sheet is None
+            may_go.set()
+            await seen.app.workers.wait_for_complete()
+            await seen.settle()
+            assert view.sheet is not None
+            assert view.sheet.wish.room == tuple(view.scrollable_content_region.size)
+            assert view.sheet.scale is Scale.BOX
 
     async def test_a_layout_that_breaks_is_told_and_the_console_goes_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def broken(wish: Wish, before: Sheet | None, cancelled: object) -> Sheet | None:

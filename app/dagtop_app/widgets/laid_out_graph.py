@@ -88,6 +88,8 @@ class LaidOutGraph(DrawnGraph):
         self._tasks_sought: frozenset[int] | None = None
         self._marks_drawn: tuple[int, Sheet | None] = (0, None)
         self._worker: Worker[Picture | None] | None = None
+        self._asked_room = (0, 0)
+        """For which room the latest drawing was begun."""
         self._lineage = 0
         self._rest: Timer | None = None
 
@@ -272,6 +274,12 @@ class LaidOutGraph(DrawnGraph):
         else:
             self._order()
 
+    @property
+    def _room(self) -> tuple[int, int]:
+        """Columns and rows that a drawing has; a little of both before it is known."""
+        size = self.scrollable_content_region.size
+        return max(20, size.width), max(5, size.height)
+
     def _stop(self) -> None:
         if self._worker is not None:
             self._worker.cancel()
@@ -283,14 +291,14 @@ class LaidOutGraph(DrawnGraph):
         if not plan.names:
             return
         self._stop()
-        size = self.scrollable_content_region.size
+        self._asked_room = self._room
         wish = Wish(
             plan=plan,
             scale=self.scale,
             whole=self.whole,
             focus=self.focus_part,
             level=self._level,
-            room=(max(20, size.width), max(5, size.height)),
+            room=self._asked_room,
             lineage=self._lineage,
             folded=self.folded,
             opened=frozenset(self.opened),
@@ -353,6 +361,8 @@ class LaidOutGraph(DrawnGraph):
         self.fit_window()
         sheet, words = self.sheet, self._words
         if sheet is None or words is None or not self.size:
+            if self._worker is not None and self.size and self._room != self._asked_room:
+                self._order()  # the first drawing is not there yet, and was begun for another size
             return
         if sheet.scale.is_small and len(sheet.tasks) <= _AT_ONCE:
             highlight = self.drawing.highlight if self.drawing is not None else Highlight()
