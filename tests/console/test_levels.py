@@ -255,6 +255,16 @@ class TestSteeringANode:
             await seen.press("p")
             assert {type(one) for one in engine.sent} == {do.ReleaseTask}
 
+    async def test_p_on_a_node_in_which_all_has_started_says_that_nothing_can_be_held(self) -> None:
+        """It said that nothing in it is held."""
+        started = {"state": S.RUNNING, "attempt": 1, "started_at": 0.0}
+        engine = engine_of(nested({"ingest/clean/join": started, "ingest/clean/dedupe": started}))
+        async with console(engine) as seen:
+            await go_to(seen, "ingest/clean")
+            await seen.press("p")
+            assert engine.sent == []
+            assert "nothing in it is still to start" in seen.text
+
     async def test_d_has_all_in_a_node_stay_down(self) -> None:
         engine = engine_of()
         async with console(engine, (100, 30)) as seen:

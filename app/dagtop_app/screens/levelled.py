@@ -232,9 +232,10 @@ class Levelled(Foreseeing):
         if node is None or self.roster.marks:
             super().action_hold()
             return
-        name, hold = name_of(node.name, 60), do.HoldTask(task=node.name)
-        if node_commands.radius_of(self.snapshot, hold).refusal:
-            self.give(do.ReleaseTask(task=node.name), f"releasing what is held in {name}")
+        name, hold, release = name_of(node.name, 60), do.HoldTask(task=node.name), do.ReleaseTask(task=node.name)
+        refused = [node_commands.radius_of(self.snapshot, command).refusal for command in (hold, release)]
+        if refused[0] and not refused[1]:
+            self.give(release, f"releasing what is held in {name}")
         else:
             self.give(hold, f"holding {name}")
 
