@@ -105,6 +105,7 @@ def test_no_planted_secret_is_in_a_report(
         "tokens=None",
         "prompt tokens: 1532, max_tokens=4096, tokenCount: 12",
         'File "auth.py", line 3, in get_token',
+        "/graphs/secrets.py:11 in load_tokens, get_token.py:7:12: error",
     ],
 )
 def test_what_only_speaks_of_secrets_stays(harmless: str) -> None:

@@ -97,6 +97,13 @@ def test_a_value_under_a_secret_name_or_of_a_secret_type_is_known(value: dict[st
     assert secrets_in(value) == {SECRET}
 
 
+@pytest.mark.parametrize("kind", [dict, list, set])
+def test_each_of_ten_thousand_values_under_one_secret_name_is_known(kind: type) -> None:
+    """Only the first thousand were."""
+    texts = [f"value-{number:05}" for number in range(10_000)]
+    assert secrets_in({"credentials": dict(enumerate(texts)) if kind is dict else kind(texts)}) == set(texts)
+
+
 def test_what_is_not_secret_is_not_known() -> None:
     value = {
         "user": "ana-of-orders",

@@ -152,6 +152,10 @@ def _forms(named: str) -> re.Pattern[str]:
     )
 
 
+#: A line of a file whose name looks secret: "secrets.py:11".
+_PLACE = re.compile(r"\.[A-Za-z]\w{0,4}:\d{1,5}(?::\d{1,4})?:?\Z")
+
+
 def _hidden(match: re.Match[str]) -> str:
     for kind in ("url", "named", "auth", "bearer"):
         value = match.group(kind)
@@ -161,6 +165,8 @@ def _hidden(match: re.Match[str]) -> str:
         if bare.startswith(REDACTED) or (kind == "named" and bare.lower() in _TELLS_NOTHING):
             return match.group()
         if kind == "named" and bare.isdigit() and _counts(match.group("before_named")):
+            return match.group()
+        if kind == "named" and _PLACE.search(match.group()):
             return match.group()
         if kind == "bearer" and bare.isalpha() and bare.islower():  # a word: "basic authentication"
             return match.group()

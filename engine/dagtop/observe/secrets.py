@@ -7,10 +7,10 @@ from itertools import islice
 from types import MemberDescriptorType
 from typing import Any
 
-from dagtop.observe.known import LONGEST
+from dagtop.observe.known import LONGEST, MOST
 from dagtop.observe.redact import looks_secret, may_be_known, secrets_of_environment
 
-#: How deep is looked, and at how many items of each container.
+#: How deep is looked, and at how many items of each container; at `MOST` of one whose name says that all are secret.
 _DEPTH, _ITEMS = 6, 1_000
 #: Types whose values are secret whatever their name, and where they keep them.
 SECRET_TYPES = frozenset({"SecretStr", "SecretBytes", "Secret"})
@@ -60,22 +60,23 @@ _NOTHING = frozenset({bool, float, complex, type(None)})
 
 
 def _inside(name: str, value: Any, kind: type, secret: bool, depth: int) -> Iterator[str]:
+    items = MOST if secret else _ITEMS
     try:
         if issubclass(kind, dict):
-            for key, item in list(islice(dict.items(value), _ITEMS)):
+            for key, item in list(islice(dict.items(value), items)):
                 told = key if type(key) is str else name
                 under = looks_secret(told) and told is key
                 yield from _under(told if under else name, item, secret or under, depth)
         elif issubclass(kind, (list, tuple)):
             plain = list.__iter__ if issubclass(kind, list) else tuple.__iter__
             fields = _own(kind).get("_fields", ()) if issubclass(kind, tuple) else ()
-            for place, item in enumerate(list(islice(plain(value), _ITEMS))):
+            for place, item in enumerate(list(islice(plain(value), items))):
                 told = fields[place] if place < len(fields) and type(fields[place]) is str else ""
                 under = looks_secret(told)
                 yield from _under(told if under else name, item, secret or under, depth)
         elif issubclass(kind, (set, frozenset)):
             plain_set = set.__iter__ if issubclass(kind, set) else frozenset.__iter__
-            for item in list(islice(plain_set(value), _ITEMS)):
+            for item in list(islice(plain_set(value), items)):
                 yield from _under(name, item, secret, depth)
         else:
             yield from _in_object(name, value, kind, secret, depth)
