@@ -84,6 +84,7 @@ class ConsoleApp(Mannered):
         self._begin = begin
         self.has_begun = begin is None
         """Whether the engine was started: of one that was not no end comes."""
+        self.main.when_painted = self._begin_run
         self.main.rate = self.setting.config.refresh
         self.main.confirm = self.setting.config.confirm
         self.main.roster.columns = self.setting.config.columns
@@ -116,7 +117,6 @@ class ConsoleApp(Mannered):
         self.begin_themes()
         self.tell_of_settings(told)
         self.begin_signs(self.main.source_title)
-        self.call_after_refresh(self._begin_run)
 
     def _begin_run(self) -> None:
         if self._begin is not None and not self._exit:

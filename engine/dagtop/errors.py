@@ -33,15 +33,15 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass  # nothing here stands on the core
+
+import msgspec  # nothing here stands on the core
 
 
 class DagtopError(Exception):
     """Base of all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(msgspec.Struct, frozen=True):
     """One thing that is wrong with a graph or its file."""
 
     message: str

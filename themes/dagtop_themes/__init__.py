@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+import msgspec
 
 _HERE = Path(__file__).parent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
+class Palette(msgspec.Struct, frozen=True, kw_only=True):
     """A set of colours, as #rrggbb."""
 
     name: str
     dark: bool
     base: Mapping[str, str]
     """primary, secondary, accent, success, warning, error, foreground, background, surface, panel."""
-    states: Mapping[str, str] = field(default_factory=dict)
+    states: Mapping[str, str] = {}
     """By name without the "dt-" in front: run, ok, fail, dim, rule …"""
 
 

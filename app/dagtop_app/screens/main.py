@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
 
 from dagtop.core.snapshot import BROKEN as BROKEN_TEXT
@@ -90,6 +91,10 @@ class MainScreen(Levelled):
         self._tiny: Painted | None = None
         self._drawing = False
         self._first = True
+        self._unpainted = ExitStack()
+        """Nothing is painted before something has been drawn: the first paint is no empty screen."""
+        self.when_painted: Callable[[], None] = lambda: None
+        """Called once, after the first paint."""
 
     def compose(self) -> ComposeResult:
         """What the first paint needs, as large as it will be; the rest is made when it is first shown."""
@@ -102,9 +107,15 @@ class MainScreen(Levelled):
 
     def on_mount(self) -> None:
         """Start looking at the engine."""
+        self._unpainted.enter_context(self.app.batch_update())
+        self.set_timer(_READ_AFTER, self._first_drawn)  # whatever happens
         self.table.focus()
         self.set_interval(1 / self.rate, self.poll)
         self.set_timer(_READ_AFTER, self._read_the_rest)
+
+    def on_unmount(self) -> None:
+        """It may go before it was ever painted."""
+        self._unpainted.close()
 
     def _read_the_rest(self) -> None:
         rest = later.rest()
@@ -157,6 +168,13 @@ class MainScreen(Levelled):
         self.bridge.poll()
         self.roster.show(self.bridge.snapshot, self.now())
         self._draw_new(moved=True)
+        self._first_drawn()
+
+    def _first_drawn(self) -> None:
+        if self._first:
+            self._first = False
+            self._unpainted.close()
+            self.call_after_refresh(self.when_painted)
 
     def _draw_new(self, *, moved: bool = False) -> None:
         snapshot = self.bridge.snapshot
@@ -305,6 +323,8 @@ class MainScreen(Levelled):
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose what fits, then draw it."""
+        if event.size == self.outer_size:  # Textual tells the first one twice, and would lay everything out each time
+            event.prevent_default()
         self._fit(event.size)
         if self.has_class("-tiny"):  # no part has a size by which it would ask to be drawn
             self.on_resized()
@@ -344,8 +364,7 @@ class MainScreen(Levelled):
         if not self._drawing:
             self._drawing = True
             self.call_after_refresh(self._draw_resized)
-            if self._first:  # the very first refresh shows more than an empty screen
-                self._first = False
+            if self._first:
                 self.call_later(self.draw)
 
     def _draw_resized(self) -> None:

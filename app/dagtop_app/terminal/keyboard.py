@@ -55,6 +55,8 @@ class ToughDriver(LinuxDriver):
         super().__init__(*args, **options)
         self._is_on = False
         """Whether the terminal is the console's."""
+        if self._size is None:  # until it is told of one Textual asks the standard streams, which are no terminal here
+            self._size = self._get_terminal_size()
 
     def start_application_mode(self) -> None:
         """Take the terminal, once: two threads would share its keys."""
