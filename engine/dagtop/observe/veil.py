@@ -55,6 +55,7 @@ TEXTS: Mapping[type, tuple[str, ...]] = {
     ev.TaskProgress: ("message",),
     ev.TaskNotReady: ("reason",),
     ev.TaskEscalated: ("report",),
+    ev.TaskHeld: ("by",),
     ev.EscalationAcknowledged: ("by", "note"),
     ev.TaskTornDown: ("failure",),
     ev.TaskNotCached: ("reason",),
