@@ -86,7 +86,7 @@ def test_of_events_that_tell_nothing_nothing_is_looked_at() -> None:
     def looked_at(text: str) -> str:
         raise AssertionError(text)
 
-    for event in (ev.TaskReady(0.0, "a"), ev.TaskStarted(0.0, "a", 1), ev.RunPaused(0.0), ev.TaskHeld(0.0, "a")):
+    for event in (ev.TaskReady(0.0, "a"), ev.TaskStarted(0.0, "a", 1), ev.RunPaused(0.0), ev.TaskReleased(0.0, "a")):
         assert veiled(event, looked_at) is event
 
 
