@@ -193,7 +193,7 @@ def test_events_that_are_missing_are_an_error(tmp_path: Path) -> None:
     journal = a_journal(path, events=10_000)
     with closing(sqlite3.connect(path)) as connection:
         firsts = [first for (first,) in connection.execute("SELECT first FROM chunks ORDER BY first")]
-        assert len(firsts) == 3
+        assert len(firsts) >= 3  # one more where the writer looked before all had come
         connection.execute("DELETE FROM chunks WHERE first = ?", (firsts[1],))
         connection.commit()
     stored = journal.load("r1")
