@@ -16,6 +16,7 @@ from dagtop.runtime.stream import StreamRun, read_stream
 
 from dagtop_app.commandline.options import UsageError
 from dagtop_app.commandline.signals import Signals
+from dagtop_app.launching import later
 from dagtop_app.logs.replayed import replay_of
 from dagtop_app.settings import places as settings
 from dagtop_app.terminal.streams import own_terminal
@@ -36,6 +37,7 @@ def replay_command(run: str, signals: Signals, db: Path | None, *, from_start: b
     journal, stored, usual = _found(run, db)
     record = stored.record
     replay = replay_of(stored, at_end=not from_start, usual=usual)
+    later.put_off()
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
     def to_the_logs(stream: str, line: str) -> None:

@@ -16,6 +16,7 @@ from dagtop.runtime.thread import EngineThread
 
 from dagtop_app.commandline.options import OutputOptions
 from dagtop_app.commandline.signals import Signals
+from dagtop_app.launching import later
 from dagtop_app.launching.executing import executor_for
 from dagtop_app.launching.preparing import Prepared
 from dagtop_app.launching.run_end import Reports
@@ -74,6 +75,7 @@ def show_by_schedule(
 
     The exit code is that of the latest run, or 0.
     """
+    later.put_off()
     from dagtop_app.console import run_console  # noqa: PLC0415 - Textual only when there is something to show
 
     runs = _Runs(prepared, output, journal)
