@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Who gives the commands, as the events tell it.
 BY = "console"
 #: Seconds that one look at the engine may take for what has happened since the last one; and of a run that is over.
-CATCH_UP, CATCH_UP_AFTER = 0.01, 0.03
+CATCH_UP, CATCH_UP_AFTER = 0.006, 0.03
 
 
 class LogLine(Protocol):
