@@ -8,6 +8,7 @@ import pytest
 from console_fakes import FakeEngine, S, many, running_mix, snapshot_of
 from console_pilot import console
 from console_scenes import steered
+from dagtop.core.failure import Failure
 from dagtop.core.forecast import Usual
 from dagtop.core.snapshot import RunSnapshot
 from dagtop_app.chrome.view_model import row_line
@@ -51,6 +52,19 @@ class TestWhichThereAre:
         at_160 = text_of(head_line(columns(99, 16, WIDE), "problems", 99))
         assert "USUAL" in at_160
         assert "BREAKER" in at_160
+
+    def test_beside_the_inspector_the_policy_goes_before_why_is_too_narrow(self) -> None:
+        """With 82 cells of 132 there were 23 for WHY: "ValueError: the order …"."""
+        for have in (Have(132, True, False), Have(132, False, True), WIDE):
+            assert columns(82, 16, have).policy == 0
+        assert columns(82, 16, Have(132, True, False)).why >= 33
+        assert columns(82, 16, Have(132)).policy == 9
+
+    def test_why_leaves_out_the_names_of_errors_that_say_it_all(self) -> None:
+        for error, shown in (("TaskTimeoutError", "it took 3s"), ("ValueError", "ValueError: it took 3s")):
+            failure = Failure(error=error, message="it took 3s")
+            snapshot = snapshot_of({"a": ()}, {"a": {"state": S.FAILED, "attempt": 1, "failure": failure}})
+            assert text_of(row_line(snapshot, snapshot.rows[0], columns(100, 12))).rstrip().endswith(f"  {shown}")
 
     def test_a_column_with_nothing_in_it_is_not_there(self) -> None:
         assert columns(150, 16, Have(160)).usual == 0

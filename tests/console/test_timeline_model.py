@@ -582,6 +582,12 @@ class TestAround:
         assert detail_lines(scene, None, (), 80, 3) == []
         assert text_of(detail_title(scene, None)[0]) == "no task"
 
+    def test_below_the_rows_progress_is_a_bar_with_its_share(self) -> None:
+        scene = scene_of(running_mix())
+        row = scene.snapshot.rows[scene.snapshot.plan.index["dedupe_events"]]
+        told = [text_of(line) for line in detail_lines(scene, row, (), 120, 3)]
+        assert any(line.startswith(" now      71% ██████████████") and "71 of 100 files" in line for line in told)
+
 
 def test_nodes_have_what_is_in_them_before_them() -> None:
     plan = plan_of({"in/a": (), "in/b": ("in/a",), "in": ("in/b",)})

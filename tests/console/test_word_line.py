@@ -111,6 +111,12 @@ def test_an_output_that_cannot_be_kept_is_good_to_know_and_no_problem() -> None:
     assert "▲ 1 problem around the run, the latest: journal: the disk is nearly full" in farewell(both)
 
 
+def test_in_a_replay_nobody_decides_at_a_gate() -> None:
+    text = told(Standing(steered(), is_replay=True))
+    assert "1 task at a gate" in text
+    assert "a decides" not in text
+
+
 @pytest.mark.parametrize("cells", [0, 1, 5, 20, 60, 300])
 def test_it_is_as_wide_as_it_is_to_be(cells: int) -> None:
     for text in ("", "x" * 1_000, "\x1b[31m[red]\u202e"):

@@ -264,7 +264,7 @@ def row_line(
 
 
 def _why_spans(snapshot: RunSnapshot, row: TaskRow, cells: int, beside: Beside) -> Line:
-    told = reasons.why(snapshot, row)
+    told = reasons.why_in_short(snapshot, row)
     slow = slow_text(snapshot, row, beside)
     if told.share is None:
         style = "error" if told.style == "fail" else told.style

@@ -80,7 +80,8 @@ def _left(at: Standing) -> list[Span]:
 def _right(at: Standing) -> list[Span]:
     snapshot, parts = at.snapshot, list[Line]()
     if gates := at_gates(snapshot):
-        parts.append(((f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate · a decides ", "alarm"),))
+        decides = "" if at.is_replay else " · a decides"
+        parts.append(((f" {drawn(GATE_FACE)} {plural(len(gates), 'task')} at a gate{decides} ", "alarm"),))
     if at.next_run and not at.is_over:
         parts.append(((at.next_run, "queue"),))
     count = trouble(snapshot)[0]

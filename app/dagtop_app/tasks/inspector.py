@@ -61,8 +61,9 @@ def short(
     """The few lines below the table: the most telling ones first. `returned`: what a task that went well did."""
     told = reasons.why(snapshot, row)
     facts: list[tuple[str, Sequence[Span]]] = [("why", _why_spans(snapshot, row))]
-    if not told.text and (took := outcome.took_text(row)):
-        facts[0] = ("done", [(took, "")])
+    if took := outcome.took_text(row):
+        says_more = told.text and not (row.history and told.text.startswith("after "))
+        facts[0] = ("done", [(took, ""), *([(f" · {told.text}", told.style)] if says_more else [])])
     if known := usual_texts.usual_spans(snapshot, row, usual):
         facts[0] = (facts[0][0], [*facts[0][1], ("   ", ""), *known])
     if returned:
@@ -74,7 +75,7 @@ def short(
         facts.append(("cause", [(f"{report.cause.words}  ", "fail"), (clean(report.summary, 300), "")]))
         if report.options and height > 4:
             facts.append(("do", [(clean(report.options[0], 300), "")]))
-    if row.failure is not None:
+    if row.failure is not None and row.state not in GOOD:
         where = f"  {clean(row.failure.where, 200)}" if row.failure.where else ""
         if told.text != reasons.error_line(row.failure):
             facts.append(("error", [(reasons.error_line(row.failure), "error"), (where, "dim")]))

@@ -71,7 +71,7 @@ class Have(NamedTuple):
 
 
 def columns(cells: int, longest_name: int, have: Have = Have()) -> Columns:  # noqa: B008 - frozen
-    """The columns that fit `cells` cells: below 78 the policy goes, below 70 the time; on wide terminals there are more."""
+    """The columns that fit `cells` cells: below 78 the policy goes (below 90 if there are more), below 70 the time."""
     name = min(max(longest_name, 12), 16 if cells < 90 else max(16, cells // 4))
     if have.chosen:
         return _chosen(cells, name, have.chosen)
@@ -79,8 +79,8 @@ def columns(cells: int, longest_name: int, have: Have = Have()) -> Columns:  # n
     usual = _USUAL if have.usual and have.screen >= 100 and cells >= 76 else 0
     breaker = _BREAKER if have.breaker and have.screen >= 132 and cells >= 76 else 0
     policy = 9 if cells < (120 if usual or breaker else 96) else 15
-    if cells < 78 or (usual and breaker and cells < 90):
-        policy = 0
+    if cells < 78 or ((usual or breaker) and cells < 90):
+        policy = 0  # WHY comes before it
     taken = LEAD + sum(size + 1 for size in (name, _STATE, _TRIES, time, policy, usual, breaker) if size)
     return Columns(name, _STATE, _TRIES, time, policy, max(0, cells - taken), usual, breaker)
 

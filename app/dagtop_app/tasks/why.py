@@ -35,6 +35,10 @@ class Why(NamedTuple):
     share: float | None = None
 
 
+#: Errors of dagtop's own whose message says it all.
+_SAYS_ALL = frozenset({"TaskTimeoutError", "TaskExitError", "UpstreamFailedError", "WorkerDiedError"})
+
+
 def error_line(failure: Failure) -> str:
     """A failure in one line."""
     error, message = clean(failure.error, 200), clean(failure.message, 1000).strip("␊ ")
@@ -103,6 +107,13 @@ def why(snapshot: RunSnapshot, row: TaskRow) -> Why:
             return _aged(row, Why(clean(row.reason) or "result of an earlier run", "dim"))
         case _S.SUCCEEDED:
             return _aged(row, Why(_joined(upkeep.replicas_text(snapshot, row), _why_ok(row)), "dim"))
+
+
+def why_in_short(snapshot: RunSnapshot, row: TaskRow) -> Why:
+    """The same for the table, where every cell counts: errors of dagtop's own are sentences, and need not be named."""
+    told = why(snapshot, row)
+    named, _, said = told.text.partition(": ")
+    return told._replace(text=said) if row.state in BAD and said and named in _SAYS_ALL else told
 
 
 def _aged(row: TaskRow, told: Why) -> Why:

@@ -13,7 +13,7 @@ from dagtop_app import faces
 from dagtop_app.faces import face_of, glyph_of
 from dagtop_app.lines import Line, Span, fit_line, line_width
 from dagtop_app.tasks.grouping_texts import Rolled, figures
-from dagtop_app.tasks.why import why
+from dagtop_app.tasks.why import share_bar, why
 from dagtop_app.text import bar, clean, clock, cut, duration, name_of, plural, width
 from dagtop_app.timeline.model import Scene, seconds_taken
 
@@ -61,7 +61,11 @@ def detail_lines(scene: Scene, row: TaskRow | None, pieces: Sequence[Piece], wid
     if path:
         lines.append(path)
     told = why(scene.snapshot, row)
-    if told.text:
+    if told.share is not None:
+        percent, filled, rest = share_bar(told.share, 20)
+        now = [(percent.lstrip(), "strong"), (filled, "run"), (rest, "bar-rest"), (f" {told.text}", "")]
+        lines.append(fit_line([(" now      ", "head"), *now], width_))
+    elif told.text:
         lines.append(fit_line([(" why      ", "head"), (told.text, told.style)], width_))
     return lines[:height]
 
