@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from console_fakes import EDGES, HOSTILE, S, fail, finished_with_failures, hostile, many, running_mix, snapshot_of
 from dagtop.core.commands import HoldTask, PauseRun, ReleaseTask, SetMaxParallel, SetPolicy
+from dagtop.core.forecast import Usual
 from dagtop.core.policy import Retry, TaskPolicy
 from dagtop.core.snapshot import EMPTY
 from dagtop.core.states import RunState, TaskState
@@ -23,8 +24,8 @@ from dagtop_app.tasks.explain import explain
 from dagtop_app.tasks.filters import Filter, is_problem, matches
 from dagtop_app.tasks.roster import PACE, Roster
 from dagtop_app.tasks.row_orders import SORTS
-from dagtop_app.tasks.table_columns import columns, head_line
-from dagtop_app.tasks.why import why
+from dagtop_app.tasks.table_columns import Beside, columns, head_line
+from dagtop_app.tasks.why import awaited, why
 from dagtop_app.text import bar, clean, clock, cut, duration, fit, name_of, width, wrap
 from hypothesis import given
 from hypothesis import strategies as st
@@ -137,6 +138,19 @@ class TestWhy:
         told = why(snapshot, snapshot.rows[snapshot.plan.index["extract_users"]])
         assert (told.text, told.share) == ("page 62 of 100", 0.62)
         assert self.of("extract_events") == "1,200,000 rows read"
+
+    def test_a_running_task_that_tells_nothing_of_itself_says_what_comes_after_it(self) -> None:
+        """WHY / NEXT was empty."""
+        running = {"state": S.RUNNING, "attempt": 1, "started_at": 10.0}
+        snapshot = snapshot_of({"a": (), "b": ("a",), "c": ("a",), "d": ("b",), "e": ()}, {"a": running}, at=14.0)
+        assert [awaited(snapshot, row) for row in snapshot.rows[:2]] == [
+            "○ b and 1 more wait for it",
+            "○ d waits for it",
+        ]
+        assert awaited(snapshot, snapshot.rows[4]) == "nothing waits for it"
+        usual = {0: Usual(10.0, 12.0, 3)}
+        line = row_line(snapshot, snapshot.rows[0], columns(100, 10), beside=Beside(usual=usual))
+        assert "~6s left · ○ b and 1 more wait for it" in "".join(text for text, _ in line)
 
     def test_what_ended_says_how(self) -> None:
         assert self.of("load_orders") == 'IntegrityError: duplicate key value violates "orders_pk" (881)'

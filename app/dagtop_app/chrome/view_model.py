@@ -266,6 +266,9 @@ def row_line(
 def _why_spans(snapshot: RunSnapshot, row: TaskRow, cells: int, beside: Beside) -> Line:
     told = reasons.why_in_short(snapshot, row)
     slow = slow_text(snapshot, row, beside)
+    if not told.text and told.share is None and row.state is _S.RUNNING:
+        known, taken = beside.usual.get(row.index), snapshot.at - (row.started_at or snapshot.at)
+        told = reasons.Why(reasons.awaited(snapshot, row, known.median - taken if known is not None else None), "dim")
     if told.share is None:
         style = "error" if told.style == "fail" else told.style
         if slow:

@@ -231,6 +231,18 @@ def _why_running(snapshot: RunSnapshot, row: TaskRow) -> Why:
     return Why(_joined(*_standing_first(kept, _counted(done, text), again)), "")
 
 
+def awaited(snapshot: RunSnapshot, row: TaskRow, left: float | None = None) -> str:
+    """Of a running task that tells nothing of itself: how long it has `left`, if that is known, and what comes when it ends."""
+    rows, plan = snapshot.rows, snapshot.plan
+    below = [i for i in plan.downstream[row.index] if rows[i].state is _S.WAITING and i not in plan.nodes]
+    told = f"~{clock_left(left)} left" if left is not None and left > 0 else ""
+    if not below:
+        return told or "nothing waits for it"
+    first = f"{glyph_of(rows[below[0]])} {name_of(rows[below[0]].name, 60)}"
+    others = f" and {len(below) - 1:,} more wait" if len(below) > 1 else " waits"
+    return _joined(told, f"{first}{others} for it")
+
+
 def _standing_first(kept: str, progress: str, again: str) -> tuple[str, str]:
     """Of a task that is kept it matters most whether it is up; of any other how far it is."""
     return (again, progress) if kept else (progress, again)
