@@ -105,6 +105,16 @@ def test_the_recorder_stays_bounded() -> None:
     assert len(report.pauses) == 200
 
 
+def test_outputs_that_cannot_be_kept_are_one_line_of_a_report() -> None:
+    recorder = ReportRecorder()
+    recorder.record(1, [ev.Problem(1.0, "journal", "the output is a set", f"t{n}") for n in range(1_000)])
+    report = collect(FakeRun(plan_of("g", {"a": []}), [FakeTask("a")]), recorder=recorder)
+    assert [(one.task, one.message) for one in report.problems] == [
+        ("t0", "the output is a set; so it is with 999 more")
+    ]
+    assert report.problems_left_out == 0
+
+
 def test_live_edits_tell_who_when_and_what_came_of_it() -> None:
     recorder = ReportRecorder()
     recorder.record(

@@ -66,7 +66,7 @@ def short(
         facts[0] = ("done", [(took, ""), *([(f" · {told.text}", told.style)] if says_more else [])])
     if known := usual_texts.usual_spans(snapshot, row, usual):
         facts[0] = (facts[0][0], [*facts[0][1], ("   ", ""), *known])
-    if returned:
+    if returned and returned != "nothing":
         facts.append(("gave", outcome.gave_spans(returned, cells)))
     if row.gate is not None and row.gate.prompt:
         facts.append(("gate", [(clean(row.gate.prompt, 300), "strong")]))

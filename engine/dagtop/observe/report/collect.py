@@ -288,7 +288,7 @@ def _report(
         tasks=tuple(tasks),
         commands=tuple([_command(answer) for answer in heard.commands]),
         commands_left_out=heard.command_count - len(heard.commands),
-        problems=tuple([_problem(problem) for problem in heard.problems]),
+        problems=tuple([_problem(problem, heard.notice_count) for problem in heard.problems]),
         problems_left_out=max(0, heard.problem_count - len(heard.problems)),
         escalations=tuple([writable(one) for one in heard.escalations]),
         escalations_left_out=heard.escalation_count - len(heard.escalations),
@@ -331,9 +331,12 @@ def _pauses(heard: ReportRecorder, at: float) -> tuple[Pause, ...]:
     return tuple(Pause(started_at=start, ended_at=max(start, end)) for start, end in spans)
 
 
-def _problem(problem: ev.Problem) -> ProblemReport:
+def _problem(problem: ev.Problem, notices: int) -> ProblemReport:
+    said = problem.message
+    if problem.is_notice and notices > 1:
+        said += f"; so it is with {notices - 1:,} more"
     return ProblemReport(
-        at=problem.at, source=storable(problem.source), message=storable(problem.message), task=storable(problem.task)
+        at=problem.at, source=storable(problem.source), message=storable(said), task=storable(problem.task)
     )
 
 

@@ -52,6 +52,8 @@ class ReportRecorder:
         self.command_count = 0
         self.problems: deque[ev.Problem] = deque(maxlen=PROBLEMS)
         self.problem_count = 0
+        self.notice_count = 0
+        """How many outputs the journal cannot keep."""
         self.escalations: deque[EscalationReport] = deque(maxlen=KEPT)
         self.escalation_count = 0
         self.pauses: deque[tuple[float, float]] = deque(maxlen=PAUSES)
@@ -143,6 +145,10 @@ class ReportRecorder:
         self.escalation_count += 1
 
     def _problem(self, event: ev.Problem) -> None:
+        if event.is_notice:
+            self.notice_count += 1
+            if self.notice_count > 1:
+                return  # the first one stands for all
         self.problems.append(event)
         self.problem_count += 1
 
