@@ -177,3 +177,35 @@ def test_no_textual_is_loaded_for_plain_words(run):
 
     code = "import dagtop_app.plain.console, sys; raise SystemExit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], env=run.environ, check=False).returncode == 0
+
+
+READS = """
+    import os, sys
+    import anyio
+    from dagtop import Graph
+
+    graph = Graph("reads", max_parallel=1)
+
+    @graph.task
+    def reads():
+        print("found", repr(sys.stdin.read()))
+        os.close(0)
+
+    @graph.task(depends_on=["reads"])
+    async def waits():
+        await anyio.sleep(1000)
+"""
+
+
+def test_words_are_for_the_console_whatever_a_task_does_with_stdin(talk):
+    """A task that read there got every other word."""
+    child = talk("it.py", READS)
+    child.expect_exact("found ''")
+    child.expect_exact("waits started")
+    for _ in range(3):
+        child.sendline("status")
+        child.expect_exact("reads is running")
+    child.sendline("quit")
+    child.expect_exact("cancel")
+    child.sendline("cancel")
+    child.expect(pexpect.EOF)

@@ -100,12 +100,18 @@ class Talk(Watch):
     # -- what is typed ---------------------------------------------------------------------------------------
 
     def listen(self, descriptor: int = 0) -> None:
-        """Read lines on a thread of its own. In the background of a shell there are none, and that must not stop the run."""
+        """Read lines on a thread of its own. In the background of a shell there are none, and that must not stop the run.
+
+        They are for us only: a task that reads the descriptor from now on finds its end at once.
+        """
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+        own = os.dup(descriptor)
+        with open(os.devnull, "rb") as nothing:
+            os.dup2(nothing.fileno(), descriptor)
 
         def read() -> None:
-            with contextlib.suppress(OSError, ValueError), open(os.dup(descriptor), "rb") as stream:
+            with contextlib.suppress(OSError, ValueError), open(own, "rb") as stream:
                 while line := stream.readline(_LONGEST):
                     self.mailbox.put(line.decode("utf-8", "replace"))
             self.mailbox.put(_Heard.NO_MORE_LINES)
