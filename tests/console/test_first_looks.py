@@ -26,6 +26,7 @@ from dagtop_app.logs.roll import wrong_in
 from dagtop_app.screens import questions
 from dagtop_app.screens.form import Form
 from dagtop_app.screens.popup import _folded
+from dagtop_app.settings.keymap import unsteered
 from dagtop_app.tasks.filters import Filter
 from test_replay_screen import _run, there
 
@@ -106,6 +107,17 @@ async def test_a_replay_does_not_offer_to_run_a_task_again() -> None:
         assert "runs one again" not in seen.text
     replay.close()
     assert replay.join(20)
+
+
+def test_texts_of_a_replay_name_no_keys_that_it_would_refuse() -> None:
+    line = (
+        (" ", ""),
+        ("held by you · p releases it       ", "held"),
+        ("used up · r starts it · e raises the ceiling · E", ""),
+    )
+    assert text_of(unsteered(line)).split() == ["held", "by", "you", "used", "up", "·", "E"]
+    assert [len(text) for text, _ in unsteered(line)] == [len(text) for text, _ in line]
+    assert unsteered((("in 4s · ReadTimeout", "retry"),)) == (("in 4s · ReadTimeout", "retry"),)
 
 
 async def test_problems_only_does_not_count_the_task_that_only_the_cursor_keeps() -> None:

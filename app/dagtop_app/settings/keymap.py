@@ -238,6 +238,15 @@ def rekeyed(line: Line) -> Line:
     return tuple((_HINT.sub(_named, text) if " " in text else text, style) for text, style in line)
 
 
+#: What texts say of keys that move a task, or the run.
+_STEERS = re.compile(r" · (?:p releases it|Z goes on|r starts it|d starts it|e raises the ceiling)(?!\w)")
+
+
+def unsteered(line: Line) -> Line:
+    """A line of a replay, as wide as it was: its texts name no keys that would change something."""
+    return tuple((f"{_STEERS.sub('', text):<{len(text)}}" if " · " in text else text, style) for text, style in line)
+
+
 def _named(match: re.Match[str]) -> str:
     shown = _shown.get(_HINTS[match[0]])
     if shown is None:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from dagtop_app.lines import Line, Span, fit_line
-from dagtop_app.settings.keymap import rekeyed
+from dagtop_app.settings.keymap import rekeyed, unsteered
 from dagtop_app.widgets.inks import Inks, inks
 from dagtop_app.widgets.messages import Resized
 
@@ -46,6 +46,15 @@ class Based(_AnyWidget):
     """Mixed into a widget that works out its own style once, not for every line: that took half of the time to draw one."""
 
     _base: Style | None = None
+    _is_of_replay: bool | None = None
+
+    @property
+    def is_of_replay(self) -> bool:
+        """Whether it stands on a screen that plays a run, of which nothing can be changed."""
+        if self._is_of_replay is None:
+            engine = getattr(getattr(self.screen, "bridge", None), "engine", None)
+            self._is_of_replay = bool(getattr(engine, "is_replay", False))
+        return self._is_of_replay
 
     @property
     def base(self) -> Style:
@@ -66,7 +75,7 @@ def paint(widget: Based, line: Line, cells: int, ground: str = "") -> Strip:
     styles = inks(widget)
     if ground:
         base += styles[ground]
-    line = rekeyed(line)
+    line = rekeyed(unsteered(line) if widget.is_of_replay else line)
     if styles.colourless:
         line = without_tails(line, styles)
     segments = [Segment(text, base + styles[style] if style else base) for text, style in line]
