@@ -347,7 +347,7 @@ class Calls:
                     value = resource
                 case Item():
                     assert self.growth is not None, "set before the run begins"
-                    value = self.growth.item(source)
+                    value = self.growth.lists.item(source)
                 case FromNode(path=path):
                     value = self.nodes.value(self._plan.index[path])
                 case StateOf(name=name):

@@ -1,13 +1,12 @@
-"""Tasks that come while the run goes on: those that tasks spawn or return, and those of the elements of a list."""
+"""Tasks that come while the run goes on: those that tasks spawn or return, and those of the elements of a list (`lists`)."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import partial
-from itertools import groupby, islice
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 from msgspec import structs
 
@@ -17,28 +16,19 @@ from dagtop.core.events import AnyEvent, CommandRefused, TaskRestarted
 from dagtop.core.growing import announce
 from dagtop.core.instructions import Instruction
 from dagtop.core.machine import RunMachine
-from dagtop.core.states import FINAL, GOOD, TaskState
-from dagtop.errors import GraphError, Skip
+from dagtop.core.states import FINAL, TaskState
+from dagtop.errors import GraphError
 from dagtop.graph.additions import Addition, Additions, Task
 from dagtop.graph.binding import Item
 from dagtop.graph.check import code_of
-from dagtop.graph.mapping import Mapped, element
+from dagtop.graph.mapping import Mapped
 from dagtop.runtime.again import Came, is_another
 from dagtop.runtime.calls import Calls
 from dagtop.runtime.inbox import Doorbell
 from dagtop.runtime.job import Job
+from dagtop.runtime.lists import CallUser, Lists
 from dagtop.runtime.reports import Reports
 from dagtop.runtime.swapping import Swap, Version, Versions
-
-#: Calls code of the user's in a thread: (what it returned, what it raised).
-CallUser: TypeAlias = Callable[[Callable[[], Any]], Awaitable[tuple[Any, BaseException | None]]]
-
-#: What is made a list where it stands; of anything else the user's code gives the elements one by one.
-_BUILT_IN = frozenset({list, tuple, range, set, frozenset, dict})
-
-#: So many elements a list may have; one that never ends must not fill the memory.
-MOST = 1_000_000
-
 
 #: Copies of the graph are that many times as long apart as one takes: a graph that grows task by task is soon a large one.
 PATIENCE = 4.0
@@ -86,8 +76,7 @@ class Growth:
         """By spawner: its latest attempt that asked for tasks."""
         self._kinds: dict[int, int] = {}
         """By the id of code: what kind of task it makes, if kinds matter."""
-        self._lists: dict[int, tuple[Any, list[Any]]] = {}
-        """By task that gathers: what the list was made of, and the list."""
+        self.lists = Lists(job, machine, calls)
         self._must_come = False
         """Whether one of those that wait is to hold others back: these might start before the loop has gone round."""
         self._announced = 0
@@ -286,8 +275,7 @@ class Growth:
         return any(type(source) is Item and source.owner == owner for _, source in call.arguments)
 
     def _elements(self, name: str) -> list[str]:
-        _, elements = self._lists[self._machine.plan.index[name]]
-        return [element(name, place) for place in range(len(elements))]
+        return self.lists.names(self._machine.plan.index[name])
 
     def _held_back(self, additions: Sequence[Addition]) -> dict[str, tuple[str, ...]]:
         """The new upstream of the tasks that shall wait for those that come."""
@@ -394,19 +382,8 @@ class Growth:
         """See to it that each element of a gathering task's list has its task, and that it waits for just these."""
         plan = self._machine.plan
         name, mapped = plan.names[index], self._job.checked.around.maps[index]
-        source = self._source(mapped)
-        kept = self._lists.get(index)
-        if kept is None or kept[0] is not source:
-            if type(source) in _BUILT_IN:
-                try:
-                    made = _made(source)
-                except Exception as raised:  # noqa: BLE001 - somebody changes it at this moment, or it is too long
-                    return raised
-            else:
-                made, error = await call(partial(_made, source))
-                if error is not None:
-                    return error
-            self._lists[index] = source, made
+        if (wrong := await self.lists.read(index, call)) is not None:
+            return wrong
         try:
             with self._lock:
                 self.waiting += self._missing(index, mapped)
@@ -452,40 +429,11 @@ class Growth:
         rewired: dict[str, tuple[str, ...]] = {}
         for name in names:
             index = plan.index[name]
-            over = self._index_of_source(maps[index]) if index in maps else None
+            over = self.lists.task_of(maps[index]) if index in maps else None
             if over is not None and states[index] is TaskState.WAITING and states[over] not in FINAL:
                 rewired[name] = tuple(self._others(name))
         if rewired:
             self._add([], "", "lists are made anew", rewired)
-
-    def item(self, item: Item) -> Any:
-        """An element of a list.
-
-        Raises
-        ------
-        Skip: the list has become shorter.
-        """
-        source = self._source(self._job.checked.around.maps[item.owner])
-        kept = self._lists.get(item.owner)
-        if kept is None or kept[0] is not source:  # the task that returns the list ran again
-            kept = self._lists[item.owner] = source, _made(source)
-        if item.place >= len(kept[1]):
-            there = len(kept[1])
-            raise Skip(f"the list has only {there} element{'' if there == 1 else 's'} now")
-        return kept[1][item.place]
-
-    def _source(self, mapped: Mapped) -> Any:
-        index = self._index_of_source(mapped)
-        if index is None:
-            return mapped.items
-        return self._calls.outputs[index] if self._machine.ledger.state[index] in GOOD else ()
-
-    def _index_of_source(self, mapped: Mapped) -> int | None:
-        """The task that returns the list; None if that is given."""
-        if mapped.over is None:
-            return None
-        name = mapped.over if isinstance(mapped.over, str) else self._job.checked.by_function[id(mapped.over)]
-        return self._machine.plan.index[name]
 
 
 _UNBEGUN = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD})
@@ -493,16 +441,3 @@ _UNBEGUN = frozenset({TaskState.WAITING, TaskState.READY, TaskState.HELD})
 
 def _listed(depends_on: Any) -> list[Any]:
     return [depends_on] if isinstance(depends_on, str) or callable(depends_on) else list(depends_on)
-
-
-def _made(source: Any) -> list[Any]:
-    """The elements of a list, or the pairs of a mapping.
-
-    Raises
-    ------
-    GraphError: there are too many of them.
-    """
-    made = list(islice(source.items() if isinstance(source, Mapping) else source, MOST + 1))
-    if len(made) > MOST:
-        raise GraphError(f"the list has more than {MOST:,} elements, and each of them would be a task")
-    return made
