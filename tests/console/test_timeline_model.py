@@ -491,6 +491,9 @@ class TestAround:
         assert (gpu.title, gpu.notes) == ("gpu 1", ("train_seg → train_ltv", "1/1"))
         assert set(gpu.cells.strip()) == {"█"}
         assert line_width(gauge_line(scene, gpu, "queue")) <= 160
+        narrow = scene_of(snapshot, engine.story, wide=80)
+        many_slots = gpu._replace(title="slots of 1,000", notes=("now 10 · peak 11", "10/1,000"))
+        assert text_of(gauge_line(narrow, many_slots, "run")).rstrip().endswith("│ 10")
         assert gauges.take(Story(), snapshot)
         assert gauges.pools(snapshot, scene.window, 4)[0].cells.strip() == ""
 

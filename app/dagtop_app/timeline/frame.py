@@ -104,6 +104,8 @@ def gauge_line(scene: Scene, gauge: Gauge, style: str) -> Line:
     room = sum(size + 1 for size in (cols.wait, cols.run, cols.note) if size) - 1
     bound = "|" if faces.ASCII else "│"
     said = next((one for one in gauge.notes if width(one) <= room), gauge.notes[0 if cols.note else -1])
+    if not cols.note and width(said) > room:
+        said = said.partition("/")[0]  # of how many stands in the title
     return (
         (" " * LEAD + fit(gauge.title, cols.name) + " ", "dim"),
         (bound, "rule"),
