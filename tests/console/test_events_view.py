@@ -48,6 +48,11 @@ class TestWords:
         assert weights["retry"] is Weight.WARNING
         assert weights["failed"] is Weight.BAD
 
+    def test_an_output_that_cannot_be_kept_is_a_note_and_no_problem(self) -> None:
+        told = tell(ev.Problem(1.0, "journal", "the output is a set; it is not kept", "load"))
+        assert (told.kind, told.who, told.weight, told.task) == ("note", "load", Weight.DETAIL, "load")
+        assert tell(ev.Problem(1.0, "journal", "the disk is full")).weight is Weight.WARNING
+
 
 class TestTheRoll:
     def roll(self, text: str = "", **given: Any) -> list[str]:

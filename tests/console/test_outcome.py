@@ -51,6 +51,17 @@ def test_whatever_was_returned_it_stays_in_its_place(said: str, cells: int) -> N
         assert all(line_width(line) <= cells for line in lines)
 
 
+def test_neighbours_that_stay_up_are_not_counted_as_not_done() -> None:
+    up = {"state": S.RUNNING, "attempt": 1, "started_at": 0.0, "serving": True}
+    for rows, said in (
+        ({"b": up, "c": up}, "2/2 up  "),
+        ({"b": up, "c": OK}, "2/2 up or done  "),
+        ({"b": OK}, "1/2 done  "),
+    ):
+        snapshot = snapshot_of({"a": (), "b": ("a",), "c": ("a",)}, {"a": OK, **rows})
+        assert f" feeds   {said}" in text_of(short(snapshot, snapshot.rows[0], (), 80, 8))
+
+
 class Monster:
     def __repr__(self) -> str:
         raise SystemExit("nobody asks this")

@@ -199,6 +199,8 @@ def tell(event: AnyEvent) -> Told:
             return Told(
                 "escalate", name_of(event.task, 200), f"ESC-{event.number} {word}", by, "held", Weight.NEWS, event.task
             )
+        case ev.Problem(is_notice=True):
+            return Told("note", name_of(event.task, 200), _reason(event.message), "", "dim", Weight.DETAIL, event.task)
         case ev.Problem():
             who = name_of(event.task, 200) if event.task else clean(event.source, 200)
             return Told("problem", who, _reason(event.message), "", "warn", Weight.WARNING, event.task)

@@ -128,8 +128,9 @@ def _neighbours(snapshot: RunSnapshot, indices: Sequence[int]) -> list[Span]:
     if not indices:
         return [("nothing", "faint")]
     rows = sorted((snapshot.rows[i] for i in indices[:500]), key=lambda it: (it.state in GOOD, it.state not in BAD))
-    good = sum(1 for it in rows if it.state in GOOD)
-    spans: list[Span] = [(f"{good}/{len(indices)} done  ", "dim")] if len(indices) > 1 else []
+    done, up = sum(it.state in GOOD for it in rows), sum(it.serving and it.state not in GOOD for it in rows)
+    word = "up" if up and not done else "up or done" if up else "done"
+    spans: list[Span] = [(f"{done + up}/{len(indices)} {word}  ", "dim")] if len(indices) > 1 else []
     for it in rows[:12]:
         spans += [(f"{glyph_of(it)} ", face_of(it).style), (f"{name_of(it.name, 40)}  ", "")]
     if len(indices) > 12:
