@@ -15,6 +15,7 @@ from dagtop_app.commands.browsing import Browser
 from dagtop_app.screens.kept_replay import KeptReplay
 from dagtop_app.screens.popup import Popup
 from dagtop_app.screens.run_list import RunList
+from msgspec.structs import replace
 
 pytestmark = pytest.mark.anyio
 
@@ -257,6 +258,12 @@ class TestTellingOfOne:
         async with listed(FakeJournal(some())) as seen:
             await seen.press("j", "j", "j", "y", "4")
             assert seen.app.clipboard == "dagtop resume 20261121-0003-abcdef"
+
+    async def test_of_a_run_that_was_started_from_python_no_resume_is_copied(self) -> None:
+        async with listed(FakeJournal([replace(one, source="") for one in some()])) as seen:
+            await seen.press("j", "j", "j", "y")
+            assert "dagtop replay" in seen.text
+            assert "dagtop resume" not in seen.text
 
     async def test_the_keys_are_told(self) -> None:
         async with listed(FakeJournal(some())) as seen:

@@ -198,7 +198,7 @@ class RunList(RunListing):
             return
         other = self.partner_of(row)
         texts = {"id": row.run, "replay": f"dagtop replay {row.run}", "report": f"dagtop report {row.run} report.html"}
-        if not row.goes_on:
+        if not row.goes_on and row.summary.source:
             texts["resume"] = f"dagtop resume {row.run}"
         if other:
             texts["diff"] = f"dagtop diff {other} {row.run}"
