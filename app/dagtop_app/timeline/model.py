@@ -84,6 +84,10 @@ def columns(width_: int, longest_name: int) -> Columns:
 # -- order ---------------------------------------------------------------------------------------------------------------
 
 
+#: Of what has not begun, and of which nobody knows when it will.
+_NEVER_YET = 1e18
+
+
 def ordered(order: str, shown: Sequence[int], snapshot: RunSnapshot, story: Story, ahead: Ahead) -> Sequence[int]:
     """The tasks of the table in another order; fast for 100,000 of them."""
     rows, names, at, track_of = snapshot.rows, snapshot.plan.names, snapshot.at, story.tracks.get
@@ -96,9 +100,13 @@ def ordered(order: str, shown: Sequence[int], snapshot: RunSnapshot, story: Stor
             else:
                 keys[index] = -track.ran if track.kind is not Kind.RUN else track.since - at - track.ran
     elif order == "start":
+        comes = ahead.starts.get
         for index in shown:
-            track = track_of(names[index])
-            keys[index] = track.first if track is not None else _begun(rows[index], ahead)
+            track, row = track_of(names[index]), rows[index]
+            if track is not None:
+                keys[index] = track.first
+            else:  # of the many that wait nothing has begun
+                keys[index] = comes(index, _NEVER_YET) if row.state is _S.WAITING else _begun(row, ahead)
     else:
         return shown
     return sorted(sorted(shown), key=keys.__getitem__)
@@ -108,7 +116,7 @@ def _begun(row: TaskRow, ahead: Ahead) -> float:
     for at in (row.ready_at, row.started_at, row.ended_at if row.state is _S.CACHED else None):
         if at is not None:
             return at
-    return ahead.starts.get(row.index, inf if row.state in FINAL else 1e18)
+    return ahead.starts.get(row.index, inf if row.state in FINAL else _NEVER_YET)
 
 
 def _ran(row: TaskRow, at: float) -> float:
