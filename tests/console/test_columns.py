@@ -59,6 +59,8 @@ class TestWhichThereAre:
             assert columns(82, 16, have).policy == 0
         assert columns(82, 16, Have(132, True, False)).why >= 33
         assert columns(82, 16, Have(132)).policy == 9
+        assert columns(82, 30, Have(132, True, False)).task == 20
+        assert columns(82, 30, Have(132, True, False)).why >= 29
 
     def test_why_leaves_out_the_names_of_errors_that_say_it_all(self) -> None:
         for error, shown in (("TaskTimeoutError", "it took 3s"), ("ValueError", "ValueError: it took 3s")):

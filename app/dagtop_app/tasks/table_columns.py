@@ -80,7 +80,8 @@ def columns(cells: int, longest_name: int, have: Have = Have()) -> Columns:  # n
     breaker = _BREAKER if have.breaker and have.screen >= 132 and cells >= 76 else 0
     policy = 9 if cells < (120 if usual or breaker else 96) else 15
     if cells < 78 or ((usual or breaker) and cells < 90):
-        policy = 0  # WHY comes before it
+        policy = 0  # WHY comes before it, and whole names
+        name = max(name, min(longest_name, 20)) if cells >= 78 else name
     taken = LEAD + sum(size + 1 for size in (name, _STATE, _TRIES, time, policy, usual, breaker) if size)
     return Columns(name, _STATE, _TRIES, time, policy, max(0, cells - taken), usual, breaker)
 
