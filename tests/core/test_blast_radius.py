@@ -133,3 +133,13 @@ def test_what_there_is_none_of_is_left_out() -> None:
     assert blast_radius(snapshot_of(driver), cmd.PauseRun()).summary == "starts nothing new; 1 task may finish"
     driver.succeed("only")
     assert "0 task" not in blast_radius(snapshot_of(driver), cmd.PauseRun()).summary
+
+
+def test_all_that_runs_again_with_what_failed_is_named() -> None:
+    """The dialog said "Run 1 task again", and those after it ran too."""
+    driver = Driver({"a": [], "b": ["a"], "c": ["b"], "d": []})
+    driver.succeed("d")
+    driver.fail("a")
+    found = blast_radius(snapshot_of(driver), cmd.RetryFailed())
+    assert found.summary == "1 task that failed runs again, and 2 tasks after them"
+    assert found.runs_again == ("a", "b", "c")

@@ -17,7 +17,7 @@ from dagtop.core.affected import (
 )
 from dagtop.core.blast_parts import STOPPED, lacks, names_of, refused, thrown_away
 from dagtop.core.restart import RestartPolicy
-from dagtop.core.states import ACTIVE, BAD, FINAL, GOOD, RUN_OVER, RunState, TaskState
+from dagtop.core.states import ACTIVE, BAD, FINAL, RUN_OVER, RunState, TaskState
 from dagtop.core.wording import do, tasks
 
 
@@ -103,7 +103,7 @@ def of_retry_failed(now: Situation) -> cmd.BlastRadius:
     after = f", and {tasks(len(chosen) - len(failed))} after them" if len(chosen) > len(failed) else ""
     return cmd.BlastRadius(
         summary=f"{tasks(len(failed))} that failed {do(len(failed), 'run')} again{after}",
-        runs_again=tuple(now.plan.names[i] for i in chosen if now.state[i] in GOOD or now.state[i] in BAD),
+        runs_again=tuple(now.plan.names[i] for i in chosen),
     )
 
 
