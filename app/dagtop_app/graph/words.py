@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from dagtop.core.guards import BreakerState
 from dagtop.core.snapshot import EMPTY, RunSnapshot, TaskRow
@@ -59,11 +60,21 @@ class NodeWords(NodeTexts):
         if not self._counts:
             return
         for was, now in moved:
-            node = self._sheet.nodes.get(now.index)
-            counts = self._counts.get(node) if node is not None else None
-            if counts is not None:
+            if (node := self.node_of(now.index)) is None or (counts := self._counts.get(node)) is None:
+                continue
+            if now.index not in self._sheet.nodes or not self._bundles[node].is_level:  # the level itself is no task
                 counts[was.state] -= 1
                 counts[now.state] = counts.get(now.state, 0) + 1
+
+    def node_of(self, task: int) -> int | None:
+        """The node that tells of a task: its own, that of its group, or the level that it is in; None if none does."""
+        node = self._sheet.nodes.get(task)
+        return node if node is not None or not self._levels else self._levels.get(task)
+
+    @cached_property
+    def _levels(self) -> Mapping[int, int]:
+        """The node of each task that is in one that is a level."""
+        return {task: node for node, bundle in self._bundles.items() if bundle.is_level for task in bundle.tasks}
 
     # -- what a node is --------------------------------------------------------------------------------------
 

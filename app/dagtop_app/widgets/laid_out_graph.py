@@ -186,11 +186,11 @@ class LaidOutGraph(DrawnGraph):
         if moved is None:
             self.repaint(list(range(len(sheet.tasks))), [])
             return
-        new, nodes = self._snapshot, sheet.nodes
+        new, words = self._snapshot, self._words
         changed: set[int] = set()
         ticking: set[int] = set()
         for was, row in moved:
-            node = nodes.get(row.index)
+            node = words.node_of(row.index) if words is not None else None
             if node is not None:
                 (ticking if was.state is row.state else changed).add(node)
         if sheet.scale is Scale.BOX:
