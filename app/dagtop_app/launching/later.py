@@ -29,6 +29,7 @@ LATER = (
     "dagtop_app.steering.undo",
     "dagtop_app.tasks.copying",
     "dagtop_app.tasks.explain",
+    "dagtop_app.tasks.outcome",
     "dagtop_app.tasks.row_orders",
     "dagtop_app.tasks.why",
     "dagtop_app.terminal.child",

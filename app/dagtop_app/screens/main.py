@@ -14,6 +14,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.geometry import Size
+from textual.screen import Screen
 
 from dagtop_app.actions import ACTIONS, BY_ID, KEPT_FOOTER, Action, bindings, footer_of
 from dagtop_app.bridge import Bridge
@@ -57,7 +58,7 @@ _WHEN_TINY = ("quit", "help", "shell", "leave")
 _KEYS_WHEN_TINY = ("app.quit", "app.help", "app.shell")
 
 
-class MainScreen(Levelled):
+class MainScreen(Levelled, Screen[None]):
     """Draws what the bridge has, sends what keys ask for."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings()]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import msgspec
 from dagtop.core import commands as do
 from dagtop.core.snapshot import RunSnapshot, TaskRow
 from dagtop.core.states import RUN_OVER, RunState, TaskState
-from textual.screen import Screen
 
 from dagtop_app.bridge import Bridge
 from dagtop_app.lines import Line
@@ -20,8 +20,15 @@ from dagtop_app.steering import asking, filling, node_commands
 from dagtop_app.tasks.marks import whom
 from dagtop_app.text import name_of
 
+if TYPE_CHECKING:
+    from textual.screen import Screen
 
-class Steering(Screen[None]):
+    _Screen = Screen[None]
+else:  # the dozen mix-ins from here up to the main screen are no widgets: Textual takes a while to make one
+    _Screen = object
+
+
+class Steering(_Screen):
     """What the console's screen can do to a run. `bridge`, `selected_row` and `chosen_rows` come from the screen itself."""
 
     bridge: Bridge
