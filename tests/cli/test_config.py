@@ -233,6 +233,11 @@ class TestTheCommand:
         done = run("run", "graph.py", "--config", "bad.toml", "--no-journal")
         assert done.returncode == 2
         assert done.stderr == "dagtop: bad.toml:1: refresh takes a number from 1 to 60, not 1000\n"
+        write("bad.toml", "refresh = 1000\nmouse = 3\n")
+        assert run("run", "graph.py", "--config", "bad.toml", "--no-journal").stderr == (
+            "dagtop: bad.toml:1: refresh takes a number from 1 to 60, not 1000\n"
+            "dagtop: bad.toml:2: mouse takes true or false, not 3\n"
+        )
 
     @pytest.mark.parametrize("command", [["replay", "last"], ["resume", "last"], ["run", "graph.py"], ["graph.py"]])
     def test_every_command_that_draws_takes_settings(self, run, command) -> None:

@@ -123,7 +123,8 @@ def _refuse(error: UsageError, arguments: Sequence[str]) -> int:
     from dagtop_app.commandline.cli import commands  # noqa: PLC0415 - only for errors
     from dagtop_app.text import clean  # noqa: PLC0415 - as above
 
-    tell(f"dagtop: {clean(str(error), 1000)}")
+    for line in error.lines:
+        tell(f"dagtop: {clean(line, 1000)}")
     if not error.help_helps:
         return USAGE_ERROR
     command = f" {arguments[0]}" if arguments and arguments[0] in commands() else ""

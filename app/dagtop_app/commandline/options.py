@@ -25,6 +25,11 @@ class UsageError(Exception):
     help_helps = True
     """Whether `--help` says more."""
 
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is told, in one line or several."""
+        return (str(self),)
+
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _PARTS = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|min|m|h|d)")

@@ -201,7 +201,8 @@ def _followed(document: Document, themes: Path) -> Config:
             if not wrong:
                 return config
             break
-    raise ConfigError("\n".join(str(error) for error in wrong.values()))
+    first, *beside = map(str, wrong.values())
+    raise ConfigError(first, beside=tuple(beside))
 
 
 def journal_settings(

@@ -30,13 +30,20 @@ class ConfigError(UsageError):
     Parameters
     ----------
     keys: what in it is wrong, as a path from the top; () if it is all of it.
+    beside: what else is wrong.
     """
 
     help_helps = False
 
-    def __init__(self, message: str, keys: Path_ = ()) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, keys: Path_ = (), *, beside: tuple[str, ...] = ()) -> None:
+        super().__init__("\n".join((message, *beside)))
         self.keys = keys
+        self._lines = (message, *beside)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A line for each mistake."""
+        return self._lines
 
 
 class Document(NamedTuple):
