@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dagtop.core.commands import BlastRadius, Command
+from collections.abc import Iterable
+
+from dagtop.core.commands import BlastRadius, Command, RetryFailed
 from dagtop.core.snapshot import RunSnapshot
-from dagtop.core.states import GOOD
+from dagtop.core.states import GOOD, TaskState
+from msgspec.structs import replace
 
 from dagtop_app.settings.config import Confirm
 from dagtop_app.steering.undo import row_of
@@ -28,5 +31,12 @@ def is_asked(confirm: Confirm, snapshot: RunSnapshot, command: Command, radius: 
             return True
         case "never":
             return False
+        case _ if isinstance(command, RetryFailed):  # those that were skipped because of one lose nothing either
+            return worth_asking(snapshot, replace(radius, runs_again=_ran(snapshot, radius.runs_again)))
         case _:
             return worth_asking(snapshot, radius)
+
+
+def _ran(snapshot: RunSnapshot, names: Iterable[str]) -> tuple[str, ...]:
+    rows = ((name, row_of(snapshot, name)) for name in names)
+    return tuple(name for name, row in rows if row is not None and row.state is not TaskState.SKIPPED)
