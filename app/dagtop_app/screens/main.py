@@ -324,9 +324,12 @@ class MainScreen(Levelled, Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose what fits, then draw it."""
-        if event.size == self.outer_size:  # Textual tells the first one twice, and would lay everything out each time
-            event.prevent_default()
         self._fit(event.size)
+        if event.size == self.outer_size:  # everything has been laid out for it; Textual tells the first one twice
+            if self._first:
+                self.draw()  # and Textual paints it now, not at its next tick
+            else:
+                event.prevent_default()
         if self.has_class("-tiny"):  # no part has a size by which it would ask to be drawn
             self.on_resized()
 
