@@ -36,6 +36,8 @@ BLOCKED, OURSELVES = 0.25, 1.0
 
 #: Seconds between two looks, and how long after the last run the thread goes to sleep.
 TICK, LINGER = 0.05, 1.0
+#: Seconds between two looks where for a second nothing has run that could keep a loop.
+REST, CALM = 0.2, 1.0
 
 #: Of a run's threads so many are looked at.
 MOST_THREADS = 64
@@ -149,6 +151,10 @@ class Patient:
         """Whether the loop has not gone round since the last look."""
         return self._engine.rounds == self._rounds
 
+    def rests(self) -> bool:
+        """Whether no attempt is at work, and the loop has had nothing to do since the last look."""
+        return self._culprit is None and not self._engine.workers.running and self.is_quiet()
+
     def _show(self, culprit: Culprit, seconds: float) -> Blocked:
         """Put it into the latest snapshot, in which nothing else can change now."""
         told = self._told = _blocked(culprit, seconds)
@@ -217,14 +223,16 @@ class Watchdog:
         self.__init__()  # type: ignore[misc]  # as new
 
     def _work(self) -> None:
-        idle = 0.0
+        idle = calm = 0.0
         while True:
             before, ran = time.monotonic(), time.process_time()
-            time.sleep(TICK)
-            late = time.monotonic() - before - TICK
+            tick = TICK if calm < CALM else REST
+            time.sleep(tick)
+            late = time.monotonic() - before - tick
             with self._lock:
                 patients = self._patients
-                idle = 0.0 if patients else idle + TICK
+                idle = 0.0 if patients else idle + tick
+                calm = calm + tick if all(patient.rests() for patient in patients) else 0.0
                 if idle > LINGER:
                     self._running = False
                     return
