@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 
 #: How often the engine is looked at, per second.
 RATE = 10
-#: So many times as long as a look takes is the time until the next one.
-_REST = 6.0
+#: So many times as long as a look takes is the time until the next one, up to so many seconds.
+_REST, _LONGEST_REST = 6.0, 0.25
 #: Seconds after the first paint from which on the rest of the console is read.
 _READ_AFTER = 0.3
 
@@ -138,7 +138,7 @@ class MainScreen(Levelled, Screen[None]):
         if begun >= self._look_again:
             self.poll()
             over = time.perf_counter()
-            self._look_again = over + _REST * (over - begun)
+            self._look_again = over + min(_REST * (over - begun), _LONGEST_REST)
 
     def poll(self) -> None:
         """Draw what is new."""
