@@ -1,1 +1,1 @@
-"""The views of the console, one file each. `listed` has them all; each is imported when it is first shown."""
+"""The views of the console, one file each. `listed` has them all; none but the first is imported before the first paint."""
