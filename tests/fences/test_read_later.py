@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 from dagtop_app.launching import later
@@ -16,7 +18,7 @@ from dagtop_app.launching import later
 later.put_off()
 import dagtop_app.commands.watching, dagtop_app.console
 def read():
-    return {name for name in later.LATER if type(sys.modules[name]).__name__ != "_LazyModule"}
+    return {name for name in later.LATER if type(sys.modules[name]) is not later.Unread}
 print(sorted(read()))
 for _ in later.rest():
     pass
@@ -24,7 +26,6 @@ print(sorted(set(later.LATER) - read()))
 """
 
 
-@pytest.mark.skipif(sys.version_info < (3, 12), reason="there everything is read at once")
 def test_what_answers_keys_is_read_after_the_first_paint() -> None:
     ran = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines() == ["[]", "[]"]
@@ -37,3 +38,51 @@ def test_every_view_is_read_before_it_is_asked_for() -> None:
 
 def test_as_many_steps_as_are_said_read_the_rest() -> None:
     assert len(list(later.rest())) == later.COUNT
+
+
+@pytest.fixture
+def unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of a module that is put off."""
+    package = tmp_path / "put_off_here"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "one.py").write_text("value = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(later, "LATER", ("put_off_here.one",))
+    for name in ("put_off_here", "put_off_here.one"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    later.put_off()
+    return package / "one.py"
+
+
+def test_a_module_that_could_not_be_read_is_read_when_it_is_asked_for_again(unread: Path) -> None:
+    """A task had used up all file descriptors for a moment: keys that needed the module failed for as long as the console ran."""
+    module = sys.modules["put_off_here.one"]
+    unread.rename(unread.with_suffix(".gone"))
+    with pytest.raises(OSError, match=r"one\.py"):
+        _ = module.value
+    unread.with_suffix(".gone").rename(unread)
+    assert module.value == 1
+    assert type(module) is not later.Unread
+
+
+def test_another_thread_waits_until_the_module_has_been_read(unread: Path) -> None:
+    """Python's own way let it find the module half read: `no attribute`."""
+    unread.write_text(
+        "import sys\nsteps = sys.modules['put_off_steps']\nsteps.begun.set()\nsteps.asks.wait(10)\nvalue = 1\n"
+    )
+    steps = sys.modules["put_off_steps"] = type(sys)("put_off_steps")
+    steps.begun, steps.asks = threading.Event(), threading.Event()  # type: ignore[attr-defined]
+    module, found = sys.modules["put_off_here.one"], list[object]()
+
+    def ask() -> None:
+        found.append(getattr(module, "value", None))
+
+    threads = [threading.Thread(target=ask), threading.Thread(target=lambda: (steps.asks.set(), ask()))]
+    threads[0].start()
+    assert steps.begun.wait(10)
+    threads[1].start()
+    for thread in threads:
+        thread.join(10)
+    del sys.modules["put_off_steps"]
+    assert found == [1, 1]

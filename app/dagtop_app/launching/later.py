@@ -11,8 +11,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
-from importlib.util import LazyLoader, find_spec, module_from_spec
+from importlib.util import find_spec, module_from_spec
+from threading import RLock
+from types import ModuleType
+from typing import Any
 
 #: Imported as modules wherever they are needed, and read later.
 LATER = (
@@ -57,17 +61,36 @@ COUNT = len(LATER) + len(ALSO)
 PAUSE = 0.03
 
 
+class Unread(ModuleType):
+    """A module that is read when something in it is first asked for.
+
+    Python has a `LazyLoader`, but before 3.12.3 two threads that ask at once may find the module half read (a task that
+    pickles looks through all modules), and in any Python one that could not be read the first time stays empty.
+    """
+
+    def __getattribute__(self, name: str) -> Any:
+        inside = partial(ModuleType.__getattribute__, self)
+        with inside("_lock"):
+            if inside("_is_unread"):
+                self._is_unread = False  # what it imports may ask for it meanwhile
+                try:
+                    inside("__spec__").loader.exec_module(self)
+                except BaseException:
+                    self._is_unread = True
+                    raise
+                self.__class__ = ModuleType  # type: ignore[assignment]  # as any other module from now on
+        return inside(name)
+
+
 def put_off() -> None:
     """Have `LATER` read when it is used."""
-    if sys.version_info < (3, 12):  # there two threads that use it first at once would read it twice
-        return
     for name in LATER:
         spec = find_spec(name) if name not in sys.modules else None
-        if spec is None or spec.loader is None:
+        if spec is None:
             continue
-        spec.loader = LazyLoader(spec.loader)
         module = sys.modules[name] = module_from_spec(spec)
-        spec.loader.exec_module(module)
+        vars(module).update(_lock=RLock(), _is_unread=True)
+        module.__class__ = Unread
         package, _, own = name.rpartition(".")
         setattr(sys.modules[package], own, module)
 
@@ -75,6 +98,6 @@ def put_off() -> None:
 def rest() -> Iterator[None]:
     """Reads one of them at each step."""
     for name in (*LATER, *ALSO):
-        with suppress(Exception):  # whoever needs it then is told what is wrong
+        with suppress(Exception):  # whoever needs it then reads it again, or is told what is wrong
             _ = import_module(name).__doc__
         yield
