@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 import threading
@@ -34,6 +35,20 @@ def test_what_answers_keys_is_read_after_the_first_paint() -> None:
 def test_every_view_is_read_before_it_is_asked_for() -> None:
     views = {f"dagtop_app.views.{view.name}" for view in VIEWS}
     assert views - set(later.ALSO) == {"dagtop_app.views.tasks"}, "that one is the first screen"
+
+
+def test_what_ends_a_process_that_does_not_end_is_read_in_time() -> None:
+    """A task that used up all file descriptors could have kept the last resort from being imported, and the process alive."""
+    headless = ast.parse(Path(later.__file__).parents[1].joinpath("plain", "headless.py").read_text())
+    wanted = {
+        node.module
+        for function in ast.walk(headless)
+        if isinstance(function, ast.FunctionDef) and function.name in {"leave_at_once", "end_process_soon"}
+        for node in ast.walk(function)
+        if isinstance(node, ast.ImportFrom)
+    }
+    assert wanted == {"dagtop_app.plain.events"}
+    assert wanted <= set(later.ALSO)
 
 
 def test_as_many_steps_as_are_said_read_the_rest() -> None:

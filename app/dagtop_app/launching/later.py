@@ -44,6 +44,7 @@ LATER = (
 )
 #: Imported by what needs them, when it does.
 ALSO = (
+    "dagtop_app.plain.events",
     "dagtop_app.plain.headless",
     "dagtop_app.screens.command_line",
     "dagtop_app.words.completing",
