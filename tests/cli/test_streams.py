@@ -17,9 +17,34 @@ from dagtop.observe.wire import encode, iso
 from dagtop_app.plain.printers import StreamPrinter, Wire
 from dagtop_app.plain.saying import say
 from dagtop_app.plain.spool import Spool
-from dagtop_app.terminal.streams import FEWEST_DESCRIPTORS, own_terminal, stdout_reserved, tell, write_all
+from dagtop_app.terminal.streams import (
+    FEWEST_DESCRIPTORS,
+    held_terminal,
+    own_terminal,
+    stdout_reserved,
+    tell,
+    write_all,
+)
 
 # -- whose descriptors they are ---------------------------------------------------------------------------------------
+
+
+def test_a_graph_file_may_lead_both_descriptors_elsewhere(capfd, tmp_path):
+    """The console could not take a terminal that nobody wrote to any more: `Bad file descriptor`."""
+    seen: list[str] = []
+    with held_terminal():
+        reader = next(thread for thread in threading.enumerate() if thread.name == "output of the process")
+        elsewhere = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+        for number in (1, 2):
+            os.dup2(elsewhere, number)
+        os.close(elsewhere)
+        reader.join(10)  # it has read both to their ends
+        with own_terminal(lambda _, line: seen.append(line), for_textual=True):
+            os.write(1, b"where it wants\n")
+    os.write(1, b"given back\n")
+    assert (tmp_path / "log").read_text() == "where it wants\n"
+    assert capfd.readouterr().out == "given back\n"
+    assert seen == []
 
 
 def test_while_stdout_is_reserved_everybody_else_writes_to_stderr(capfd):

@@ -234,8 +234,9 @@ class Terminal:
                     while self._take(descriptor):
                         pass
                 break
-        for lines in self._lines.values():
-            lines.end()
+        with self._taking:
+            for lines in self._lines.values():
+                lines.end()
 
     def _take(self, descriptor: int) -> bool:
         """Read what is there. False if nothing is."""
@@ -253,6 +254,7 @@ class _Passed:
 
     def __init__(self, number: int) -> None:
         self._real = os.dup(number)
+        self._has_ended = False
         keep_from_children(self._real)
 
     def feed(self, data: bytes) -> None:
@@ -260,6 +262,9 @@ class _Passed:
             write_all(self._real, data)
 
     def end(self) -> None:
+        if self._has_ended:  # the graph file may have led descriptors 1 and 2 elsewhere before we do
+            return
+        self._has_ended = True
         let_children_have(self._real)
         os.close(self._real)
 
