@@ -47,6 +47,15 @@ def test_a_graph_file_may_lead_both_descriptors_elsewhere(capfd, tmp_path):
     assert seen == []
 
 
+def test_children_have_a_stdin_where_the_graph_file_has_closed_it(capfd):
+    """They were started without one: the first file that a child opened was its descriptor 0."""
+    with held_terminal():
+        os.close(0)
+        with own_terminal(lambda *_: None, for_textual=True):
+            assert os.read(0, 1) == b""
+            assert os.get_inheritable(0)
+
+
 def test_while_stdout_is_reserved_everybody_else_writes_to_stderr(capfd):
     with stdout_reserved() as real:
         os.write(1, b"raw\n")

@@ -324,9 +324,11 @@ def _own_keyboard(keyboard: TextIO) -> Generator[None, None, None]:
     before = sys.__stdin__
     keep_from_children(keyboard.fileno())
     nothing = os.open(os.devnull, os.O_RDONLY)
-    if nothing:  # it is 0 itself where that was closed
+    if nothing:
         os.dup2(nothing, 0)
         os.close(nothing)
+    else:  # the graph file has closed 0; a child of a task is to have one
+        os.set_inheritable(0, True)
     sys.__stdin__ = keyboard  # type: ignore[assignment,misc]  # declared Final, but Textual reads there
     try:
         with _modes_kept(keyboard.fileno()):
