@@ -287,7 +287,7 @@ def test_times_have_six_places_also_on_the_full_second():
     assert iso(0.0) == "1970-01-01T00:00:00.000000Z"
 
 
-@pytest.mark.parametrize("most", [4, 8, FEWEST_DESCRIPTORS - 1])
+@pytest.mark.parametrize("most", [10, FEWEST_DESCRIPTORS - 1])  # with fewer Python itself may not start
 def test_where_too_few_files_may_be_open_that_is_said_in_one_line(run, most):
     """There was a traceback, of whatever could not be opened first."""
     script = f'ulimit -n {most}; exec "$0" "$@"'
