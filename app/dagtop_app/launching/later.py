@@ -57,7 +57,8 @@ ALSO = (
     "dagtop_app.views.events",
     "dagtop_app.views.meta",
 )
-COUNT = len(LATER) + len(ALSO)
+#: What `rest` does not give.
+DONE = ""
 #: Seconds between two of them: each takes some milliseconds, in which no key is answered.
 PAUSE = 0.03
 
@@ -96,9 +97,9 @@ def put_off() -> None:
         setattr(sys.modules[package], own, module)
 
 
-def rest() -> Iterator[None]:
-    """Reads one of them at each step."""
+def rest() -> Iterator[str]:
+    """Reads one of them at each step, and gives its name."""
     for name in (*LATER, *ALSO):
         with suppress(Exception):  # whoever needs it then reads it again, or is told what is wrong
             _ = import_module(name).__doc__
-        yield
+        yield name

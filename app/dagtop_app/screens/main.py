@@ -123,7 +123,14 @@ class MainScreen(Levelled, Screen[None]):
 
     def _read_the_rest(self) -> None:
         rest = later.rest()
-        self.set_interval(later.PAUSE, lambda: next(rest, None), repeat=later.COUNT)
+
+        def read_one() -> None:
+            if (
+                time.perf_counter() >= self._look_again and next(rest, later.DONE) is later.DONE
+            ):  # a large run goes first
+                timer.stop()
+
+        timer = self.set_interval(later.PAUSE, read_one)
 
     # -- what is shown ---------------------------------------------------------------------------------------
 

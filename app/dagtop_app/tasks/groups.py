@@ -9,8 +9,8 @@ from dagtop.core.values import dataclass
 
 from dagtop_app.text import name_of
 
-#: A numbered name: what comes before the number, and the number, in brackets or at the end.
-_NUMBERED = re.compile(r"(.*[^\d\[])(?:\[(\d{1,18})\]|(\d{1,18}))", re.DOTALL | re.ASCII)
+#: A name with a number in brackets: what comes before it.
+_NUMBERED = re.compile(r"(.*[^\d\[])\[\d{1,18}\]", re.DOTALL | re.ASCII)
 #: So many tasks with one name and a number in brackets are a group, and so many with a number at the end: step_1 and step_2
 #: may well be two different things.
 BRACKETED, NUMBERED = 2, 4
@@ -25,10 +25,13 @@ def group_of(name: str) -> str | None:
     """
     if not name or name[-1] not in "]0123456789":
         return None
+    if name[-1] != "]":  # nearly all: the pattern takes three times as long
+        before = name.rstrip("0123456789")
+        return before + _ANY if before[-1:] not in {"", "["} and len(name) - len(before) <= 18 else None
     found = _NUMBERED.fullmatch(name)
     if found is None:
         return None
-    return found[1] + (_ANY if found[2] is None else _ANY_BRACKETED)
+    return found[1] + _ANY_BRACKETED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
