@@ -59,12 +59,13 @@ async def test_hooks_of_the_graph_and_plugins_hear_of_a_run_in_the_console_while
     app, engine = watched(graph, plugins=[heard])
     async with app.run_test(size=(100, 30)) as pilot:
         seen = Seen(app, pilot, engine, Clock())  # type: ignore[arg-type]  # it is asked for nothing that this has not
-        await until(seen, lambda: "after run succeeded" in heard.calls and "after run succeeded" in hooked)
+        # Each hook has a thread of its own: which of two comes first is not said.
+        await until(seen, lambda: "after run succeeded" in heard.calls and len(hooked) >= 2)
         assert heard.calls == ["before run", "after first succeeded", "after run succeeded"]
-        assert hooked == ["before run", "after run succeeded"]
+        assert sorted(hooked) == ["after run succeeded", "before run"]
     engine.close()
     assert engine.join(20)
-    assert hooked == ["before run", "after run succeeded"]
+    assert len(hooked) == 2
 
 
 async def test_a_run_that_goes_on_by_a_key_is_told_as_one_again() -> None:

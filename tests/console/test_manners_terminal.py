@@ -240,8 +240,9 @@ def test_a_shell_while_the_run_goes_on_has_ctrl_c_for_itself(tmp_path: Path) -> 
         while (tmp_path / "ticks").read_text() in {ticks, ""}:
             time.sleep(0.01)
         real.press("\x03")
-        real.press("echo out-$?; exit\r")
+        real.press("echo out-$?\r")
         real.until("out-130")
+        real.press("exit\r")
         real.until("Tasks 1")
         assert not (tmp_path / "cleaned").exists()
         real.press("\x1a")
